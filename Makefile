@@ -1,0 +1,32 @@
+# Two commands do everything: `make demo` runs the main job, `make test` passes the tests. Both set up what they need.
+PYTHON ?= python3
+VENV ?= .venv
+TORCH ?= torch==2.13.0
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint measure clean
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --constraint constraints.txt "$(TORCH)"
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[test]"
+	touch $@
+
+demo: $(VENV)/.ready  ## unguided and guided pictures of one prompt, in demo/
+	$(BIN)/infsplign generate "a circle to the left of a square" --images 4 --seed 0 --out demo
+
+test: $(VENV)/.ready  ## all tests
+	$(BIN)/python -m pytest -q
+
+lint: $(VENV)/.ready  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+
+measure: $(VENV)/.ready  ## every figure of the README
+	$(BIN)/python -m benchmarks.detector --scenes 2000
+	$(BIN)/python -m benchmarks.flops
+	$(BIN)/infsplign eval shapes --prompts 64 --images 4 --methods unguided,infsplign --split heldout --out out/heldout
+
+clean:
+	rm -rf $(VENV) demo out

@@ -1,0 +1,61 @@
+"""Training-free spatial guidance of text-to-image diffusion: what the prompt says is left is drawn left.
+
+    with infsplign.guide(pipe, "a cat to the left of a dog") as guidance:
+        image = pipe("a cat to the left of a dog").images[0]
+
+The mathematics is in `infsplign.core`, which needs neither torch nor diffusers; the names below load them when first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from infsplign.config import PAPER, PAPER_CLI, PAPER_SDXL, GuidanceConfig
+    from infsplign.core.relations import Scene, SceneRelation
+    from infsplign.description import Description, describe
+    from infsplign.errors import AttentionError, NonFiniteGradientError, PromptError, UnsupportedPipelineError
+    from infsplign.guidance import Guidance, GuidedPass
+    from infsplign.pipelines import PipelineGuidance, guide
+    from infsplign.prompts import parse_prompt
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "infsplign.config": ("PAPER", "PAPER_CLI", "PAPER_SDXL", "GuidanceConfig"),
+    "infsplign.core.relations": ("Scene", "SceneRelation"),
+    "infsplign.description": ("Description", "describe"),
+    "infsplign.errors": ("AttentionError", "NonFiniteGradientError", "PromptError", "UnsupportedPipelineError"),
+    "infsplign.guidance": ("Guidance", "GuidedPass"),
+    "infsplign.pipelines": ("PipelineGuidance", "guide"),
+    "infsplign.prompts": ("parse_prompt",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "PAPER",
+    "PAPER_CLI",
+    "PAPER_SDXL",
+    "AttentionError",
+    "Description",
+    "Guidance",
+    "GuidanceConfig",
+    "GuidedPass",
+    "NonFiniteGradientError",
+    "PipelineGuidance",
+    "PromptError",
+    "Scene",
+    "SceneRelation",
+    "UnsupportedPipelineError",
+    "__version__",
+    "describe",
+    "guide",
+    "parse_prompt",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'infsplign' has no attribute {name!r}")
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,186 @@
+"""Reading attention without replacing processors.
+
+While a tapped module runs, calls of `scaled_dot_product_attention` inside it are looked at (never changed): queries, keys, mask
+and scale arrive there after norms and rotary embedding, whatever the family. Where a processor does not call it (attention
+slicing, the vanilla processor), the outputs of the module's `to_q` and `to_k` are taken instead.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from math import ceil
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from infsplign.core.attention import QueryKeyAttention
+from infsplign.errors import AttentionError
+
+
+def all_keys(keys: int) -> tuple[int, int]:
+    """Text axis of separate cross-attention: every key is a text token."""
+    return 0, keys
+
+
+class AttentionRecorder:
+    """An `AttentionSource` for torch modules that attend through `scaled_dot_product_attention`, or `to_q` and `to_k`.
+
+    Args:
+        denoiser: module that holds the tapped layers.
+        layers: level ("coarse", "middle") to exact module names.
+        text: number of keys to (start, stop) of the text tokens among them.
+
+    Raises:
+        AttentionError: a layer is not in the denoiser.
+    """
+
+    def __init__(
+        self, denoiser: nn.Module, layers: Mapping[str, Sequence[str]], *, text: Callable[[int], tuple[int, int]] = all_keys
+    ) -> None:
+        modules = dict(denoiser.named_modules())
+        missing = [name for names in layers.values() for name in names if name not in modules]
+        if missing:
+            raise AttentionError(
+                f"`layers` must be modules of {type(denoiser).__name__}, but it has no {', '.join(missing)}; "
+                "pass the layers of your backbone, or write an adapter for it"
+            )
+        self.layers = [(level, name, modules[name]) for level, names in layers.items() for name in names]
+        self.text = text
+
+    @contextmanager
+    def record(self, sample: Tensor) -> Iterator[list[QueryKeyAttention]]:
+        """See `AttentionSource.record`. Once the last tapped layer is seen, the rest of the pass records no graph.
+
+        Raises:
+            AttentionError: the pass ended and a layer has not been seen.
+        """
+        found: dict[str, QueryKeyAttention] = {}
+        result: list[QueryKeyAttention] = []
+
+        def keep(level: str, name: str, query: Tensor, key: Tensor, scale: float, mask: Tensor | None) -> None:
+            if name in found:  # IP-Adapter attends twice in a module, to the text first
+                return
+            grid = grid_of(query.shape[2], sample.shape[-2], sample.shape[-1], name)
+            found[name] = QueryKeyAttention(query, key, scale, self.text(key.shape[2]), grid, name, level, additive(mask, query))
+            if len(found) == len(self.layers):
+                torch.set_grad_enabled(False)
+
+        grad_enabled = torch.is_grad_enabled()
+        with ExitStack() as stack:
+            stack.callback(torch.set_grad_enabled, grad_enabled)
+            for level, name, module in self.layers:
+                tap = _Tap(module, lambda *seen, level=level, name=name: keep(level, name, *seen))
+                stack.enter_context(tap)
+            yield result
+        absent = [(name, module) for _, name, module in self.layers if name not in found]
+        if absent:
+            raise AttentionError(_no_maps(absent))
+        result.extend(found.values())
+
+
+class _Tap:
+    """Watches one module for the length of a `with` block."""
+
+    def __init__(self, module: nn.Module, keep: Callable[..., None]) -> None:
+        self.module, self.keep = module, keep
+        self.projected: dict[str, Tensor] = {}
+        self.seen = False
+        self.mode: _AttentionMode | None = None
+
+    def __enter__(self) -> "_Tap":
+        self.handles = [
+            self.module.register_forward_pre_hook(self._before, with_kwargs=True),
+            self.module.register_forward_hook(self._after, with_kwargs=True, always_call=True),
+        ]
+        for name in ("to_q", "to_k"):
+            part = getattr(self.module, name, None)
+            if isinstance(part, nn.Module):
+                self.handles.append(part.register_forward_hook(partial(self._projected, name)))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for handle in self.handles:
+            handle.remove()
+
+    def _before(self, _module: nn.Module, _args: Any, _kwargs: Any) -> None:
+        self.projected.clear()
+        self.mode = _AttentionMode(self._saw)
+        self.mode.__enter__()
+
+    def _after(self, _module: nn.Module, args: Any, kwargs: dict[str, Any], output: Any) -> None:
+        if self.mode is not None:
+            mode, self.mode = self.mode, None
+            mode.__exit__(None, None, None)
+        if output is not None and not self.seen and len(self.projected) == 2:
+            self._from_projections(kwargs.get("attention_mask"))
+
+    def _projected(self, name: str, _part: nn.Module, _args: Any, output: Tensor) -> None:
+        self.projected.setdefault(name, output)  # the first call is the text's, as in `keep`
+
+    def _saw(self, query: Tensor, key: Tensor, scale: float, mask: Tensor | None) -> None:
+        self.seen = True
+        self.keep(query, key, scale, mask)
+
+    def _from_projections(self, mask: Tensor | None) -> None:
+        query, key = (self._heads(self.projected[name], name[-1]) for name in ("to_q", "to_k"))
+        if mask is not None:  # (B, K) or (B, 1, K), already additive when it reaches an attention module
+            mask = mask.reshape(mask.shape[0], 1, -1, mask.shape[-1])
+        self._saw(query, key, float(getattr(self.module, "scale", query.shape[-1] ** -0.5)), mask)
+
+    def _heads(self, x: Tensor, which: str) -> Tensor:
+        heads: int = getattr(self.module, "heads")  # noqa: B009 - a plain attribute of diffusers' attention, not a submodule
+        x = x.unflatten(-1, (heads, -1)).transpose(1, 2)
+        norm = getattr(self.module, f"norm_{which}", None)
+        return norm(x) if norm is not None else x
+
+
+class _AttentionMode(TorchFunctionMode):
+    """Reports the operands of every `scaled_dot_product_attention` and lets the call through unchanged."""
+
+    def __init__(self, saw: Callable[[Tensor, Tensor, float, Tensor | None], None]) -> None:
+        super().__init__()
+        self.saw = saw
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func is F.scaled_dot_product_attention:
+            query, key = (args[i] if len(args) > i else kwargs[name] for i, name in enumerate(("query", "key")))
+            mask = args[3] if len(args) > 3 else kwargs.get("attn_mask")
+            scale = kwargs.get("scale")
+            self.saw(query, key, float(scale) if scale is not None else query.shape[-1] ** -0.5, mask)
+        return func(*args, **kwargs)
+
+
+def additive(mask: Tensor | None, query: Tensor) -> Tensor | None:
+    """A boolean mask (True where attended) as one to be added to the logits."""
+    if mask is None or mask.dtype != torch.bool:
+        return mask
+    zero = torch.zeros(mask.shape, dtype=torch.promote_types(query.dtype, torch.float32), device=mask.device)
+    return zero.masked_fill(~mask, float("-inf"))
+
+
+def grid_of(positions: int, height: int, width: int, layer: str) -> tuple[int, int]:
+    """The grid of a layer with `positions` image positions, for latents of `height` x `width`.
+
+    UNets halve with rounding up, transformers cut into patches: the grid is the one of the factors 1, 2, 3, ... that fits.
+    """
+    for factor in range(1, max(height, width) + 1):
+        grid = ceil(height / factor), ceil(width / factor)
+        if grid[0] * grid[1] == positions:
+            return grid
+        if grid[0] * grid[1] < positions:
+            break
+    raise AttentionError(f"`{layer}` attends from {positions} positions, which is no grid of latents {height} x {width}")
+
+
+def _no_maps(absent: Sequence[tuple[str, nn.Module]]) -> str:
+    names = ", ".join(name for name, _ in absent)
+    processors = {type(getattr(module, "processor", module)).__name__ for _, module in absent}
+    return (
+        f"no attention was seen in {names}: their processor ({', '.join(sorted(processors))}) calls neither "
+        "`scaled_dot_product_attention` nor `to_q` and `to_k`, or the layers were skipped. Use the default processor "
+        "(`denoiser.set_attn_processor(AttnProcessor2_0())`), and switch off xformers, flash back ends and step caches"
+    )

@@ -1,0 +1,161 @@
+"""The command `infsplign`. Nothing heavy is imported before a command runs: `--help` and `--version` answer at once."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+try:
+    import typer
+    from typer.core import TyperGroup
+except ModuleNotFoundError as missing:
+    raise SystemExit(f"infsplign: {missing}; the command needs `pip install 'infsplign[cli]'`") from None
+
+from infsplign import __version__
+
+DEBUG = "infsplign.debug"
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells count it: 128 + SIGINT."""
+
+
+class Commands(TyperGroup):
+    """A group whose errors are one clear message on stderr and exit code 2, unless `--debug` asks for the traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interrupt:
+            typer.echo(f"\ninfsplign: interrupted; {str(interrupt) or 'nothing was written'}", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+        except Exception as error:
+            message = explained(error)
+            if message is None or ctx.meta.get(DEBUG):
+                raise
+            typer.echo(f"infsplign: error: {message}", err=True)
+            raise typer.Exit(2) from None
+
+
+class Evaluations(TyperGroup):
+    """Sub-commands of `infsplign eval`, each imported when it is asked for."""
+
+    functions: ClassVar = {"shapes": "infsplign.commands.eval_shapes:eval_shapes"}
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(self.functions)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in self.functions:
+            return None
+        module, name = self.functions[cmd_name].split(":")
+        single = typer.Typer(add_completion=False)
+        single.command(cmd_name)(getattr(import_module(module), name))
+        return typer.main.get_command(single)
+
+
+def explained(error: Exception) -> str | None:
+    """The message for an error that input, files or memory can cause; None for one that is a fault of the program."""
+    from infsplign.errors import AttentionError, NonFiniteGradientError, PromptError, UnsupportedPipelineError
+
+    if isinstance(error, PromptError | UnsupportedPipelineError | AttentionError | NonFiniteGradientError):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError):
+        own = (error.name or "").partition(".")[0] == "infsplign"
+        return None if own else f"{error}; the command needs `pip install 'infsplign[cli]'`"
+    if type(error).__name__ == "OutOfMemoryError":
+        return f"{error}\nTry `--dtype fp16`, or a smaller `--height` and `--width`"
+    if isinstance(error, ValueError | OSError):
+        return f"{error}" if str(error) else type(error).__name__
+    return None
+
+
+def _remember_debug(ctx: typer.Context, debug: bool) -> bool:
+    ctx.meta[DEBUG] = ctx.meta.get(DEBUG, False) or debug
+    return debug
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"infsplign {__version__}")
+        raise typer.Exit
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+evaluations = typer.Typer(cls=Evaluations, no_args_is_help=True, add_completion=False)
+app.add_typer(evaluations, name="eval", help="Measure how often relations come out right.")
+
+Debug = Annotated[bool, typer.Option("--debug", callback=_remember_debug, help="Show the traceback of an error.")]
+Model = Annotated[str, typer.Option(help="The shipped model (shapes), a local folder, or an id of the Hugging Face hub.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps; auto takes the best there is.")]
+Dtype = Annotated[str, typer.Option(help="fp32, fp16 or bf16; auto is fp16 on cuda and fp32 elsewhere.")]
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Training-free spatial guidance of text-to-image diffusion: what the prompt says is left is drawn left."""
+
+
+@app.command()
+def generate(
+    prompt: Annotated[str, typer.Argument(help='Such as "a circle to the left of a square".')],
+    model: Model = "shapes",
+    relation: Annotated[
+        list[str] | None,
+        typer.Option(help='What to guide towards, such as "circle left of square"; may be repeated. Read from the prompt if not given.'),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the first image; the next ones count up.")] = 0,
+    images: Annotated[int, typer.Option(min=1, help="How many images of each kind.")] = 1,
+    steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps; the shipped model's own, else 50.")] = None,
+    guidance_scale: Annotated[
+        float | None, typer.Option(help="Classifier-free guidance; the shipped model's own, else 7.5 (SD) or 5.0 (SDXL).")
+    ] = None,
+    scale: Annotated[
+        float | None, typer.Option(min=0, help="Strength of the spatial guidance (eta); 0 is none. The model's preset if not given.")
+    ] = None,
+    negative_prompt: Annotated[str | None, typer.Option(help="What the images should not show.")] = None,
+    height: Annotated[int | None, typer.Option(min=8, help="In pixels; the model's own if not given.")] = None,
+    width: Annotated[int | None, typer.Option(min=8, help="In pixels; the model's own if not given.")] = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the results. Results of an earlier run in it are replaced, other files are left alone. "
+            "If not given: a new folder out/<prompt>, numbered when there is one already."
+        ),
+    ] = None,
+    no_unguided: Annotated[bool, typer.Option("--no-unguided", help="Make the guided images only.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Sample a prompt with and without guidance: images, a sheet, attention, curves over the steps, trace.json."""
+    from infsplign.commands.generate import run
+    from infsplign.commands.options import GenerateOptions
+
+    run(
+        GenerateOptions(
+            prompt=prompt, model=model, relations=tuple(relation or ()), seed=seed, images=images, steps=steps,
+            guidance_scale=guidance_scale, scale=scale, negative_prompt=negative_prompt, height=height, width=width,
+            device=device, dtype=dtype, out=out, unguided=not no_unguided,
+        )
+    )  # fmt: skip
+
+
+@app.command()
+def describe(model: Model = "shapes", device: Device = "cpu", dtype: Dtype = "auto", debug: Debug = False) -> None:
+    """Tell how a model would be guided: family, tapped layers and their grids, text axis, preset."""
+    from infsplign.commands.models import load_pipeline
+    from infsplign.description import describe as description_of
+
+    typer.echo(str(description_of(load_pipeline(model, device=device, dtype=dtype))))
+
+
+def main() -> None:
+    """Entry point of the command."""
+    app(prog_name="infsplign")

@@ -1,0 +1,100 @@
+"""`infsplign generate`: the same seeds with and without guidance, and pictures of what guidance did."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from infsplign.commands.options import GenerateOptions, Pair, Triples
+from infsplign.commands.output import OutputFolder, new_folder
+from infsplign.core.relations import Scene
+
+
+def run(options: GenerateOptions) -> None:
+    """Checks everything that can be checked, loads the model, samples, writes and reports.
+
+    Raises:
+        ValueError: bad input; nothing has been written.
+        OSError: the model cannot be had, or the output folder cannot be written.
+        KeyboardInterrupt: Ctrl-C; its message says what was kept.
+    """
+    scene, triples = options.scene()
+    options.check()
+    folder = OutputFolder(options.out if options.out is not None else new_folder(options.prompt))
+    job = _prepare(options, scene, triples)
+    job.announce()
+    pairs: list[Pair] = []
+    try:
+        for number in range(options.images):
+            pairs.append(_sample(job, number, folder))
+        _finish(job, folder, pairs)
+    except BaseException as stop:
+        _leave(job, folder, pairs, stop)
+
+
+def _prepare(options: GenerateOptions, scene: Scene, triples: Triples | None) -> Any:
+    from infsplign.commands.models import load_pipeline, quiet
+
+    pipe = load_pipeline(options.model, device=options.device, dtype=options.dtype)
+    from infsplign import visuals  # noqa: F401  a missing matplotlib is found before the sampling
+    from infsplign.commands.job import Job  # after the model's name is checked: it imports diffusers
+
+    with quiet():
+        return Job(pipe, options, scene, triples)
+
+
+def _sample(job: Any, number: int, folder: OutputFolder) -> Pair:
+    """Guided first: what cannot be guided is found before anything is written."""
+    guidance = job.guide(keep_maps=number == 0)
+    with guidance:
+        guided = job.sample(number, "guided")
+    if number == 0:
+        folder.begin(job.record("running", []))
+    guided.save(folder.path / f"guided_{number}.png")
+    unguided = None
+    if job.options.unguided:
+        unguided = job.sample(number, "unguided")
+        unguided.save(folder.path / f"unguided_{number}.png")
+    return Pair(job.options.seed + number, guided, unguided, guidance.trace)
+
+
+def _leave(job: Any, folder: OutputFolder, pairs: Sequence[Pair], stop: BaseException) -> None:
+    """Keeps what is finished when the work stops early, and says so."""
+    kept = folder.kept() if folder.begun else []
+    message = f"finished before that and kept in {folder.path}: {', '.join(kept)}" if kept else "nothing was written"
+    if folder.begun:
+        folder.write_json(job.record("interrupted" if isinstance(stop, KeyboardInterrupt) else f"failed: {stop}", pairs))
+    if isinstance(stop, KeyboardInterrupt):
+        raise KeyboardInterrupt(message) from None
+    if kept:
+        typer.echo(f"infsplign: {message}", err=True)
+    raise stop
+
+
+def _finish(job: Any, folder: OutputFolder, pairs: Sequence[Pair]) -> None:
+    from infsplign.commands.verdicts import judged
+    from infsplign.visuals import attention_overlay, comparison_sheet, trace_plot
+
+    options, scene, path = job.options, job.scene, folder.path
+    methods = list(pairs[0].images)
+    images = {method: [pair.images[method] for pair in pairs] for method in methods}
+    verdicts = judged(options.model, scene, [pair.seed for pair in pairs], images)
+    comparison_sheet(
+        images,
+        title=options.prompt,
+        rows=[f"seed {pair.seed}" for pair in pairs],
+        notes={method: verdicts.notes(method) for method in methods} if verdicts.outcomes else None,
+    ).save(path / "sheet.png")
+    written = ["sheet.png"]
+    if any(step.guided for step in pairs[0].trace):
+        first, note = pairs[0], f"seed {pairs[0].seed}"
+        attention_overlay(first.trace, scene.objects, first.guided, title=options.prompt, note=note).save(path / "attention.png")
+        trace_plot(first.trace, scene, title=options.prompt, note=note).save(path / "trace.png")
+        written += ["attention.png", "trace.png"]
+    else:
+        typer.echo("no step was guided, so there is no attention.png and no trace.png")
+    folder.write_json(job.record("complete", pairs, verdicts))
+    for line in verdicts.lines():
+        typer.echo(line)
+    singles = [f"{method}_0.png" + (f" to {method}_{len(pairs) - 1}.png" if len(pairs) > 1 else "") for method in methods]
+    typer.echo(f"written to {path}: {', '.join([*written, 'trace.json', *singles])}")

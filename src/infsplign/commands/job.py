@@ -1,0 +1,142 @@
+"""A loaded model with what is asked of it: samples images, and knows everything that `trace.json` records."""
+
+import math
+import platform
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+import diffusers
+import torch
+import transformers
+import typer
+
+from infsplign import __version__
+from infsplign.adapters import backbone_for
+from infsplign.commands.models import defaults_for
+from infsplign.commands.options import GenerateOptions, Pair, Triples
+from infsplign.config import GuidanceConfig
+from infsplign.core.relations import Scene
+from infsplign.description import describe
+from infsplign.pipelines import PipelineGuidance, guide
+
+
+class Job:
+    """One run of `infsplign generate` on a loaded pipeline.
+
+    Raises:
+        ValueError: the pipeline is not supported, an object is cut off by the tokenizer.
+        AttentionError: a tapped layer is missing.
+    """
+
+    def __init__(self, pipe: Any, options: GenerateOptions, scene: Scene, triples: Triples | None) -> None:
+        self.pipe, self.options, self.scene, self.triples = pipe, options, scene, triples
+        self.description = describe(pipe)
+        defaults = defaults_for(options.model, self.description.family)
+        self.steps = options.steps if options.steps is not None else defaults.steps
+        self.guidance_scale = options.guidance_scale if options.guidance_scale is not None else defaults.guidance_scale
+        config = defaults.config or self.description.config
+        self.config = config if options.scale is None else config.with_(scale=options.scale)
+        self.token_indices = self.guide().token_indices[0]
+
+    def guide(self, *, keep_maps: bool = False) -> PipelineGuidance:
+        """Guidance of one call of the pipeline."""
+        return guide(self.pipe, self.options.prompt, relations=self.triples, config=self.config, keep_maps=keep_maps)
+
+    def sample(self, number: int, method: str) -> Any:
+        """Image `number`. The seed is drawn on the CPU, so that it gives the same noise on every device."""
+        options = self.options
+        given = {"negative_prompt": options.negative_prompt, **self.size()}
+        self.pipe.set_progress_bar_config(desc=f"{method} {number + 1} of {options.images}", disable=None, unit="step")
+        return self.pipe(
+            options.prompt,
+            num_inference_steps=self.steps,
+            guidance_scale=self.guidance_scale,
+            generator=torch.Generator("cpu").manual_seed(options.seed + number),
+            **{name: value for name, value in given.items() if value is not None},
+        ).images[0]
+
+    def size(self) -> dict[str, int]:
+        """Height and width for the pipeline, which overrules one that comes without the other; empty for its own size."""
+        options = self.options
+        if options.height is None and options.width is None:
+            return {}
+        side = getattr(self.pipe, backbone_for(self.pipe).denoiser).config.sample_size
+        own = [int(n) * self.pipe.vae_scale_factor for n in ((side, side) if isinstance(side, int) else side)]
+        return {"height": options.height or own[0], "width": options.width or own[1]}
+
+    def announce(self) -> None:
+        """Says what is going to be done."""
+        typer.echo(f"asked: {', '.join(relation_texts(self.scene))}")
+        typer.echo(
+            f"model: {self.options.model} ({self.description.pipeline}) on {self.pipe.device}, {self.dtype}; {self.steps} steps, "
+            f"guidance scale {self.guidance_scale:g}, scale {self.config.scale:g}"
+        )
+
+    @property
+    def dtype(self) -> str:
+        return str(getattr(self.pipe, "dtype", "")).removeprefix("torch.")
+
+    def record(self, status: str, pairs: Sequence[Pair], verdicts: Any = None) -> dict[str, Any]:
+        """What `trace.json` holds."""
+        options, described = self.options, self.description
+        return finite(
+            {
+                "status": status,
+                "versions": {
+                    "infsplign": __version__, "python": platform.python_version(), "torch": torch.__version__,
+                    "diffusers": diffusers.__version__, "transformers": transformers.__version__,
+                },
+                "prompt": options.prompt,
+                "negative_prompt": options.negative_prompt,
+                "objects": list(self.scene.objects),
+                "relations": triples_of(self.scene),
+                "token_indices": {name: list(row) for name, row in zip(self.scene.objects, self.token_indices, strict=True)},
+                "model": {
+                    "name": options.model, "pipeline": described.pipeline, "family": described.family,
+                    "denoiser": described.denoiser, "layers": [layer.name for layer in described.layers],
+                    "scheduler": described.scheduler, "prediction": described.prediction,
+                    "device": str(self.pipe.device), "dtype": self.dtype,
+                },
+                "config": plain_config(self.config),
+                "steps": self.steps,
+                "guidance_scale": self.guidance_scale,
+                "seeds": [options.seed + number for number in range(options.images)],
+                "verdict": verdicts.to_dict() if verdicts is not None else None,
+                "images": [
+                    {
+                        "seed": pair.seed,
+                        "size": list(pair.guided.size),
+                        "files": {method: f"{method}_{number}.png" for method in pair.images},
+                        "trace": [step.to_dict() for step in pair.trace],
+                    }
+                    for number, pair in enumerate(pairs)
+                ],
+            }
+        )  # fmt: skip
+
+
+def triples_of(scene: Scene) -> list[list[str]]:
+    """The relations as [A, relation, B]."""
+    return [[scene.objects[edge.first], edge.relation.name, scene.objects[edge.second]] for edge in scene.relations]
+
+
+def relation_texts(scene: Scene) -> list[str]:
+    """The relations as "A left of B"."""
+    return [" ".join(triple) for triple in triples_of(scene)]
+
+
+def plain_config(config: GuidanceConfig) -> dict[str, Any]:
+    """Options as JSON can hold them: functions by their names."""
+    plain = {field.name: getattr(config, field.name) for field in fields(config)}
+    penalty = getattr(config.penalty, "__name__", repr(config.penalty))
+    return plain | {"penalty": penalty, "loss": repr(config.loss) if config.loss else None}
+
+
+def finite(value: Any) -> Any:
+    """Numbers that JSON does not know (nan, inf) become None."""
+    if isinstance(value, dict):
+        return {key: finite(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,131 @@
+"""From what a user calls a model to a pipeline on a device, with clear errors."""
+
+import os
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infsplign.config import GuidanceConfig
+from infsplign.shapes.loading import SHIPPED, load
+
+DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What a model is sampled with where nothing is asked for. `config` None is the family's preset."""
+
+    steps: int
+    guidance_scale: float
+    config: GuidanceConfig | None
+
+
+def load_pipeline(model: str, *, device: str = "auto", dtype: str = "auto") -> Any:
+    """Loads a model and moves it to its device.
+
+    Args:
+        model: a shipped model's name, a local folder in diffusers' layout, or a hub id.
+        device: a torch device, or "auto".
+        dtype: "fp32", "fp16", "bf16" or "auto".
+
+    Raises:
+        ValueError: a name, device or type that does not exist here.
+        OSError: the folder is not there, or the hub id cannot be had.
+    """
+    if dtype not in (*DTYPES, "auto"):
+        raise ValueError(f"`--dtype` must be fp32, fp16, bf16 or auto, got {dtype!r}")
+    folder = None if model in SHIPPED else model_folder(model)
+    import torch
+    from diffusers.pipelines.pipeline_utils import DiffusionPipeline
+
+    place = choose_device(device)
+    if dtype == "auto":
+        dtype = "fp16" if place.type == "cuda" else "fp32"
+    torch_dtype = getattr(torch, DTYPES[dtype])
+    with quiet(bars=folder is None and model not in SHIPPED and sys.stderr.isatty()):
+        if model in SHIPPED:
+            return load(model, dtype=torch_dtype).to(place)
+        try:
+            return DiffusionPipeline.from_pretrained(str(folder or model), dtype=torch_dtype).to(place)
+        except Exception as error:  # diffusers, transformers, the hub's client and torch raise all sorts here
+            where = "" if folder else " (it is no local folder, and was looked for on the Hugging Face hub)"
+            raise OSError(f"the model {model!r} could not be loaded{where}: {error}") from error
+
+
+def model_folder(model: str) -> Path | None:
+    """The local folder that `model` means, None for a hub id.
+
+    Raises:
+        OSError: it reads as a path, but there is no such pipeline.
+        ValueError: it can be neither.
+    """
+    path = Path(model).expanduser()
+    if path.is_dir():
+        if not (path / "model_index.json").is_file():
+            raise FileNotFoundError(f"the model folder {model!r} holds no pipeline: it has no `model_index.json`")
+        return path
+    if path.exists():
+        raise NotADirectoryError(f"the model {model!r} is a file; a folder in diffusers' layout is needed")
+    if model.startswith((".", "~", os.sep)) or model.count("/") > 1:
+        raise FileNotFoundError(f"there is no model folder {model!r}")
+    if not _HUB_ID.fullmatch(model):
+        raise ValueError(f"`--model` must be {', '.join(SHIPPED)} (shipped), a local folder, or a hub id such as owner/name; got {model!r}")
+    return None
+
+
+def choose_device(name: str) -> Any:
+    """The torch device of a name; "auto" is cuda, then mps, then cpu.
+
+    Raises:
+        ValueError: no such device here.
+    """
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        place = torch.device(name)
+        torch.empty(1, device=place)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(f"`--device` {name!r} cannot be used here: {reason}") from error
+    return place
+
+
+def defaults_for(model: str, family: str) -> Defaults:
+    """Steps, guidance scale and options: the shipped model's own, else the paper's for the family."""
+    if model in SHIPPED:
+        from infsplign.shapes.defaults import CONFIG, GUIDANCE_SCALE, STEPS
+
+        return Defaults(STEPS, GUIDANCE_SCALE, CONFIG)
+    return Defaults(50, 5.0 if family == "sdxl" else 7.5, None)
+
+
+@contextmanager
+def quiet(*, bars: bool = False) -> Iterator[None]:
+    """Keeps the libraries' notes off the terminal: what matters of them comes back as an error. Bars are for what takes long."""
+    import diffusers.utils.logging as diffusers_log
+    import transformers.utils.logging as transformers_log
+
+    logs = (diffusers_log, transformers_log)
+    before = [log.get_verbosity() for log in logs]
+    for log in logs:
+        log.set_verbosity_error()
+    transformers_log.disable_progress_bar()
+    if not bars:
+        diffusers_log.disable_progress_bar()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        try:
+            yield
+        finally:
+            for log, verbosity in zip(logs, before, strict=True):
+                log.set_verbosity(verbosity)
+            transformers_log.enable_progress_bar()
+            diffusers_log.enable_progress_bar()

@@ -1,0 +1,76 @@
+"""What `infsplign generate` is asked to do, and what it has made of one seed. Cheap to import."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infsplign.config import GuidanceConfig
+from infsplign.core.relations import Scene
+from infsplign.prompts import parse_prompt, parse_relation, scene_from
+
+Triples = list[tuple[str, str, str]]
+
+
+@dataclass(frozen=True)
+class GenerateOptions:
+    """Options of the command, named as there; None is the model's own."""
+
+    prompt: str
+    model: str = "shapes"
+    relations: tuple[str, ...] = ()
+    seed: int = 0
+    images: int = 1
+    steps: int | None = None
+    guidance_scale: float | None = None
+    scale: float | None = None
+    negative_prompt: str | None = None
+    height: int | None = None
+    width: int | None = None
+    device: str = "auto"
+    dtype: str = "auto"
+    out: Path | None = None
+    unguided: bool = True
+
+    def scene(self) -> tuple[Scene, Triples | None]:
+        """What is asked for, and the relations given by hand (None when the prompt is read).
+
+        Raises:
+            ValueError: the prompt or a relation cannot be read, or they do not fit each other.
+        """
+        if not self.relations or not self.prompt.strip():
+            return parse_prompt(self.prompt), None
+        triples = [parse_relation(text) for text in self.relations]
+        return scene_from(self.prompt, triples), triples
+
+    def check(self) -> None:
+        """Refuses numbers that no model takes, before one is loaded.
+
+        Raises:
+            ValueError: a value out of range.
+        """
+        if self.scale is not None:
+            GuidanceConfig(scale=self.scale)
+        if self.seed + self.images > 2**63:
+            raise ValueError(f"`--seed` must be < 2**63, got {self.seed}")
+        if self.guidance_scale is not None and not math.isfinite(self.guidance_scale):
+            raise ValueError(f"`--guidance-scale` must be a finite number, got {self.guidance_scale!r}")
+        for name, side in (("height", self.height), ("width", self.width)):
+            if side is not None and side % 8:
+                raise ValueError(f"`--{name}` must be a multiple of 8, got {side}")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Images of one seed, and what guidance did at each step."""
+
+    seed: int
+    guided: Any
+    unguided: Any | None
+    trace: Sequence[Any]
+
+    @property
+    def images(self) -> dict[str, Any]:
+        """Method to image, in the order in which they are shown."""
+        return {"guided": self.guided} if self.unguided is None else {"unguided": self.unguided, "guided": self.guided}

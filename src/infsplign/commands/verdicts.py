@@ -1,0 +1,116 @@
+"""Verdicts on images of the shipped world: does the relation hold? Read from the picture alone, by the world's detector."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from PIL import Image
+
+from infsplign.core.relations import Scene
+from infsplign.shapes.loading import SHIPPED
+
+TICK, CROSS = "\u2713", "\u2717"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One relation in one image. `missing` are its objects that the detector did not find; the relation then does not hold."""
+
+    holds: bool
+    missing: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return "yes" if self.holds else f"no (no {' and no '.join(self.missing)} found)" if self.missing else "no"
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What the detector found in all images of a run.
+
+    Attributes:
+        relations: "A left of B", for each relation of the scene.
+        seeds: of the images.
+        outcomes: method to, for each image, for each relation its outcome.
+        reason: why there is no verdict; empty when there is one.
+    """
+
+    relations: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
+    outcomes: Mapping[str, Sequence[Sequence[Outcome]]] = field(default_factory=dict)
+    reason: str = ""
+
+    def notes(self, method: str) -> list[str]:
+        """A short line under each image of `method`."""
+        return [_note(found) for found in self.outcomes[method]]
+
+    def lines(self) -> list[str]:
+        """What the command prints: for several images a line each and the totals, for a single one its verdict."""
+        if self.reason:
+            return [f"no verdict: {self.reason}"]
+        if len(self.seeds) == 1:
+            return self._of_image(0)
+        lines = [f"seed {seed}: {line}" for number, seed in enumerate(self.seeds) for line in self._of_image(number)]
+        for place, relation in enumerate(self.relations):
+            totals = (f"{method} {sum(found[place].holds for found in all_)} of {len(all_)}" for method, all_ in self.outcomes.items())
+            lines.append(f"{relation}: {', '.join(totals)}")
+        return lines
+
+    def _of_image(self, number: int) -> list[str]:
+        return [
+            f"{relation}: {', '.join(f'{method} {found[number][place]}' for method, found in self.outcomes.items())}"
+            for place, relation in enumerate(self.relations)
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For `trace.json`: for each relation and method one truth value an image."""
+        if self.reason:
+            return {"reason": self.reason}
+        return {
+            relation: {method: [found[place].holds for found in all_] for method, all_ in self.outcomes.items()}
+            for place, relation in enumerate(self.relations)
+        }
+
+
+def judged(model: str, scene: Scene, seeds: Sequence[int], images: Mapping[str, Sequence[Image.Image]]) -> Verdicts:
+    """Looks for the scene's objects in each image.
+
+    Args:
+        model: what the images were sampled with; only shipped models draw what the detector knows.
+        scene: what was asked for.
+        seeds: of the images.
+        images: method to its images.
+    """
+    from infsplign.shapes.nouns import NAMES
+
+    if model not in SHIPPED:
+        return Verdicts(reason=f"the detector knows only what the shipped model draws, and {model!r} is another model")
+    nouns = [" ".join(name.lower().split()) for name in scene.objects]
+    if strange := [repr(name) for name, noun in zip(scene.objects, nouns, strict=True) if noun not in NAMES]:
+        verb = "is no noun" if len(strange) == 1 else "are no nouns"
+        return Verdicts(reason=f"{' and '.join(strange)} {verb} of the shipped model's world ({', '.join(NAMES)})")
+    relations = tuple(f"{scene.objects[e.first]} {e.relation.name} {scene.objects[e.second]}" for e in scene.relations)
+    outcomes = {method: [_outcomes(image, scene, nouns) for image in found] for method, found in images.items()}
+    return Verdicts(relations, tuple(seeds), outcomes)
+
+
+def _outcomes(image: Image.Image, scene: Scene, nouns: Sequence[str]) -> list[Outcome]:
+    from infsplign.evaluation.visor import judge
+    from infsplign.shapes.detector import MIN_SCORE, detect
+
+    detections = [found for found in detect(image) if found.score >= MIN_SCORE]
+    there = {found.name for found in detections}
+    return [
+        Outcome(
+            judge(detections, nouns[edge.first], edge.relation, nouns[edge.second]).correct,
+            tuple(nouns[number] for number in (edge.first, edge.second) if nouns[number] not in there),
+        )
+        for edge in scene.relations
+    ]
+
+
+def _note(found: Sequence[Outcome]) -> str:
+    if all(outcome.holds for outcome in found):
+        return f"{TICK} as asked"
+    if missing := dict.fromkeys(name for outcome in found for name in outcome.missing):
+        return f"{CROSS} no {', no '.join(missing)}"
+    return f"{CROSS} {sum(o.holds for o in found)} of {len(found)} relations" if len(found) > 1 else f"{CROSS} not as asked"

@@ -1,0 +1,61 @@
+"""Pure array mathematics of spatial guidance, for any library of the array-API standard (numpy, torch, jax, ...).
+
+The data flow one way: `relations` (what is asked) and `attention` (what the model looks at) meet in `statistics` (where each
+object is), `losses` (how far from what was asked) and `update` (how the noise prediction changes). Nothing here imports torch
+or diffusers, moves an array to another device, or reads an array's values.
+"""
+
+from infsplign.core.attention import AttentionMap, AttentionSource, QueryKeyAttention, token_weights
+from infsplign.core.losses import (
+    CompoundLoss,
+    LossTerm,
+    ObjectAttention,
+    balance_loss,
+    observe,
+    paper_loss,
+    presence_loss,
+    spatial_loss,
+)
+from infsplign.core.penalties import gelu, hardtanh, leaky_relu, linear, relu, sigmoid, silu, softplus, squared_relu
+from infsplign.core.relations import ABOVE, BELOW, LEFT_OF, RIGHT_OF, Relation, Scene, SceneArrays, SceneRelation, relation, scene_arrays
+from infsplign.core.statistics import centroid, coordinates, mass, variance
+from infsplign.core.update import to_prediction
+
+__all__ = [
+    "ABOVE",
+    "BELOW",
+    "LEFT_OF",
+    "RIGHT_OF",
+    "AttentionMap",
+    "AttentionSource",
+    "CompoundLoss",
+    "LossTerm",
+    "ObjectAttention",
+    "QueryKeyAttention",
+    "Relation",
+    "Scene",
+    "SceneArrays",
+    "SceneRelation",
+    "balance_loss",
+    "centroid",
+    "coordinates",
+    "gelu",
+    "hardtanh",
+    "leaky_relu",
+    "linear",
+    "mass",
+    "observe",
+    "paper_loss",
+    "presence_loss",
+    "relation",
+    "relu",
+    "scene_arrays",
+    "sigmoid",
+    "silu",
+    "softplus",
+    "spatial_loss",
+    "squared_relu",
+    "to_prediction",
+    "token_weights",
+    "variance",
+]

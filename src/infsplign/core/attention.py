@@ -1,0 +1,221 @@
+"""Attention maps: where they come from, and how heads and tokens become one map an object."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from array_api_compat import array_namespace
+
+from infsplign.core._namespace import Array, device_of
+
+
+class Attention(Protocol):
+    """The attention of one layer, ready to be reduced to objects."""
+
+    @property
+    def layer(self) -> str:
+        """Name of the module, for traces and errors."""
+        ...
+
+    @property
+    def level(self) -> str:
+        """Which loss terms read the layer: "coarse" or "middle"."""
+        ...
+
+    @property
+    def text_length(self) -> int:
+        """T, number of text positions that `weights` must have."""
+        ...
+
+    @property
+    def like(self) -> Array:
+        """An array whose library, device and type `weights` must have (float32 where it is of less)."""
+        ...
+
+    def object_maps(self, weights: Array) -> Array:
+        """Maps `weights` (B, T, O) to object maps (B, O, H, W)."""
+        ...
+
+
+class AttentionSource(Protocol):
+    """Where the maps of a denoiser come from. One method: a new backbone implements just this."""
+
+    def record(self, sample: Array) -> AbstractContextManager[Sequence[Attention]]:
+        """Records the text attention of the pass over `sample` that runs inside the context.
+
+        The sequence is filled while the pass runs and holds one entry a tapped layer once it has ended. Leaving the context
+        leaves nothing behind on the denoiser, also after an exception.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class AttentionMap:
+    """Attention probabilities that someone already has.
+
+    Attributes:
+        probabilities: (B, N, S, T): batch, heads, image positions in row-major order, text tokens.
+        grid: (H, W) with `H * W == S`.
+        layer: name of the module, for traces and errors.
+        level: "coarse" or "middle"; decides which loss terms read the map.
+    """
+
+    probabilities: Array
+    grid: tuple[int, int]
+    layer: str = ""
+    level: str = "coarse"
+
+    def __post_init__(self) -> None:
+        _check_grid(self.probabilities, "probabilities", self.grid, self.layer)
+
+    @property
+    def text_length(self) -> int:
+        return self.probabilities.shape[-1]
+
+    @property
+    def like(self) -> Array:
+        return self.probabilities
+
+    def object_maps(self, weights: Array) -> Array:
+        """See `Attention.object_maps`. Heads are averaged, then tokens: `A_S = mean_{t in S} mean_n A[n, :, t]`."""
+        xp = array_namespace(self.probabilities, weights)
+        _check_weights(weights, self.probabilities.shape[0], self.probabilities.shape[-1])
+        maps = xp.mean(_at_least_float32(xp, self.probabilities), axis=1) @ weights  # (B, S, O)
+        maps = xp.permute_dims(maps, (0, 2, 1))
+        return xp.reshape(maps, (*maps.shape[:2], *self.grid))
+
+
+@dataclass(frozen=True)
+class QueryKeyAttention:
+    """Attention as queries and keys, whose softmax is taken only when the object maps are.
+
+    Attributes:
+        query: (B, N, S, D), image queries after norms and rotary embedding.
+        key: (B, N, K, D), all keys that the softmax runs over (text, and in joint attention the image too).
+        scale: factor of the logits, `1 / sqrt(D)` in nearly every model.
+        text: (start, stop) of the text tokens on the key axis.
+        mask: None, or what is added to the logits, broadcastable to (B, N, S, K): a number, not a boolean. A row whose keys are
+            all masked by -inf has no softmax and is NaN; large negative numbers, as models use, give a uniform one.
+        grid, layer, level: as in `AttentionMap`.
+    """
+
+    query: Array
+    key: Array
+    scale: float
+    text: tuple[int, int]
+    grid: tuple[int, int]
+    layer: str = ""
+    level: str = "coarse"
+    mask: Array | None = None
+
+    def __post_init__(self) -> None:
+        _check_grid(self.query, "query", self.grid, self.layer)
+        if self.mask is not None and self.mask.dtype == array_namespace(self.mask).bool:
+            raise ValueError(f"`mask` must be added to the logits of {self.layer!r}, got booleans; give 0 where True and -inf where False")
+        start, stop = self.text
+        if not 0 <= start < stop <= self.key.shape[2]:
+            raise ValueError(f"`text` must lie within the {self.key.shape[2]} keys of {self.layer!r}, got {self.text}")
+
+    @property
+    def text_length(self) -> int:
+        return self.text[1] - self.text[0]
+
+    @property
+    def like(self) -> Array:
+        return self.query
+
+    def probabilities(self) -> Array:
+        """`softmax(scale * query @ key^T + mask)` over ALL keys, in float32 or better: (B, N, S, K)."""
+        xp = array_namespace(self.query)
+        query, key = (_at_least_float32(xp, x) for x in (self.query, self.key))
+        logits = self.scale * (query @ xp.matrix_transpose(key))
+        if self.mask is not None:
+            logits = logits + xp.astype(self.mask, logits.dtype)
+        weights = xp.exp(logits - xp.max(logits, axis=-1, keepdims=True))
+        return weights / xp.sum(weights, axis=-1, keepdims=True)
+
+    def object_maps(self, weights: Array) -> Array:
+        """See `Attention.object_maps`; only the text columns are kept."""
+        start, stop = self.text
+        text_only = self.probabilities()[..., start:stop]
+        return AttentionMap(text_only, self.grid, self.layer, self.level).object_maps(weights)
+
+
+def token_weights(token_indices: Sequence[Sequence[Sequence[int]]], length: int, *, xp, dtype=None, device=None) -> Array:
+    """The matrix that averages each object's tokens: column o has `1 / |S_o|` at the tokens of object o.
+
+    Args:
+        token_indices: for each row of the batch, for each object, its positions on the text axis. Rows with fewer objects are
+            padded with empty columns.
+        length: T, number of text positions.
+        xp, dtype, device: as in `scene_arrays`.
+
+    Returns:
+        (B, T, O).
+
+    Raises:
+        ValueError: no row, an object without tokens, or an index that is not in [0, T).
+
+    >>> import numpy
+    >>> token_weights([[[1], [2, 3]]], 4, xp=numpy).tolist()
+    [[[0.0, 0.0], [1.0, 0.0], [0.0, 0.5], [0.0, 0.5]]]
+    """
+    if len(token_indices) == 0:
+        raise ValueError("`token_indices` must hold at least one row, got none")
+    wide = max(len(row) for row in token_indices)
+    weights = [[[0.0] * wide for _ in range(length)] for _ in token_indices]
+    for row, objects in enumerate(token_indices):
+        for column, indices in enumerate(objects):
+            if len(indices) == 0:
+                raise ValueError(f"`token_indices` must give every object at least one token, got none for object {column} of row {row}")
+            for index in indices:
+                if not 0 <= index < length:
+                    raise ValueError(f"`token_indices` must be >= 0 and < {length}, got {index}; was the prompt truncated?")
+                weights[row][index][column] = 1.0 / len(set(indices))
+    return xp.asarray(weights, dtype=dtype or xp.float64, device=device)
+
+
+def resize(maps: Array, height: int, width: int) -> Array:
+    """Resizes maps bilinearly with antialiasing, as the published code does before its statistics (parity tests only need it).
+
+    Two matrix products, one an axis: `rows @ maps @ columns^T`, each row of weights a triangle of the down-scaling's width.
+
+    Args:
+        maps: (..., H, W).
+
+    Returns:
+        (..., height, width), equal to `torch.nn.functional.interpolate(mode="bilinear", antialias=True)`.
+    """
+    xp = array_namespace(maps)
+    rows = _triangle_filter(maps.shape[-2], height, xp, maps)
+    columns = _triangle_filter(maps.shape[-1], width, xp, maps)
+    return rows @ maps @ xp.matrix_transpose(columns)
+
+
+def _triangle_filter(old: int, new: int, xp, like: Array) -> Array:
+    stretch = max(1.0, old / new)
+    rows = []
+    for target in range(new):
+        centre = (target + 0.5) * old / new
+        row = [max(0.0, 1.0 - abs((source + 0.5 - centre) / stretch)) for source in range(old)]
+        rows.append([value / sum(row) for value in row])
+    return xp.asarray(rows, dtype=like.dtype, device=device_of(like))
+
+
+def _at_least_float32(xp, x: Array) -> Array:
+    return x if x.dtype in (xp.float32, xp.float64) else xp.astype(x, xp.float32)
+
+
+def _check_grid(x: Array, name: str, grid: tuple[int, int], layer: str) -> None:
+    if x.ndim != 4:
+        raise ValueError(f"`{name}` must have 4 axes (batch, heads, positions, ...), got shape {tuple(x.shape)}")
+    if grid[0] * grid[1] != x.shape[2]:
+        raise ValueError(
+            f"`grid` must have as many cells as `{name}` has positions: got {grid[0]} x {grid[1]} for {x.shape[2]} in {layer!r}"
+        )
+
+
+def _check_weights(weights: Array, batch: int, tokens: int) -> None:
+    if weights.ndim != 3 or weights.shape[0] not in (1, batch) or weights.shape[1] != tokens:
+        raise ValueError(f"`weights` must have shape ({batch}, {tokens}, objects), got {tuple(weights.shape)}")

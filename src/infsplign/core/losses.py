@@ -1,0 +1,179 @@
+"""Losses on object maps, one value a row of the batch.
+
+A term is any function `term(objects, scene) -> (B,)`; `CompoundLoss` weighs terms and averages them over layers.
+Source of the three terms: arXiv 2512.17851, section 3.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from array_api_compat import array_namespace
+
+from infsplign.core import statistics
+from infsplign.core._namespace import Array
+from infsplign.core.attention import Attention
+from infsplign.core.penalties import Penalty, gelu
+from infsplign.core.relations import SceneArrays
+
+
+class ObjectAttention(NamedTuple):
+    """Object maps of one layer with the statistics that terms read.
+
+    Attributes:
+        maps: (B, O, H, W).
+        mass: (B, O).
+        centroid: (B, O, 2), x then y in [0, 1].
+        variance: (B, O).
+    """
+
+    maps: Array
+    mass: Array
+    centroid: Array
+    variance: Array
+
+
+def observe(maps: Array) -> ObjectAttention:
+    """Computes the statistics of `maps` (B, O, H, W) once, for all terms."""
+    if maps.ndim != 4:
+        raise ValueError(f"`maps` must have shape (batch, objects, height, width), got {tuple(maps.shape)}")
+    centroids = statistics.centroid(maps)
+    return ObjectAttention(maps, statistics.mass(maps), centroids, statistics.variance(maps, centroids))
+
+
+def gaps(objects: ObjectAttention, scene: SceneArrays) -> Array:
+    """Signed gaps `d = direction . (c(second) - c(first))`, (B, R): positive where a relation holds, in widths of the picture."""
+    xp = array_namespace(objects.centroid)
+    return xp.sum((scene.difference @ objects.centroid) * scene.direction, axis=-1)
+
+
+def spatial_loss(
+    objects: ObjectAttention, scene: SceneArrays, *, alpha: float = 0.75, margin: float = 0.25, penalty: Penalty = gelu
+) -> Array:
+    """Asks for each relation with a margin: `L_s = mean_r penalty(alpha * (margin - d_r))`.
+
+    Args:
+        objects: statistics of the maps.
+        scene: relations of each row.
+        alpha: slope of the penalty's argument.
+        margin: gap that is asked for, in widths or heights of the picture.
+        penalty: cost of a violated margin.
+
+    Returns:
+        (B,); 0 for a row without relations.
+    """
+    xp = array_namespace(objects.centroid)
+    cost = penalty(alpha * (margin - gaps(objects, scene)))
+    return xp.sum(cost * scene.relation_weight, axis=-1)
+
+
+def presence_loss(objects: ObjectAttention, scene: SceneArrays) -> Array:
+    """Asks for tight maps: `L_p = 2 mean_o v_o`, which is `v(A) + v(B)` for two objects. Returns (B,)."""
+    xp = array_namespace(objects.variance)
+    return 2.0 * xp.sum(objects.variance * scene.present, axis=-1) / xp.sum(scene.present, axis=-1)
+
+
+def balance_loss(objects: ObjectAttention, scene: SceneArrays) -> Array:
+    """Asks that no object wins at another's cost: `L_b = mean_{i<j} |v_i - v_j|`. Returns (B,); 0 for a single object."""
+    xp = array_namespace(objects.variance)
+    v = objects.variance
+    apart = xp.abs(v[:, :, None] - v[:, None, :]) * (scene.present[:, :, None] * scene.present[:, None, :])
+    count = xp.sum(scene.present, axis=-1)
+    pairs = count * (count - 1.0)  # ordered pairs, as `apart` holds each twice
+    return xp.sum(apart, axis=(-2, -1)) / xp.maximum(pairs, xp.ones_like(pairs))
+
+
+Term = Callable[[ObjectAttention, SceneArrays], Array]
+
+
+@dataclass(frozen=True)
+class LossTerm:
+    """A term with its weight and the levels whose layers it reads (all when empty)."""
+
+    name: str
+    term: Term
+    weight: float = 1.0
+    levels: tuple[str, ...] = ()
+
+    def reads(self, level: str) -> bool:
+        return self.weight != 0 and (not self.levels or level in self.levels)
+
+
+class LossReport(NamedTuple):
+    """What `CompoundLoss` computed.
+
+    Attributes:
+        total: (B,), the loss to differentiate.
+        terms: per term (B,), unweighted, averaged over the layers that it reads.
+        centroid: (B, O, 2), averaged over all layers.
+        variance: (B, O), averaged over all layers.
+        maps: the object maps of each layer, (B, O, H, W) with its own grid.
+    """
+
+    total: Array
+    terms: dict[str, Array]
+    centroid: Array
+    variance: Array
+    maps: tuple[Array, ...]
+
+
+@dataclass(frozen=True)
+class CompoundLoss:
+    """`L = mean over layers of sum over terms that read the layer of weight * term`.
+
+    Raises:
+        ValueError: two terms of the same name.
+    """
+
+    terms: tuple[LossTerm, ...]
+
+    def __post_init__(self) -> None:
+        names = [term.name for term in self.terms]
+        if len(set(names)) < len(names):
+            raise ValueError(f"`terms` must have different names, got {', '.join(names)}")
+
+    def __call__(self, attention: Sequence[Attention], weights: Array, scene: SceneArrays) -> LossReport:
+        """Computes the loss of recorded attention.
+
+        Args:
+            attention: one entry a tapped layer.
+            weights: (B, T, O) from `token_weights`.
+            scene: from `scene_arrays`.
+
+        Raises:
+            ValueError: no layer.
+        """
+        if not attention:
+            raise ValueError("`attention` must hold at least one layer, got none")
+        values: dict[str, list[Array]] = {term.name: [] for term in self.terms}
+        weighted: list[Array] = []
+        layers = [(layer.level, observe(layer.object_maps(weights))) for layer in attention]
+        for term in self.terms:
+            for level, objects in layers:
+                if term.reads(level):
+                    value = term.term(objects, scene)
+                    values[term.name].append(value)
+                    weighted.append(term.weight * value)
+        anchor = layers[0][1].variance[:, 0] * 0.0  # keeps shape, type and graph when no term reads any layer
+        total = sum(weighted, anchor) / len(layers)
+        terms = {name: sum(found[1:], found[0]) / len(found) for name, found in values.items() if found}
+        mean_centroid = sum((o.centroid for _, o in layers[1:]), layers[0][1].centroid) / len(layers)
+        mean_variance = sum((o.variance for _, o in layers[1:]), layers[0][1].variance) / len(layers)
+        return LossReport(total, terms, mean_centroid, mean_variance, tuple(objects.maps for _, objects in layers))
+
+
+def paper_loss(
+    *, alpha: float = 0.75, margin: float = 0.25, spatial: float = 1.0, presence: float = 1.0, balance: float = 1.0, penalty: Penalty = gelu
+) -> CompoundLoss:
+    """The published compound: spatial on every layer, presence on the coarse level, balance on the middle one."""
+
+    def spatial_term(objects: ObjectAttention, scene: SceneArrays) -> Array:
+        return spatial_loss(objects, scene, alpha=alpha, margin=margin, penalty=penalty)
+
+    return CompoundLoss(
+        (
+            LossTerm("spatial", spatial_term, spatial),
+            LossTerm("presence", presence_loss, presence, ("coarse",)),
+            LossTerm("balance", balance_loss, balance, ("middle",)),
+        )
+    )

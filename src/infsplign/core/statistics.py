@@ -1,0 +1,82 @@
+"""Where an object is: mass, centroid and variance of its map.
+
+Coordinates are (x, y), x to the right, y down, both in [0, 1]: grid positions are `linspace(0, 1, n)`; a single row or column
+lies at 0.5. Source: arXiv 2512.17851, section 3.
+"""
+
+from array_api_compat import array_namespace
+
+from infsplign.core._namespace import Array, device_of
+
+EPSILON = 1e-12
+"""Least mass that a map is divided by, so that an empty map gives finite statistics: centroid (0.5, 0.5), variance 0."""
+
+
+def coordinates(height: int, width: int, *, like: Array) -> tuple[Array, Array]:
+    """Returns x positions (W,) and y positions (H,) in [0, 1], with the type and device of `like`."""
+    xp = array_namespace(like)
+
+    def axis(n: int) -> Array:
+        points = [0.5] if n == 1 else [i / (n - 1) for i in range(n)]
+        return xp.asarray(points, dtype=like.dtype, device=device_of(like))
+
+    return axis(width), axis(height)
+
+
+def mass(maps: Array) -> Array:
+    """Sums each map: `m = sum_{h,w} A[h, w]`.
+
+    Args:
+        maps: (..., H, W), not negative.
+
+    Returns:
+        (...).
+    """
+    return array_namespace(maps).sum(maps, axis=(-2, -1))
+
+
+def centroid(maps: Array) -> Array:
+    """Computes the centre of mass: `c = (sum x A / m, sum y A / m)`.
+
+    The sums are taken about the middle of the picture, `c = 0.5 + sum (x - 0.5) A / max(m, EPSILON)`: the same value, and an
+    empty map lies in the middle.
+
+    Args:
+        maps: (..., H, W), not negative.
+
+    Returns:
+        (..., 2), x then y, in [0, 1].
+
+    >>> import numpy
+    >>> centroid(numpy.asarray([[0.0, 0.0, 1.0]])).tolist()
+    [1.0, 0.5]
+    """
+    xp = array_namespace(maps)
+    x, y = coordinates(maps.shape[-2], maps.shape[-1], like=maps)
+    total = _safe(xp, mass(maps))
+    cx = xp.sum(xp.sum(maps, axis=-2) * (x - 0.5), axis=-1) / total
+    cy = xp.sum(xp.sum(maps, axis=-1) * (y - 0.5), axis=-1) / total
+    return 0.5 + xp.stack((cx, cy), axis=-1)
+
+
+def variance(maps: Array, centroids: Array | None = None) -> Array:
+    """Computes the spread about the centroid: `v = sum ((x - c_x)^2 + (y - c_y)^2) A / m`.
+
+    Args:
+        maps: (..., H, W), not negative.
+        centroids: (..., 2), when already known.
+
+    Returns:
+        (...), in [0, 0.5]: 0 for a single cell, 0.5 for opposite corners.
+    """
+    xp = array_namespace(maps)
+    about: Array = centroid(maps) if centroids is None else centroids
+    x, y = coordinates(maps.shape[-2], maps.shape[-1], like=maps)
+    total = _safe(xp, mass(maps))
+    along_x = xp.sum(xp.sum(maps, axis=-2) * (x - about[..., 0:1]) ** 2, axis=-1)
+    along_y = xp.sum(xp.sum(maps, axis=-1) * (y - about[..., 1:2]) ** 2, axis=-1)
+    return (along_x + along_y) / total
+
+
+def _safe(xp, total: Array) -> Array:
+    return xp.maximum(total, xp.full_like(total, EPSILON))

@@ -1,0 +1,92 @@
+"""What guidance would do with a pipeline: family, tapped layers, grids, rows, text axis, preset."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from infsplign.adapters import AttentionRecorder, backbone_for
+from infsplign.config import GuidanceConfig
+
+
+@dataclass(frozen=True)
+class TappedLayer:
+    """A layer whose attention is read. `grid` is (H, W) at the model's own size, None where the layer's level hides it."""
+
+    name: str
+    level: str
+    heads: int
+    grid: tuple[int, int] | None
+
+
+@dataclass(frozen=True)
+class Description:
+    """See `describe`. Its `str` is a small table."""
+
+    family: str
+    pipeline: str
+    denoiser: str
+    parameters: int
+    prediction: str
+    scheduler: str
+    layout: str
+    text_length: int | None
+    layers: tuple[TappedLayer, ...]
+    config: GuidanceConfig
+
+    def __str__(self) -> str:
+        rows = [
+            ("pipeline", f"{self.pipeline}, family {self.family}"),
+            ("denoiser", f"{self.denoiser}, {self.parameters / 1e6:.1f} M parameters"),
+            ("scheduler", f"{self.scheduler}, predicts {self.prediction}"),
+            ("rows", self.layout),
+            ("text axis", f"{self.text_length} tokens" if self.text_length else "unknown (no tokenizer)"),
+            (
+                "preset",
+                f"scale {self.config.scale:g}, alpha {self.config.alpha:g}, margin {self.config.margin:g}, weights "
+                f"{self.config.spatial:g} / {self.config.presence:g} / {self.config.balance:g} (spatial / presence / balance)",
+            ),
+        ]
+        lines = [f"{name:<10} {value}" for name, value in rows]
+        for layer in self.layers:
+            size = f"{layer.grid[0]}x{layer.grid[1]}" if layer.grid else "?"
+            lines.append(f"{layer.level:<10} {layer.name}  {size}, {layer.heads} heads")
+        return "\n".join(lines)
+
+
+def describe(pipe: Any) -> Description:
+    """Tells how `pipe` would be guided, without running it.
+
+    Raises:
+        UnsupportedPipelineError: no adapter knows the pipeline.
+        AttentionError: a tapped layer is not in the denoiser.
+    """
+    backbone = backbone_for(pipe)
+    denoiser = getattr(pipe, backbone.denoiser)
+    recorder = AttentionRecorder(denoiser, backbone.layers(denoiser), text=backbone.text)
+    tokenizer = getattr(pipe, backbone.tokenizer, None)
+    return Description(
+        family=backbone.name,
+        pipeline=type(pipe).__name__,
+        denoiser=type(denoiser).__name__,
+        parameters=sum(p.numel() for p in denoiser.parameters()),
+        prediction=getattr(pipe.scheduler.config, "prediction_type", "epsilon"),
+        scheduler=type(pipe.scheduler).__name__,
+        layout=backbone.layout,
+        text_length=int(tokenizer.model_max_length) if tokenizer is not None else None,
+        layers=tuple(
+            TappedLayer(name, level, int(getattr(module, "heads", 0)), unet_grid(denoiser, name)) for level, name, module in recorder.layers
+        ),
+        config=backbone.config(denoiser),
+    )
+
+
+def unet_grid(denoiser: Any, layer: str) -> tuple[int, int] | None:
+    """The grid of `up_blocks.N...` at the UNet's own size: each up block but the last doubles it."""
+    parts = layer.split(".")
+    if parts[0] != "up_blocks":
+        return None
+    size = denoiser.config.sample_size
+    height, width = (size, size) if isinstance(size, int) else size
+    halvings = len(denoiser.config.up_block_types) - 1 - int(parts[1])
+    for _ in range(halvings):
+        height, width = (height + 1) // 2, (width + 1) // 2
+    return height, width

@@ -1,0 +1,75 @@
+"""Telling whether two runs had the same settings: everything that decides an image, as plain JSON."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+PACKAGES = ("torch", "diffusers", "transformers", "numpy")
+
+
+def plain(value: Any) -> Any:
+    """An option, dataclasses and functions included, as what JSON can hold; equal options give equal JSON.
+
+    Functions are told apart by their name and by what they have captured.
+
+    Raises:
+        TypeError: something that cannot be described.
+    """
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if abs(value) < float("inf") else str(value)
+    if isinstance(value, type):
+        return f"{value.__module__}.{value.__qualname__}"
+    if is_dataclass(value):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence):
+        return [plain(item) for item in value]
+    if isinstance(value, partial):
+        return {"function": plain(value.func), "args": plain(value.args), "keywords": plain(value.keywords)}
+    if isinstance(value, FunctionType):
+        name = f"{value.__module__}.{value.__qualname__}"
+        captured = {key: cell.cell_contents for key, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=True)}
+        return {"function": name, "captured": plain(captured)} if captured else name
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    raise TypeError(f"a setting must be made of numbers, texts, lists, dataclasses and functions to be written down, got {value!r}")
+
+
+def versions() -> dict[str, str]:
+    """Versions of this package and of those that decide an image."""
+    from infsplign import __version__
+
+    found = {"infsplign": __version__}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "none"
+    return found
+
+
+def sources(*modules: ModuleType) -> str:
+    """A short hash of the source of modules: what they computed earlier holds while it is the same."""
+    digest = hashlib.sha256()
+    for module in modules:
+        digest.update(Path(str(module.__file__)).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def differences(there: Any, asked: Any, name: str = "") -> list[str]:
+    """What differs between two plain values, one line each, such as "steps: 30 there, 20 asked for"."""
+    if isinstance(there, dict) and isinstance(asked, dict):
+        lines = []
+        for key in sorted({*there, *asked}):
+            lines += differences(there.get(key), asked.get(key), f"{name}.{key}".lstrip("."))
+        return lines
+    return [] if there == asked else [f"{name}: {json.dumps(there)} there, {json.dumps(asked)} asked for"]

@@ -1,0 +1,93 @@
+"""Prompts of the shapes world in two splits that share neither a pair of nouns, nor a prompt, nor a seed.
+
+The 14 nouns make 13 rounds of 7 pairs, as in a tournament where everyone meets everyone: each round has every noun once. Five
+rounds are for tuning, eight are held out. So every noun is in both splits, and each block of 7 prompts names every noun once.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+
+from infsplign.core.relations import relation
+from infsplign.shapes.nouns import NAMES
+from infsplign.shapes.world import article
+
+RELATIONS = ("to the left of", "to the right of", "above", "below")
+SPLITS = {"tune": range(5), "heldout": range(5, 13)}
+"""Rounds of each split; the number of pairs must be odd or a multiple of 4 for prompts to be balanced."""
+SEED_RULE = "first 4 bytes of sha256(split, prompt, index), lowest bit 0 for tune and 1 for heldout"
+
+
+@dataclass(frozen=True)
+class ShapesPrompt:
+    """A prompt and what it asks for: `relation` is a canonical name, such as "left of"."""
+
+    id: str
+    text: str
+    first: str
+    relation: str
+    second: str
+
+
+def prompts(split: str, count: int) -> list[ShapesPrompt]:
+    """The first `count` prompts of a split, relations in turn: each of the four is there `count / 4` times, give or take one.
+
+    Args:
+        split: "tune" or "heldout".
+        count: from 1 to 8 times the number of pairs: 280 to tune, 448 held out. A longer list begins with the shorter one.
+
+    Raises:
+        ValueError: an unknown split or a count out of range.
+
+    >>> prompts("heldout", 1)[0].text
+    'a heart to the left of a fish'
+    """
+    every = _every(split)
+    if not 1 <= count <= len(every):
+        raise ValueError(f"`count` must be 1 to {len(every)}, the number of prompts of the split {split!r}, got {count}")
+    return list(every[:count])
+
+
+def seed(split: str, prompt: str, index: int) -> int:
+    """The seed of image number `index` of a prompt: it depends on nothing else, such as batch, order or number of images.
+
+    32 bits, as torch's generator on the CPU uses no more.
+
+    >>> seed("heldout", "a circle above a star", 0)
+    2026285139
+    """
+    _check(split)
+    digest = hashlib.sha256(f"{split}\n{prompt}\n{index}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") & ~1 | (split == "heldout")
+
+
+@cache
+def pairs(split: str) -> tuple[tuple[str, str], ...]:
+    """The unordered pairs of nouns of a split, by the circle method: the last noun stays, the others move on each round."""
+    _check(split)
+    moving = len(NAMES) - 1
+    found = []
+    for turn in SPLITS[split]:
+        found.append((NAMES[-1], NAMES[turn]))
+        found += [(NAMES[(turn + k) % moving], NAMES[(turn - k) % moving]) for k in range(1, moving // 2 + 1)]
+    return tuple(found)
+
+
+@cache
+def _every(split: str) -> tuple[ShapesPrompt, ...]:
+    """Eight passes over the pairs: each pair comes once with each relation, then again with its nouns exchanged."""
+    turn_on = len(pairs(split)) % 4 or 1  # what one pass adds to the relation's number; odd, so that four passes make all four
+    every = []
+    for number in range(8):
+        for place, pair in enumerate(pairs(split)):
+            exchanged = (number >= 4) ^ (hashlib.sha256("\n".join(pair).encode()).digest()[0] & 1)
+            first, second = pair[::-1] if exchanged else pair
+            spelling = RELATIONS[(place + number * turn_on) % 4]
+            text = f"{article(first)} {first} {spelling} {article(second)} {second}"
+            every.append(ShapesPrompt(f"{split}-{len(every):04d}", text, first, relation(spelling).name, second))
+    return tuple(every)
+
+
+def _check(split: str) -> None:
+    if split not in SPLITS:
+        raise ValueError(f"`split` must be one of {', '.join(SPLITS)}, got {split!r}")

@@ -1,0 +1,129 @@
+"""`infsplign eval shapes`: methods on the prompts of the shapes world, judged by the world's own detector."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from math import isnan
+from pathlib import Path
+from typing import Any, Protocol
+
+from PIL import Image
+
+from infsplign.config import GuidanceConfig
+from infsplign.evaluation import fingerprint, strict, visor
+from infsplign.evaluation.prompts_shapes import SEED_RULE, ShapesPrompt, prompts, seed
+from infsplign.evaluation.ratios import Ratios
+from infsplign.evaluation.report import markdown, summarise
+from infsplign.evaluation.runner import Sampler, Task, run_tasks
+from infsplign.evaluation.store import Record, open_run, write, write_json
+from infsplign.shapes import blobs, detector, nouns
+from infsplign.shapes.defaults import CONFIG
+
+METHODS: dict[str, GuidanceConfig | None] = {"unguided": None, "infsplign": CONFIG}
+"""What can be compared by name; None is the stock pipeline."""
+RESULTS, TABLE = "results.json", "table.md"
+
+
+class ShapesSampler(Sampler, Protocol):
+    """A sampler that can tell all that decides its images, as JSON."""
+
+    def settings(self) -> Mapping[str, Any]: ...
+
+
+def evaluate_shapes(
+    sampler: ShapesSampler,
+    out: Path,
+    *,
+    count: int,
+    images: int = 4,
+    methods: Mapping[str, GuidanceConfig | None] | None = None,
+    split: str = "heldout",
+    batch: int = 8,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Makes the images, judges them, and writes `results.json` and `table.md`. What `out` holds of the same run is not made again.
+
+    Args:
+        sampler: makes images, such as `PipelineSampler(infsplign.shapes.load(), steps=30, guidance_scale=5.0)`.
+        out: folder of the run.
+        count: prompts of the split.
+        images: images a prompt.
+        methods: name to options, None being unguided; `METHODS` when not given. Differences are from the first.
+        split: "tune" or "heldout".
+        batch: images at once; it decides speed and memory, and the images only within rounding.
+        progress: show a bar a method.
+
+    Returns:
+        What `results.json` holds.
+
+    Raises:
+        ValueError: an argument out of range, or a folder that holds a run with other settings.
+        OutputError: the folder cannot be written.
+    """
+    for name, value in (("images", images), ("batch", batch)):
+        if value < 1:
+            raise ValueError(f"`{name}` must be >= 1, got {value}")
+    methods = METHODS if methods is None else methods
+    if not methods:
+        raise ValueError("`methods` must name at least one method, got none")
+    asked = prompts(split, count)
+    tasks = [Task(f"{p.id}_{i:02d}", p.text, seed(split, p.text, i)) for p in asked for i in range(images)]
+    settings = {"benchmark": "shapes", "split": split, **sampler.settings()}
+    folders = open_run(out, settings, methods)
+    judged_by = fingerprint.sources(blobs, detector, nouns, visor, strict)
+    by_id = {p.id: p for p in asked}
+
+    def inspect(key: str, image: Image.Image) -> Record:
+        return inspect_image(image, by_id[key.rpartition("_")[0]])
+
+    records = {
+        name: run_tasks(folders[name], tasks, sampler, config, inspect, inspected_by=judged_by, batch=batch, label=name, progress=progress)
+        for name, config in methods.items()
+    }
+    facts = {
+        "settings": fingerprint.plain(settings),
+        "options": fingerprint.plain(methods),
+        "versions": fingerprint.versions(),
+        "prompts": count,
+        "images": images,
+        "seed_rule": SEED_RULE,
+        "detector": {"name": detector.__name__, "min_score": detector.MIN_SCORE, "min_area": detector.MIN_AREA, "source": judged_by},
+    }
+    results = facts | summarise({name: measures(asked, rows, images) for name, rows in records.items()})
+    results["relations"] = {name: by_relation(asked, rows, images) for name, rows in records.items()}
+    write_json(out / RESULTS, results)
+    write(out / TABLE, markdown(results))
+    return results
+
+
+def inspect_image(image: Image.Image, prompt: ShapesPrompt) -> Record:
+    """Detections of an image with its verdict and fidelity, ready for JSON."""
+    seen = detector.detect(image)
+    verdict = visor.judge([b for b in seen if b.score >= detector.MIN_SCORE], prompt.first, prompt.relation, prompt.second)
+    faith = strict.fidelity(seen, (prompt.first, prompt.second), correct=verdict.correct, min_score=detector.MIN_SCORE)
+    return {"detections": [asdict(blob) for blob in seen], **asdict(verdict), **asdict(faith)}
+
+
+def measures(asked: Sequence[ShapesPrompt], records: Sequence[Record], images: int) -> Ratios:
+    """All measures of one method.
+
+    Args:
+        asked: P prompts.
+        records: P x `images`, prompt by prompt.
+        images: images a prompt.
+    """
+    groups = {p.id: records[number * images : (number + 1) * images] for number, p in enumerate(asked)}
+    verdicts = {key: [visor.Verdict(r["both"], r["correct"]) for r in rows] for key, rows in groups.items()}
+    faiths = {key: [strict.Fidelity(r["strict"], r["doubled"], r["shape"]) for r in rows] for key, rows in groups.items()}
+    return visor.visor_ratios(verdicts).joined(strict.fidelity_ratios(faiths))
+
+
+def by_relation(asked: Sequence[ShapesPrompt], records: Sequence[Record], images: int) -> dict[str, dict[str, float | None]]:
+    """The measures of each relation's prompts alone, without intervals."""
+    found = {}
+    for relation in sorted({p.relation for p in asked}):
+        numbers = [number for number, p in enumerate(asked) if p.relation == relation]
+        rows = [r for number in numbers for r in records[number * images : (number + 1) * images]]
+        ratios = measures([asked[number] for number in numbers], rows, images)
+        values = zip(ratios.names, ratios.values().tolist(), strict=True)
+        found[relation] = {name: None if isnan(value) else value for name, value in values}
+    return found

@@ -1,0 +1,134 @@
+"""The engine: one pass of the denoiser that also yields the gradient of the loss with respect to its input."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import array_api_compat.torch as xp
+import torch
+from torch import Tensor
+
+from infsplign.config import GuidanceConfig
+from infsplign.core.attention import Attention, AttentionSource, token_weights
+from infsplign.core.losses import LossReport
+from infsplign.core.relations import Scene, SceneArrays, scene_arrays
+from infsplign.trees import map_tensors
+
+HALF_LOSS_SCALE = 1024.0
+"""Factor of the loss under float16: its gradients, around 1e-6, would otherwise fall below the smallest half number."""
+
+
+class GuidedPass(NamedTuple):
+    """What one guided call returns.
+
+    Attributes:
+        output: the denoiser's own output, without a graph.
+        gradient: of the loss with respect to `sample`, same shape, float32 or better. The noise prediction moves by
+            `config.scale * gradient`.
+        report: loss, terms and centroids of each row, without a graph.
+    """
+
+    output: Any
+    gradient: Tensor
+    report: LossReport
+
+
+class Guidance:
+    """Runs a denoiser over the conditional rows of a batch and differentiates the loss of their attention.
+
+    For samplers of your own:
+
+        guidance = Guidance(denoiser, source, scene, token_indices)
+        output, gradient, report = guidance(sample, timestep, encoder_hidden_states=embeddings)
+        noise_pred = output.sample + guidance.config.scale * gradient
+
+    Args:
+        denoiser: called as `denoiser(sample, ...)`; a `torch.nn.Module` has its weights frozen for the moment of the call.
+        source: records the denoiser's attention.
+        scenes: one scene, or one a prompt. With `n` rows a prompt, row `r` belongs to prompt `r // n`.
+        token_indices: for each prompt, for each object of its scene, positions on the text axis. For a single scene the
+            outer list may be left out.
+        config: options; the paper's when None.
+
+    Raises:
+        ValueError: `token_indices` does not fit the scenes.
+    """
+
+    def __init__(
+        self,
+        denoiser: Any,
+        source: AttentionSource,
+        scenes: Scene | Sequence[Scene],
+        token_indices: Sequence[Any],
+        config: GuidanceConfig | None = None,
+    ) -> None:
+        single = isinstance(scenes, Scene)
+        self.denoiser, self.source = denoiser, source
+        self.scenes: tuple[Scene, ...] = (scenes,) if isinstance(scenes, Scene) else tuple(scenes)
+        bare = single and len(token_indices) > 0 and isinstance(token_indices[0][0], int)
+        self.token_indices = [token_indices] if bare else list(token_indices)
+        self.config = config or GuidanceConfig()
+        self.loss = self.config.compound()
+        counts = [len(scene.objects) for scene in self.scenes]
+        if [len(row) for row in self.token_indices] != counts:
+            raise ValueError(f"`token_indices` must give tokens for {counts} objects, got {[len(row) for row in self.token_indices]}")
+        self._packed: dict[tuple, tuple[Tensor, SceneArrays]] = {}
+
+    def __call__(self, sample: Tensor, *args: Any, **kwargs: Any) -> GuidedPass:
+        """Runs the denoiser once over conditional rows.
+
+        Args:
+            sample: (rows, ...), the denoiser's input; rows must be a multiple of the number of scenes.
+            *args, **kwargs: what else the denoiser takes.
+        """
+        loss_scale = HALF_LOSS_SCALE if sample.dtype == torch.float16 else 1.0
+        with torch.inference_mode(False), torch.enable_grad(), frozen(self.denoiser):
+            args, kwargs = map_tensors(_usable, (args, kwargs))
+            leaf = _usable(sample).detach().requires_grad_()
+            with self.source.record(leaf) as attention:
+                output = self.denoiser(leaf, *args, **kwargs)
+            report = self.measure(attention, len(leaf))
+            if not report.total.requires_grad:
+                raise ValueError("`source` recorded attention without a gradient to `sample`; is the denoiser run under no_grad inside?")
+            (gradient,) = torch.autograd.grad(report.total.sum() * loss_scale, leaf)
+        gradient = gradient.to(torch.promote_types(gradient.dtype, torch.float32)) / loss_scale
+        return GuidedPass(map_tensors(Tensor.detach, output), gradient, map_tensors(Tensor.detach, report))
+
+    def measure(self, attention: Sequence[Attention], rows: int) -> LossReport:
+        """Computes the loss of recorded attention for `rows` rows."""
+        weights, arrays = self._arrays(attention[0], rows)
+        return self.loss(attention, weights, arrays)
+
+    def _arrays(self, layer: Attention, rows: int) -> tuple[Tensor, SceneArrays]:
+        """Token weights and scenes for `rows` rows, kept for the next step."""
+        reference = layer.like
+        dtype = torch.promote_types(reference.dtype, torch.float32)
+        key = (rows, layer.text_length, reference.device, dtype)
+        if key not in self._packed:
+            if rows % len(self.scenes):
+                raise ValueError(f"`sample` must have a multiple of {len(self.scenes)} rows, one group a prompt, got {rows}")
+            each = rows // len(self.scenes)
+            place = {"xp": xp, "dtype": dtype, "device": reference.device}
+            indices = [row for row in self.token_indices for _ in range(each)]
+            scenes = [scene for scene in self.scenes for _ in range(each)]
+            self._packed[key] = (token_weights(indices, layer.text_length, **place), scene_arrays(scenes, **place))
+        return self._packed[key]
+
+
+@contextmanager
+def frozen(denoiser: Any) -> Iterator[None]:
+    """Sets `requires_grad` of all weights to False, so that no input is saved for their gradients, and restores each flag."""
+    parameters = list(denoiser.parameters()) if isinstance(denoiser, torch.nn.Module) else []
+    learning = [p for p in parameters if p.requires_grad]
+    for p in learning:
+        p.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for p in learning:
+            p.requires_grad_(True)
+
+
+def _usable(x: Tensor) -> Tensor:
+    """A tensor made under inference mode cannot take part in autograd; a copy of it can."""
+    return x.clone() if x.is_inference() else x

@@ -1,0 +1,27 @@
+"""What a diffusers scheduler expects from the model, and its signal and noise coefficients."""
+
+from typing import Any
+
+import torch
+
+from infsplign.core.update import PREDICTIONS
+
+
+def parametrisation(scheduler: Any, timestep: Any) -> tuple[str, float, float]:
+    """Returns (prediction, alpha, sigma) at `timestep`, with `x_t = alpha x_0 + sigma eps`.
+
+    Args:
+        scheduler: a diffusers scheduler.
+        timestep: as given to its `step`; fractional timesteps take the nearest coefficients.
+
+    Raises:
+        ValueError: the scheduler's `prediction_type` is none of `PREDICTIONS`.
+    """
+    prediction = getattr(scheduler.config, "prediction_type", "epsilon")
+    if prediction not in PREDICTIONS:
+        raise ValueError(f"`scheduler.config.prediction_type` must be one of {', '.join(PREDICTIONS)}, got {prediction!r}")
+    if prediction == "epsilon":
+        return prediction, 1.0, 0.0  # the factor is 1 whatever the coefficients
+    t = int(torch.as_tensor(timestep).round().clamp(0, len(scheduler.alphas_cumprod) - 1))
+    signal = float(scheduler.alphas_cumprod[t])
+    return prediction, signal**0.5, (1 - signal) ** 0.5

@@ -1,0 +1,5 @@
+"""A small synthetic world: its renderer, its detector, and the models that were trained on it and ship with the package."""
+
+from infsplign.shapes.loading import SHIPPED, load
+
+__all__ = ["SHIPPED", "load"]

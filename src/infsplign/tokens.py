@@ -1,0 +1,128 @@
+"""Phrase -> characters of the text -> token positions of a tokenizer.
+
+The text is the string that the tokenizer really sees. Words are never counted: "surfboard" is two CLIP tokens, and what follows it
+would be off by one. Nothing here imports transformers; any fast tokenizer of it will do.
+"""
+
+import operator
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from infsplign.errors import PromptError
+from infsplign.phrases import find_phrases, underline
+
+_NO_LIMIT = 10**6  # transformers spells "no limit" as a model_max_length of 1e30
+
+
+def token_indices(
+    tokenizer: Any,
+    text: str,
+    phrases: Sequence[str],
+    *,
+    max_length: int | None = None,
+    offset: int = 0,
+    nth: Mapping[str, int] | None = None,
+    padding_side: str | None = None,
+) -> tuple[tuple[int, ...], ...]:
+    """Finds the positions of phrases among the tokens of a text.
+
+    Args:
+        tokenizer: a fast tokenizer of transformers.
+        text: the string that the tokenizer really sees.
+        phrases: O phrases, see `find_phrases`.
+        max_length: tokens that the model reads, special ones included; `tokenizer.model_max_length` when None.
+        offset: added to every position: where this tokenizer's segment begins on the text axis.
+        nth: phrase -> which occurrence, counted from 0.
+        padding_side: side that the pipeline pads on; the tokenizer's when None.
+
+    Returns:
+        O tuples of ascending positions; special tokens and blanks are never among them.
+
+    Raises:
+        PromptError: a phrase is not in the text, or truncation cuts it.
+        ValueError: `max_length` is needed, the tokenizer has no offsets, or it pads on the left.
+    """
+    length = tokenizer.model_max_length if max_length is None else max_length
+    if length > _NO_LIMIT:
+        raise ValueError(f"`max_length` must be given: {type(tokenizer).__name__} states no limit (`model_max_length` is {length:.0e})")
+    if (padding_side or getattr(tokenizer, "padding_side", "right")) != "right":
+        # Left padding shifts every position by `length - len(tokens)`: add that to `offset` here once a backbone needs it.
+        raise ValueError(f"`padding_side` must be 'right', got 'left' from {type(tokenizer).__name__}; pass `token_indices`")
+    tokens = _tokens(tokenizer, text)
+    trailing = next((i for i, token in enumerate(reversed(tokens)) if not token.special), len(tokens))
+    found = []
+    for phrase, (start, stop) in zip(phrases, find_phrases(text, phrases, nth=nth), strict=True):
+        positions = tuple(i for i, token in enumerate(tokens) if token.start < stop and start < token.stop)
+        if not positions:
+            raise PromptError(f"{phrase!r} has no token of its own in {type(tokenizer).__name__}:\n{underline(text, start, stop)}")
+        if positions[-1] >= length - trailing:
+            raise PromptError(
+                f"{phrase!r} is cut off: its tokens are number {positions[0]} to {positions[-1]}, the model reads those below "
+                f"{length - trailing}:\n{underline(text, start, stop)}\nShorten the prompt, or move the object towards its beginning."
+            )
+        found.append(tuple(offset + i for i in positions))
+    return tuple(found)
+
+
+class _Token(NamedTuple):
+    start: int
+    stop: int
+    special: bool
+
+
+def _tokens(tokenizer: Any, text: str) -> list[_Token]:
+    """All tokens of the untruncated text; those that stand for no character of their own have an empty span."""
+    try:
+        encoded = tokenizer(
+            text, return_offsets_mapping=True, return_special_tokens_mask=True, truncation=False, padding=False, verbose=False
+        )
+        offsets = encoded["offset_mapping"]
+    except (NotImplementedError, KeyError) as error:
+        raise ValueError(
+            f"`tokenizer` must give character offsets, {type(tokenizer).__name__} does not: load its fast version, or pass `token_indices`"
+        ) from error
+    tokens = []
+    pieces = tokenizer.convert_ids_to_tokens(encoded["input_ids"])
+    for piece, (start, stop), special in zip(pieces, offsets, encoded["special_tokens_mask"], strict=True):
+        # A lone T5 `▁` carries the offset of the character after it, which has a token of its own.
+        blank = special or piece == "▁" or text[start:stop].isspace()
+        tokens.append(_Token(0, 0, bool(special)) if blank else _Token(start, stop, False))
+    return tokens
+
+
+def check_token_indices(indices: Sequence[Sequence[int]], objects: Sequence[str], length: int) -> tuple[tuple[int, ...], ...]:
+    """Checks token positions that a user gave by hand.
+
+    Args:
+        indices: for each object its positions on the text axis.
+        objects: O phrases, for the messages.
+        length: number of positions T.
+
+    Returns:
+        `indices` as tuples of plain integers.
+
+    Raises:
+        ValueError: not one non-empty list of positions 0 <= i < T for each object.
+        TypeError: something else than integers.
+
+    >>> check_token_indices([[2], [6, 7]], ["cat", "teddy bear"], 77)
+    ((2,), (6, 7))
+    """
+    if isinstance(indices, str) or len(indices) != len(objects):
+        raise ValueError(f"`token_indices` must have one list for each of the objects {list(objects)}, got {indices!r}")
+    checked = []
+    for phrase, positions in zip(objects, indices, strict=True):
+        try:
+            row = tuple(operator.index(i) for i in positions)
+        except TypeError as error:
+            raise TypeError(f"`token_indices` of {phrase!r} must be a list of integers, got {positions!r}") from error
+        if not row:
+            raise ValueError(f"`token_indices` of {phrase!r} must hold at least one position, got none")
+        if any(isinstance(i, bool) for i in positions):
+            raise TypeError(f"`token_indices` of {phrase!r} must be integers, got {positions!r}")
+        if wrong := [i for i in row if i < 0]:
+            raise ValueError(f"`token_indices` of {phrase!r} must be 0 or more, got {wrong[0]}")
+        if wrong := [i for i in row if i >= length]:
+            raise ValueError(f"`token_indices` of {phrase!r} must be < {length}, got {wrong[0]}; was the prompt truncated?")
+        checked.append(row)
+    return tuple(checked)

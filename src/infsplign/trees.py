@@ -1,0 +1,38 @@
+"""Tensors inside nested arguments: denoisers take and return them in tuples, lists, dicts and output dataclasses."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+
+def map_tensors(function: Callable[[torch.Tensor], Any], tree: Any) -> Any:
+    """Applies `function` to every tensor of `tree` and keeps all else."""
+    if isinstance(tree, torch.Tensor):
+        return function(tree)
+    if isinstance(tree, Mapping):
+        mapped = {key: map_tensors(function, value) for key, value in tree.items()}
+        return type(tree)(**mapped) if hasattr(tree, "to_tuple") else mapped  # diffusers' outputs are dict-like dataclasses
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return type(tree)(*(map_tensors(function, value) for value in tree))
+    if isinstance(tree, list | tuple):
+        return type(tree)(map_tensors(function, value) for value in tree)
+    return tree
+
+
+def rows_of(tree: Any, rows: slice, batch: int) -> Any:
+    """Takes `rows` of every tensor whose first axis is the batch; others (a scalar timestep, a mask for all) stay whole."""
+    return map_tensors(lambda x: x[rows] if x.ndim and x.shape[0] == batch else x, tree)
+
+
+def concatenate(parts: list[Any]) -> Any:
+    """Joins outputs of the same structure along the batch axis."""
+    first = parts[0]
+    if isinstance(first, torch.Tensor):
+        return torch.cat(parts)
+    if isinstance(first, Mapping):
+        joined = {key: concatenate([part[key] for part in parts]) for key in first}
+        return type(first)(**joined) if hasattr(first, "to_tuple") else joined
+    if isinstance(first, list | tuple):
+        return type(first)(concatenate(list(values)) for values in zip(*parts, strict=True))
+    return first

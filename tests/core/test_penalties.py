@@ -1,0 +1,119 @@
+"""What a violated margin costs."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from infsplign.core import gelu, hardtanh, leaky_relu, linear, relu, sigmoid, silu, softplus, squared_relu
+from infsplign.core.penalties import PENALTIES
+from tests.core import published
+from tests.core.numeric import assert_close, central_difference, gradient, to_numpy
+
+REFERENCES = {
+    gelu: published.gelu,
+    relu: lambda x: max(x, 0.0),
+    leaky_relu: lambda x: x if x > 0 else 0.05 * x,
+    squared_relu: lambda x: max(x, 0.0) ** 2,
+    sigmoid: lambda x: 1 / (1 + math.exp(-x)),
+    softplus: lambda x: math.log1p(math.exp(x)),
+    silu: lambda x: x / (1 + math.exp(-x)),
+    hardtanh: lambda x: min(max(x, -1.0), 1.0),
+    linear: lambda x: x,
+}
+TORCH = {
+    gelu: torch.nn.functional.gelu,
+    relu: torch.nn.functional.relu,
+    leaky_relu: lambda x: torch.nn.functional.leaky_relu(x, 0.05),
+    squared_relu: lambda x: torch.nn.functional.relu(x) ** 2,
+    sigmoid: torch.nn.functional.sigmoid,
+    softplus: lambda x: torch.nn.functional.softplus(x, threshold=1000),
+    silu: torch.nn.functional.silu,
+    hardtanh: torch.nn.functional.hardtanh,
+    linear: lambda x: x,
+}
+KINKS = {relu: (0.0,), leaky_relu: (0.0,), hardtanh: (-1.0, 1.0)}
+every_penalty = pytest.mark.parametrize("penalty", REFERENCES, ids=lambda f: f.__name__)
+arguments = st.floats(-40, 40)  # alpha * (margin - gap) reaches |x| = 2 alpha
+
+
+def test_all_penalties_are_listed_by_name():
+    assert {f.__name__: f for f in REFERENCES} == PENALTIES
+
+
+@every_penalty
+@given(x=st.lists(arguments, min_size=6, max_size=6))
+def test_values_are_those_of_the_formula_in_any_shape(xp, penalty, x):
+    found = penalty(xp.reshape(xp.asarray(x, dtype=xp.float64), (2, 1, 3)))
+    assert found.shape == (2, 1, 3)
+    assert_close(found, np.reshape([REFERENCES[penalty](value) for value in x], (2, 1, 3)), rtol=1e-14)
+
+
+@pytest.mark.parametrize("penalty", [sigmoid, softplus], ids=lambda f: f.__name__)
+@given(x=st.floats(-600, 0))
+def test_small_values_keep_their_relative_precision(xp, penalty, x):
+    assert_close(penalty(xp.asarray([x], dtype=xp.float64)), [REFERENCES[penalty](x)], atol=0, rtol=1e-13)
+
+
+@every_penalty
+@given(x=arguments)
+def test_values_and_slopes_are_those_of_torch(penalty, x):
+    assume(x not in KINKS.get(penalty, ()))
+    point = torch.tensor([x], dtype=torch.float64)
+    assert_close(penalty(point), TORCH[penalty](point))
+    assert_close(gradient(penalty, point), gradient(TORCH[penalty], point))
+
+
+@every_penalty
+@given(x=arguments)
+@example(x=0.0)  # the gap is the margin: two uniform maps and no margin
+def test_slopes_are_those_of_central_differences(penalty, x):
+    assume(all(abs(x - kink) > 1e-4 for kink in KINKS.get(penalty, ())))
+    point = torch.tensor([x], dtype=torch.float64)
+    assert_close(gradient(penalty, point), central_difference(lambda moved: penalty(moved)[:, 0], point), atol=2e-6)
+
+
+@every_penalty
+@given(x=st.floats(-1e6, 1e6, width=32))
+def test_nothing_overflows(xp, penalty, x):
+    assert np.isfinite(to_numpy(penalty(xp.asarray([x], dtype=xp.float32)))).all()
+
+
+@every_penalty
+@given(x=st.floats(-1e4, 1e4, width=32))
+def test_no_slope_overflows(penalty, x):
+    assert torch.isfinite(gradient(penalty, torch.tensor([x], dtype=torch.float32))).all()
+
+
+@every_penalty
+def test_type_is_kept_and_a_nan_is_not_hidden(xp, penalty):
+    found = penalty(xp.asarray([float("nan"), 0.5], dtype=xp.float32))
+    assert found.dtype == xp.float32
+    assert np.isnan(to_numpy(found)).tolist() == [True, False]
+
+
+@every_penalty
+@given(x=arguments, step=st.floats(1e-3, 10))
+def test_a_larger_violation_never_costs_less(penalty, x, step):
+    """On the whole line; gelu and silu rise again far left, and hold this only right of their minimum."""
+    x = abs(x) if penalty in (gelu, silu) else x
+    low, high = (float(penalty(np.asarray(value))) for value in (x, x + step))
+    assert high >= low
+    if penalty not in (hardtanh, sigmoid, relu, squared_relu, softplus):  # those are flat somewhere, if only in float64
+        assert high > low
+
+
+def test_gelu_has_its_minimum_near_minus_three_quarters():
+    x = np.linspace(-4, 1, 50_001)
+    values = gelu(x)
+    lowest = int(values.argmin())
+    assert x[lowest] == pytest.approx(-0.7518, abs=1e-3)
+    assert values[lowest] == pytest.approx(-0.16997, abs=1e-4)
+    # The quirk: left of the minimum the cost rises again, so a gap far beyond the margin is drawn back.
+    assert (np.diff(values[: lowest + 1]) < 0).all()
+    assert (np.diff(values[lowest:]) > 0).all()
+    assert (values[x < 0] < 0).all()
+    assert float(gradient(gelu, torch.tensor([-1.125], dtype=torch.float64))) < -0.05

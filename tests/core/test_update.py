@@ -1,0 +1,109 @@
+"""A shift of the noise prediction, said in what the model predicts."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infsplign.core import to_prediction
+from infsplign.core.update import PREDICTIONS
+from tests.core.numeric import assert_close, to_numpy
+
+numbers = st.floats(-10, 10)
+angles = st.floats(0.01, math.pi / 2 - 0.01)  # alpha = cos, sigma = sin: variance preserving
+gains = st.floats(0.1, 100)
+
+
+def output(prediction, x0, eps, a, s):
+    """What a perfect model returns at `x_t = a x_0 + s eps`."""
+    return {"epsilon": eps, "v_prediction": a * eps - s * x0, "sample": x0, "flow": eps - x0}[prediction]
+
+
+def implied_noise(prediction, out, x_t, a, s):
+    """The noise that `out` stands for, solved from its definition and `x_t = a x_0 + s eps`."""
+    return {
+        "epsilon": lambda: out,
+        "v_prediction": lambda: (a * out + s * x_t) / (a * a + s * s),
+        "sample": lambda: (x_t - a * out) / s,
+        "flow": lambda: (x_t + a * out) / (a + s),
+    }[prediction]()
+
+
+def schedule(prediction, angle):
+    a, s = math.cos(angle), math.sin(angle)
+    return (a / (a + s), s / (a + s)) if prediction == "flow" else (a, s)  # flow: alpha = 1 - sigma
+
+
+@pytest.mark.parametrize("prediction", PREDICTIONS)
+@given(x0=numbers, eps=numbers, delta=numbers, angle=angles)
+def test_the_implied_noise_moves_by_delta(prediction, x0, eps, delta, angle):
+    a, s = schedule(prediction, angle)
+    x_t, out = a * x0 + s * eps, output(prediction, x0, eps, a, s)
+    assert implied_noise(prediction, out, x_t, a, s) == pytest.approx(eps, abs=1e-9)
+    shifted = out + to_prediction(delta, prediction, alpha=a, sigma=s)
+    assert implied_noise(prediction, shifted, x_t, a, s) == pytest.approx(eps + delta, abs=1e-9)
+
+
+@pytest.mark.parametrize("prediction", PREDICTIONS)
+@given(delta=st.lists(numbers, min_size=6, max_size=6), two=st.tuples(angles, angles), gain=gains | st.just(math.inf))
+def test_arrays_are_numbers_element_by_element(xp, prediction, delta, two, gain):
+    deltas = np.reshape(delta, (2, 3))
+    a, s = np.transpose([schedule(prediction, angle) for angle in two])
+    found = to_prediction(xp.asarray(deltas), prediction, alpha=xp.asarray(a[:, None]), sigma=xp.asarray(s[:, None]), max_gain=gain)
+    expected = [
+        [to_prediction(float(d), prediction, alpha=float(a[row]), sigma=float(s[row]), max_gain=gain) for d in deltas[row]]
+        for row in (0, 1)
+    ]
+    assert_close(found, expected, rtol=1e-14)
+
+
+@given(delta=numbers, angle=angles, gain=gains)
+def test_numbers_and_arrays_mix(xp, delta, angle, gain):
+    a, s = math.cos(angle), math.sin(angle)
+    for prediction in ("v_prediction", "sample"):
+        expected = to_prediction(delta, prediction, alpha=a, sigma=s, max_gain=gain)
+        array = xp.asarray([delta], dtype=xp.float64)
+        assert_close(to_prediction(array, prediction, alpha=a, sigma=s, max_gain=gain), [expected], rtol=1e-14)
+        alpha, sigma = (xp.asarray([value], dtype=xp.float64) for value in (a, s))
+        assert_close(to_prediction(array, prediction, alpha=alpha, sigma=s, max_gain=gain), [expected], rtol=1e-14)
+        assert_close(to_prediction(array, prediction, alpha=a, sigma=sigma, max_gain=gain), [expected], rtol=1e-14)
+
+
+@pytest.mark.parametrize("prediction", ["v_prediction", "flow", "sample"])
+@given(alpha=st.floats(1e-6, 1), sigma=st.floats(0, 1), gain=gains)
+def test_the_factor_is_capped_and_otherwise_untouched(xp, prediction, alpha, sigma, gain):
+    factor = (sigma if prediction == "sample" else 1.0) / alpha
+    sign = -1 if prediction == "sample" else 1
+    expected = sign * 3.0 * min(factor, gain)
+    assert to_prediction(3.0, prediction, alpha=alpha, sigma=sigma, max_gain=gain) == pytest.approx(expected, rel=1e-12)
+    arrays = {"alpha": xp.asarray([alpha], dtype=xp.float64), "sigma": xp.asarray([sigma], dtype=xp.float64)}
+    assert_close(to_prediction(xp.asarray([3.0], dtype=xp.float64), prediction, **arrays, max_gain=gain), [expected], rtol=1e-12)
+
+
+@pytest.mark.parametrize("prediction", ["v_prediction", "flow", "sample"])
+def test_a_cap_tames_pure_noise(xp, prediction):
+    """At the first step of a zero-terminal-SNR schedule alpha is 0."""
+    sign = -1 if prediction == "sample" else 1
+    assert to_prediction(2.0, prediction, alpha=0.0, sigma=1.0, max_gain=20.0) == sign * 40.0
+    with np.errstate(divide="ignore"):
+        found = to_prediction(xp.asarray([2.0]), prediction, alpha=xp.asarray([0.0]), sigma=xp.asarray([1.0]), max_gain=20.0)
+    assert to_numpy(found).tolist() == [sign * 40.0]
+
+
+@given(delta=numbers, alpha=st.floats(0, 1), sigma=st.floats(0, 1))
+def test_epsilon_knows_no_schedule(delta, alpha, sigma):
+    assert to_prediction(delta, "epsilon", alpha=alpha, sigma=sigma, max_gain=0.5) == delta
+
+
+@pytest.mark.parametrize("unknown", ["v", "eps", ""])
+def test_unknown_predictions_are_refused(unknown):
+    with pytest.raises(ValueError) as error:
+        to_prediction(1.0, unknown)
+    assert str(error.value) == f"`prediction` must be one of epsilon, v_prediction, sample, flow, got {unknown!r}"
+
+
+@pytest.mark.parametrize("prediction", ["v_prediction", "flow"])
+def test_pure_noise_without_a_cap_is_an_infinite_shift_and_no_crash(prediction):
+    assert to_prediction(2.0, prediction, alpha=0.0, sigma=1.0) == float("inf")

@@ -1,0 +1,61 @@
+"""What tells two runs apart, and what does not."""
+
+import json
+from functools import partial
+
+import pytest
+
+from infsplign.config import GuidanceConfig
+from infsplign.core.losses import paper_loss
+from infsplign.core.penalties import relu
+from infsplign.evaluation import fingerprint
+from infsplign.evaluation.fingerprint import differences, plain
+from infsplign.evaluation.model_hash import model_hash
+from tests import tiny
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (GuidanceConfig(), GuidanceConfig(scale=1.0)),
+        (GuidanceConfig(), GuidanceConfig(penalty=relu)),
+        (GuidanceConfig(loss=paper_loss(alpha=1.0)), GuidanceConfig(loss=paper_loss(alpha=2.0))),
+        (GuidanceConfig(loss=paper_loss(penalty=relu)), GuidanceConfig(loss=paper_loss())),
+        (partial(relu, 1), partial(relu, 2)),
+        (None, GuidanceConfig()),
+    ],
+)
+def test_other_options_are_told_apart(one, other):
+    assert json.dumps(plain(one)) != json.dumps(plain(other))
+
+
+def test_equal_options_are_equal():
+    assert plain(GuidanceConfig(loss=paper_loss(alpha=2.0))) == plain(GuidanceConfig(loss=paper_loss(alpha=2.0)))
+    assert plain({"a": (1, 2.5, float("inf"), None, True)}) == {"a": [1, 2.5, "inf", None, True]}
+
+
+def test_what_cannot_be_described_is_an_error():
+    with pytest.raises(TypeError, match="a setting must be made of"):
+        plain(object())
+
+
+def test_differences_name_the_setting():
+    assert differences({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3, "d": 4}}) == [
+        "a.c: 2 there, 3 asked for",
+        "a.d: null there, 4 asked for",
+    ]
+
+
+def test_sources_follow_the_code():
+    import infsplign.evaluation.strict as strict
+    import infsplign.evaluation.visor as visor
+
+    assert fingerprint.sources(visor) == fingerprint.sources(visor) != fingerprint.sources(visor, strict)
+
+
+def test_model_hash_follows_the_weights():
+    pipe = tiny.sd(seed=0)
+    before = model_hash(pipe)
+    assert model_hash(tiny.sd(seed=0)) == before != model_hash(tiny.sd(seed=1))
+    next(pipe.text_encoder.parameters()).data.view(-1)[0] += 1
+    assert model_hash(pipe) != before

@@ -1,0 +1,95 @@
+"""Runs that must not begin, or must stop: other settings, broken files, a folder or a disk that takes nothing."""
+
+import shutil
+
+import pytest
+
+from infsplign.config import GuidanceConfig
+from infsplign.evaluation.store import OutputError, SettingsError
+from tests.evaluation.stub import StubSampler, contents, run
+
+
+class TestRefusing:
+    @pytest.mark.parametrize(
+        ("change", "line"),
+        [
+            ({"split": "heldout"}, 'settings.split: "tune" there, "heldout" asked for'),
+            ({"sampler": StubSampler(model="other")}, 'settings.model: "stub" there, "other" asked for'),
+            ({"methods": {"infsplign": GuidanceConfig(scale=5.0)}}, "methods.infsplign.scale: 1000.0 there, 5.0 asked for"),
+            ({"methods": {"infsplign": None}}, "methods.infsplign: "),
+        ],
+    )
+    def test_other_settings(self, tmp_path, change, line):
+        run(tmp_path, methods={"unguided": None, "infsplign": GuidanceConfig()})
+        before = contents(tmp_path)
+        with pytest.raises(SettingsError, match="other settings; choose another folder") as caught:
+            run(tmp_path, **change)
+        assert line in str(caught.value)
+        assert contents(tmp_path) == before
+
+    def test_other_versions(self, tmp_path, monkeypatch):
+        run(tmp_path)
+        monkeypatch.setattr("infsplign.__version__", "9.9")
+        with pytest.raises(SettingsError, match=r'versions.infsplign: ".*" there, "9.9" asked for'):
+            run(tmp_path)
+
+    def test_results_without_a_manifest(self, tmp_path):
+        run(tmp_path)
+        (tmp_path / "manifest.json").unlink()
+        with pytest.raises(SettingsError, match=r"holds unguided, infsplign of unknown settings, without manifest.json"):
+            run(tmp_path)
+
+    @pytest.mark.parametrize("text", ["", "[]", '{"settings": '])
+    def test_a_broken_manifest(self, tmp_path, text):
+        run(tmp_path)
+        (tmp_path / "manifest.json").write_text(text)
+        with pytest.raises(OutputError, match=r"manifest.json"):
+            run(tmp_path)
+
+    def test_a_broken_line(self, tmp_path):
+        run(tmp_path)
+        lines = (tmp_path / "unguided.jsonl").read_text().splitlines(keepends=True)
+        (tmp_path / "unguided.jsonl").write_text(lines[0] + "{broken\n" + "".join(lines[2:]))
+        with pytest.raises(OutputError, match=r"unguided.jsonl', line 2, is no record"):
+            run(tmp_path)
+
+    def test_a_folder_that_cannot_be_written(self, tmp_path):
+        (tmp_path / "file").write_text("mine")
+        sampler = StubSampler()
+        with pytest.raises(OutputError, match=r"`--out` .* cannot be written"):
+            run(tmp_path / "file" / "out", sampler)
+        assert sampler.calls == []
+        assert contents(tmp_path) == {"file": b"mine"}
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"images": 0}, "`images` must be >= 1"),
+            ({"count": 0}, "`count` must be 1 to 280"),
+            ({"batch": 0}, "`batch` must be >= 1"),
+            ({"methods": {}}, "`methods` must name at least one"),
+            ({"methods": {"../up": None}}, "letters, digits"),
+            ({"split": "test"}, "`split` must be one of"),
+        ],
+    )
+    def test_options_out_of_range(self, tmp_path, options, message):
+        with pytest.raises(ValueError, match=message):
+            run(tmp_path / "out", **options)
+        assert not (tmp_path / "out").exists()
+
+    def test_disk_full_is_a_clear_stop_and_the_run_goes_on_later(self, tmp_path, monkeypatch):
+        run(tmp_path / "whole")
+        real, written = shutil.os.replace, []
+
+        def full_disk(source, target):
+            written.append(target)
+            if len(written) > 6:
+                raise OSError(28, "No space left on device")
+            real(source, target)
+
+        monkeypatch.setattr("infsplign.evaluation.store.os.replace", full_disk)
+        with pytest.raises(OutputError, match="No space left on device; what is done so far is kept"):
+            run(tmp_path / "cut")
+        monkeypatch.undo()
+        run(tmp_path / "cut")
+        assert contents(tmp_path / "cut") == contents(tmp_path / "whole")

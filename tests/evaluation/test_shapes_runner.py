@@ -1,0 +1,145 @@
+"""The run of the shapes benchmark with a stub for the model: figures known beforehand, going on, refusing."""
+
+import json
+
+import pytest
+from PIL import Image
+
+from infsplign.config import GuidanceConfig
+from infsplign.evaluation import shapes_runner
+from infsplign.evaluation.prompts_shapes import prompts, seed
+from infsplign.shapes.world import Placed
+from tests.evaluation.stub import StubSampler, contents, nothing, right, run
+
+
+def values(results, method):
+    return {name: measure["value"] for name, measure in results["methods"][method].items()}
+
+
+class TestFigures:
+    def test_all_right_and_all_wrong(self, tmp_path):
+        results = run(tmp_path, count=8)
+        good, bad = values(results, "infsplign"), values(results, "unguided")
+        assert [good[name] for name in ("OA", "cond", "uncond", "VISOR-1", "VISOR-2", "strict", "doubled")] == [1, 1, 1, 1, 1, 1, 0]
+        assert [bad[name] for name in ("OA", "cond", "uncond", "VISOR-1", "VISOR-2", "strict", "doubled")] == [1, 0, 0, 0, 0, 0, 0]
+        assert good["shape"] > 0.8
+        assert results["differences"]["infsplign - unguided"]["strict"] == {"value": 1, "low": 1, "high": 1}
+
+    def test_nothing_detected(self, tmp_path):
+        results = run(tmp_path, StubSampler(nothing), methods={"unguided": None})
+        assert results["methods"]["unguided"]["cond"] == {"value": None, "low": None, "high": None}
+        assert {name: v for name, v in values(results, "unguided").items() if v} == {}
+        assert "| – |" in (tmp_path / "table.md").read_text()
+
+    def test_one_image_right_and_one_with_an_object_twice(self, tmp_path):
+        firsts = {seed("tune", p.text, 0) for p in prompts("tune", 4)}
+
+        def first_right_second_doubled(text, image_seed):
+            drawn = right(text, image_seed)
+            return drawn if image_seed in firsts else (*drawn, Placed(drawn[0].name, 2, 2, 24))
+
+        names = ("OA", "cond", "uncond", "VISOR-2", "strict", "doubled")
+        found = values(run(tmp_path, StubSampler(first_right_second_doubled), methods={"unguided": None}, count=4), "unguided")
+        assert [found[name] for name in names] == [1, 1, 1, 1, 0.5, 0.5]
+
+    def test_one_image_right_and_one_empty(self, tmp_path):
+        firsts = {seed("tune", p.text, 0) for p in prompts("tune", 4)}
+        sampler = StubSampler(lambda text, image_seed: right(text, image_seed) if image_seed in firsts else ())
+        found = values(run(tmp_path, sampler, methods={"unguided": None}, count=4), "unguided")
+        assert [found[name] for name in ("OA", "cond", "uncond", "VISOR-1", "VISOR-2", "strict")] == [0.5, 1, 0.5, 1, 0, 0.5]
+
+    def test_by_relation(self, tmp_path):
+        def only_left_and_above(text, image_seed):
+            return right(text, image_seed) if " left " in text or " above " in text else nothing(text, image_seed)
+
+        relations = run(tmp_path, StubSampler(only_left_and_above), count=8, methods={"unguided": None})["relations"]["unguided"]
+        assert {name: row["OA"] for name, row in relations.items()} == {"left of": 1, "right of": 0, "above": 1, "below": 0}
+
+    def test_files(self, tmp_path):
+        results = run(tmp_path, count=1, images=2)
+        assert json.loads((tmp_path / "results.json").read_text()) == results
+        assert sorted(contents(tmp_path)) == [
+            *("infsplign.jsonl", "infsplign/tune-0000_00.png", "infsplign/tune-0000_01.png", "manifest.json", "results.json", "table.md"),
+            *("unguided.jsonl", "unguided/tune-0000_00.png", "unguided/tune-0000_01.png"),
+        ]
+        (line, _) = (tmp_path / "infsplign.jsonl").read_text().splitlines()
+        record = json.loads(line)
+        assert record["prompt"] == "a fish to the left of a circle"
+        assert record["seed"] == seed("tune", record["prompt"], 0)
+        assert {d["name"] for d in record["detections"]} == {"fish", "circle"}
+        assert (record["both"], record["correct"], record["strict"], record["doubled"]) == (True, True, True, False)
+        table = (tmp_path / "table.md").read_text()
+        assert table.startswith("| method | OA | cond | uncond | VISOR-1 | VISOR-2 | strict | doubled ↓ | shape |\n")
+        assert "| infsplign | 100.0 [100.0, 100.0] |" in table
+        assert results["seed_rule"]
+        assert results["detector"]["min_score"] == 0.6
+
+
+class TestGoingOn:
+    def test_done_is_not_done_again(self, tmp_path):
+        first = run(tmp_path)
+        before, again = contents(tmp_path), StubSampler()
+        assert run(tmp_path, again) == first
+        assert again.calls == []
+        assert contents(tmp_path) == before
+
+    @pytest.mark.parametrize("dies_at", range(8))
+    def test_interrupted_and_resumed_is_as_if_never_interrupted(self, tmp_path, dies_at):
+        run(tmp_path / "whole")
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path / "cut", StubSampler(dies_at=dies_at))
+        rest = StubSampler()
+        run(tmp_path / "cut", rest)
+        assert len(rest.calls) == 8 - dies_at
+        assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
+
+    def test_more_prompts_and_images_keep_what_is_there(self, tmp_path):
+        run(tmp_path, count=4, images=3)
+        kept = contents(tmp_path / "unguided")
+        more = StubSampler()
+        run(tmp_path, more, count=8, images=3)
+        assert sum(map(len, more.calls)) == 2 * 4 * 3
+        assert kept.items() <= contents(tmp_path / "unguided").items()
+        assert run(tmp_path, count=4, images=3)["prompts"] == 4
+        assert len((tmp_path / "unguided.jsonl").read_text().splitlines()) == 24
+
+    def test_methods_can_be_added(self, tmp_path):
+        run(tmp_path, methods={"unguided": None})
+        more = StubSampler()
+        run(tmp_path, more, methods={"unguided": None, "strong": GuidanceConfig(scale=3000)})
+        assert sum(map(len, more.calls)) == 10
+        assert list(json.loads((tmp_path / "manifest.json").read_text())["methods"]) == ["unguided", "strong"]
+
+    def test_missing_changed_and_cut_images_are_made_anew(self, tmp_path):
+        run(tmp_path)
+        before = contents(tmp_path)
+        (tmp_path / "unguided" / "tune-0000_00.png").unlink()
+        Image.new("RGB", (96, 96)).save(tmp_path / "unguided" / "tune-0002_01.png")
+        cut = tmp_path / "infsplign" / "tune-0004_00.png"
+        cut.write_bytes(cut.read_bytes()[:100])
+        run(tmp_path)
+        assert contents(tmp_path) == before
+
+    def test_a_line_cut_short_costs_one_image(self, tmp_path):
+        run(tmp_path)
+        before, lines = contents(tmp_path), tmp_path / "unguided.jsonl"
+        lines.write_bytes(lines.read_bytes()[:-40])
+        again = StubSampler()
+        run(tmp_path, again)
+        assert len(again.calls) == 1
+        assert contents(tmp_path) == before
+
+    def test_another_detector_looks_again_without_new_images(self, tmp_path, monkeypatch):
+        run(tmp_path)
+        monkeypatch.setattr(shapes_runner.fingerprint, "sources", lambda *modules: "another")
+        monkeypatch.setattr(shapes_runner.detector, "detect", lambda image: [])
+        again = StubSampler()
+        results = run(tmp_path, again)
+        assert again.calls == []
+        assert values(results, "infsplign")["OA"] == 0
+        assert all(json.loads(line)["inspected_by"] == "another" for line in (tmp_path / "unguided.jsonl").read_text().splitlines())
+
+    def test_batches_do_not_matter(self, tmp_path):
+        run(tmp_path / "one", batch=1)
+        run(tmp_path / "many", batch=100)
+        assert contents(tmp_path / "one") == contents(tmp_path / "many")

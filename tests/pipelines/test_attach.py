@@ -1,0 +1,225 @@
+"""What is attached comes off exactly, whatever happens; what cannot be guided is refused."""
+
+import contextlib
+
+import pytest
+import torch
+from diffusers import DDIMPipeline, DDIMScheduler, DiTPipeline, DiTTransformer2DModel, UNet2DModel
+
+from infsplign import AttentionError, GuidanceConfig, NonFiniteGradientError, PromptError, UnsupportedPipelineError, describe, guide
+from tests import tiny
+
+PROMPT = "a circle to the left of a square"
+
+
+def run(pipe, prompt=PROMPT, **options):
+    options = {"num_inference_steps": 3, "output_type": "latent", "generator": torch.Generator().manual_seed(0)} | options
+    return pipe(prompt, **options).images
+
+
+def state(pipe):
+    """All that guidance may touch: instance attributes, hooks, flags, processors."""
+    modules = dict(pipe.unet.named_modules()) | {f"text.{n}": m for n, m in pipe.text_encoder.named_modules()}
+    hooks = {n: [list(h) for h in (m._forward_hooks, m._forward_pre_hooks, m._backward_hooks)] for n, m in modules.items()}
+    flags = [p.requires_grad for m in (pipe.unet, pipe.text_encoder) for p in m.parameters()]
+    graphs = [p.grad is not None for p in pipe.unet.parameters()]
+    own = (
+        {k: id(v) for k, v in vars(pipe.unet).items() if k == "forward"},
+        {k: id(v) for k, v in vars(pipe.scheduler).items() if k == "step"},
+    )
+    return hooks, flags, graphs, own, {k: id(v) for k, v in pipe.unet.attn_processors.items()}, torch.is_grad_enabled()
+
+
+@pytest.fixture(params=["sd", "sdxl"])
+def pipe(request):
+    pipe = getattr(tiny, request.param)()
+    next(iter(pipe.unet.parameters())).requires_grad_(False)  # a flag that must not be switched on
+    run(pipe, num_inference_steps=1)  # transformers leaves hooks of its own on a text encoder at its first call
+    return pipe
+
+
+def test_scale_zero_is_bit_identical(pipe):
+    plain = run(pipe)
+    with guide(pipe, PROMPT, config=GuidanceConfig(scale=0.0)) as guidance:
+        assert torch.equal(run(pipe), plain)
+    assert [step.guided for step in guidance.trace] == [False] * 3
+
+
+def test_nothing_is_left_after_a_run(pipe):
+    before, plain = state(pipe), run(pipe)
+    with guide(pipe, PROMPT):
+        guided = run(pipe)
+    assert state(pipe) == before
+    assert not torch.equal(guided, plain)
+    assert torch.equal(run(pipe), plain)
+
+
+@pytest.mark.parametrize("where", ["tapped layer", "after the taps", "scheduler", "callback", "attention processor"])
+def test_nothing_is_left_after_an_exception(pipe, where):
+    before = state(pipe)
+    tapped = pipe.unet.up_blocks[1 if pipe.unet.config.addition_embed_type is None else 0].attentions[1]
+
+    def fail(*_args, **_kwargs):
+        raise KeyboardInterrupt
+
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(pytest.raises(KeyboardInterrupt))
+        stack.enter_context(guide(pipe, PROMPT))
+        if where == "scheduler":
+            stack.enter_context(_patched(pipe.scheduler, "scale_model_input", fail))
+        elif where == "attention processor":
+            stack.enter_context(_patched(tapped.transformer_blocks[-1].attn2, "processor", fail))
+        elif where != "callback":
+            module = tapped if where == "tapped layer" else pipe.unet.conv_out
+            stack.callback(module.register_forward_hook(fail).remove)
+        run(pipe, callback_on_step_end=fail if where == "callback" else None)
+    assert state(pipe) == before
+
+
+@contextlib.contextmanager
+def _patched(owner, name, value):
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        if name in vars(type(owner)):
+            delattr(owner, name)
+        else:
+            setattr(owner, name, before)
+
+
+def test_a_wrapped_forward_is_restored_to_the_very_object(pipe):
+    """accelerate's hooks replace `forward` on the instance; the object that was there must come back."""
+    original = pipe.unet.forward
+    mine = lambda *a, **k: original(*a, **k)  # noqa: E731
+    pipe.unet.forward = mine
+    with guide(pipe, PROMPT):
+        run(pipe)
+    assert vars(pipe.unet)["forward"] is mine
+
+
+def test_guiding_twice_is_refused(pipe):
+    with guide(pipe, PROMPT), pytest.raises(RuntimeError, match="guided already"), guide(pipe, PROMPT):
+        pass
+    with guide(pipe, PROMPT):  # and the failed attempt has not broken the pipeline
+        run(pipe)
+
+
+def test_a_context_can_be_entered_again_and_the_trace_is_of_the_last_call(pipe):
+    guidance = guide(pipe, PROMPT)
+    for steps in (2, 4):
+        with guidance:
+            run(pipe, num_inference_steps=steps)
+            run(pipe, num_inference_steps=steps)
+        assert len(guidance.trace) == steps
+
+
+def test_another_prompt_is_refused(pipe):
+    before = state(pipe)
+    with pytest.raises(PromptError, match="another prompt.*a heart and a moon"), guide(pipe, PROMPT):
+        run(pipe, "a heart and a moon")
+    with pytest.raises(PromptError, match="another prompt"), guide(pipe, PROMPT):
+        run(pipe)
+        run(pipe, "a heart and a moon")
+    assert state(pipe) == before
+
+
+def test_prompt_embeds_need_token_indices():
+    pipe = tiny.sd()
+    embeds, negative = pipe.encode_prompt(PROMPT, "cpu", 1, True)
+    call = {"prompt_embeds": embeds, "negative_prompt_embeds": negative, "prompt": None}
+    with pytest.raises(ValueError, match="token_indices.*prompt_embeds"), guide(pipe, PROMPT):
+        run(pipe, **call)
+    relations = [("circle", "left of", "square")]
+    with pytest.raises(PromptError, match="prompt.*token_indices"):
+        guide(pipe, relations=relations)
+    with guide(pipe, PROMPT) as guidance:
+        expected = run(pipe)
+    with guide(pipe, relations=relations, token_indices=guidance.token_indices[0]):
+        assert torch.allclose(run(pipe, **call), expected, atol=1e-6)
+
+
+def test_embeddings_of_the_same_prompt_made_inside_are_accepted():
+    pipe = tiny.sd()
+    with guide(pipe, PROMPT) as guidance:
+        embeds, negative = pipe.encode_prompt(PROMPT, "cpu", 1, True)
+        run(pipe, prompt=None, prompt_embeds=embeds, negative_prompt_embeds=negative)
+    assert all(step.guided for step in guidance.trace)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"prompt": ""}, "prompt"),
+        ({"prompt": []}, "at least one prompt"),
+        ({"relations": [("circle", "left of", "banana")]}, "banana"),
+        ({"relations": [("circle", "sideways of", "square")]}, "sideways of"),
+        ({"relations": [("circle", "left of", "circle")]}, "two different objects"),
+        ({"relations": [("circle", "left of", "square"), ("square", "left of", "circle")]}, "contradict"),
+        ({"token_indices": [[2], [77]]}, "77"),
+        ({"token_indices": [[2], [-1]]}, "-1"),
+        ({"token_indices": [[2], []]}, "token_indices"),
+        ({"token_indices": [[2]]}, "token_indices"),
+        ({"prompt": [PROMPT, PROMPT], "relations": [[("circle", "left of", "square")]]}, "one entry a prompt"),
+        ({"prompt": "very " * 80 + PROMPT}, "circle"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_attached(options, message):
+    pipe = tiny.sd()
+    before = state(pipe)
+    with pytest.raises(ValueError, match=message):
+        guide(pipe, **({"prompt": PROMPT} | options))
+    assert state(pipe) == before
+
+
+def test_pipelines_without_text_attention_are_refused_with_the_supported_ones_named():
+    unconditional = DDIMPipeline(
+        UNet2DModel(
+            sample_size=8, block_out_channels=(8,), down_block_types=("DownBlock2D",), up_block_types=("UpBlock2D",), norm_num_groups=4
+        ),
+        DDIMScheduler(),
+    )
+    dit = DiTPipeline(
+        DiTTransformer2DModel(num_attention_heads=2, attention_head_dim=4, num_layers=1, sample_size=8, norm_num_groups=4),
+        tiny.vae(),
+        DDIMScheduler(),
+    )
+    for pipe, reason in ((unconditional, "UNet2DModel"), (dit, "class-conditional"), (object(), "no denoiser")):
+        with pytest.raises(UnsupportedPipelineError, match=reason) as error:
+            guide(pipe, PROMPT)
+        assert "Stable Diffusion XL" in str(error.value)
+        with pytest.raises(UnsupportedPipelineError, match=reason):
+            describe(pipe)
+
+
+def test_missing_layers_are_named():
+    pipe = tiny.sd()
+    del pipe.unet.up_blocks[2].attentions[1]
+    with pytest.raises(AttentionError, match=r"up_blocks\.2\.attentions\.1\.transformer_blocks\.0\.attn2"):
+        guide(pipe, PROMPT)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_non_finite_gradient_names_the_step_and_keeps_the_latents(value):
+    pipe = tiny.sd()
+    seen = []
+
+    def poison(_pipe, step, _timestep, kwargs):
+        seen.append(kwargs["latents"].clone())
+        if step == 1:  # the step after this one computes a gradient that is not finite
+            pipe.unet.up_blocks[1].attentions[0].transformer_blocks[0].attn2.to_k.weight.data.fill_(value)
+        return kwargs
+
+    with pytest.raises(NonFiniteGradientError, match="step 2") as error, guide(pipe, PROMPT):
+        run(pipe, num_inference_steps=4, callback_on_step_end=poison)
+    assert error.value.step == 2
+    assert torch.equal(error.value.latents, seen[-1])
+    assert torch.isfinite(error.value.latents).all()
+
+
+def test_replacing_the_scheduler_inside_is_refused():
+    pipe = tiny.sd()
+    with pytest.raises(RuntimeError, match="scheduler"), guide(pipe, PROMPT):
+        pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config)
+        run(pipe)

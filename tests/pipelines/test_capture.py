@@ -1,0 +1,137 @@
+"""What the recorder sees: the attention that really runs, whatever the processor, and only while it is asked."""
+
+import pytest
+import torch
+from diffusers.models.attention_processor import Attention, AttnProcessor, AttnProcessor2_0, SlicedAttnProcessor
+
+from infsplign import AttentionError, guide
+from infsplign.adapters import AttentionRecorder, sd
+from infsplign.adapters.capture import grid_of
+from tests import tiny
+
+PROMPT = "a circle to the left of a square"
+
+
+def recorded(pipe, size=16, rows=2, dtype=torch.float32):
+    torch.manual_seed(0)
+    sample, embeds = torch.randn(rows, 4, size, size + 8, dtype=dtype), torch.randn(rows, 77, 32, dtype=dtype)
+    source = AttentionRecorder(pipe.unet, sd.layers(pipe.unet))
+    with source.record(sample) as attention:
+        output = pipe.unet(sample, 500, encoder_hidden_states=embeds).sample
+    return attention, output, (sample, embeds)
+
+
+def test_maps_are_probabilities_on_the_layer_s_grid():
+    attention, output, (sample, embeds) = recorded(tiny.sd())
+    assert [a.grid for a in attention] == [(4, 6), (4, 6), (8, 12), (8, 12)]
+    assert [a.level for a in attention] == ["coarse", "coarse", "middle", "middle"]
+    for layer in attention:
+        p = layer.probabilities()
+        assert p.shape == (2, 2, layer.grid[0] * layer.grid[1], 77)
+        assert torch.allclose(p.sum(-1), torch.ones(()), atol=1e-6)
+    assert torch.equal(output, tiny.sd().unet(sample, 500, encoder_hidden_states=embeds).sample)
+
+
+@pytest.mark.parametrize("processor", [AttnProcessor, lambda: SlicedAttnProcessor(1)], ids=["vanilla", "sliced"])
+def test_processors_without_fused_attention_are_read_from_their_projections(processor):
+    pipe = tiny.sd()
+    expected, _, _ = recorded(pipe)
+    pipe.unet.set_attn_processor({name: processor() for name in pipe.unet.attn_processors})
+    got, _, _ = recorded(pipe)
+    for a, b in zip(got, expected, strict=True):
+        assert torch.allclose(a.probabilities(), b.probabilities(), atol=1e-6)
+
+
+def test_guidance_is_the_same_with_sliced_and_fused_attention():
+    def run(pipe):
+        with guide(pipe, PROMPT) as guidance:
+            pipe(PROMPT, num_inference_steps=2, output_type="latent", generator=torch.Generator().manual_seed(0))
+        return guidance.trace[-1]
+
+    fused, sliced = tiny.sd(), tiny.sd()
+    sliced.enable_attention_slicing(1)
+    assert torch.allclose(run(sliced).gradient_norm, run(fused).gradient_norm, rtol=1e-4)
+
+
+def test_a_processor_that_hides_its_attention_is_named_with_the_remedy():
+    class Hidden:
+        def __call__(self, attn, hidden_states, encoder_hidden_states=None, attention_mask=None, **_):
+            return hidden_states
+
+    pipe = tiny.sd()
+    processors = dict(pipe.unet.attn_processors)
+    hidden = next(name for name in processors if name.startswith("up_blocks.1.attentions.1") and "attn2" in name)
+    pipe.unet.set_attn_processor(processors | {hidden: Hidden()})
+    with pytest.raises(AttentionError, match=r"up_blocks\.1\.attentions\.1.*Hidden.*AttnProcessor2_0"), guide(pipe, PROMPT):
+        pipe(PROMPT, num_inference_steps=2, output_type="latent")
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in pipe.unet.modules())
+
+
+def test_only_the_first_attention_of_a_module_counts():
+    """IP-Adapter attends to the text first and then, in the same module, to the image."""
+
+    class Twice(AttnProcessor2_0):
+        def __call__(self, attn, hidden_states, *args, encoder_hidden_states=None, **kwargs):
+            first = super().__call__(attn, hidden_states, encoder_hidden_states)
+            return first + super().__call__(attn, hidden_states, encoder_hidden_states.flip(1))
+
+    expected, _, _ = recorded(tiny.sd())
+    pipe = tiny.sd()
+    pipe.unet.get_submodule("up_blocks.1.attentions.0.transformer_blocks.0.attn2").set_processor(Twice())
+    got, _, _ = recorded(pipe)
+    assert torch.equal(got[0].probabilities(), expected[0].probabilities())
+
+
+def test_recording_a_graph_stops_after_the_last_tapped_layer():
+    pipe = tiny.sd()
+    seen = {}
+    for name in ("up_blocks.1", "up_blocks.3", "conv_out"):
+        pipe.unet.get_submodule(name).register_forward_hook(lambda _m, _a, out, name=name: seen.__setitem__(name, out.requires_grad))
+    source = AttentionRecorder(pipe.unet, sd.layers(pipe.unet))
+    sample = torch.randn(1, 4, 16, 16, requires_grad=True)
+    pipe.unet.requires_grad_(False)
+    with source.record(sample) as attention:
+        pipe.unet(sample, 500, encoder_hidden_states=torch.randn(1, 77, 32))
+    assert seen == {"up_blocks.1": True, "up_blocks.3": False, "conv_out": False}
+    assert torch.is_grad_enabled()
+    assert all(a.query.requires_grad for a in attention)
+
+
+def test_masked_tokens_get_no_attention():
+    module = Attention(query_dim=8, cross_attention_dim=8, heads=2, dim_head=4)
+    holder = torch.nn.Module()
+    holder.attn2 = module
+    for processor in (AttnProcessor2_0(), AttnProcessor()):
+        module.set_processor(processor)
+        keep = torch.tensor([[True] * 3 + [False] * 2])
+        mask = torch.where(keep, 0.0, -10000.0)[:, None]
+        with AttentionRecorder(holder, {"coarse": ["attn2"]}).record(torch.zeros(1, 1, 2, 3)) as attention:
+            module(torch.randn(1, 6, 8), encoder_hidden_states=torch.randn(1, 5, 8), attention_mask=mask)
+        p = attention[0].probabilities()
+        assert p[..., 3:].max() == 0
+        assert torch.allclose(p.sum(-1), torch.ones(()))
+
+
+def test_boolean_masks_are_read_as_attended_where_true():
+    class Joint(torch.nn.Module):
+        def forward(self, x, mask):
+            return torch.nn.functional.scaled_dot_product_attention(x, x, x, mask)
+
+    holder = torch.nn.Module()
+    holder.attn = Joint()
+    with AttentionRecorder(holder, {"coarse": ["attn"]}).record(torch.zeros(1, 1, 2, 2)) as attention:
+        holder.attn(torch.randn(1, 2, 4, 8), torch.tensor([True, True, False, True]).expand(1, 1, 4, 4))
+    assert attention[0].probabilities()[..., 2].max() == 0
+
+
+@pytest.mark.parametrize(
+    ("positions", "size", "grid"),
+    [(256, (64, 64), (16, 16)), (96, (64, 96), (8, 12)), (9 * 13, (65, 97), (9, 13)), (24 * 24, (24, 24), (24, 24)), (1, (3, 3), (1, 1))],
+)
+def test_grids_follow_from_the_number_of_positions(positions, size, grid):
+    assert grid_of(positions, *size, "layer") == grid
+
+
+def test_a_number_of_positions_that_is_no_grid_is_refused():
+    with pytest.raises(AttentionError, match="77 positions.*64 x 64"):
+        grid_of(77, 64, 64, "attn2")

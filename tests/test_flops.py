@@ -1,0 +1,12 @@
+"""The budget of one guided step at real sizes, counted on meta tensors: deterministic on any machine."""
+
+import pytest
+
+from benchmarks.flops import CASES, count
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_guided_step_stays_within_its_budget(name):
+    config, backbone, budget = CASES[name]
+    result = count(config, backbone)
+    assert 1.0 < result["ratio"] <= budget

@@ -1,0 +1,121 @@
+"""The engine without a pipeline: in samplers of one's own, with sources of one's own."""
+
+from contextlib import contextmanager
+
+import pytest
+import torch
+
+from infsplign import Guidance, GuidanceConfig, Scene, guide
+from infsplign.adapters import AttentionRecorder, sd
+from infsplign.core.attention import AttentionMap
+from infsplign.guidance import frozen
+from tests import tiny
+
+SCENE = Scene.of([("circle", "left of", "square")])
+PROMPT = "a circle to the left of a square"
+
+
+class Linear(torch.nn.Module):
+    """A denoiser in one line: its "attention" is a softmax over three tokens of a projection of each pixel."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.project = torch.nn.Linear(2, 3)
+
+    def forward(self, sample):
+        self.probabilities = self.project(sample.flatten(2).transpose(1, 2)).softmax(-1)[:, None]
+        return 2 * sample
+
+
+class Source:
+    """An attention source for it."""
+
+    def __init__(self, model):
+        self.model = model
+
+    @contextmanager
+    def record(self, sample):
+        maps = []
+        yield maps
+        maps.append(AttentionMap(self.model.probabilities, tuple(sample.shape[-2:])))
+
+
+def test_a_denoiser_that_is_not_from_diffusers_moves_the_asked_way():
+    model = Linear()
+    guidance = Guidance(model, Source(model), SCENE, [[0], [1]])
+    x = torch.randn(1, 2, 6, 5)
+    before = after = None
+    for _ in range(60):
+        output, gradient, report = guidance(x)
+        before = report.centroid if before is None else before
+        after = report.centroid
+        assert torch.equal(output, 2 * x)
+        x = x - 30.0 * gradient  # against the gradient of the loss
+    assert after[0, 1, 0] - after[0, 0, 0] > before[0, 1, 0] - before[0, 0, 0] + 0.05
+    assert not x.requires_grad
+    assert report.total.requires_grad is False
+
+
+def test_the_engine_in_a_loop_equals_the_pipeline():
+    pipe, config = tiny.sd(), GuidanceConfig(scale=2000.0)
+    noise = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    with guide(pipe, PROMPT, config=config) as piped:
+        expected = pipe(PROMPT, latents=noise, num_inference_steps=4, output_type="latent").images
+    engine = Guidance(pipe.unet, AttentionRecorder(pipe.unet, sd.layers(pipe.unet)), SCENE, piped.token_indices, config)
+    embeds, negative = pipe.encode_prompt(PROMPT, "cpu", 1, True)
+    pipe.scheduler.set_timesteps(4)
+    latents = noise
+    for t in pipe.scheduler.timesteps:
+        output, gradient, _ = engine(latents, t, encoder_hidden_states=embeds)
+        with torch.no_grad():
+            uncond = pipe.unet(latents, t, encoder_hidden_states=negative).sample
+        noise_pred = uncond + 7.5 * (output.sample - uncond) + config.scale * gradient
+        latents = pipe.scheduler.step(noise_pred, t, latents).prev_sample
+    assert torch.allclose(latents, expected, atol=1e-5)
+
+
+def test_gradient_is_that_of_finite_differences():
+    model = Linear().double()
+    guidance = Guidance(model, Source(model), SCENE, [[0], [1, 2]])
+    x = torch.randn(2, 2, 3, 4, dtype=torch.float64)
+    _, gradient, _ = guidance(x)
+    for index in [(0, 0, 0, 0), (0, 1, 2, 3), (1, 0, 1, 1)]:
+        step = torch.zeros_like(x)
+        step[index] = 1e-6
+        difference = (guidance(x + step).report.total.sum() - guidance(x - step).report.total.sum()) / 2e-6
+        assert gradient[index].item() == pytest.approx(difference.item(), rel=1e-5, abs=1e-10)
+
+
+def test_weights_are_frozen_for_the_moment_and_flags_come_back():
+    model = Linear()
+    model.project.bias.requires_grad_(False)
+    seen = []
+    model.register_forward_hook(lambda m, _a, _o: seen.append([p.requires_grad for p in m.parameters()]))
+    Guidance(model, Source(model), SCENE, [[0], [1]])(torch.randn(1, 2, 4, 4))
+    assert seen == [[False, False]]
+    assert [p.requires_grad for p in model.parameters()] == [True, False]
+    with pytest.raises(KeyError), frozen(model):
+        raise KeyError
+    assert [p.requires_grad for p in model.parameters()] == [True, False]
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_a_denoiser_without_gradient_inside_is_refused():
+    model = Linear()
+    source = Source(model)
+    with pytest.raises(ValueError, match="without a gradient"):
+        Guidance(torch.no_grad()(model.forward), source, SCENE, [[0], [1]])(torch.randn(1, 2, 4, 4))
+
+
+@pytest.mark.parametrize("indices", [[[0]], [[[0], [1]], [[0], [1]]], [[0], [1], [2]]])
+def test_token_indices_that_do_not_fit_the_scene_are_refused(indices):
+    model = Linear()
+    with pytest.raises(ValueError, match="token_indices"):
+        Guidance(model, Source(model), SCENE, indices)
+
+
+def test_an_index_beyond_the_text_axis_is_refused():
+    model = Linear()
+    with pytest.raises(ValueError, match="< 3, got 3.*truncated"):
+        Guidance(model, Source(model), SCENE, [[0], [3]])(torch.randn(1, 2, 4, 4))

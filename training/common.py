@@ -1,0 +1,136 @@
+"""What every training run shares: resumable checkpoints, a loss log, averaged weights, a cosine learning rate."""
+
+import copy
+import csv
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+ROOT = Path(__file__).parent
+MODELS = ROOT.parent / "src" / "infsplign" / "shapes" / "models"
+CACHE = ROOT / "cache"
+
+
+def cosine(step: int, total: int, warmup: int = 100) -> float:
+    """Learning-rate factor: linear warm-up, then half a cosine down to 0."""
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / (total - warmup))))
+
+
+class Run:
+    """A training run that can be killed at any moment and goes on from its last checkpoint.
+
+    `loss_of(step)` computes the loss of one batch; the batch must depend on `step` alone, so that a resumed run sees the
+    batches it would have seen.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        modules: dict[str, torch.nn.Module],
+        *,
+        steps: int,
+        lr: float,
+        seed: int = 0,
+        ema: float = 0.0,
+        weight_decay: float = 0.01,
+        every: int = 250,
+    ) -> None:
+        self.folder = ROOT / "runs" / name
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.modules, self.steps, self.every, self.ema_decay, self.seed = modules, steps, every, ema, seed
+        self.parameters = [p for m in modules.values() for p in m.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(self.parameters, lr=lr, weight_decay=weight_decay, betas=(0.9, 0.99))
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda s: cosine(s, steps))
+        self.averaged = {k: copy.deepcopy(m).requires_grad_(False) for k, m in modules.items()} if ema else modules
+        self.step, self.seconds = 0, 0.0
+        self.checkpoint = CACHE / f"{name}.pt"
+        CACHE.mkdir(exist_ok=True)
+        if self.checkpoint.exists():
+            self._load()
+
+    def _state(self) -> dict:
+        return {
+            "step": self.step,
+            "seconds": self.seconds,
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "modules": {k: m.state_dict() for k, m in self.modules.items()},
+            "averaged": {k: m.state_dict() for k, m in self.averaged.items()},
+        }
+
+    def _load(self) -> None:
+        state = torch.load(self.checkpoint, weights_only=True)
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        for key, module in self.modules.items():
+            module.load_state_dict(state["modules"][key])
+            self.averaged[key].load_state_dict(state["averaged"][key])
+
+    def save(self) -> None:
+        partial = self.checkpoint.with_suffix(".partial")
+        torch.save(self._state(), partial)
+        os.replace(partial, self.checkpoint)
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        decay = min(self.ema_decay, (1 + self.step) / (10 + self.step))
+        for key, module in self.modules.items():
+            for mean, now in zip(self.averaged[key].parameters(), module.parameters(), strict=True):
+                mean.lerp_(now, 1 - decay)
+
+    def train(self, loss_of: Callable[[int], dict[str, torch.Tensor]], on_checkpoint: Callable[[int], None] | None = None) -> None:
+        bar = tqdm(total=self.steps, initial=self.step, desc=self.folder.name, mininterval=5)
+        recent: list[float] = []
+        while self.step < self.steps:
+            began = time.monotonic()
+            torch.manual_seed(self.seed * 1_000_003 + self.step)
+            losses = loss_of(self.step)
+            losses["loss"].backward()
+            torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
+            self.optimizer.step()
+            self.schedule.step()
+            self.optimizer.zero_grad(set_to_none=True)
+            if self.ema_decay:
+                self._average()
+            self.step += 1
+            self.seconds += time.monotonic() - began
+            recent.append(float(losses["loss"].detach()))
+            bar.update()
+            if self.step % 50 == 0:
+                self._log(sum(recent) / len(recent))
+                recent.clear()
+            if self.step % self.every == 0 or self.step == self.steps:
+                self.save()
+                if on_checkpoint:
+                    on_checkpoint(self.step)
+        bar.close()
+
+    def _log(self, loss: float) -> None:
+        path = self.folder / "loss.csv"
+        fresh = not path.exists()
+        with path.open("a", newline="") as file:
+            writer = csv.writer(file)
+            if fresh:
+                writer.writerow(["step", "loss", "seconds"])
+            writer.writerow([self.step, f"{loss:.6f}", f"{self.seconds:.0f}"])
+
+
+def batches(count: int, size: int, seed: int, step: int) -> torch.Tensor:
+    """Row numbers of the batch at `step`: every epoch is a fresh permutation, and depends on the seed and step alone."""
+    per_epoch = count // size
+    epoch, place = divmod(step, per_epoch)
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed * 7919 + epoch))
+    return order[place * size : (place + 1) * size]
+
+
+def chunks(total: int, size: int) -> Iterator[range]:
+    for start in range(0, total, size):
+        yield range(start, min(start + size, total))

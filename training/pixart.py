@@ -1,0 +1,80 @@
+"""Trains the shipped PixArt: PixArtTransformer2DModel and T5EncoderModel on the latents of the shapes world.
+
+    OMP_WAIT_POLICY=PASSIVE python -m training.pixart        (hours on two cores; resumes when interrupted)
+
+The learned-sigma half of the output is there, as in the real model, and untrained: DPM-Solver and DDPM with fixed variance drop it.
+"""
+
+import copy
+
+import torch
+from diffusers import AutoencoderKL, DDPMScheduler, PixArtAlphaPipeline, PixArtTransformer2DModel
+
+from training.common import CACHE, MODELS, Run, batches
+from training.data import latents_and_captions
+from training.t5 import build_t5_encoder, build_t5_tokenizer
+from training.unet import SCHEDULER
+
+STEPS, BATCH, SEED, DROP, PADDED = 30_000, 32, 0, 0.1, 32
+
+
+def build(width: int = 96) -> PixArtTransformer2DModel:
+    return PixArtTransformer2DModel(
+        num_attention_heads=4,
+        attention_head_dim=32,
+        in_channels=4,
+        out_channels=8,
+        num_layers=6,
+        sample_size=24,
+        patch_size=2,
+        cross_attention_dim=128,
+        caption_channels=width,
+        use_additional_conditions=False,
+    )
+
+
+def main() -> None:
+    torch.manual_seed(SEED)
+    latents, captions = latents_and_captions()
+    tokenizer = build_t5_tokenizer()
+    transformer, text_encoder = build(), build_t5_encoder(tokenizer)
+    encoded = tokenizer([*captions, ""], padding="max_length", max_length=PADDED, truncation=True, return_tensors="pt")
+    ids, masks = encoded.input_ids, encoded.attention_mask
+    scheduler = DDPMScheduler(timestep_spacing="trailing", **SCHEDULER)
+    snr = scheduler.alphas_cumprod / (1 - scheduler.alphas_cumprod)
+    run = Run("pixart", {"transformer": transformer, "text_encoder": text_encoder}, steps=STEPS, lr=1e-3, seed=SEED, ema=0.9995)
+
+    def loss_of(step: int) -> dict[str, torch.Tensor]:
+        rows = batches(len(latents), BATCH, SEED, step)
+        z, noise = latents[rows].float(), torch.randn(BATCH, *latents.shape[1:])
+        t = torch.randint(0, 1000, (BATCH,))
+        rows = torch.where(torch.rand(BATCH) < DROP, len(latents), rows)  # the last row is the empty caption
+        longest = int(masks[rows].sum(1).max())
+        mask = masks[rows, :longest]
+        prompt = text_encoder(ids[rows, :longest], attention_mask=mask).last_hidden_state
+        output = transformer(
+            scheduler.add_noise(z, noise, t),
+            encoder_hidden_states=prompt,
+            encoder_attention_mask=mask,
+            timestep=t,
+            added_cond_kwargs={"resolution": None, "aspect_ratio": None},
+        ).sample
+        weight = snr[t].clamp(max=5.0) / snr[t]
+        return {"loss": ((output[:, :4] - noise).square().mean((1, 2, 3)) * weight).mean()}
+
+    def export(step: int) -> None:
+        if step % 1000 == 0 or step == STEPS:
+            save(run, tokenizer, scheduler, CACHE / f"pixart-{step}", torch.float32)
+
+    run.train(loss_of, export)
+    save(run, tokenizer, scheduler, MODELS / "pixart", torch.float16)
+
+
+def save(run: Run, tokenizer, scheduler, folder, dtype) -> None:
+    parts = {k: copy.deepcopy(m).to(dtype).eval() for k, m in run.averaged.items()}
+    vae = AutoencoderKL.from_pretrained(MODELS / "vae", dtype=dtype)
+    PixArtAlphaPipeline(vae=vae, tokenizer=tokenizer, scheduler=scheduler, **parts).save_pretrained(folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""The tokenizer and text encoder of the shipped models: the real CLIP classes with a vocabulary of the world's words."""
+
+import json
+from pathlib import Path
+
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from infsplign.shapes.nouns import NAMES
+from infsplign.shapes.world import CAPTION_PLACES, CAPTION_PREFIXES, CAPTION_RELATIONS
+
+MORE_WORDS = [
+    "and",
+    "between",
+    "one",
+    "two",
+    "three",
+    "four",
+    "the",
+    "of",
+    "with",
+    "without",
+    "is",
+    "are",
+    "this",
+    "that",
+    "there",
+    "it",
+    "on",
+    "at",
+    "by",
+    "over",
+    "beneath",
+    "underneath",
+    "upper",
+    "lower",
+    "middle",
+    "center",
+    "side",
+    "corner",
+    "edge",
+    "big",
+    "small",
+    "large",
+    "tiny",
+    "huge",
+    "red",
+    "blue",
+    "green",
+    "yellow",
+    "lime",
+    "pink",
+    "purple",
+    "cyan",
+    "teal",
+    "black",
+    "orange",
+    "brown",
+    "navy",
+    "magenta",
+    "white",
+    "grey",
+    "gray",
+    "background",
+    "scene",
+    "drawing",
+    "picture",
+    "photo",
+    "image",
+    "dark",
+    "light",
+    "bright",
+]
+LENGTH = 77
+
+
+def words() -> list[str]:
+    phrases = [*NAMES, *CAPTION_RELATIONS, *CAPTION_PLACES, *CAPTION_PREFIXES, "a", "an", ","]
+    return sorted({word for phrase in phrases for word in phrase.split()} | set(MORE_WORDS))
+
+
+def build_tokenizer() -> CLIPTokenizer:
+    """A byte-level BPE as CLIP's, in which every known word is one token and any other falls into pieces."""
+    suffix, known = "</w>", words()
+    trainer = trainers.BpeTrainer(vocab_size=5000, min_frequency=1, end_of_word_suffix=suffix, show_progress=False)
+    scratch = Tokenizer(models.BPE(end_of_word_suffix=suffix))
+    scratch.pre_tokenizer = pre_tokenizers.Whitespace()
+    scratch.train_from_iterator([" ".join(known)] * 2, trainer)
+    learned = json.loads(scratch.to_str())["model"]
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    merges = [tuple(m) for m in learned["merges"]]
+    tokens = alphabet + [c + suffix for c in alphabet] + ["".join(m) for m in merges]
+    tokens = [*dict.fromkeys(tokens), "<|startoftext|>", "<|endoftext|>"]
+    tokenizer = CLIPTokenizer(vocab={t: i for i, t in enumerate(tokens)}, merges=merges, model_max_length=LENGTH)
+    split = [word for word in known if len(tokenizer(word).input_ids) != 3]
+    if split:
+        raise RuntimeError(f"the tokenizer splits known words: {split}")
+    return tokenizer
+
+
+def build_text_encoder(tokenizer: CLIPTokenizer, width: int = 96) -> CLIPTextModel:
+    return CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=width,
+            intermediate_size=2 * width,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            max_position_embeddings=LENGTH,
+            projection_dim=width,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+
+
+def encode(tokenizer: CLIPTokenizer, texts: list[str]):
+    return tokenizer(texts, padding="max_length", max_length=LENGTH, truncation=True, return_tensors="pt").input_ids
+
+
+def save(folder: Path, tokenizer: CLIPTokenizer) -> None:
+    tokenizer.save_pretrained(folder)
