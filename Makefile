@@ -11,6 +11,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --constraint constraints.txt "$(TORCH)"
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[test]"
+	$(BIN)/pip install --quiet --no-deps open_clip_torch==3.3.0  # for CLIP's vocabulary alone: its dependencies would pull in CUDA
 	touch $@
 
 demo: $(VENV)/.ready  ## unguided and guided pictures of one prompt, in demo/
@@ -21,7 +22,7 @@ test: $(VENV)/.ready  ## all tests
 
 lint: $(VENV)/.ready  ## style and types
 	$(BIN)/ruff check .
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 measure: $(VENV)/.ready  ## every figure of the README
 	$(BIN)/python -m benchmarks.detector --scenes 2000

@@ -15,10 +15,11 @@ WORDS = _TEXT.split()
 
 def build_clip_tokenizer():
     """CLIP's tokenizer with its 49,408 entries."""
-    transformers = pytest.importorskip("transformers")
+    import transformers
+
     found = importlib.util.find_spec("open_clip")  # found, not imported: it would need torchvision
     if found is None or found.origin is None:
-        pytest.skip("open_clip_torch is not installed")
+        pytest.fail("open_clip_torch is not installed: `pip install --no-deps open_clip_torch==3.3.0`, as `make test` does")
     lines = gzip.decompress((Path(found.origin).parent / "bpe_simple_vocab_16e6.txt.gz").read_bytes()).decode().split("\n")
     merges = [tuple(line.split()) for line in lines[1 : 49152 - 256 - 2 + 1]]
     from transformers.convert_slow_tokenizer import bytes_to_unicode
@@ -30,7 +31,7 @@ def build_clip_tokenizer():
 
 def build_t5_tokenizer(folder: Path):
     """A T5 tokenizer over a unigram model trained on WORDS, too small for most of them: words are cut into pieces as T5's are."""
-    transformers, sentencepiece = pytest.importorskip("transformers"), pytest.importorskip("sentencepiece")
+    transformers, sentencepiece = importlib.import_module("transformers"), importlib.import_module("sentencepiece")
     lines = [" ".join(WORDS[i:] + WORDS[:i]) for i in range(len(WORDS))]
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(lines), model_prefix=str(folder / "spiece"), vocab_size=90, model_type="unigram", hard_vocab_limit=False,
