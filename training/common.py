@@ -134,3 +134,8 @@ def batches(count: int, size: int, seed: int, step: int) -> torch.Tensor:
 def chunks(total: int, size: int) -> Iterator[range]:
     for start in range(0, total, size):
         yield range(start, min(start + size, total))
+
+
+def averaged_parts(run: Run, dtype: torch.dtype) -> dict[str, torch.nn.Module]:
+    """The averaged weights, ready to be saved as parts of a pipeline."""
+    return {k: copy.deepcopy(m).to(dtype).eval() for k, m in run.averaged.items()}

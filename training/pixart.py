@@ -5,12 +5,11 @@
 The learned-sigma half of the output is there, as in the real model, and untrained: DPM-Solver and DDPM with fixed variance drop it.
 """
 
-import copy
-
 import torch
-from diffusers import AutoencoderKL, DDPMScheduler, PixArtAlphaPipeline, PixArtTransformer2DModel
+from diffusers import DDPMScheduler, PixArtAlphaPipeline, PixArtTransformer2DModel
 
-from training.common import CACHE, MODELS, Run, batches
+from infsplign.shapes.loading import load_vae
+from training.common import CACHE, MODELS, Run, averaged_parts, batches
 from training.data import latents_and_captions
 from training.t5 import build_t5_encoder, build_t5_tokenizer
 from training.unet import SCHEDULER
@@ -71,9 +70,7 @@ def main() -> None:
 
 
 def save(run: Run, tokenizer, scheduler, folder, dtype) -> None:
-    parts = {k: copy.deepcopy(m).to(dtype).eval() for k, m in run.averaged.items()}
-    vae = AutoencoderKL.from_pretrained(MODELS / "vae", dtype=dtype)
-    PixArtAlphaPipeline(vae=vae, tokenizer=tokenizer, scheduler=scheduler, **parts).save_pretrained(folder)
+    PixArtAlphaPipeline(vae=load_vae(dtype), tokenizer=tokenizer, scheduler=scheduler, **averaged_parts(run, dtype)).save_pretrained(folder)
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def words() -> list[str]:
     return sorted({word for phrase in phrases for word in phrase.split()} | set(MORE_WORDS))
 
 
-def build_tokenizer() -> CLIPTokenizer:
+def build_tokenizer(length: int = LENGTH) -> CLIPTokenizer:
     """A byte-level BPE as CLIP's, in which every known word is one token and any other falls into pieces."""
     suffix, known = "</w>", words()
     trainer = trainers.BpeTrainer(vocab_size=5000, min_frequency=1, end_of_word_suffix=suffix, show_progress=False)
@@ -91,14 +91,14 @@ def build_tokenizer() -> CLIPTokenizer:
     merges = [tuple(m) for m in learned["merges"]]
     tokens = alphabet + [c + suffix for c in alphabet] + ["".join(m) for m in merges]
     tokens = [*dict.fromkeys(tokens), "<|startoftext|>", "<|endoftext|>"]
-    tokenizer = CLIPTokenizer(vocab={t: i for i, t in enumerate(tokens)}, merges=merges, model_max_length=LENGTH)
+    tokenizer = CLIPTokenizer(vocab={t: i for i, t in enumerate(tokens)}, merges=merges, model_max_length=length)
     split = [word for word in known if len(tokenizer(word).input_ids) != 3]
     if split:
         raise RuntimeError(f"the tokenizer splits known words: {split}")
     return tokenizer
 
 
-def build_text_encoder(tokenizer: CLIPTokenizer, width: int = 96) -> CLIPTextModel:
+def build_text_encoder(tokenizer: CLIPTokenizer, width: int = 96, length: int = LENGTH) -> CLIPTextModel:
     return CLIPTextModel(
         CLIPTextConfig(
             vocab_size=len(tokenizer),
@@ -106,7 +106,7 @@ def build_text_encoder(tokenizer: CLIPTokenizer, width: int = 96) -> CLIPTextMod
             intermediate_size=2 * width,
             num_hidden_layers=2,
             num_attention_heads=4,
-            max_position_embeddings=LENGTH,
+            max_position_embeddings=length,
             projection_dim=width,
             bos_token_id=tokenizer.bos_token_id,
             eos_token_id=tokenizer.eos_token_id,
@@ -115,8 +115,8 @@ def build_text_encoder(tokenizer: CLIPTokenizer, width: int = 96) -> CLIPTextMod
     )
 
 
-def encode(tokenizer: CLIPTokenizer, texts: list[str]):
-    return tokenizer(texts, padding="max_length", max_length=LENGTH, truncation=True, return_tensors="pt").input_ids
+def encode(tokenizer: CLIPTokenizer, texts: list[str], length: int = LENGTH):
+    return tokenizer(texts, padding="max_length", max_length=length, truncation=True, return_tensors="pt").input_ids
 
 
 def save(folder: Path, tokenizer: CLIPTokenizer) -> None:

@@ -10,9 +10,10 @@ import platform
 import shutil
 
 import torch
-from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 
-from training.common import CACHE, MODELS, Run, batches
+from infsplign.shapes.loading import load_vae
+from training.common import CACHE, MODELS, Run, averaged_parts, batches
 from training.data import latents_and_captions
 from training.text import build_text_encoder, build_tokenizer, encode
 
@@ -77,18 +78,14 @@ def main() -> None:
 
 def save(run: Run, tokenizer, scheduler, folder, dtype) -> None:
     """Writes the averaged weights as a stock pipeline."""
-    import copy
-
-    parts = {k: copy.deepcopy(m).to(dtype).eval() for k, m in run.averaged.items()}
-    vae = AutoencoderKL.from_pretrained(MODELS / "vae", dtype=dtype)
     StableDiffusionPipeline(
-        vae=vae,
+        vae=load_vae(dtype),
         tokenizer=tokenizer,
         scheduler=scheduler,
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
-        **parts,
+        **averaged_parts(run, dtype),
     ).save_pretrained(folder)
 
 
