@@ -1,0 +1,82 @@
+"""Trains the shipped MMDiT: SD3Transformer2DModel with two CLIP encoders and T5, by flow matching on the latents of the shapes world.
+
+    OMP_WAIT_POLICY=PASSIVE python -m training.sd3           (hours on two cores; resumes when interrupted)
+
+The CLIP segment has 32 tokens (the tokenizers' own `model_max_length`), the T5 segment `T5_LENGTH`: it is what `shapes.load` asks for.
+"""
+
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler, SD3Transformer2DModel, StableDiffusion3Pipeline
+from transformers import CLIPTextModelWithProjection
+
+from infsplign.shapes.loading import T5_LENGTH, load_vae
+from training.common import CACHE, MODELS, Run, averaged_parts, batches
+from training.data import latents_and_captions
+from training.t5 import build_t5_encoder, build_t5_tokenizer
+from training.text import build_text_encoder, build_tokenizer, encode
+
+STEPS, BATCH, SEED, DROP = 24_000, 32, 0, 0.1
+CLIP_LENGTH, CLIP_WIDTH, T5_WIDTH = 32, 48, 96
+
+
+def build() -> SD3Transformer2DModel:
+    return SD3Transformer2DModel(
+        sample_size=24,
+        patch_size=2,
+        in_channels=4,
+        out_channels=4,
+        num_layers=5,
+        attention_head_dim=24,
+        num_attention_heads=4,
+        joint_attention_dim=T5_WIDTH,
+        caption_projection_dim=96,
+        pooled_projection_dim=2 * CLIP_WIDTH,
+        pos_embed_max_size=24,
+        qk_norm="rms_norm",
+    )
+
+
+def main() -> None:
+    torch.manual_seed(SEED)
+    latents, captions = latents_and_captions()
+    clip, t5 = build_tokenizer(length=CLIP_LENGTH), build_t5_tokenizer()
+    modules = {
+        "transformer": build(),
+        "text_encoder": CLIPTextModelWithProjection(build_text_encoder(clip, CLIP_WIDTH, length=CLIP_LENGTH).config),
+        "text_encoder_2": CLIPTextModelWithProjection(build_text_encoder(clip, CLIP_WIDTH, length=CLIP_LENGTH).config),
+        "text_encoder_3": build_t5_encoder(t5, T5_WIDTH),
+    }
+    transformer, text_encoder, text_encoder_2, text_encoder_3 = modules.values()
+    clip_ids = encode(clip, [*captions, ""], CLIP_LENGTH)  # the last row is the empty caption
+    t5_ids = t5([*captions, ""], padding="max_length", max_length=T5_LENGTH, truncation=True, return_tensors="pt").input_ids
+    run = Run("sd3", modules, steps=STEPS, lr=1e-3, seed=SEED, ema=0.9995)
+
+    def loss_of(step: int) -> dict[str, torch.Tensor]:
+        rows = batches(len(latents), BATCH, SEED, step)
+        z, noise = latents[rows].float(), torch.randn(BATCH, *latents.shape[1:])
+        sigma = torch.sigmoid(torch.randn(BATCH))  # logit-normal, arXiv 2403.03206
+        rows = torch.where(torch.rand(BATCH) < DROP, len(latents), rows)
+        encoded = [encoder(clip_ids[rows], output_hidden_states=True) for encoder in (text_encoder, text_encoder_2)]
+        tokens = torch.cat([e.hidden_states[-2] for e in encoded], -1)
+        prompt = torch.cat([tokens, text_encoder_3(t5_ids[rows]).last_hidden_state], 1)
+        s = sigma.view(-1, 1, 1, 1)
+        velocity = transformer(
+            (1 - s) * z + s * noise,
+            encoder_hidden_states=prompt,
+            pooled_projections=torch.cat([e.text_embeds for e in encoded], -1),
+            timestep=1000 * sigma,
+        ).sample
+        return {"loss": (velocity - (noise - z)).square().mean()}
+
+    def save(folder, dtype) -> None:
+        tokenizers = {"tokenizer": clip, "tokenizer_2": clip, "tokenizer_3": t5}
+        scheduler = FlowMatchEulerDiscreteScheduler()
+        pipe = StableDiffusion3Pipeline(vae=load_vae(dtype, flow=True), scheduler=scheduler, **tokenizers, **averaged_parts(run, dtype))
+        pipe.save_pretrained(folder)
+
+    run.train(loss_of, lambda step: save(CACHE / f"sd3-{step}", torch.float32) if step % 2000 == 0 else None)
+    save(MODELS / "sd3", torch.float16)
+
+
+if __name__ == "__main__":
+    main()
