@@ -27,7 +27,9 @@ lint: $(VENV)/.ready  ## style and types
 measure: $(VENV)/.ready  ## every figure of the README
 	$(BIN)/python -m benchmarks.detector --scenes 2000
 	$(BIN)/python -m benchmarks.flops
-	$(BIN)/infsplign eval shapes --prompts 64 --images 4 --methods unguided,infsplign --split heldout --out out/heldout
+	$(BIN)/infsplign eval shapes --prompts 64 --images 4 --methods unguided,infsplign,paper --split heldout --out out/heldout
+	cp out/heldout/table.md docs/measured/heldout.md
+	cp out/heldout/results.json docs/measured/heldout.json
 
 clean:
 	rm -rf $(VENV) demo out

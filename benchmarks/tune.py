@@ -1,6 +1,6 @@
 """Candidates for the shipped model's constants, on the tune split only: how `shapes/defaults.py` was chosen.
 
-python -m benchmarks.tune --prompts 16 --out out/tune          (resumes; finished candidates are not run again)
+python -m benchmarks.tune --prompts 64 --out out/tune          (resumes; finished candidates are not run again)
 """
 
 import argparse
@@ -18,6 +18,9 @@ CANDIDATES: dict[str, GuidanceConfig | None] = {
     "paper-cli": PAPER_CLI,
     "paper-300": PAPER.with_(scale=300.0),
     "paper-300-half": PAPER.with_(scale=300.0, stop=0.5),
+    "paper-400": PAPER.with_(scale=400.0),
+    "paper-400-half": PAPER.with_(scale=400.0, stop=0.5),
+    "paper-500-half": PAPER.with_(scale=500.0, stop=0.5),
     "paper-500": PAPER.with_(scale=500.0),
     "paper-600-half": PAPER.with_(scale=600.0, stop=0.5),
     "paper-1000-half": PAPER.with_(stop=0.5),

@@ -14,7 +14,7 @@ from training.data import latents_and_captions
 from training.t5 import build_t5_encoder, build_t5_tokenizer
 from training.unet import SCHEDULER
 
-STEPS, BATCH, SEED, DROP, PADDED = 30_000, 32, 0, 0.1, 32
+STEPS, BATCH, SEED, DROP, PADDED = 14_000, 32, 0, 0.1, 32
 
 
 def build(width: int = 96) -> PixArtTransformer2DModel:
@@ -41,7 +41,7 @@ def main() -> None:
     ids, masks = encoded.input_ids, encoded.attention_mask
     scheduler = DDPMScheduler(timestep_spacing="trailing", **SCHEDULER)
     snr = scheduler.alphas_cumprod / (1 - scheduler.alphas_cumprod)
-    run = Run("pixart", {"transformer": transformer, "text_encoder": text_encoder}, steps=STEPS, lr=1e-3, seed=SEED, ema=0.9995)
+    run = Run("pixart", {"transformer": transformer, "text_encoder": text_encoder}, steps=STEPS, lr=1e-3, seed=SEED, ema=0.999)
 
     def loss_of(step: int) -> dict[str, torch.Tensor]:
         rows = batches(len(latents), BATCH, SEED, step)

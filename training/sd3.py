@@ -15,7 +15,7 @@ from training.data import latents_and_captions
 from training.t5 import build_t5_encoder, build_t5_tokenizer
 from training.text import build_text_encoder, build_tokenizer, encode
 
-STEPS, BATCH, SEED, DROP = 24_000, 32, 0, 0.1
+STEPS, BATCH, SEED, DROP = 14_000, 32, 0, 0.1
 CLIP_LENGTH, CLIP_WIDTH, T5_WIDTH = 32, 48, 96
 
 
@@ -49,7 +49,7 @@ def main() -> None:
     transformer, text_encoder, text_encoder_2, text_encoder_3 = modules.values()
     clip_ids = encode(clip, [*captions, ""], CLIP_LENGTH)  # the last row is the empty caption
     t5_ids = t5([*captions, ""], padding="max_length", max_length=T5_LENGTH, truncation=True, return_tensors="pt").input_ids
-    run = Run("sd3", modules, steps=STEPS, lr=1e-3, seed=SEED, ema=0.9995)
+    run = Run("sd3", modules, steps=STEPS, lr=1e-3, seed=SEED, ema=0.999)
 
     def loss_of(step: int) -> dict[str, torch.Tensor]:
         rows = batches(len(latents), BATCH, SEED, step)

@@ -1,5 +1,6 @@
 """The command `infsplign`. Nothing heavy is imported before a command runs: `--help` and `--version` answer at once."""
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -150,10 +151,11 @@ def generate(
 @app.command()
 def describe(model: Model = "shapes", device: Device = "cpu", dtype: Dtype = "auto", debug: Debug = False) -> None:
     """Tell how a model would be guided: family, tapped layers and their grids, text axis, preset."""
-    from infsplign.commands.models import load_pipeline
+    from infsplign.commands.models import defaults_for, load_pipeline
     from infsplign.description import describe as description_of
 
-    typer.echo(str(description_of(load_pipeline(model, device=device, dtype=dtype))))
+    description = description_of(load_pipeline(model, device=device, dtype=dtype))
+    typer.echo(str(replace(description, config=defaults_for(model, description.family).config or description.config)))
 
 
 def main() -> None:

@@ -42,7 +42,8 @@ class Description:
             (
                 "preset",
                 f"scale {self.config.scale:g}, alpha {self.config.alpha:g}, margin {self.config.margin:g}, weights "
-                f"{self.config.spatial:g} / {self.config.presence:g} / {self.config.balance:g} (spatial / presence / balance)",
+                f"{self.config.spatial:g} / {self.config.presence:g} / {self.config.balance:g} (spatial / presence / balance), "
+                f"steps from {100 * self.config.start:g}% to {100 * self.config.stop:g}%",
             ),
         ]
         lines = [f"{name:<10} {value}" for name, value in rows]

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from PIL import Image
 
-from infsplign.config import GuidanceConfig
+from infsplign.config import PAPER, GuidanceConfig
 from infsplign.evaluation import fingerprint, strict, visor
 from infsplign.evaluation.prompts_shapes import SEED_RULE, ShapesPrompt, prompts, seed
 from infsplign.evaluation.ratios import Ratios
@@ -18,8 +18,8 @@ from infsplign.evaluation.store import Record, open_run, write, write_json
 from infsplign.shapes import blobs, detector, nouns
 from infsplign.shapes.defaults import CONFIG
 
-METHODS: dict[str, GuidanceConfig | None] = {"unguided": None, "infsplign": CONFIG}
-"""What can be compared by name; None is the stock pipeline."""
+METHODS: dict[str, GuidanceConfig | None] = {"unguided": None, "infsplign": CONFIG, "paper": PAPER}
+"""What can be compared by name: None is the stock pipeline, "paper" its published constants unchanged."""
 RESULTS, TABLE = "results.json", "table.md"
 
 
