@@ -15,7 +15,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	touch $@
 
 demo: $(VENV)/.ready  ## unguided and guided pictures of one prompt, in demo/
-	$(BIN)/infsplign generate "a circle to the left of a square" --images 4 --seed 0 --out demo
+	$(BIN)/infsplign generate "a heart to the right of a diamond" --images 4 --seed 0 --out demo
 
 test: $(VENV)/.ready  ## all tests
 	$(BIN)/python -m pytest -q

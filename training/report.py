@@ -1,10 +1,11 @@
 """Plots the loss curves of `training/runs` and tells how long each run took.
 
-python -m training.report            writes docs/measured/training.png and training.json
+python -m training.report vae unet   writes docs/measured/training.png and training.json
 """
 
 import csv
 import json
+import sys
 from pathlib import Path
 
 import matplotlib
@@ -17,7 +18,8 @@ from training.common import ROOT
 
 def main() -> None:
     target = ROOT.parent / "docs" / "measured"
-    runs = {path.parent.name: list(csv.DictReader(path.open())) for path in sorted((ROOT / "runs").glob("*/loss.csv"))}
+    names = sys.argv[1:] or sorted(path.parent.name for path in (ROOT / "runs").glob("*/loss.csv"))
+    runs = {name: list(csv.DictReader((ROOT / "runs" / name / "loss.csv").open())) for name in names}
     figure, axes = plt.subplots(1, len(runs), figsize=(4.2 * len(runs), 3.2), squeeze=False, layout="constrained")
     facts = {}
     for axis, (name, rows) in zip(axes[0], runs.items(), strict=True):

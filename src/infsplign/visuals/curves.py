@@ -69,10 +69,11 @@ def trace_plot(trace: Sequence[StepTrace], scene: Scene, *, title: str, note: st
             _centroids(axes, numbers, steps, scene, axis, row)
         _terms(terms, numbers, steps, row)
         _gradient(last, numbers, steps, row)
-        room = 0.012 * max(len(trace) - 1, 10)
-        last.set_xlim(1 - room, len(trace) + room)
+        room = 0.012 * max(numbers[-1] - numbers[0], 10)
+        last.set_xlim(numbers[0] - room, numbers[-1] + room)
         last.xaxis.set_major_locator(MaxNLocator(nbins=11, integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
-        last.set_xlabel("step of the sampling" + (f", {note}" if note else ""), fontsize=LABEL)
+        guided = "" if len(numbers) == len(trace) else f" (guided: {len(numbers)} of {len(trace)})"
+        last.set_xlabel(f"step of the sampling{guided}" + (f", {note}" if note else ""), fontsize=LABEL)
         return rendered(figure)
 
 
