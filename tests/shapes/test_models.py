@@ -77,7 +77,8 @@ def test_guidance_moves_objects_to_where_the_prompt_wants_them(pipe):
     with guide(pipe, texts, config=CONFIG) as guidance:
         guided = correct()
     assert guided >= unguided + 4
-    gaps = [(s.centroid[:, 1] - s.centroid[:, 0]) for s in (guidance.trace[0], guidance.trace[-1])]
+    steps = [step for step in guidance.trace if step.guided]
+    gaps = [(s.centroid[:, 1] - s.centroid[:, 0]) for s in (steps[0], steps[-1])]
     axis = [scene.relations[0].relation.axis for scene in guidance.scenes]
     sign = [scene.relations[0].relation.direction[a] for scene, a in zip(guidance.scenes, axis, strict=True)]
     first, last = (sum(g[i, a].item() * s for i, (a, s) in enumerate(zip(axis, sign, strict=True))) for g in gaps)

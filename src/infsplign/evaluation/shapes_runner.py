@@ -20,6 +20,7 @@ from infsplign.shapes.defaults import CONFIG
 
 METHODS: dict[str, GuidanceConfig | None] = {"unguided": None, "infsplign": CONFIG, "paper": PAPER}
 """What can be compared by name: None is the stock pipeline, "paper" its published constants unchanged."""
+DEFAULT = ("unguided", "infsplign")
 RESULTS, TABLE = "results.json", "table.md"
 
 
@@ -47,7 +48,7 @@ def evaluate_shapes(
         out: folder of the run.
         count: prompts of the split.
         images: images a prompt.
-        methods: name to options, None being unguided; `METHODS` when not given. Differences are from the first.
+        methods: name to options, None being unguided; `DEFAULT` ones of `METHODS` when not given. Differences are from the first.
         split: "tune" or "heldout".
         batch: images at once; it decides speed and memory, and the images only within rounding.
         progress: show a bar a method.
@@ -62,7 +63,7 @@ def evaluate_shapes(
     for name, value in (("images", images), ("batch", batch)):
         if value < 1:
             raise ValueError(f"`{name}` must be >= 1, got {value}")
-    methods = METHODS if methods is None else methods
+    methods = {name: METHODS[name] for name in DEFAULT} if methods is None else methods
     if not methods:
         raise ValueError("`methods` must name at least one method, got none")
     asked = prompts(split, count)
