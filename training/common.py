@@ -4,6 +4,7 @@ import copy
 import csv
 import math
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ from tqdm import tqdm
 ROOT = Path(__file__).parent
 MODELS = ROOT.parent / "src" / "infsplign" / "shapes" / "models"
 CACHE = ROOT / "cache"
+KEPT = "checkpoint.pt"
+"""In a run's folder: half-precision copy of an unfinished run, for going on with it on another machine."""
 
 
 def cosine(step: int, total: int, warmup: int = 100) -> float:
@@ -52,8 +55,10 @@ class Run:
         self.step, self.seconds = 0, 0.0
         self.checkpoint = CACHE / f"{name}.pt"
         CACHE.mkdir(exist_ok=True)
-        if self.checkpoint.exists():
-            self._load()
+        for path in (self.checkpoint, self.folder / KEPT):
+            if path.exists():
+                self._load(path)
+                break
 
     def _state(self) -> dict:
         return {
@@ -65,8 +70,8 @@ class Run:
             "averaged": {k: m.state_dict() for k, m in self.averaged.items()},
         }
 
-    def _load(self) -> None:
-        state = torch.load(self.checkpoint, weights_only=True)
+    def _load(self, path: Path) -> None:
+        state = torch.load(path, weights_only=True)
         self.step, self.seconds = state["step"], state["seconds"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
@@ -139,3 +144,19 @@ def chunks(total: int, size: int) -> Iterator[range]:
 def averaged_parts(run: Run, dtype: torch.dtype) -> dict[str, torch.nn.Module]:
     """The averaged weights, ready to be saved as parts of a pipeline."""
     return {k: copy.deepcopy(m).to(dtype).eval() for k, m in run.averaged.items()}
+
+
+def keep(name: str) -> Path:
+    """Copies the checkpoint of an unfinished run into its folder: weights in float16, the optimizer's averages in bfloat16."""
+    state = torch.load(CACHE / f"{name}.pt", weights_only=True)
+    for part in ("modules", "averaged"):
+        state[part] = {k: {n: t.half() if t.is_floating_point() else t for n, t in m.items()} for k, m in state[part].items()}
+    for averages in state["optimizer"]["state"].values():
+        averages.update({k: t.bfloat16() for k, t in averages.items() if k != "step"})
+    target = ROOT / "runs" / name / KEPT
+    torch.save(state, target)
+    return target
+
+
+if __name__ == "__main__":  # python -m training.common pixart
+    print(keep(sys.argv[1]))
