@@ -20,6 +20,7 @@ from infsplign.core.relations import Scene
 from infsplign.core.update import to_prediction
 from infsplign.errors import NonFiniteGradientError, PromptError
 from infsplign.guidance import Guidance, GuidedPass, frozen
+from infsplign.prompt_check import PromptCheck
 from infsplign.prompts import parse_prompt, scene_from
 from infsplign.schedules import parametrisation
 from infsplign.tokens import check_token_indices
@@ -122,7 +123,7 @@ class PipelineGuidance:
         config: GuidanceConfig | None = None,
         keep_maps: bool = False,
     ) -> None:
-        self.pipe, self.backbone, self.prompts = pipe, backbone, prompts
+        self.pipe, self.backbone = pipe, backbone
         self.denoiser = getattr(pipe, backbone.denoiser)
         self.scenes, self.token_indices = list(scenes), list(token_indices)
         self.config = config or backbone.config(self.denoiser)
@@ -130,7 +131,7 @@ class PipelineGuidance:
         self.keep_maps = keep_maps
         self.trace: list[StepTrace] = []
         self._attached: ExitStack | None = None
-        self._expected_ids = [backbone.token_rows(pipe, prompt) for prompt in prompts] if prompts is not None else None
+        self._check_prompt = PromptCheck(pipe, backbone, prompts)
 
     def __enter__(self) -> "PipelineGuidance":
         if self._attached is not None or getattr(self.denoiser.__dict__.get("forward"), "infsplign", False):
@@ -142,9 +143,7 @@ class PipelineGuidance:
             self._engine = Guidance(self._forward_frozen, self.source, self.scenes, self.token_indices, self.config)
             stack.enter_context(replaced_attribute(self.denoiser, "forward", _marked(self._forward, self._guided_forward)))
             stack.enter_context(replaced_attribute(scheduler, "step", _marked(self._step, self._guided_step)))
-            if self._expected_ids is not None:
-                encoder = getattr(self.pipe, self.backbone.text_encoder)
-                stack.callback(encoder.register_forward_pre_hook(self._see_text, with_kwargs=True).remove)
+            stack.callback(self._check_prompt.attach())
             self._attached = stack.pop_all()
         return self
 
@@ -158,8 +157,7 @@ class PipelineGuidance:
         self._timesteps: Any = None
         self._pending: GuidedPass | None = None
         self._stepped = True
-        self._texts: list[list[int]] = []
-        self._prompt_seen = False
+        self._check_prompt.forget()
 
     # --- the denoiser's side -------------------------------------------------------------------------------------------
 
@@ -198,9 +196,9 @@ class PipelineGuidance:
             return
         self._timesteps, self._stepped, self._pending = timesteps, True, None
         self.trace = []
-        if self._expected_ids is not None and self.config.scale != 0:
+        if self.config.scale != 0:
             self._check_prompt()
-        self._texts, self._prompt_seen = [], False
+        self._check_prompt.forget()
 
     def _steps(self) -> int:
         return len(self._timesteps)
@@ -247,34 +245,6 @@ class PipelineGuidance:
                 shift=per_row(shift, mean=True),
                 maps=report.maps if self.keep_maps else (),
             )
-        )
-
-    # --- the text's side -----------------------------------------------------------------------------------------------
-
-    def _see_text(self, _encoder: Any, args: Any, kwargs: dict[str, Any]) -> None:
-        """Compares what the text encoder is given with the prompts that guidance was built for."""
-        ids = args[0] if args else kwargs.get("input_ids")
-        if not isinstance(ids, Tensor) or self._expected_ids is None:
-            return
-        rows = ids.tolist()
-        self._texts.extend(rows)
-        each, left = divmod(len(rows), len(self._expected_ids))
-        if not left and all(row == self._expected_ids[i // each] for i, row in enumerate(rows)):
-            self._prompt_seen = True
-
-    def _check_prompt(self) -> None:
-        if self._prompt_seen:
-            return
-        if not self._texts:
-            raise ValueError(
-                "`token_indices` must be given to `guide` when the pipeline is called with `prompt_embeds`: "
-                "the positions of the objects in the embeddings cannot be known otherwise"
-            )
-        tokenizer = getattr(self.pipe, self.backbone.tokenizer)
-        seen = [text for text in tokenizer.batch_decode(self._texts, skip_special_tokens=True) if text.strip()]
-        raise PromptError(
-            f"the pipeline was called with another prompt than `guide`: expected {list(self.prompts or ())}, got {seen}; "
-            "give both the same prompt, or pass `token_indices`"
         )
 
 

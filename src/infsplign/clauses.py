@@ -1,0 +1,113 @@
+"""Cutting a prompt into clauses, joined pieces and the objects that they name, all as spans of its characters."""
+
+from collections.abc import Sequence
+
+from infsplign.errors import PromptError
+from infsplign.phrases import underline
+from infsplign.prompt_words import (
+    ADJECTIVES,
+    AND,
+    CLAUSE_END,
+    CONTEXT,
+    COPULAS,
+    DETERMINERS,
+    LEAD,
+    LINKS,
+    NAMELESS,
+    QUOTES,
+    UNCLEAR,
+    WHICH,
+    WORD,
+)
+
+Span = tuple[int, int]
+
+REMEDY = 'To give relations by hand: `relations=[("cat", "left of", "dog")]`, or `--relation "cat left of dog"` on the command line.'
+
+
+def text_of(prompt: str, span: Span) -> str:
+    """The characters of a span."""
+    return prompt[span[0] : span[1]]
+
+
+def error_at(prompt: str, span: Span, problem: str) -> PromptError:
+    """An error that marks the span under the prompt and tells the way out."""
+    return PromptError(f"{problem}:\n{underline(prompt, *span)}\n{REMEDY}")
+
+
+def clauses(prompt: str, span: Span) -> list[Span]:
+    """Cuts a span at commas and other ends of a clause; always at least one chunk."""
+    ends = [match.span() for match in CLAUSE_END.finditer(prompt, *span)]
+    bounds = [span[0], *(place for end in ends for place in end), span[1]]
+    return list(zip(bounds[::2], bounds[1::2], strict=True))
+
+
+def pieces_of(prompt: str, span: Span, *, between: bool = False) -> list[Span]:
+    """Cuts a span at each "and" that joins objects: an article or nothing follows it, or it is the only one between two relations."""
+    joins, doubtful = [], []
+    for match in AND.finditer(prompt, *span):
+        before, after = prompt[span[0] : match.start()].lower().split(), (match.end(), span[1])
+        following = text_of(prompt, after).lower().split()
+        if is_blank(prompt, after) or following[0] in DETERMINERS | WHICH or not before:
+            joins.append(match.span())
+        elif before[-1] not in ADJECTIVES:
+            doubtful.append(match.span())
+    if between and not joins and len(doubtful) == 1:
+        joins, doubtful = doubtful, []
+    if doubtful:
+        raise error_at(prompt, doubtful[0], "it is not clear what this joins; begin each object with an article")
+    bounds = [span[0], *(place for join in joins for place in join), span[1]]
+    return list(zip(bounds[::2], bounds[1::2], strict=True))
+
+
+def words_of(prompt: str, span: Span) -> list[Span]:
+    """Words of a span, each without the quotes and punctuation around it."""
+    words = []
+    for match in WORD.finditer(prompt, *span):
+        inner = match.group().strip(QUOTES)
+        if inner:
+            start = match.start() + match.group().index(inner)
+            words.append((start, start + len(inner)))
+    return words
+
+
+def is_blank(prompt: str, span: Span) -> bool:
+    """Whether a span names nothing: "is directly" of "a cat left of a dog and is directly above a table"."""
+    return all(text_of(prompt, word).lower() in LINKS for word in words_of(prompt, span))
+
+
+def objects_of(prompt: str, pieces: Sequence[Span], *, about: bool = False) -> list[Span]:
+    """The object of each piece that names one."""
+    named = [piece for piece in pieces if not is_blank(prompt, piece)]
+    return [_object(prompt, piece, about=about) for piece in named or pieces[:1]]
+
+
+def _object(prompt: str, span: Span, *, about: bool = False) -> Span:
+    """Finds the one object that a span names: without article, lead-in ("a photo of"), posture ("is sitting") and what follows it.
+
+    Args:
+        about: the span stands before a relation. "a mug on a shelf above ..." then leaves open what is above; after a relation
+            "on a shelf" is merely left out.
+    """
+    while about and (lead := LEAD.match(prompt, *span)):
+        span = (lead.end(), span[1])
+    words = words_of(prompt, span)
+    lower = [text_of(prompt, word).lower() for word in words]
+    begin = 0
+    while begin < len(words) - 1 and lower[begin] in DETERMINERS:
+        begin += 1
+    end = next((i for i in range(begin, len(words)) if lower[i] in WHICH | CONTEXT), len(words))
+    if about and end < len(words) and lower[end] in CONTEXT:
+        raise error_at(prompt, words[end], "it is not clear which object the relation is about; leave this part out or put it last")
+    while end > begin and lower[end - 1] in LINKS:
+        end -= 1
+    name = lower[begin:end]
+    if not name or (name[0] in DETERMINERS and text_of(prompt, words[begin]) != "A"):
+        where = span[1] if about else span[0]
+        raise error_at(prompt, (words[0][0], words[-1][1]) if words else (where, where), "an object is missing")
+    found = (words[begin][0], words[end - 1][1])
+    if len(name) == 1 and name[0] in NAMELESS:
+        raise error_at(prompt, found, f"{text_of(prompt, found)!r} is not the name of an object; repeat its name")
+    if any(word in DETERMINERS - {"one"} | COPULAS | {"there"} for word in name[1:]) or UNCLEAR.search(prompt, *found):
+        raise error_at(prompt, found, "it is not clear which object this is")
+    return found
