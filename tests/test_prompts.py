@@ -261,3 +261,23 @@ def test_any_text_is_read_or_refused(text):
         else:
             assert all(found)
             relation(found[1])
+
+
+@pytest.mark.parametrize(
+    ("prompt", "marked"),
+    [
+        ("a cat above or below a dog", "or"),
+        ("a cat either left of or right of a dog", "cat either"),
+        ("a dog above no cat", "no cat"),
+        ("a woman over 50 left of a dog", "50"),
+    ],
+)
+def test_choices_negations_and_numbers_are_no_objects(prompt, marked):
+    with pytest.raises(PromptError) as error:
+        parse_prompt(prompt)
+    line, marks = str(error.value).split("\n")[1:3]
+    assert line[marks.index("^") : marks.rindex("^") + 1] == marked
+
+
+def test_what_the_object_does_is_no_part_of_its_name():
+    assert parse_prompt("a cat sits above a dog").objects == ("cat", "dog")

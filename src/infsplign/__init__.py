@@ -29,6 +29,7 @@ _HOMES = {
     "infsplign.pipelines": ("PipelineGuidance", "guide"),
     "infsplign.prompts": ("parse_prompt",),
 }
+_SUBMODULES = ("adapters", "core", "shapes")
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
@@ -54,6 +55,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES:
+        return import_module(f"infsplign.{name}")
     if name not in _HOME_OF:
         raise AttributeError(f"module 'infsplign' has no attribute {name!r}")
     value = getattr(import_module(_HOME_OF[name]), name)

@@ -7,6 +7,7 @@ from infsplign.phrases import underline
 from infsplign.prompt_words import (
     ADJECTIVES,
     AND,
+    CHOICES,
     CLAUSE_END,
     CONTEXT,
     COPULAS,
@@ -106,7 +107,9 @@ def _object(prompt: str, span: Span, *, about: bool = False) -> Span:
         where = span[1] if about else span[0]
         raise error_at(prompt, (words[0][0], words[-1][1]) if words else (where, where), "an object is missing")
     found = (words[begin][0], words[end - 1][1])
-    if len(name) == 1 and name[0] in NAMELESS:
+    if any(word in CHOICES for word in name):
+        raise error_at(prompt, found, "a choice or a negation cannot be drawn")
+    if len(name) == 1 and (name[0] in NAMELESS or name[0].isdigit()):
         raise error_at(prompt, found, f"{text_of(prompt, found)!r} is not the name of an object; repeat its name")
     if any(word in DETERMINERS - {"one"} | COPULAS | {"there"} for word in name[1:]) or UNCLEAR.search(prompt, *found):
         raise error_at(prompt, found, "it is not clear which object this is")

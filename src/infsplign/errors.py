@@ -16,7 +16,7 @@ class UnsupportedPipelineError(TypeError):
 
 
 class NonFiniteGradientError(ArithmeticError):
-    """The gradient of the loss holds NaN or infinity.
+    """The gradient of the loss, the shift or the model's output holds NaN or infinity.
 
     Attributes:
         step: number of the sampling step, from 0.

@@ -12,6 +12,7 @@ from infsplign.config import GuidanceConfig
 from infsplign.core.attention import Attention, AttentionSource, token_weights
 from infsplign.core.losses import LossReport
 from infsplign.core.relations import Scene, SceneArrays, scene_arrays
+from infsplign.tokens import check_token_indices
 from infsplign.trees import map_tensors
 
 HALF_LOSS_SCALE = 1024.0
@@ -62,16 +63,16 @@ class Guidance:
         token_indices: Sequence[Any],
         config: GuidanceConfig | None = None,
     ) -> None:
-        single = isinstance(scenes, Scene)
         self.denoiser, self.source = denoiser, source
         self.scenes: tuple[Scene, ...] = (scenes,) if isinstance(scenes, Scene) else tuple(scenes)
-        bare = single and len(token_indices) > 0 and isinstance(token_indices[0][0], int)
+        bare = isinstance(scenes, Scene) and not _nested(token_indices, 3)
         self.token_indices = [token_indices] if bare else list(token_indices)
         self.config = config or GuidanceConfig()
         self.loss = self.config.compound()
         counts = [len(scene.objects) for scene in self.scenes]
         if [len(row) for row in self.token_indices] != counts:
             raise ValueError(f"`token_indices` must give tokens for {counts} objects, got {[len(row) for row in self.token_indices]}")
+        self.token_indices = [check_token_indices(row, scene.objects) for row, scene in zip(self.token_indices, self.scenes, strict=True)]
         self._packed: dict[tuple, tuple[Tensor, SceneArrays]] = {}
 
     def __call__(self, sample: Tensor, *args: Any, **kwargs: Any) -> GuidedPass:
@@ -127,6 +128,11 @@ def frozen(denoiser: Any) -> Iterator[None]:
     finally:
         for p in learning:
             p.requires_grad_(True)
+
+
+def _nested(value: Any, depth: int) -> bool:
+    """Whether `value` holds lists within lists, `depth` of them."""
+    return depth == 0 or (hasattr(value, "__len__") and any(_nested(item, depth - 1) for item in value))
 
 
 def _usable(x: Tensor) -> Tensor:

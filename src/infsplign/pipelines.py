@@ -18,11 +18,11 @@ from infsplign.attach import replaced_attribute
 from infsplign.config import GuidanceConfig
 from infsplign.core.relations import Scene
 from infsplign.core.update import to_prediction
-from infsplign.errors import NonFiniteGradientError, PromptError
+from infsplign.errors import NonFiniteGradientError, PromptError, UnsupportedPipelineError
 from infsplign.guidance import Guidance, GuidedPass, frozen
 from infsplign.prompt_check import PromptCheck
 from infsplign.prompts import parse_prompt, scene_from
-from infsplign.schedules import parametrisation
+from infsplign.schedules import check_scheduler, parametrisation
 from infsplign.tokens import check_token_indices
 from infsplign.trace import StepTrace, per_row
 from infsplign.trees import concatenate, rows_of
@@ -71,12 +71,12 @@ def guide(
     listed = _per_prompt(relations, len(prompts), many, "relations")
     indices = _per_prompt(token_indices, len(prompts), many, "token_indices")
     scenes = [_scene(text, triples) for text, triples in zip(prompts, listed, strict=True)]
-    length = _text_length(pipe, backbone)
     tokens = []
     for text, scene, given in zip(prompts, scenes, indices, strict=True):
-        if given is not None:
-            check_token_indices(given, scene.objects, length)
-        tokens.append(backbone.tokens(pipe, text or "", scene.objects) if given is None else given)
+        if given is None:
+            tokens.append(backbone.tokens(pipe, text or "", scene.objects))
+        else:  # embeddings may be longer than the tokenizer's limit; their real length is checked when they come
+            tokens.append(check_token_indices(given, scene.objects, None if text is None else _text_length(pipe, backbone)))
     read = [text for text in prompts if text is not None] if token_indices is None else None
     return PipelineGuidance(pipe, backbone, read, scenes, tokens, config=config, keep_maps=keep_maps)
 
@@ -137,12 +137,17 @@ class PipelineGuidance:
         if self._attached is not None or getattr(self.denoiser.__dict__.get("forward"), "infsplign", False):
             raise RuntimeError("the pipeline is guided already: leave the other `guide` block first")
         self._forget()
+        scheduler = self._scheduler = self.pipe.scheduler
+        check_scheduler(scheduler)
         with ExitStack() as stack:
-            scheduler = self._scheduler = self.pipe.scheduler
-            self._forward, self._step = self.denoiser.forward, scheduler.step
             self._engine = Guidance(self._forward_frozen, self.source, self.scenes, self.token_indices, self.config)
-            stack.enter_context(replaced_attribute(self.denoiser, "forward", _marked(self._forward, self._guided_forward)))
+            self._denoiser_attached = stack.enter_context(ExitStack())
+            self._attach_denoiser()
+            self._step = scheduler.step
             stack.enter_context(replaced_attribute(scheduler, "step", _marked(self._step, self._guided_step)))
+            if hasattr(self.pipe, "maybe_free_model_hooks"):
+                self._free_hooks = self.pipe.maybe_free_model_hooks
+                stack.enter_context(replaced_attribute(self.pipe, "maybe_free_model_hooks", self._freed_hooks))
             stack.callback(self._check_prompt.attach())
             self._attached = stack.pop_all()
         return self
@@ -158,6 +163,19 @@ class PipelineGuidance:
         self._pending: GuidedPass | None = None
         self._stepped = True
         self._check_prompt.forget()
+
+    def _attach_denoiser(self) -> None:
+        self._forward = self.denoiser.forward
+        self._wrapper = _marked(self._forward, self._guided_forward)
+        self._denoiser_attached.enter_context(replaced_attribute(self.denoiser, "forward", self._wrapper))
+
+    def _freed_hooks(self) -> None:
+        """`enable_model_cpu_offload` takes every `forward` off and sets it anew after each call: ours must be off meanwhile."""
+        self._denoiser_attached.close()
+        try:
+            self._free_hooks()
+        finally:
+            self._attach_denoiser()
 
     # --- the denoiser's side -------------------------------------------------------------------------------------------
 
@@ -206,22 +224,37 @@ class PipelineGuidance:
     # --- the scheduler's side ------------------------------------------------------------------------------------------
 
     def _guided_step(self, model_output: Tensor, timestep: Any, sample: Tensor, *args: Any, **kwargs: Any) -> Any:
+        if vars(self.denoiser).get("forward") is not self._wrapper:
+            raise RuntimeError(
+                f"`forward` of {type(self.denoiser).__name__} was replaced inside the `guide` block, by offloading or another wrapper: "
+                "the calls were not guided. Enable it before the block"
+            )
+        self._begin_if_new()
         step, self._stepped = len(self.trace), True
         pending, self._pending = self._pending, None
         if pending is None:
             self.trace.append(StepTrace(step, float(timestep), guided=False))
             return self._step(model_output, timestep, sample, *args, **kwargs)
-        if not bool(torch.isfinite(pending.gradient).all()):
-            raise NonFiniteGradientError(
-                f"the gradient of the loss is not finite at step {step} (timestep {float(timestep):g}); the latents before it are in "
-                "`error.latents`. Lower `scale`, or run the denoiser in float32 or bfloat16",
-                step=step,
-                latents=sample,
-            )
         shift = self._shift(pending.gradient, timestep)
-        self._keep(step, float(timestep), pending, shift)
+        if shift.shape != model_output.shape:
+            raise UnsupportedPipelineError(
+                f"the shift has shape {tuple(shift.shape)}, the model's combined output {tuple(model_output.shape)}: the denoiser of "
+                f"{type(self.pipe).__name__} lays out rows or channels in a way that family {self.backbone.name!r} does not know"
+            )
         shifted = model_output + shift.to(model_output.dtype)
+        if not bool(torch.isfinite(shifted).all()):
+            raise NonFiniteGradientError(self._not_finite(step, float(timestep), model_output, pending.gradient), step=step, latents=sample)
+        self._keep(step, float(timestep), pending, shift)
         return self._step(shifted, timestep, sample, *args, **kwargs)
+
+    def _not_finite(self, step: int, timestep: float, output: Tensor, gradient: Tensor) -> str:
+        if not bool(torch.isfinite(output).all()):
+            what, remedy = "the model's own output", "Run the denoiser in float32 or bfloat16"
+        elif not bool(torch.isfinite(gradient).all()):
+            what, remedy = "the gradient of the loss", "Run the denoiser in float32 or bfloat16, or guide fewer steps"
+        else:
+            what, remedy = f"the output shifted by scale {self.config.scale:g}", "Lower `scale`"
+        return f"{what} is not finite at step {step} (timestep {timestep:g}); the latents before it are in `error.latents`. {remedy}"
 
     def _shift(self, gradient: Tensor, timestep: Any) -> Tensor:
         delta = self.config.scale * gradient

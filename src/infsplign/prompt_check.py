@@ -8,6 +8,11 @@ from torch import Tensor
 from infsplign.adapters import Backbone
 from infsplign.errors import PromptError
 
+NO_INDICES = (
+    "`token_indices` must be given to `guide` when the pipeline is called with `prompt_embeds`: "
+    "the positions of the objects in the embeddings cannot be known otherwise"
+)
+
 
 class PromptCheck:
     """Watches the text encoder while it is attached, and compares what it is given with what was expected.
@@ -21,6 +26,8 @@ class PromptCheck:
     def __init__(self, pipe: Any, backbone: Backbone, prompts: Sequence[str] | None) -> None:
         self.pipe, self.backbone, self.prompts = pipe, backbone, prompts
         self.expected = [backbone.token_rows(pipe, prompt) for prompt in prompts] if prompts is not None else None
+        if self.expected is not None and getattr(pipe, backbone.text_encoder) is None:
+            raise ValueError(NO_INDICES)
         self.forget()
 
     def forget(self) -> None:
@@ -54,10 +61,7 @@ class PromptCheck:
         if self.seen or self.expected is None:
             return
         if not self.texts:
-            raise ValueError(
-                "`token_indices` must be given to `guide` when the pipeline is called with `prompt_embeds`: "
-                "the positions of the objects in the embeddings cannot be known otherwise"
-            )
+            raise ValueError(NO_INDICES)
         tokenizer = getattr(self.pipe, self.backbone.tokenizer)
         seen = [text for text in tokenizer.batch_decode(self.texts, skip_special_tokens=True) if text.strip()]
         raise PromptError(

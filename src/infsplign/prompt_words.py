@@ -10,12 +10,14 @@ def _set(words: str) -> frozenset[str]:
 ARTICLES = _set("a an the one")
 DETERMINERS = ARTICLES | _set("another some this these those my your his her its our their")
 NAMELESS = _set("it they them he she him i me we us there other others each everything nothing")
+CHOICES = _set("or nor either neither no not")  # nothing that can be drawn in one picture
 WHICH = _set("that which who whose where")
 CONTEXT = _set("in on at with without within from by during against through along across around into onto wearing holding")
 COPULAS = _set("is are was were be being been")
 # Words between an object and its relation that belong to neither: "a cat [is sitting directly] above a table".
 LINKS = COPULAS | _set(
     "sitting standing lying laying resting hanging floating flying hovering walking running jumping sleeping parked placed located "
+    "sits stands lies lays rests hangs floats hovers walks runs jumps sleeps swims sails waits looks swimming sailing waiting looking "
     "positioned situated seen shown perched directly just right immediately exactly slightly far high straight also then"
 )
 # "a black and white cat" is one object; any other "and" joins two.

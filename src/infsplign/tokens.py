@@ -90,13 +90,15 @@ def _tokens(tokenizer: Any, text: str) -> list[_Token]:
     return tokens
 
 
-def check_token_indices(indices: Sequence[Sequence[int]], objects: Sequence[str], length: int) -> tuple[tuple[int, ...], ...]:
+def check_token_indices(
+    indices: Sequence[Sequence[int]], objects: Sequence[str], length: int | None = None
+) -> tuple[tuple[int, ...], ...]:
     """Checks token positions that a user gave by hand.
 
     Args:
         indices: for each object its positions on the text axis.
         objects: O phrases, for the messages.
-        length: number of positions T.
+        length: number of positions T; None where it is not known yet.
 
     Returns:
         `indices` as tuples of plain integers.
@@ -122,7 +124,7 @@ def check_token_indices(indices: Sequence[Sequence[int]], objects: Sequence[str]
             raise TypeError(f"`token_indices` of {phrase!r} must be integers, got {positions!r}")
         if wrong := [i for i in row if i < 0]:
             raise ValueError(f"`token_indices` of {phrase!r} must be 0 or more, got {wrong[0]}")
-        if wrong := [i for i in row if i >= length]:
+        if length is not None and (wrong := [i for i in row if i >= length]):
             raise ValueError(f"`token_indices` of {phrase!r} must be < {length}, got {wrong[0]}; was the prompt truncated?")
         checked.append(row)
     return tuple(checked)

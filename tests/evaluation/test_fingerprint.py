@@ -59,3 +59,16 @@ def test_model_hash_follows_the_weights():
     assert model_hash(tiny.sd(seed=0)) == before != model_hash(tiny.sd(seed=1))
     next(pipe.text_encoder.parameters()).data.view(-1)[0] += 1
     assert model_hash(pipe) != before
+
+
+def test_the_source_of_guidance_is_known_and_that_of_evaluation_is_not_part_of_it(monkeypatch, tmp_path):
+    root = tmp_path / "infsplign"
+    (root / "evaluation").mkdir(parents=True)
+    (root / "guidance.py").write_text("a = 1")
+    (root / "evaluation" / "report.py").write_text("a = 1")
+    monkeypatch.setattr(fingerprint, "__file__", str(root / "evaluation" / "fingerprint.py"))
+    before = fingerprint.guidance_source()
+    (root / "evaluation" / "report.py").write_text("a = 2")
+    assert fingerprint.guidance_source() == before
+    (root / "guidance.py").write_text("a = 2")
+    assert fingerprint.guidance_source() != before

@@ -22,9 +22,14 @@ def backbone_for(pipe: Any) -> Backbone:
     Raises:
         UnsupportedPipelineError: no family fits.
     """
-    denoiser: Any = getattr(pipe, "unet", None) or getattr(pipe, "transformer", None)
+    denoiser: Any = next((part for name in ("unet", "transformer") if (part := getattr(pipe, name, None)) is not None), None)
     kind = type(denoiser).__name__
-    # by name, so that a denoiser compiled or wrapped by a subclass is still known and diffusers need not be imported
+    if kind == "OptimizedModule":
+        raise UnsupportedPipelineError(
+            "`pipe` must not have a denoiser compiled by `torch.compile`: its attention cannot be watched. "
+            "Put the original back for guided calls: `pipe.unet = pipe.unet._orig_mod`"
+        )
+    # by name, so that a denoiser of a subclass is known and diffusers need not be imported
     classes = {base.__name__ for base in type(denoiser).__mro__}
     if "UNet2DConditionModel" in classes:
         blocks = denoiser.config.up_block_types

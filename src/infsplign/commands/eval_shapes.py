@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from infsplign.commands.models import load_pipeline
+from infsplign.commands.options import check_guidance_scale
 from infsplign.config import GuidanceConfig
 from infsplign.shapes.defaults import GUIDANCE_SCALE, STEPS
 
@@ -30,6 +31,7 @@ def eval_shapes(
     progress: Annotated[bool, typer.Option(help="Show a progress bar a method.")] = True,
 ) -> None:
     """Measure VISOR, strict, doubled and shape on the shapes world: images, records, results.json and table.md in a folder."""
+    from infsplign.description import describe
     from infsplign.evaluation import prompts_shapes
     from infsplign.evaluation.report import print_table
     from infsplign.evaluation.runner import PipelineSampler
@@ -38,8 +40,11 @@ def eval_shapes(
 
     chosen = choose_methods(methods, scale)
     prompts_shapes.prompts(split, prompts)
+    check_guidance_scale(guidance_scale)
     check_writable(out)
-    sampler = PipelineSampler(load_pipeline(model, device=device, dtype=dtype), steps=steps, guidance_scale=guidance_scale)
+    pipe = load_pipeline(model, device=device, dtype=dtype)
+    describe(pipe)  # refuses what cannot be guided before anything is made
+    sampler = PipelineSampler(pipe, steps=steps, guidance_scale=guidance_scale)
     try:
         results = evaluate_shapes(sampler, out, count=prompts, images=images, methods=chosen, split=split, batch=batch, progress=progress)
     except KeyboardInterrupt:

@@ -10,7 +10,18 @@ from infsplign.config import GuidanceConfig
 from infsplign.core.relations import Scene
 from infsplign.prompts import parse_prompt, parse_relation, scene_from
 
+
 Triples = list[tuple[str, str, str]]
+
+
+def check_guidance_scale(value: float) -> None:
+    """Refuses NaN and infinity.
+
+    Raises:
+        ValueError: not a finite number.
+    """
+    if not math.isfinite(value):
+        raise ValueError(f"`--guidance-scale` must be a finite number, got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -54,8 +65,8 @@ class GenerateOptions:
             GuidanceConfig(scale=self.scale)
         if self.seed + self.images > 2**63:
             raise ValueError(f"`--seed` must be < 2**63, got {self.seed}")
-        if self.guidance_scale is not None and not math.isfinite(self.guidance_scale):
-            raise ValueError(f"`--guidance-scale` must be a finite number, got {self.guidance_scale!r}")
+        if self.guidance_scale is not None:
+            check_guidance_scale(self.guidance_scale)
         for name, side in (("height", self.height), ("width", self.width)):
             if side is not None and side % 8:
                 raise ValueError(f"`--{name}` must be a multiple of 8, got {side}")

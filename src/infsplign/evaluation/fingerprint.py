@@ -65,6 +65,17 @@ def sources(*modules: ModuleType) -> str:
     return digest.hexdigest()[:16]
 
 
+def guidance_source() -> str:
+    """A short hash of all of this package's source that decides guided images; evaluation, pictures and commands do not."""
+    root = Path(__file__).parents[1]
+    others = {"evaluation", "visuals", "commands", "shapes", "cli.py", "__main__.py"}
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        if path.relative_to(root).parts[0] not in others:
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
 def differences(there: Any, asked: Any, name: str = "") -> list[str]:
     """What differs between two plain values, one line each, such as "steps: 30 there, 20 asked for"."""
     if isinstance(there, dict) and isinstance(asked, dict):

@@ -103,6 +103,7 @@ class PipelineSampler:
 
     def settings(self) -> dict[str, Any]:
         """What decides the images, besides prompt, seed and guidance."""
+        from infsplign.evaluation.fingerprint import guidance_source
         from infsplign.evaluation.model_hash import model_hash
 
         scheduler = {key: value for key, value in self.pipe.scheduler.config.items() if not key.startswith("_")}
@@ -114,6 +115,7 @@ class PipelineSampler:
             "scheduler": {"class": type(self.pipe.scheduler).__name__} | scheduler,
             "steps": self.steps,
             "guidance_scale": float(self.guidance_scale),
+            "source": guidance_source(),
         }
 
     def __call__(self, texts: Sequence[str], seeds: Sequence[int], config: GuidanceConfig | None) -> Sequence[Image.Image]:
