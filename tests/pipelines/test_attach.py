@@ -26,6 +26,7 @@ def state(pipe):
     own = (
         {k: id(v) for k, v in vars(pipe.unet).items() if k == "forward"},
         {k: id(v) for k, v in vars(pipe.scheduler).items() if k == "step"},
+        {k: id(v) for k, v in vars(pipe).items() if k == "maybe_free_model_hooks"},
     )
     return hooks, flags, graphs, own, {k: id(v) for k, v in pipe.unet.attn_processors.items()}, torch.is_grad_enabled()
 

@@ -10,7 +10,6 @@ from infsplign.config import GuidanceConfig
 from infsplign.core.relations import Scene
 from infsplign.prompts import parse_prompt, parse_relation, scene_from
 
-
 Triples = list[tuple[str, str, str]]
 
 
