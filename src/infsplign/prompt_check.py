@@ -46,10 +46,10 @@ class PromptCheck:
         if not isinstance(ids, Tensor) or self.expected is None:
             return
         rows = ids.tolist()
-        self.texts.extend(rows)
         each, left = divmod(len(rows), len(self.expected))
-        if not left and all(row == self.expected[i // each] for i, row in enumerate(rows)):
-            self.seen = True
+        if not self.texts:  # pipelines encode the prompt first, and the negative prompt after it
+            self.seen = not left and all(row == self.expected[i // each] for i, row in enumerate(rows))
+        self.texts.extend(rows)
 
     def __call__(self) -> None:
         """Checks what has been seen since `forget`.

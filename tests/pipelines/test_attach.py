@@ -123,6 +123,8 @@ def test_another_prompt_is_refused(pipe):
     with pytest.raises(PromptError, match="another prompt"), guide(pipe, PROMPT):
         run(pipe)
         run(pipe, "a heart and a moon")
+    with pytest.raises(PromptError, match="another prompt"), guide(pipe, PROMPT):
+        run(pipe, "a heart and a moon", negative_prompt=PROMPT)
     assert state(pipe) == before
 
 
