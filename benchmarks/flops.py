@@ -10,7 +10,9 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch.utils.flop_counter import FlopCounterMode
 
-from infsplign.adapters import SD, SDXL, AttentionRecorder, Backbone
+from infsplign.adapters import Backbone
+from infsplign.adapters.sd import SD
+from infsplign.adapters.sdxl import SDXL
 from infsplign.core.relations import Scene
 from infsplign.guidance import Guidance, frozen
 
@@ -74,7 +76,7 @@ def count(config: dict, backbone: Backbone) -> dict[str, float]:
     def denoiser(leaf: torch.Tensor, *args, **kwargs):
         return unet(leaf.view_as(leaf), *args, **kwargs)  # the counter's module hooks do not accept a leaf as input
 
-    guidance = Guidance(denoiser, AttentionRecorder(unet, backbone.layers(unet)), SCENE, [[2], [6]], backbone.config(unet))
+    guidance = Guidance(denoiser, backbone.source(unet), SCENE, [[2], [6]], backbone.config(unet))
     with FlopCounterMode(display=False) as guided, frozen(unet):
         guidance(sample, timestep, **kwargs)
         with torch.no_grad():

@@ -15,8 +15,8 @@ from training.data import latents_and_captions
 from training.t5 import build_t5_encoder, build_t5_tokenizer
 from training.text import build_text_encoder, build_tokenizer, encode
 
-STEPS, BATCH, SEED, DROP = 14_000, 32, 0, 0.1
-CLIP_LENGTH, CLIP_WIDTH, T5_WIDTH = 32, 48, 96
+STEPS, BATCH, SEED, DROP = 12_000, 32, 0, 0.1
+CLIP_LENGTH, CLIP_WIDTH, T5_WIDTH = 32, 32, 64
 
 
 def build() -> SD3Transformer2DModel:
@@ -31,7 +31,7 @@ def build() -> SD3Transformer2DModel:
         joint_attention_dim=T5_WIDTH,
         caption_projection_dim=96,
         pooled_projection_dim=2 * CLIP_WIDTH,
-        pos_embed_max_size=24,
+        pos_embed_max_size=16,
         qk_norm="rms_norm",
     )
 

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from infsplign.adapters import AttentionRecorder, backbone_for
+from infsplign.adapters import backbone_for
 from infsplign.config import GuidanceConfig
+from infsplign.schedules import prediction_type
 
 
 @dataclass(frozen=True)
@@ -62,32 +63,32 @@ def describe(pipe: Any) -> Description:
     """
     backbone = backbone_for(pipe)
     denoiser = getattr(pipe, backbone.denoiser)
-    recorder = AttentionRecorder(denoiser, backbone.layers(denoiser), text=backbone.text)
-    tokenizer = getattr(pipe, backbone.tokenizer, None)
+    recorder = backbone.source(denoiser)
     return Description(
         family=backbone.name,
         pipeline=type(pipe).__name__,
         denoiser=type(denoiser).__name__,
         parameters=sum(p.numel() for p in denoiser.parameters()),
-        prediction=getattr(pipe.scheduler.config, "prediction_type", "epsilon"),
+        prediction=prediction_type(pipe.scheduler),
         scheduler=type(pipe.scheduler).__name__,
         layout=backbone.layout,
-        text_length=int(tokenizer.model_max_length) if tokenizer is not None else None,
+        text_length=backbone.text_length(pipe),
         layers=tuple(
-            TappedLayer(name, level, int(getattr(module, "heads", 0)), unet_grid(denoiser, name)) for level, name, module in recorder.layers
+            TappedLayer(name, level, int(getattr(module, "heads", 0)), own_grid(denoiser, name)) for level, name, module in recorder.layers
         ),
         config=backbone.config(denoiser),
     )
 
 
-def unet_grid(denoiser: Any, layer: str) -> tuple[int, int] | None:
-    """The grid of `up_blocks.N...` at the UNet's own size: each up block but the last doubles it."""
-    parts = layer.split(".")
-    if parts[0] != "up_blocks":
+def own_grid(denoiser: Any, layer: str) -> tuple[int, int] | None:
+    """The grid of a layer at the denoiser's own size: each up block of a UNet but the last doubles it, transformers cut patches."""
+    size, parts = getattr(denoiser.config, "sample_size", None), layer.split(".")
+    if size is None:
         return None
-    size = denoiser.config.sample_size
     height, width = (size, size) if isinstance(size, int) else size
-    halvings = len(denoiser.config.up_block_types) - 1 - int(parts[1])
-    for _ in range(halvings):
-        height, width = (height + 1) // 2, (width + 1) // 2
-    return height, width
+    if parts[0] == "up_blocks":
+        for _ in range(len(denoiser.config.up_block_types) - 1 - int(parts[1])):
+            height, width = (height + 1) // 2, (width + 1) // 2
+        return height, width
+    patch = getattr(denoiser.config, "patch_size", None)
+    return (height // patch, width // patch) if patch else None

@@ -86,7 +86,7 @@ class Guidance:
         with torch.inference_mode(False), torch.enable_grad(), frozen(self.denoiser):
             args, kwargs = map_tensors(_usable, (args, kwargs))
             leaf = _usable(sample).detach().requires_grad_()
-            with self.source.record(leaf) as attention:
+            with self.source.record(leaf, *args, **kwargs) as attention:
                 output = self.denoiser(leaf, *args, **kwargs)
             report = self.measure(attention, len(leaf))
             if not report.total.requires_grad:

@@ -1,11 +1,12 @@
-"""Checks that a pipeline samples the prompts that guidance was built for."""
+"""Watches what a pipeline's text encoders are given: it must be the prompts of `guide`, and tells where their words lie."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from torch import Tensor
 
-from infsplign.adapters import Backbone
+from infsplign.adapters.text import Expected, OtherPromptError, Positions, Segment, positions
 from infsplign.errors import PromptError
 
 NO_INDICES = (
@@ -15,56 +16,85 @@ NO_INDICES = (
 
 
 class PromptCheck:
-    """Watches the text encoder while it is attached, and compares what it is given with what was expected.
+    """Watches the text encoders while it is attached, and compares what they are given with what was expected.
 
     Args:
         pipe: the pipeline.
-        backbone: its family.
-        prompts: what the pipeline is expected to be called with; None checks nothing.
+        prompts: what the pipeline is expected to be called with.
     """
 
-    def __init__(self, pipe: Any, backbone: Backbone, prompts: Sequence[str] | None) -> None:
-        self.pipe, self.backbone, self.prompts = pipe, backbone, prompts
-        self.expected = [backbone.token_rows(pipe, prompt) for prompt in prompts] if prompts is not None else None
-        if self.expected is not None and getattr(pipe, backbone.text_encoder) is None:
-            raise ValueError(NO_INDICES)
+    def __init__(self, pipe: Any, prompts: Sequence[Expected]) -> None:
+        self.pipe, self.prompts = pipe, prompts
+        self.segments = [segment for segment, _ in prompts[0].segments]
         self.forget()
 
     def forget(self) -> None:
         """Starts anew, for the next call of the pipeline."""
-        self.texts: list[list[int]] = []
-        self.seen = False
+        self.calls: dict[Segment, list[list[list[int]]]] = {segment: [] for segment in self.segments}
 
     def attach(self) -> Callable[[], None]:
         """Begins to watch, and returns what ends it."""
-        if self.expected is None:
-            return lambda: None
-        return getattr(self.pipe, self.backbone.text_encoder).register_forward_pre_hook(self._see, with_kwargs=True).remove
+        handles = [
+            getattr(self.pipe, s.encoder).register_forward_pre_hook(partial(self._see, s), with_kwargs=True) for s in self.segments
+        ]
+        return lambda: [handle.remove() for handle in handles] and None
 
-    def _see(self, _encoder: Any, args: Any, kwargs: dict[str, Any]) -> None:
+    def _see(self, segment: Segment, _encoder: Any, args: Any, kwargs: dict[str, Any]) -> None:
         ids = args[0] if args else kwargs.get("input_ids")
-        if not isinstance(ids, Tensor) or self.expected is None:
-            return
-        rows = ids.tolist()
-        each, left = divmod(len(rows), len(self.expected))
-        if not self.texts:  # pipelines encode the prompt first, and the negative prompt after it
-            self.seen = not left and all(row == self.expected[i // each] for i, row in enumerate(rows))
-        self.texts.extend(rows)
+        if isinstance(ids, Tensor):
+            self.calls[segment].append(ids.tolist())
 
-    def __call__(self) -> None:
-        """Checks what has been seen since `forget`.
+    @property
+    def negative(self) -> bool | None:
+        """Whether a negative prompt was encoded as well; None where nothing was encoded."""
+        calls = len(self.calls[self.segments[0]])
+        return calls > 1 if calls else None
+
+    def positions(self) -> list[Positions]:
+        """Returns for each prompt the positions of its objects, by what has been seen since `forget`.
 
         Raises:
-            ValueError: the text encoder was not called: the pipeline was given `prompt_embeds`.
-            PromptError: it was called with other prompts.
+            ValueError: no text encoder was called: the pipeline was given `prompt_embeds`.
+            PromptError: they were called with other prompts, or an object is cut off.
         """
-        if self.seen or self.expected is None:
-            return
-        if not self.texts:
+        # pipelines encode the prompt first, and the negative prompt after it
+        first = {segment: calls[0] for segment, calls in self.calls.items() if calls}
+        if not first:
             raise ValueError(NO_INDICES)
-        tokenizer = getattr(self.pipe, self.backbone.tokenizer)
-        seen = [text for text in tokenizer.batch_decode(self.texts, skip_special_tokens=True) if text.strip()]
-        raise PromptError(
-            f"the pipeline was called with another prompt than `guide`: expected {list(self.prompts or ())}, got {seen}; "
-            "give both the same prompt, or pass `token_indices`"
+        pad = {segment: getattr(self.pipe, segment.tokenizer).pad_token_id for segment in first}
+        found: list[Positions] = []
+        try:
+            for number, prompt in enumerate(self.prompts):
+                rows = {}
+                for segment, seen in first.items():
+                    each, left = divmod(len(seen), len(self.prompts))
+                    mine = seen[number * each : (number + 1) * each]
+                    if left or any(row != mine[0] for row in mine):
+                        raise OtherPromptError(segment)
+                    rows[segment] = mine[0]
+                found.append(positions(prompt, rows, pad))
+        except OtherPromptError as error:
+            raise PromptError(self._other(error.segment)) from None
+        self._found, self._length = found, max(len(row) for row in first[self.segments[0]])
+        return found
+
+    def in_tail(self, length: int) -> list[Positions]:
+        """The latest `positions` on a text axis that is the last `length` tokens of the encoder's.
+
+        Raises:
+            PromptError: an object lies before them.
+        """
+        dropped = self._length - length
+        for prompt, row in zip(self.prompts, self._found, strict=True):
+            for phrase, numbers in zip(prompt.phrases, row, strict=True):
+                if numbers[0] < dropped:
+                    raise PromptError(f"{phrase!r} lies in the part of the text that does not reach the denoiser: token {numbers[0]}")
+        return [tuple(tuple(i - dropped for i in numbers) for numbers in row) for row in self._found]
+
+    def _other(self, segment: Segment) -> str:
+        rows = [row for call in self.calls[segment] for row in call]
+        texts = getattr(self.pipe, segment.tokenizer).batch_decode(rows, skip_special_tokens=True)
+        return (
+            f"the pipeline was called with another prompt than `guide`: expected {[p.prompt for p in self.prompts]}, "
+            f"got {[text for text in texts if text.strip()]} in `{segment.encoder}`; give both the same prompt, or pass `token_indices`"
         )

@@ -48,20 +48,59 @@ def token_indices(
     if (padding_side or getattr(tokenizer, "padding_side", "right")) != "right":
         # Left padding shifts every position by `length - len(tokens)`: add that to `offset` here once a backbone needs it.
         raise ValueError(f"`padding_side` must be 'right', got 'left' from {type(tokenizer).__name__}; pass `token_indices`")
-    tokens = _tokens(tokenizer, text)
+    reading = read_phrases(tokenizer, text, phrases, nth=nth)
+    found = []
+    for phrase, positions in zip(phrases, reading.numbers, strict=True):
+        if positions[-1] >= length - reading.trailing:
+            raise PromptError(cut_off(phrase, text, positions, length - reading.trailing, nth=nth))
+        found.append(tuple(offset + i for i in positions))
+    return tuple(found)
+
+
+class Reading(NamedTuple):
+    """A text as a tokenizer reads it.
+
+    Attributes:
+        text: the text.
+        ids: of its tokens, neither truncated nor padded, special ones included.
+        trailing: how many special tokens end it.
+        numbers: for each phrase, which of `ids` are its tokens.
+    """
+
+    text: str
+    ids: list[int]
+    trailing: int
+    numbers: tuple[tuple[int, ...], ...]
+
+
+def read_phrases(tokenizer: Any, text: str, phrases: Sequence[str], *, nth: Mapping[str, int] | None = None) -> Reading:
+    """Finds phrases among the tokens of a text, however long.
+
+    Args:
+        tokenizer, text, phrases, nth: as in `token_indices`.
+
+    Raises:
+        PromptError: a phrase is not in the text.
+        ValueError: the tokenizer has no offsets.
+    """
+    ids, tokens = _tokens(tokenizer, text)
     trailing = next((i for i, token in enumerate(reversed(tokens)) if not token.special), len(tokens))
     found = []
     for phrase, (start, stop) in zip(phrases, find_phrases(text, phrases, nth=nth), strict=True):
-        positions = tuple(i for i, token in enumerate(tokens) if token.start < stop and start < token.stop)
-        if not positions:
+        numbers = tuple(i for i, token in enumerate(tokens) if token.start < stop and start < token.stop)
+        if not numbers:
             raise PromptError(f"{phrase!r} has no token of its own in {type(tokenizer).__name__}:\n{underline(text, start, stop)}")
-        if positions[-1] >= length - trailing:
-            raise PromptError(
-                f"{phrase!r} is cut off: its tokens are number {positions[0]} to {positions[-1]}, the model reads those below "
-                f"{length - trailing}:\n{underline(text, start, stop)}\nShorten the prompt, or move the object towards its beginning."
-            )
-        found.append(tuple(offset + i for i in positions))
-    return tuple(found)
+        found.append(numbers)
+    return Reading(text, ids, trailing, tuple(found))
+
+
+def cut_off(phrase: str, text: str, numbers: Sequence[int], length: int, *, nth: Mapping[str, int] | None = None) -> str:
+    """The message for a phrase whose tokens lie beyond the `length` that are read."""
+    ((start, stop),) = find_phrases(text, [phrase], nth=nth)
+    return (
+        f"{phrase!r} is cut off: its tokens are number {numbers[0]} to {numbers[-1]}, the model reads those below "
+        f"{length}:\n{underline(text, start, stop)}\nShorten the prompt, or move the object towards its beginning."
+    )
 
 
 class _Token(NamedTuple):
@@ -70,8 +109,8 @@ class _Token(NamedTuple):
     special: bool
 
 
-def _tokens(tokenizer: Any, text: str) -> list[_Token]:
-    """All tokens of the untruncated text; those that stand for no character of their own have an empty span."""
+def _tokens(tokenizer: Any, text: str) -> tuple[list[int], list[_Token]]:
+    """Ids and tokens of the untruncated text; those that stand for no character of their own have an empty span."""
     try:
         encoded = tokenizer(
             text, return_offsets_mapping=True, return_special_tokens_mask=True, truncation=False, padding=False, verbose=False
@@ -87,7 +126,7 @@ def _tokens(tokenizer: Any, text: str) -> list[_Token]:
         # A lone T5 `▁` carries the offset of the character after it, which has a token of its own.
         blank = special or piece == "▁" or text[start:stop].isspace()
         tokens.append(_Token(0, 0, bool(special)) if blank else _Token(start, stop, False))
-    return tokens
+    return list(encoded["input_ids"]), tokens
 
 
 def check_token_indices(

@@ -191,7 +191,8 @@ def test_pipelines_without_text_attention_are_refused_with_the_supported_ones_na
     for pipe, reason in ((unconditional, "UNet2DModel"), (dit, "class-conditional"), (object(), "no denoiser")):
         with pytest.raises(UnsupportedPipelineError, match=reason) as error:
             guide(pipe, PROMPT)
-        assert "Stable Diffusion XL" in str(error.value)
+        assert "Stable Diffusion 1.x, 2.x, XL" in str(error.value)
+        assert "FluxTransformer2DModel" in str(error.value)
         with pytest.raises(UnsupportedPipelineError, match=reason):
             describe(pipe)
 

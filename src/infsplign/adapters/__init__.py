@@ -1,19 +1,36 @@
 """Families of diffusers pipelines: one small file each, and the choice among them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from infsplign.adapters.backbone import Backbone
 from infsplign.adapters.capture import AttentionRecorder
+from infsplign.adapters.cogview4 import COGVIEW4
+from infsplign.adapters.flux import FLUX
+from infsplign.adapters.hunyuandit import HUNYUAN_DIT
+from infsplign.adapters.pixart import PIXART
+from infsplign.adapters.qwenimage import QWEN_IMAGE
+from infsplign.adapters.sana import SANA
 from infsplign.adapters.sd import SD
-from infsplign.adapters.sdxl import SDXL
+from infsplign.adapters.sd3 import SD3
+from infsplign.adapters.sdxl import KOLORS, SDXL
+from infsplign.adapters.text import Segment
 from infsplign.errors import UnsupportedPipelineError
 
-__all__ = ["SD", "SDXL", "SUPPORTED", "AttentionRecorder", "Backbone", "backbone_for"]
+__all__ = ["FAMILIES", "SUPPORTED", "AttentionRecorder", "Backbone", "Segment", "backbone_for"]
 
-SUPPORTED = {
-    "UNet2DConditionModel in Stable Diffusion 1.x, 2.x": SD,
-    "UNet2DConditionModel in Stable Diffusion XL": SDXL,
+TRANSFORMERS: Mapping[str, Backbone] = {
+    "PixArtTransformer2DModel": PIXART,
+    "SanaTransformer2DModel": SANA,
+    "HunyuanDiT2DModel": HUNYUAN_DIT,
+    "SD3Transformer2DModel": SD3,
+    "FluxTransformer2DModel": FLUX,
+    "QwenImageTransformer2DModel": QWEN_IMAGE,
+    "CogView4Transformer2DModel": COGVIEW4,
 }
+"""A transformer's class to its family."""
+FAMILIES = {backbone.name: backbone for backbone in (SD, SDXL, KOLORS, *TRANSFORMERS.values())}
+SUPPORTED = ("UNet2DConditionModel in Stable Diffusion 1.x, 2.x, XL and Kolors", *TRANSFORMERS)
 
 
 def backbone_for(pipe: Any) -> Backbone:
@@ -25,31 +42,37 @@ def backbone_for(pipe: Any) -> Backbone:
     denoiser: Any = next((part for name in ("unet", "transformer") if (part := getattr(pipe, name, None)) is not None), None)
     kind = type(denoiser).__name__
     if kind == "OptimizedModule":
+        attribute = "unet" if getattr(pipe, "unet", None) is denoiser else "transformer"
         raise UnsupportedPipelineError(
             "`pipe` must not have a denoiser compiled by `torch.compile`: its attention cannot be watched. "
-            "Put the original back for guided calls: `pipe.unet = pipe.unet._orig_mod`"
+            f"Put the original back for guided calls: `pipe.{attribute} = pipe.{attribute}._orig_mod`"
         )
     # by name, so that a denoiser of a subclass is known and diffusers need not be imported
-    classes = {base.__name__ for base in type(denoiser).__mro__}
-    if "UNet2DConditionModel" in classes:
-        blocks = denoiser.config.up_block_types
-        if denoiser.config.addition_embed_type == "text_time" and blocks[0] == "CrossAttnUpBlock2D":
-            return SDXL
-        if denoiser.config.addition_embed_type is None and tuple(blocks[1:3]) == ("CrossAttnUpBlock2D",) * 2:
-            return SD
-        raise UnsupportedPipelineError(_message(pipe, f"a UNet2DConditionModel with `up_block_types` {tuple(blocks)}"))
-    if "DiTTransformer2DModel" in classes:
-        raise UnsupportedPipelineError(
-            _message(pipe, "a class-conditional DiTTransformer2DModel, which has no text and so no text attention")
-        )
+    for base in type(denoiser).__mro__:
+        if base.__name__ in TRANSFORMERS:
+            return TRANSFORMERS[base.__name__]
+        if base.__name__ == "UNet2DConditionModel":
+            return _unet_family(pipe, denoiser.config)
+        if base.__name__ == "DiTTransformer2DModel":
+            what = "a class-conditional DiTTransformer2DModel, which has no text and so no text attention"
+            raise UnsupportedPipelineError(_message(pipe, what))
     raise UnsupportedPipelineError(
         _message(pipe, f"the denoiser {kind}" if denoiser is not None else "no denoiser (`unet` or `transformer`)")
     )
+
+
+def _unet_family(pipe: Any, config: Any) -> Backbone:
+    blocks = config.up_block_types
+    if config.addition_embed_type == "text_time" and blocks[0] == "CrossAttnUpBlock2D":
+        return SDXL if hasattr(pipe, "text_encoder_2") else KOLORS
+    if config.addition_embed_type is None and tuple(blocks[1:3]) == ("CrossAttnUpBlock2D",) * 2:
+        return SD
+    raise UnsupportedPipelineError(_message(pipe, f"a UNet2DConditionModel with `up_block_types` {tuple(blocks)}"))
 
 
 def _message(pipe: Any, what: str) -> str:
     return (
         f"`pipe` must be a pipeline with text cross-attention that an adapter knows, got {type(pipe).__name__} with {what}. "
         f"Supported: {'; '.join(SUPPORTED)}. For another backbone, build an `AttentionRecorder` from its layers' names and use "
-        "`infsplign.Guidance` in a sampler of your own"
+        "`infsplign.Guidance` in a sampler of your own (docs/writing-an-adapter.md)"
     )

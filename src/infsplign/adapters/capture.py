@@ -1,7 +1,8 @@
 """Reading attention without replacing processors.
 
 While a tapped module runs, calls of `scaled_dot_product_attention` inside it are looked at (never changed): queries, keys, mask
-and scale arrive there after norms and rotary embedding, whatever the family. Where a processor does not call it (attention
+and scale arrive there after norms and rotary embedding, whatever the family. In joint attention, where image and text attend to each
+other, the queries of the image and the keys of all are taken. Where a processor does not call it (attention
 slicing, the vanilla processor), the outputs of the module's `to_q` and `to_k` are taken instead.
 """
 
@@ -20,9 +21,9 @@ from infsplign.core.attention import QueryKeyAttention
 from infsplign.errors import AttentionError
 
 
-def all_keys(keys: int) -> tuple[int, int]:
-    """Text axis of separate cross-attention: every key is a text token."""
-    return 0, keys
+Grid = Callable[[Tensor, Mapping[str, Any]], tuple[int, int]]
+"""(sample, the denoiser's keyword arguments) to the (H, W) of its image positions."""
+TEXT = ("all", "first", "last")
 
 
 class AttentionRecorder:
@@ -31,15 +32,21 @@ class AttentionRecorder:
     Args:
         denoiser: module that holds the tapped layers.
         layers: level ("coarse", "middle") to exact module names.
-        text: number of keys to (start, stop) of the text tokens among them.
+        text: where the text is among the keys: "all" of them (cross-attention), or "first" or "last" in joint attention, the image
+            being the rest.
+        grid: the (H, W) of the image positions, row by row; None finds it from their number and the size of `sample`, which must
+            then be (rows, channels, height, width).
 
     Raises:
         AttentionError: a layer is not in the denoiser.
+        ValueError: `text` is unknown, or joint attention without `grid`.
     """
 
     def __init__(
-        self, denoiser: nn.Module, layers: Mapping[str, Sequence[str]], *, text: Callable[[int], tuple[int, int]] = all_keys
+        self, denoiser: nn.Module, layers: Mapping[str, Sequence[str]], *, text: str = "all", grid: Grid | None = None
     ) -> None:
+        if text not in TEXT or (text != "all" and grid is None):
+            raise ValueError(f'`text` must be one of {", ".join(TEXT)}, "first" and "last" together with `grid`; got {text!r}')
         modules = dict(denoiser.named_modules())
         missing = [name for names in layers.values() for name in names if name not in modules]
         if missing:
@@ -48,10 +55,10 @@ class AttentionRecorder:
                 "pass the layers of your backbone, or write an adapter for it"
             )
         self.layers = [(level, name, modules[name]) for level, names in layers.items() for name in names]
-        self.text = text
+        self.text, self.grid = text, grid
 
     @contextmanager
-    def record(self, sample: Tensor) -> Iterator[list[QueryKeyAttention]]:
+    def record(self, sample: Tensor, *_args: Any, **kwargs: Any) -> Iterator[list[QueryKeyAttention]]:
         """See `AttentionSource.record`. Once the last tapped layer is seen, the rest of the pass records no graph.
 
         Raises:
@@ -59,12 +66,13 @@ class AttentionRecorder:
         """
         found: dict[str, QueryKeyAttention] = {}
         result: list[QueryKeyAttention] = []
+        size = self.grid(sample, kwargs) if self.grid is not None else None
 
         def keep(level: str, name: str, query: Tensor, key: Tensor, scale: float, mask: Tensor | None) -> None:
             if name in found:  # IP-Adapter attends twice in a module, to the text first
                 return
-            grid = grid_of(query.shape[2], sample.shape[-2], sample.shape[-1], name)
-            found[name] = QueryKeyAttention(query, key, scale, self.text(key.shape[2]), grid, name, level, additive(mask, query))
+            parts = self._attention(query, key, mask, size, sample, name)
+            found[name] = QueryKeyAttention(scale=scale, layer=name, level=level, **parts)
             if len(found) == len(self.layers):
                 torch.set_grad_enabled(False)
 
@@ -79,6 +87,26 @@ class AttentionRecorder:
         if absent:
             raise AttentionError(_no_maps(absent))
         result.extend(found.values())
+
+    def _attention(self, query: Tensor, key: Tensor, mask: Tensor | None, size: tuple[int, int] | None, sample: Tensor, name: str) -> dict:
+        """The image's queries, the text's place among the keys, and the grid."""
+        positions, keys = query.shape[2], key.shape[2]
+        mask = additive(mask, query)
+        if self.text == "all":
+            grid = size or grid_of(positions, sample.shape[-2], sample.shape[-1], name)
+            return {"query": query, "key": key, "mask": mask, "text": (0, keys), "grid": grid}
+        assert size is not None  # `__init__` asks for it
+        image = size[0] * size[1]
+        if not image < keys or positions not in (image, keys):
+            raise AttentionError(
+                f"`{name}` attends from {positions} positions to {keys} keys, which is no joint attention of text and an image of "
+                f"{size[0]} x {size[1]}"
+            )
+        rows = slice(positions - image, positions) if self.text == "first" else slice(0, image)
+        if mask is not None and mask.shape[-2] == positions > 1:
+            mask = mask[..., rows, :]
+        text = (0, keys - image) if self.text == "first" else (image, keys)
+        return {"query": query[:, :, rows], "key": key, "mask": mask, "text": text, "grid": size}
 
 
 class _Tap:

@@ -6,7 +6,6 @@ Layers: arXiv 2512.17851; `up_blocks.1` works at a quarter of the latents' side 
 from typing import Any
 
 from infsplign.adapters.backbone import Backbone, Layers
-from infsplign.config import PAPER
 
 
 def layers(unet: Any) -> Layers:
@@ -19,4 +18,4 @@ def layers(unet: Any) -> Layers:
     }
 
 
-SD = Backbone("sd", "unet", layers, lambda _unet: PAPER)
+SD = Backbone("sd", layers, denoiser="unet")

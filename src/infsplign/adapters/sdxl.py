@@ -1,12 +1,14 @@
-"""Stable Diffusion XL.
+"""Stable Diffusion XL, and Kolors, whose UNet is the same.
 
 Layers: arXiv 2512.17851; all of them work at a quarter of the latents' side (32x32 at 1024), so that "coarse" and "middle" are
 the paper's choice and no difference in resolution. The two CLIPs are joined on channels and share their 77 positions.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from infsplign.adapters.backbone import Backbone, Layers
+from infsplign.adapters.text import Segment
 from infsplign.config import PAPER_SDXL
 
 
@@ -16,4 +18,12 @@ def layers(_unet: Any) -> Layers:
     return {"coarse": (name(1),), "middle": (name(2), name(3))}
 
 
-SDXL = Backbone("sdxl", "unet", layers, lambda _unet: PAPER_SDXL)
+SDXL = Backbone(
+    "sdxl",
+    layers,
+    denoiser="unet",
+    config=lambda _unet: PAPER_SDXL,
+    segments=(Segment(), Segment("tokenizer_2", "text_encoder_2", beside=True)),
+)
+# ChatGLM's tokenizer has no offsets: `token_indices` must be given, which the error says
+KOLORS = replace(SDXL, name="kolors", segments=(Segment(limit="call"),))

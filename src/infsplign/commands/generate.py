@@ -48,6 +48,7 @@ def _sample(job: Any, number: int, folder: OutputFolder) -> Pair:
     guidance = job.guide(keep_maps=number == 0)
     with guidance:
         guided = job.sample(number, "guided")
+    job.token_indices = next(iter(guidance.token_indices), ())  # none where no step was guided
     if number == 0:
         folder.begin(job.record("running", []))
     guided.save(folder.path / f"guided_{number}.png")

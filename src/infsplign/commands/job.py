@@ -37,7 +37,8 @@ class Job:
         self.guidance_scale = options.guidance_scale if options.guidance_scale is not None else defaults.guidance_scale
         config = defaults.config or self.description.config
         self.config = config if options.scale is None else config.with_(scale=options.scale)
-        self.token_indices = self.guide().token_indices[0]
+        self.token_indices: Any = ()
+        self.guide()  # an object that is not in the prompt, or is cut off, is said before anything is sampled
 
     def guide(self, *, keep_maps: bool = False) -> PipelineGuidance:
         """Guidance of one call of the pipeline."""
@@ -91,7 +92,7 @@ class Job:
                 "negative_prompt": options.negative_prompt,
                 "objects": list(self.scene.objects),
                 "relations": triples_of(self.scene),
-                "token_indices": {name: list(row) for name, row in zip(self.scene.objects, self.token_indices, strict=True)},
+                "token_indices": {name: list(row) for name, row in zip(self.scene.objects, self.token_indices, strict=False)},
                 "model": {
                     "name": options.model, "pipeline": described.pipeline, "family": described.family,
                     "denoiser": described.denoiser, "layers": [layer.name for layer in described.layers],

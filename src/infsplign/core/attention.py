@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from array_api_compat import array_namespace
 
@@ -41,8 +41,10 @@ class Attention(Protocol):
 class AttentionSource(Protocol):
     """Where the maps of a denoiser come from. One method: a new backbone implements just this."""
 
-    def record(self, sample: Array) -> AbstractContextManager[Sequence[Attention]]:
-        """Records the text attention of the pass over `sample` that runs inside the context.
+    def record(self, sample: Array, *args: Any, **kwargs: Any) -> AbstractContextManager[Sequence[Attention]]:
+        """Records the text attention of the denoiser's pass over `sample` that runs inside the context.
+
+        `args` and `kwargs` are what else the denoiser gets: some tell the size of the image only there.
 
         The sequence is filled while the pass runs and holds one entry a tapped layer once it has ended. Leaving the context
         leaves nothing behind on the denoiser, also after an exception.

@@ -1,0 +1,23 @@
+"""PixArt-alpha and PixArt-sigma: cross-attention to a masked T5, learned sigma in the second half of the output's channels.
+
+The middle third of the blocks is tapped; `docs/measured/blocks.md` has the sweep over the blocks of the shipped model.
+"""
+
+from typing import Any
+
+from infsplign.adapters.backbone import Backbone, Layers, equal_halves, middle_blocks, patches
+from infsplign.adapters.text import Segment, preprocessed
+
+
+def layers(transformer: Any) -> Layers:
+    """`transformer_blocks.N.attn2`."""
+    return middle_blocks("transformer_blocks.{}.attn2", transformer.config.num_layers)
+
+
+PIXART = Backbone(
+    "pixart",
+    layers,
+    segments=(Segment(texts=preprocessed, limit="call"),),
+    grid=lambda transformer: patches(transformer.config.patch_size),
+    conditional=equal_halves,
+)

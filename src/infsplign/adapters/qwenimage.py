@@ -1,0 +1,40 @@
+"""Qwen-Image: joint attention, the text first, latents packed; two calls a step, the conditional one first.
+
+The prompt stands in a chat template, of which the denoiser gets what follows the first 34 tokens.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from infsplign.adapters.backbone import Backbone, Layers, first_call, middle_blocks
+from infsplign.adapters.text import Segment
+
+
+def texts(pipe: Any, _tokenizer: Any, prompt: str) -> list[str]:
+    """The prompt in its template."""
+    return [pipe.prompt_template_encode.format(prompt)]
+
+
+def layers(transformer: Any) -> Layers:
+    """`transformer_blocks.N.attn`."""
+    return middle_blocks("transformer_blocks.{}.attn", transformer.config.num_layers)
+
+
+def grid(_sample: Tensor, kwargs: Mapping[str, Any]) -> tuple[int, int]:
+    """The size of the image, of which the pipeline tells the transformer."""
+    _, height, width = kwargs["img_shapes"][0][0]
+    return height, width
+
+
+QWEN_IMAGE = Backbone(
+    "qwenimage",
+    layers,
+    segments=(Segment(texts=texts, limit="call"),),
+    text="first",
+    grid=lambda _transformer: grid,
+    conditional=first_call,
+    layout="two calls, conditional first",
+    template=True,
+)

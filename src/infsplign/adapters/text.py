@@ -1,0 +1,176 @@
+"""Where the words of a prompt lie on the text axis of a denoiser.
+
+Pipelines clean, prefix, pad and cut prompts, each in its own way and by arguments of the call. So positions are not computed from
+the prompt alone: a `Segment` knows the ways in which a prompt may be read, and the ids that its text encoder really gets decide.
+"""
+
+import importlib.util
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from infsplign.errors import PromptError
+from infsplign.tokens import Reading, cut_off, read_phrases
+
+Texts = Callable[[Any, Any, str], list[str]]
+"""(pipeline, tokenizer, prompt) to the strings that the tokenizer may be given; the pipeline's default comes first."""
+
+
+def converted(pipe: Any, tokenizer: Any, prompt: str) -> list[str]:
+    """The prompt, with textual-inversion tokens expanded."""
+    convert = getattr(pipe, "maybe_convert_prompt", None)
+    return [convert(prompt, tokenizer) if convert else prompt]
+
+
+def unchanged(_pipe: Any, _tokenizer: Any, prompt: str) -> list[str]:
+    """The prompt as it is."""
+    return [prompt]
+
+
+def preprocessed(pipe: Any, _tokenizer: Any, prompt: str) -> list[str]:
+    """As PixArt and Sana treat a prompt, with caption cleaning (the default of some, where bs4 and ftfy are there) and without."""
+    cleaning = all(importlib.util.find_spec(name) for name in ("bs4", "ftfy"))  # without them the pipelines do not clean
+    texts = [pipe._text_preprocessing(prompt, clean_caption=clean)[0] for clean in ((True, False) if cleaning else (False,))]
+    return list(dict.fromkeys(texts))
+
+
+def signature_default(pipe: Any, argument: str) -> Any:
+    """What a pipeline's call takes for an argument that is not given."""
+    return inspect.signature(pipe.__call__).parameters[argument].default
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A tokenizer with its encoder, whose tokens are a part of the text axis.
+
+    Attributes:
+        tokenizer, encoder: attributes of the pipeline.
+        texts: the strings that the tokenizer may be given for a prompt.
+        limit: tokens that the pipeline reads when nothing is asked for: a number, "tokenizer" for `model_max_length`, or "call" for
+            the default of the pipeline's `max_sequence_length`.
+        beside: its tokens have the positions of the segment before (two encoders joined on channels), and do not follow it.
+    """
+
+    tokenizer: str = "tokenizer"
+    encoder: str = "text_encoder"
+    texts: Texts = converted
+    limit: int | str = "tokenizer"
+    beside: bool = False
+
+    def length(self, pipe: Any) -> int:
+        """Tokens that the pipeline reads when nothing is asked for."""
+        if self.limit == "tokenizer":
+            return int(getattr(pipe, self.tokenizer).model_max_length)
+        if self.limit == "call":
+            return int(signature_default(pipe, "max_sequence_length"))
+        return int(self.limit)
+
+    def readings(self, pipe: Any, prompt: str, phrases: Sequence[str]) -> list[Reading]:
+        """All readings of `prompt` that have the phrases.
+
+        Raises:
+            PromptError: no reading has them, or they lie beyond a limit that no argument of the call can raise.
+        """
+        tokenizer = getattr(pipe, self.tokenizer)
+        found, errors = [], []
+        for text in self.texts(pipe, tokenizer, prompt):
+            try:
+                found.append(read_phrases(tokenizer, text, phrases))
+            except PromptError as error:
+                errors.append(error)
+        if not found:
+            raise errors[0]
+        return found
+
+
+Positions = tuple[tuple[int, ...], ...]
+"""For each phrase its positions on the text axis."""
+
+
+class Expected(NamedTuple):
+    """A prompt as the segments of a family may read it: for each segment that the pipeline has, its readings."""
+
+    prompt: str
+    phrases: tuple[str, ...]
+    segments: tuple[tuple[Segment, list[Reading]], ...]
+
+
+def expected(pipe: Any, segments: Sequence[Segment], prompt: str, phrases: Sequence[str]) -> Expected:
+    """Reads a prompt, before the pipeline does.
+
+    Raises:
+        PromptError: a phrase is not in the prompt, is cut off whatever the call says, or the pipeline has no tokenizer.
+    """
+    here = [s for s in segments if getattr(pipe, s.tokenizer, None) is not None and getattr(pipe, s.encoder, None) is not None]
+    if not here:
+        raise PromptError("`token_indices` must be given for a pipeline without tokenizer or text encoder")
+    read = Expected(prompt, tuple(phrases), tuple((s, s.readings(pipe, prompt, phrases)) for s in here))
+    if all(segment.limit == "tokenizer" for segment in here):  # no argument of the call can raise it, so that cuts are known now
+        positions(read, {segment: _cut(readings[0], segment.length(pipe)) for segment, readings in read.segments})
+    return read
+
+
+def _cut(reading: Reading, length: int) -> list[int]:
+    ids = reading.ids
+    return ids if len(ids) <= length else ids[: length - reading.trailing] + ids[len(ids) - reading.trailing :]
+
+
+def positions(read: Expected, rows: Mapping[Segment, Sequence[int]], pad: Mapping[Segment, int | None] | None = None) -> Positions:
+    """Positions of the phrases on the text axis, by the ids that the encoders got.
+
+    Args:
+        read: the prompt.
+        rows: for each segment the ids of its encoder; a segment whose encoder was not called is left out.
+        pad: for each segment the padding id.
+
+    Returns:
+        For each phrase its positions, in all segments that hold it whole.
+
+    Raises:
+        OtherPromptError: an encoder got another prompt.
+        PromptError: a phrase is cut off in every segment.
+    """
+    found: list[list[int]] = [[] for _ in read.phrases]
+    cut = [""] * len(read.phrases)
+    offset = following = 0
+    for segment, readings in read.segments:
+        if segment not in rows:
+            continue
+        row = rows[segment]
+        placed = next(((r, start) for r in readings if (start := place(r, row, (pad or {}).get(segment))) is not None), None)
+        if placed is None:
+            raise OtherPromptError(segment)
+        reading, start = placed
+        if not segment.beside:
+            offset, following = following, following + len(row)
+        readable = len(row) - reading.trailing if len(reading.ids) > len(row) else len(row)
+        for i, numbers in enumerate(reading.numbers):
+            if numbers[-1] < readable:
+                found[i] += [offset + start + number for number in numbers]
+            else:
+                cut[i] = cut_off(read.phrases[i], reading.text, numbers, readable)
+    for here, message in zip(found, cut, strict=True):
+        if not here:
+            raise PromptError(message)
+    return tuple(tuple(sorted(set(here))) for here in found)
+
+
+class OtherPromptError(PromptError):
+    """A text encoder was given another prompt than the one expected."""
+
+    def __init__(self, segment: Segment) -> None:
+        super().__init__(f"`{segment.encoder}` was given another prompt")
+        self.segment = segment
+
+
+def place(reading: Reading, row: Sequence[int], pad: int | None) -> int | None:
+    """Where a reading begins in the ids that an encoder got, which may be padded on either side or cut; None if it is not there."""
+    row, ids, extra = list(row), reading.ids, len(row) - len(reading.ids)
+    if extra < 0:
+        kept = len(row) - reading.trailing
+        return 0 if row == ids[:kept] + ids[len(ids) - reading.trailing :] else None
+    for start in dict.fromkeys((0, extra)):
+        if row[start : start + len(ids)] == ids and all(i == pad for i in row[:start] + row[start + len(ids) :]):
+            return start
+    return None

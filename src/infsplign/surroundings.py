@@ -1,0 +1,28 @@
+"""What users switch on around a denoiser and guidance cannot live with: refused by name, with the way out."""
+
+from typing import Any
+
+from infsplign.errors import UnsupportedPipelineError
+
+
+def check_denoiser(denoiser: Any) -> None:
+    """Refuses a denoiser whose passes do not all run, or whose weights move by themselves between the pass and its gradient.
+
+    Raises:
+        UnsupportedPipelineError: a step cache, group offloading with streams, or weights made under inference mode.
+    """
+    kind = type(denoiser).__name__
+    if getattr(denoiser, "is_cache_enabled", False):
+        raise UnsupportedPipelineError(
+            f"`pipe` must not cache steps: {kind} skips blocks whose attention must be read. Call `disable_cache()` on it"
+        )
+    for name, module in denoiser.named_modules():
+        registry = getattr(module, "_diffusers_hook", None)
+        for hook in getattr(registry, "hooks", {}).values():
+            if getattr(getattr(hook, "group", None), "stream", None) is not None:
+                raise UnsupportedPipelineError(
+                    f"`pipe` must not offload groups with streams: the weights of {name or kind} may be gone when the gradient comes by. "
+                    "Use `use_stream=False`"
+                )
+    if any(p.is_inference() for p in denoiser.parameters()):
+        raise UnsupportedPipelineError(f"the weights of {kind} were made under `torch.inference_mode()`, and have no gradient: load it outside")

@@ -1,0 +1,36 @@
+"""All that can be left behind on a module: hooks, instance attributes, flags."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+
+@dataclass(frozen=True)
+class Marks:
+    """A module's state, as far as an onlooker could have changed it; equal when nothing was left behind."""
+
+    parts: dict[str, Any]
+
+    def missing(self, other: "Marks") -> list[str]:
+        """Names of what differs."""
+        return sorted(key for key in {*self.parts, *other.parts} if self.parts.get(key) != other.parts.get(key))
+
+
+def marks(module: nn.Module) -> Marks:
+    """Takes down hooks, instance attributes and flags of a module and all in it, and whether torch records a graph."""
+    parts: dict[str, Any] = {"torch.is_grad_enabled()": torch.is_grad_enabled()}
+    for name, part in module.named_modules():
+        where = name or type(module).__name__
+        for hooks in _HOOKS:
+            parts[f"{where}.{hooks}"] = list(getattr(part, hooks))
+        for key, value in vars(part).items():
+            if not key.startswith("_") or key == "_diffusers_hook":
+                parts[f"{where}.{key}"] = id(value) if callable(value) or not isinstance(value, str | int | float | bool) else value
+    for name, p in module.named_parameters():
+        parts[f"{name}.requires_grad"] = p.requires_grad
+        parts[f"{name}.grad"] = p.grad is None
+    return Marks(parts)
