@@ -41,8 +41,8 @@ def hunyuandit(rows: int, size: tuple[int, int]) -> Made:
     return torch.randn(rows, 4, *size), {
         "timestep": torch.full((rows,), 500.0), "encoder_hidden_states": torch.randn(rows, 77, 32),
         "text_embedding_mask": torch.ones(rows, 77), "encoder_hidden_states_t5": torch.randn(rows, 256, 32),
-        "text_embedding_mask_t5": torch.ones(rows, 256), "image_meta_size": torch.ones(rows, 6), "style": torch.zeros(rows, dtype=torch.long),
-        "image_rotary_emb": rotary,
+        "text_embedding_mask_t5": torch.ones(rows, 256), "image_meta_size": torch.ones(rows, 6),
+        "style": torch.zeros(rows, dtype=torch.long), "image_rotary_emb": rotary,
     }  # fmt: skip
 
 
@@ -57,8 +57,8 @@ def flux(rows: int, size: tuple[int, int]) -> Made:
     places[..., 1] += torch.arange(height)[:, None]
     places[..., 2] += torch.arange(width)
     return torch.randn(rows, height * width, 16), {
-        "timestep": torch.full((rows,), 0.5), "encoder_hidden_states": torch.randn(rows, T, 32), "pooled_projections": torch.randn(rows, 32),
-        "img_ids": places.reshape(-1, 3), "txt_ids": torch.zeros(T, 3), "guidance": None,
+        "timestep": torch.full((rows,), 0.5), "encoder_hidden_states": torch.randn(rows, T, 32),
+        "pooled_projections": torch.randn(rows, 32), "img_ids": places.reshape(-1, 3), "txt_ids": torch.zeros(T, 3), "guidance": None,
     }  # fmt: skip
 
 

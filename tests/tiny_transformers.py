@@ -153,8 +153,10 @@ def flux(*, guidance_embeds: bool = False):
         patch_size=1, in_channels=16, num_layers=3, num_single_layers=2, attention_head_dim=16, num_attention_heads=2,
         joint_attention_dim=32, pooled_projection_dim=32, axes_dims_rope=(4, 4, 8), guidance_embeds=guidance_embeds,
     )  # fmt: skip
+    vae = tiny.vae()
+    vae.register_to_config(shift_factor=0.0)
     return FluxPipeline(
-        scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True), vae=tiny.vae(), text_encoder=tiny.text_encoder(),
+        scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True), vae=vae, text_encoder=tiny.text_encoder(),
         tokenizer=tiny.tokenizer(), text_encoder_2=t5(), tokenizer_2=byte_tokenizer(eos="</s>"), transformer=transformer,
     )  # fmt: skip
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infsplign.adapters import backbone_for
+from infsplign.attach import uncompiled
 from infsplign.config import GuidanceConfig
 from infsplign.schedules import prediction_type
 
@@ -62,7 +63,7 @@ def describe(pipe: Any) -> Description:
         AttentionError: a tapped layer is not in the denoiser.
     """
     backbone = backbone_for(pipe)
-    denoiser = getattr(pipe, backbone.denoiser)
+    denoiser = uncompiled(getattr(pipe, backbone.denoiser))
     recorder = backbone.source(denoiser)
     return Description(
         family=backbone.name,

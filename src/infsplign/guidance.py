@@ -1,6 +1,6 @@
 """The engine: one pass of the denoiser that also yields the gradient of the loss with respect to its input."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -82,17 +82,26 @@ class Guidance:
             sample: (rows, ...), the denoiser's input; rows must be a multiple of the number of scenes.
             *args, **kwargs: what else the denoiser takes.
         """
+        return self.run(sample, args, kwargs)
+
+    def run(self, sample: Tensor, args: Sequence[Any], kwargs: Mapping[str, Any], *, rows: slice | None = None) -> GuidedPass:
+        """As a call, for a batch of which only `rows` are conditional; gradient and report are of these.
+
+        It costs the gradient of all rows: for denoisers that need the others in the same pass, as perturbed-attention guidance does.
+        """
         loss_scale = HALF_LOSS_SCALE if sample.dtype == torch.float16 else 1.0
-        with torch.inference_mode(False), torch.enable_grad(), frozen(self.denoiser):
-            args, kwargs = map_tensors(_usable, (args, kwargs))
+        with torch.inference_mode(False), torch.enable_grad(), frozen(self.denoiser), weights_kept():
+            args, kwargs = map_tensors(_usable, (tuple(args), dict(kwargs)))
             leaf = _usable(sample).detach().requires_grad_()
             with self.source.record(leaf, *args, **kwargs) as attention:
                 output = self.denoiser(leaf, *args, **kwargs)
-            report = self.measure(attention, len(leaf))
+            rows = rows or slice(0, len(leaf))
+            seen = attention if rows.stop - rows.start == len(leaf) else [RowsOf(layer, rows, len(leaf)) for layer in attention]
+            report = self.measure(seen, rows.stop - rows.start)
             if not report.total.requires_grad:
                 raise ValueError("`source` recorded attention without a gradient to `sample`; is the denoiser run under no_grad inside?")
             (gradient,) = torch.autograd.grad(report.total.sum() * loss_scale, leaf)
-        gradient = gradient.to(torch.promote_types(gradient.dtype, torch.float32)) / loss_scale
+        gradient = gradient[rows].to(torch.promote_types(gradient.dtype, torch.float32)) / loss_scale
         return GuidedPass(map_tensors(Tensor.detach, output), gradient, map_tensors(Tensor.detach, report))
 
     def measure(self, attention: Sequence[Attention], rows: int) -> LossReport:
@@ -116,6 +125,20 @@ class Guidance:
         return self._packed[key]
 
 
+class RowsOf:
+    """Some rows of an attention, as an attention of their own."""
+
+    def __init__(self, whole: Attention, rows: slice, batch: int) -> None:
+        self.whole, self.rows, self.batch = whole, rows, batch
+        self.layer, self.level, self.text_length, self.like = whole.layer, whole.level, whole.text_length, whole.like
+
+    def object_maps(self, weights: Tensor) -> Tensor:
+        """See `Attention.object_maps`, for the rows alone."""
+        padded = weights.new_zeros(self.batch, *weights.shape[1:])
+        padded[self.rows] = weights
+        return self.whole.object_maps(padded)[self.rows]
+
+
 @contextmanager
 def frozen(denoiser: Any) -> Iterator[None]:
     """Sets `requires_grad` of all weights to False, so that no input is saved for their gradients, and restores each flag."""
@@ -128,6 +151,14 @@ def frozen(denoiser: Any) -> Iterator[None]:
     finally:
         for p in learning:
             p.requires_grad_(True)
+
+
+def weights_kept() -> torch.autograd.graph.saved_tensors_hooks:
+    """Keeps for the gradient the weights of the pass, also where hooks exchange a weight's data as soon as its layer has run.
+
+    Layerwise casting and group offloading do so; autograd would find weights of another type, or on another device.
+    """
+    return torch.autograd.graph.saved_tensors_hooks(lambda x: x.detach() if x.is_leaf else x, lambda x: x)
 
 
 def _nested(value: Any, depth: int) -> bool:

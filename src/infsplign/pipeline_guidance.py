@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from infsplign.adapters import Backbone
+from infsplign.adapters.rows import Rows, rows_of_call
 from infsplign.adapters.text import Expected, Positions
-from infsplign.attach import marked, replaced_attribute
+from infsplign.attach import marked, replaced_attribute, uncompiled
 from infsplign.config import GuidanceConfig
 from infsplign.core.relations import Scene
 from infsplign.core.update import to_prediction
@@ -49,7 +50,7 @@ class PipelineGuidance:
         keep_maps: bool = False,
     ) -> None:
         self.pipe, self.backbone = pipe, backbone
-        self.denoiser = getattr(pipe, backbone.denoiser)
+        self.denoiser = uncompiled(getattr(pipe, backbone.denoiser))
         self.scenes = list(scenes)
         self.config = config or backbone.config(self.denoiser)
         self.source = backbone.source(self.denoiser)
@@ -61,7 +62,7 @@ class PipelineGuidance:
         if isinstance(tokens[0], Expected):
             self._check_prompt = PromptCheck(pipe, tokens)  # type: ignore[arg-type]
         else:
-            self.token_indices = list(tokens)
+            self.token_indices = list(tokens)  # type: ignore[arg-type]
 
     def __enter__(self) -> "PipelineGuidance":
         if self._attached is not None or getattr(self.denoiser.__dict__.get("forward"), "infsplign", False):
@@ -71,6 +72,7 @@ class PipelineGuidance:
         check_scheduler(scheduler)
         check_denoiser(self.denoiser)
         with ExitStack() as stack:
+            self._uncompile(stack)
             self._denoiser_attached = stack.enter_context(ExitStack())
             self._attach_denoiser()
             self._step = scheduler.step
@@ -102,6 +104,14 @@ class PipelineGuidance:
         self._wrapper = marked(self._forward, self._guided_forward)
         self._denoiser_attached.enter_context(replaced_attribute(self.denoiser, "forward", self._wrapper))
 
+    def _uncompile(self, stack: ExitStack) -> None:
+        """Compiled graphs do not call the functions that are watched: in the block, the denoiser runs as it is written."""
+        if getattr(self.pipe, self.backbone.denoiser) is not self.denoiser:
+            stack.enter_context(replaced_attribute(self.pipe, self.backbone.denoiser, self.denoiser))
+        for module in self.denoiser.modules():
+            if module._compiled_call_impl is not None:
+                stack.enter_context(replaced_attribute(module, "_compiled_call_impl", None))
+
     def _freed_hooks(self) -> None:
         """`enable_model_cpu_offload` takes every `forward` off and sets it anew after each call: ours must be off meanwhile."""
         self._denoiser_attached.close()
@@ -112,33 +122,38 @@ class PipelineGuidance:
 
     # --- the denoiser's side -------------------------------------------------------------------------------------------
 
-    def _forward_frozen(self, *args: Any, **kwargs: Any) -> Any:
-        with frozen(self.denoiser):
-            return self._forward(*args, **kwargs)
-
     def _guided_forward(self, *args: Any, **kwargs: Any) -> Any:
         self._begin_if_new()
         if not self._stepped or not self.config.guides(len(self.trace), self._steps()):
             return self._forward(*args, **kwargs)
         name = None if args else next(n for n in ("sample", "hidden_states") if n in kwargs)
         sample = args[0] if name is None else kwargs.pop(name)
-        batch = len(sample)
         if self._engine is None:
             self._engine = self._build(kwargs)
-        conditional = self.backbone.conditional(self.pipe, sample, self._negative)
+        rows = rows_of_call(self.pipe, self.backbone.conditional, sample, self._negative)
+        self._stepped = False
+        with frozen(self.denoiser):  # until the gradient is there: a checkpointed block is run again for it, and must save the same
+            return self._guided_rows(rows, sample, args[1:], kwargs)
+
+    def _guided_rows(self, rows: Rows, sample: Tensor, args: Any, kwargs: Any) -> Any:
+        """The conditional rows with gradient, those before and after them without."""
+        conditional, batch, engine = rows.conditional, len(sample), self._engine
+        assert engine is not None
         self._warn_of_masks(conditional.stop - conditional.start)
-        rest = (args[1:], kwargs)
+        if rows.together:
+            self._pending = engine.run(sample, args, kwargs, rows=conditional)
+            return self._pending.output
         pieces = []
-        for rows in (slice(0, conditional.start), conditional, slice(conditional.stop, batch)):
-            if rows.start == rows.stop:
+        for part in (slice(0, conditional.start), conditional, slice(conditional.stop, batch)):
+            if part.start == part.stop:
                 continue
-            piece_args, piece_kwargs = rest if rows.stop - rows.start == batch else rows_of(rest, rows, batch)
-            if rows is conditional:
-                self._pending = self._engine(sample[rows], *piece_args, **piece_kwargs)
+            taken = part.stop - part.start
+            piece_args, piece_kwargs = (args, kwargs) if taken == batch else rows_of((args, kwargs), part, batch)
+            if part is conditional:
+                self._pending = engine.run(sample[part], piece_args, piece_kwargs)
                 pieces.append(self._pending.output)
             else:
-                pieces.append(self._forward(sample[rows], *piece_args, **piece_kwargs))
-        self._stepped = False
+                pieces.append(self._forward(sample[part], *piece_args, **piece_kwargs))
         return concatenate(pieces) if len(pieces) > 1 else pieces[0]
 
     def _begin_if_new(self) -> None:
@@ -162,7 +177,7 @@ class PipelineGuidance:
         """The engine of one call of the pipeline, when its text is known."""
         if self._check_prompt is not None and self.backbone.template:
             self.token_indices = self._check_prompt.in_tail(kwargs["encoder_hidden_states"].shape[1])
-        return Guidance(self._forward_frozen, self.source, self.scenes, self.token_indices, self.config)
+        return Guidance(self._forward, self.source, self.scenes, self.token_indices, self.config)
 
     def _warn_of_masks(self, rows: int) -> None:
         if self.backbone.image_major_masks and rows > len(self.scenes) > 1 and not self.trace:
@@ -190,7 +205,7 @@ class PipelineGuidance:
         if pending is None:
             self.trace.append(StepTrace(step, float(timestep), guided=False))
             return self._step(model_output, timestep, sample, *args, **kwargs)
-        shift = self._shift(pending.gradient, timestep)
+        shift = self._shift(_latents_part(pending.gradient, model_output), timestep)
         if shift.shape != model_output.shape:
             raise UnsupportedPipelineError(
                 f"the shift has shape {tuple(shift.shape)}, the model's combined output {tuple(model_output.shape)}: the denoiser of "
@@ -234,3 +249,11 @@ class PipelineGuidance:
                 maps=report.maps if self.keep_maps else (),
             )
         )
+
+
+def _latents_part(gradient: Tensor, output: Tensor) -> Tensor:
+    """The gradient's channels that are latents: inpainting and control models have their mask and image behind them."""
+    axis = 1 if gradient.ndim == 4 else -1  # packed latents are (rows, positions, channels)
+    if gradient.ndim != output.ndim or gradient.shape[axis] <= output.shape[axis]:
+        return gradient
+    return gradient.narrow(axis, 0, output.shape[axis])

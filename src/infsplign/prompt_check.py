@@ -1,6 +1,7 @@
 """Watches what a pipeline's text encoders are given: it must be the prompts of `guide`, and tells where their words lie."""
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -34,10 +35,11 @@ class PromptCheck:
 
     def attach(self) -> Callable[[], None]:
         """Begins to watch, and returns what ends it."""
-        handles = [
-            getattr(self.pipe, s.encoder).register_forward_pre_hook(partial(self._see, s), with_kwargs=True) for s in self.segments
-        ]
-        return lambda: [handle.remove() for handle in handles] and None
+        stack = ExitStack()
+        for segment in self.segments:
+            hook = partial(self._see, segment)
+            stack.callback(getattr(self.pipe, segment.encoder).register_forward_pre_hook(hook, with_kwargs=True).remove)
+        return stack.close
 
     def _see(self, segment: Segment, _encoder: Any, args: Any, kwargs: dict[str, Any]) -> None:
         ids = args[0] if args else kwargs.get("input_ids")

@@ -25,4 +25,4 @@ def check_denoiser(denoiser: Any) -> None:
                     "Use `use_stream=False`"
                 )
     if any(p.is_inference() for p in denoiser.parameters()):
-        raise UnsupportedPipelineError(f"the weights of {kind} were made under `torch.inference_mode()`, and have no gradient: load it outside")
+        raise UnsupportedPipelineError(f"`pipe` must be loaded outside `torch.inference_mode()`: no gradient passes the weights of {kind}")

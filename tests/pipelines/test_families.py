@@ -12,7 +12,6 @@ from infsplign.adapters import FAMILIES
 from infsplign.testing import check_attention_source
 from infsplign.testing.traces_left import marks
 from tests import tiny
-from tests import tiny_transformers as tiny_t
 from tests.adapters_inputs import INPUTS
 from tests.tiny_transformers import MAKERS, run
 
@@ -308,7 +307,8 @@ def test_kolors_is_guided_with_explicit_indices():
     pipe = KolorsPipeline(vae=xl.vae, text_encoder=None, tokenizer=None, unet=xl.unet, scheduler=xl.scheduler)
     pipe.set_progress_bar_config(disable=True)
     embeds, pooled = torch.randn(1, 20, 64), torch.randn(1, 32)
-    call = {"prompt_embeds": embeds, "pooled_prompt_embeds": pooled, "negative_prompt_embeds": -embeds, "negative_pooled_prompt_embeds": -pooled}
+    call = {"prompt_embeds": embeds, "pooled_prompt_embeds": pooled}
+    call |= {f"negative_{name}": -value for name, value in call.items()}
     assert describe(pipe).family == "kolors"
     with pytest.raises(PromptError, match="token_indices"):
         guide(pipe, LEFT)

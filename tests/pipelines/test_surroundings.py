@@ -5,7 +5,7 @@ import pytest
 import torch
 from accelerate import cpu_offload_with_hook
 from accelerate.hooks import remove_hook_from_module
-from diffusers import EDMDPMSolverMultistepScheduler, EDMEulerScheduler, StableDiffusionPAGPipeline
+from diffusers import EDMDPMSolverMultistepScheduler, EDMEulerScheduler
 
 from infsplign import Guidance, GuidanceConfig, NonFiniteGradientError, Scene, UnsupportedPipelineError, guide
 from infsplign.adapters import AttentionRecorder
@@ -58,19 +58,6 @@ def test_schedulers_with_another_meaning_of_the_output_are_refused(kind):
     with pytest.raises(UnsupportedPipelineError, match=f"alphas_cumprod.*{kind.__name__}"), guide(pipe, PROMPT):
         pass
     assert state(pipe) == before
-
-
-def test_a_compiled_denoiser_is_refused_with_the_way_out():
-    pipe = tiny.sd()
-    pipe.unet = torch.compile(pipe.unet, backend="eager")
-    with pytest.raises(UnsupportedPipelineError, match="_orig_mod"):
-        guide(pipe, PROMPT)
-
-
-def test_rows_that_the_family_does_not_know_are_refused():
-    pipe = StableDiffusionPAGPipeline(**tiny.sd().components, pag_applied_layers="mid")
-    with pytest.raises(UnsupportedPipelineError, match="lays out rows"), guide(pipe, PROMPT):
-        run(pipe, guidance_scale=1.0, pag_scale=3.0)
 
 
 def test_embeddings_may_be_longer_than_the_tokenizer_allows():

@@ -15,6 +15,7 @@ from infsplign.adapters.sd import SD
 from infsplign.adapters.sd3 import SD3
 from infsplign.adapters.sdxl import KOLORS, SDXL
 from infsplign.adapters.text import Segment
+from infsplign.attach import uncompiled
 from infsplign.errors import UnsupportedPipelineError
 
 __all__ = ["FAMILIES", "SUPPORTED", "AttentionRecorder", "Backbone", "Segment", "backbone_for"]
@@ -39,14 +40,8 @@ def backbone_for(pipe: Any) -> Backbone:
     Raises:
         UnsupportedPipelineError: no family fits.
     """
-    denoiser: Any = next((part for name in ("unet", "transformer") if (part := getattr(pipe, name, None)) is not None), None)
+    denoiser: Any = next((uncompiled(part) for name in ("unet", "transformer") if (part := getattr(pipe, name, None)) is not None), None)
     kind = type(denoiser).__name__
-    if kind == "OptimizedModule":
-        attribute = "unet" if getattr(pipe, "unet", None) is denoiser else "transformer"
-        raise UnsupportedPipelineError(
-            "`pipe` must not have a denoiser compiled by `torch.compile`: its attention cannot be watched. "
-            f"Put the original back for guided calls: `pipe.{attribute} = pipe.{attribute}._orig_mod`"
-        )
     # by name, so that a denoiser of a subclass is known and diffusers need not be imported
     for base in type(denoiser).__mro__:
         if base.__name__ in TRANSFORMERS:

@@ -4,37 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from infsplign.adapters.capture import AttentionRecorder, Grid
+from infsplign.adapters.rows import doubled_batch
 from infsplign.adapters.text import Segment
 from infsplign.config import PAPER, GuidanceConfig
 
 Layers = Mapping[str, tuple[str, ...]]
-
-
-def doubled_batch(pipe: Any, sample: Tensor, _negative: bool | None) -> slice:
-    """Conditional rows of a batch `[uncond; cond]`, or of one without classifier-free guidance."""
-    return _second_half(len(sample)) if pipe.do_classifier_free_guidance else slice(0, len(sample))
-
-
-def equal_halves(_pipe: Any, sample: Tensor, negative: bool | None) -> slice:
-    """As `doubled_batch`, for pipelines that do not tell: by whether a negative prompt was encoded, else by equal halves."""
-    half = len(sample) // 2
-    doubled = negative if negative is not None else len(sample) % 2 == 0 and torch.equal(sample[:half], sample[half:])
-    return _second_half(len(sample)) if doubled else slice(0, len(sample))
-
-
-def first_call(_pipe: Any, sample: Tensor, _negative: bool | None) -> slice:
-    """Conditional rows of pipelines that call the denoiser twice, or once: the first call of a step is all conditional."""
-    return slice(0, len(sample))
-
-
-def _second_half(rows: int) -> slice:
-    if rows % 2:
-        raise ValueError(f"the denoiser's batch must hold `[uncond; cond]` halves under classifier-free guidance, got {rows} rows")
-    return slice(rows // 2, rows)
 
 
 def patches(size: int) -> Grid:
@@ -94,4 +71,5 @@ class Backbone:
     def text_length(self, pipe: Any) -> int | None:
         """Tokens on the text axis when the pipeline is called with nothing but a prompt; None without tokenizers."""
         lengths = [s.length(pipe) for s in self.segments if not s.beside and getattr(pipe, s.tokenizer, None) is not None]
-        return sum(lengths) or None
+        known = [length for length in lengths if length is not None]
+        return sum(known) if known and len(known) == len(lengths) else None

@@ -20,7 +20,6 @@ from torch.overrides import TorchFunctionMode
 from infsplign.core.attention import QueryKeyAttention
 from infsplign.errors import AttentionError
 
-
 Grid = Callable[[Tensor, Mapping[str, Any]], tuple[int, int]]
 """(sample, the denoiser's keyword arguments) to the (H, W) of its image positions."""
 TEXT = ("all", "first", "last")
@@ -55,11 +54,12 @@ class AttentionRecorder:
                 "pass the layers of your backbone, or write an adapter for it"
             )
         self.layers = [(level, name, modules[name]) for level, names in layers.items() for name in names]
-        self.text, self.grid = text, grid
+        self.denoiser, self.text, self.grid = denoiser, text, grid
 
     @contextmanager
     def record(self, sample: Tensor, *_args: Any, **kwargs: Any) -> Iterator[list[QueryKeyAttention]]:
-        """See `AttentionSource.record`. Once the last tapped layer is seen, the rest of the pass records no graph.
+        """See `AttentionSource.record`. Once the last tapped layer is seen, the rest of the pass records no graph (unless the
+        denoiser has gradient checkpointing on).
 
         Raises:
             AttentionError: the pass ended and a layer has not been seen.
@@ -67,13 +67,15 @@ class AttentionRecorder:
         found: dict[str, QueryKeyAttention] = {}
         result: list[QueryKeyAttention] = []
         size = self.grid(sample, kwargs) if self.grid is not None else None
+        # a checkpointed block is run again for its gradient, and must find all of it recorded
+        cut = not getattr(self.denoiser, "is_gradient_checkpointing", False)
 
         def keep(level: str, name: str, query: Tensor, key: Tensor, scale: float, mask: Tensor | None) -> None:
             if name in found:  # IP-Adapter attends twice in a module, to the text first
                 return
             parts = self._attention(query, key, mask, size, sample, name)
             found[name] = QueryKeyAttention(scale=scale, layer=name, level=level, **parts)
-            if len(found) == len(self.layers):
+            if cut and len(found) == len(self.layers):
                 torch.set_grad_enabled(False)
 
         grad_enabled = torch.is_grad_enabled()

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from infsplign.adapters.backbone import Backbone, Layers, first_call, middle_blocks, patches
+from infsplign.adapters.backbone import Backbone, Layers, middle_blocks, patches
+from infsplign.adapters.rows import first_call
 from infsplign.adapters.text import Segment, unchanged
 
 

@@ -5,7 +5,8 @@ The middle third of the blocks is tapped; `docs/measured/blocks.md` has the swee
 
 from typing import Any
 
-from infsplign.adapters.backbone import Backbone, Layers, equal_halves, middle_blocks, patches
+from infsplign.adapters.backbone import Backbone, Layers, middle_blocks, patches
+from infsplign.adapters.rows import equal_halves
 from infsplign.adapters.text import Segment, preprocessed
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from infsplign.adapters.backbone import Backbone, Layers, first_call, middle_blocks
+from infsplign.adapters.backbone import Backbone, Layers, middle_blocks
+from infsplign.adapters.rows import first_call
 from infsplign.adapters.text import Segment
 
 

@@ -37,7 +37,8 @@ def preprocessed(pipe: Any, _tokenizer: Any, prompt: str) -> list[str]:
 
 def signature_default(pipe: Any, argument: str) -> Any:
     """What a pipeline's call takes for an argument that is not given."""
-    return inspect.signature(pipe.__call__).parameters[argument].default
+    parameter = inspect.signature(pipe.__call__).parameters.get(argument)  # a modular pipeline's call has none
+    return parameter.default if parameter is not None else None
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,12 @@ class Segment:
     limit: int | str = "tokenizer"
     beside: bool = False
 
-    def length(self, pipe: Any) -> int:
-        """Tokens that the pipeline reads when nothing is asked for."""
+    def length(self, pipe: Any) -> int | None:
+        """Tokens that the pipeline reads when nothing is asked for; None where its call does not tell."""
         if self.limit == "tokenizer":
             return int(getattr(pipe, self.tokenizer).model_max_length)
         if self.limit == "call":
-            return int(signature_default(pipe, "max_sequence_length"))
+            return signature_default(pipe, "max_sequence_length")
         return int(self.limit)
 
     def readings(self, pipe: Any, prompt: str, phrases: Sequence[str]) -> list[Reading]:
@@ -107,7 +108,7 @@ def expected(pipe: Any, segments: Sequence[Segment], prompt: str, phrases: Seque
         raise PromptError("`token_indices` must be given for a pipeline without tokenizer or text encoder")
     read = Expected(prompt, tuple(phrases), tuple((s, s.readings(pipe, prompt, phrases)) for s in here))
     if all(segment.limit == "tokenizer" for segment in here):  # no argument of the call can raise it, so that cuts are known now
-        positions(read, {segment: _cut(readings[0], segment.length(pipe)) for segment, readings in read.segments})
+        positions(read, {segment: _cut(readings[0], segment.length(pipe) or 0) for segment, readings in read.segments})
     return read
 
 

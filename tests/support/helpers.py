@@ -1,0 +1,54 @@
+"""What the rows of the support table share: guided and unguided calls, and what must hold of them."""
+
+import re
+from typing import Any
+
+import torch
+
+from infsplign import PAPER, GuidanceConfig, guide
+from infsplign.testing.traces_left import marks
+from infsplign.trace import StepTrace
+
+PROMPT = "a circle to the left of a square"
+STRONG = PAPER.with_(scale=3000.0)
+
+
+def latents(pipe: Any, prompt: Any = PROMPT, **options: Any) -> torch.Tensor:
+    """The latents of a call of a pipeline, three steps from seed 0."""
+    call = {"num_inference_steps": 3, "output_type": "latent", "generator": torch.Generator().manual_seed(0)} | options
+    return pipe(prompt, **call).images
+
+
+def traced(pipe: Any, config: GuidanceConfig = STRONG, prompt: Any = PROMPT, **options: Any) -> tuple[torch.Tensor, list[StepTrace]]:
+    """The guided latents, and what was done at each step."""
+    with guide(pipe, PROMPT, config=config) as guidance:
+        out = latents(pipe, prompt, **options)
+    return out, guidance.trace
+
+
+def guides_and_detaches(pipe: Any, denoiser: Any = None, **options: Any) -> list[StepTrace]:
+    """Every step is guided, images move, scale 0 changes nothing, and nothing is left behind."""
+    denoiser = denoiser if denoiser is not None else pipe.unet
+    plain = latents(pipe, **options)
+    before = marks(denoiser)
+    zero, _ = traced(pipe, GuidanceConfig(scale=0.0), **options)
+    assert torch.equal(zero, plain), "scale 0 changes the image"
+    guided, trace = traced(pipe, **options)
+    assert trace and all(step.guided for step in trace), "not every step was guided"
+    assert torch.isfinite(guided).all()
+    assert (guided - plain).norm() > 1e-4 * plain.norm(), "guidance did nothing"
+    assert marks(denoiser) == before, f"left behind: {before.missing(marks(denoiser))}"
+    assert torch.equal(latents(pipe, **options), plain), "the pipeline is not what it was"
+    return trace
+
+
+def same_gradient(trace: list[StepTrace], other: list[StepTrace], rtol: float = 1e-3) -> None:
+    """The first step's gradients agree."""
+    a, b = trace[0].gradient_norm, other[0].gradient_norm
+    assert a is not None and b is not None
+    assert torch.allclose(a, b, rtol=rtol), f"the gradient is {a.tolist()}, not {b.tolist()}"
+
+
+def quoted(text: str) -> str:
+    """A literal part of an error's message, for `re`."""
+    return re.escape(text)
