@@ -6,6 +6,7 @@ python -m benchmarks.support
 import logging
 from pathlib import Path
 
+from infsplign.adapters import FAMILIES, TRANSFORMERS
 from tests.support import pipelines, switches  # noqa: F401  they register the rows
 from tests.support.table import ROWS, markdown
 
@@ -13,9 +14,36 @@ INTRODUCTION = """# What guidance gets along with
 
 Every row is a test (`tests/support`), run on tiny pipelines of the real classes with random weights, on a CPU; this page is written by
 `python -m benchmarks.support`. "Works" means: every step is guided, the images move, scale 0 leaves them bit-identical, nothing is left
-behind on the pipeline, and where there is a plain counterpart the gradient is the same. Families and their layers: `infsplign describe`.
+behind on the pipeline, and where there is a plain counterpart the gradient is the same.
+
+## Families
+
+All of these pass `infsplign.testing.check_attention_source` and run through their stock pipelines (`tests/pipelines`): batches of
+prompts, several images a prompt, sizes that are not square, bfloat16 (Kolors, whose tokenizer has no offsets, with explicit
+`token_indices` alone). Tokenizers joined by `=` share their positions, those after a `+` follow. `infsplign describe --model ...` prints
+the tapped layers.
 
 """
+SURROUNDINGS = """
+## Surroundings
+
+"""
+PLACE = {"all": "every key is text", "first": "joint, text first", "last": "joint, image first"}
+
+
+def families() -> str:
+    """A line for each family."""
+    lines = ["| family | denoiser | tokenizers on the text axis | keys | rows |", "|---|---|---|---|---|"]
+    denoisers = {backbone.name: name for name, backbone in TRANSFORMERS.items()}
+    for name, backbone in FAMILIES.items():
+        axis = "".join((" = " if s.beside else " + ") + f"`{s.tokenizer}`" for s in backbone.segments).removeprefix(" + ")
+        lines.append(f"| {name} | {denoisers.get(name, 'UNet2DConditionModel')} | {axis} | {PLACE[backbone.text]} | {backbone.layout} |")
+    return "\n".join(lines) + "\n"
+
+
+def page() -> str:
+    """The whole page."""
+    return INTRODUCTION + families() + SURROUNDINGS + markdown()
 
 
 def main() -> None:
@@ -23,7 +51,7 @@ def main() -> None:
     for row in ROWS:
         row.check()
         print(row.line())
-    Path("docs/support.md").write_text(INTRODUCTION + markdown(), "utf-8")
+    Path("docs/support.md").write_text(page(), "utf-8")
 
 
 if __name__ == "__main__":

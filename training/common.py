@@ -2,8 +2,10 @@
 
 import copy
 import csv
+import json
 import math
 import os
+import platform
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -117,6 +119,19 @@ class Run:
                 if on_checkpoint:
                     on_checkpoint(self.step)
         bar.close()
+
+    def write_facts(self) -> None:
+        """Leaves in the run's folder what it took."""
+        facts = {
+            "steps": self.steps,
+            "seed": self.seed,
+            "seconds": round(self.seconds),
+            "machine": platform.processor() or platform.machine(),
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+            "parameters": sum(p.numel() for p in self.parameters),
+        }
+        (self.folder / "facts.json").write_text(json.dumps(facts, indent=1))
 
     def _log(self, loss: float) -> None:
         path = self.folder / "loss.csv"

@@ -5,6 +5,8 @@
 The learned-sigma half of the output is there, as in the real model, and untrained: DPM-Solver and DDPM with fixed variance drop it.
 """
 
+import shutil
+
 import torch
 from diffusers import DDPMScheduler, PixArtAlphaPipeline, PixArtTransformer2DModel
 
@@ -67,6 +69,8 @@ def main() -> None:
 
     run.train(loss_of, export)
     save(run, tokenizer, scheduler, MODELS / "pixart", torch.float16)
+    shutil.rmtree(MODELS / "pixart" / "vae")  # it is kept once, in MODELS / "vae"
+    run.write_facts()
 
 
 def save(run: Run, tokenizer, scheduler, folder, dtype) -> None:

@@ -5,11 +5,14 @@
 The CLIP segment has 32 tokens (the tokenizers' own `model_max_length`), the T5 segment `T5_LENGTH`: it is what `shapes.load` asks for.
 """
 
+import shutil
+
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, SD3Transformer2DModel, StableDiffusion3Pipeline
 from transformers import CLIPTextModelWithProjection
 
-from infsplign.shapes.loading import T5_LENGTH, load_vae
+from infsplign.shapes.defaults import T5_LENGTH
+from infsplign.shapes.loading import load_vae
 from training.common import CACHE, MODELS, Run, averaged_parts, batches
 from training.data import latents_and_captions
 from training.t5 import build_t5_encoder, build_t5_tokenizer
@@ -76,6 +79,9 @@ def main() -> None:
 
     run.train(loss_of, lambda step: save(CACHE / f"sd3-{step}", torch.float32) if step % 2000 == 0 else None)
     save(MODELS / "sd3", torch.float16)
+    for shared in ("vae", "tokenizer_2", "tokenizer_3"):  # kept once, see `infsplign.shapes.loading`
+        shutil.rmtree(MODELS / "sd3" / shared)
+    run.write_facts()
 
 
 if __name__ == "__main__":

@@ -5,8 +5,6 @@
 The UNet has Stable Diffusion's layout: up_blocks.1 works at a quarter of the latents' side, up_blocks.2 at half of it.
 """
 
-import json
-import platform
 import shutil
 
 import torch
@@ -63,17 +61,7 @@ def main() -> None:
     run.train(loss_of, export)
     save(run, tokenizer, scheduler, MODELS / "sd", torch.float16)
     shutil.rmtree(MODELS / "sd" / "vae")  # it is kept once, in MODELS / "vae"
-    facts = {
-        "steps": STEPS,
-        "batch": BATCH,
-        "seed": SEED,
-        "seconds": round(run.seconds),
-        "machine": platform.processor() or platform.machine(),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "parameters": sum(p.numel() for p in run.parameters),
-    }
-    (run.folder / "facts.json").write_text(json.dumps(facts, indent=1))
+    run.write_facts()
 
 
 def save(run: Run, tokenizer, scheduler, folder, dtype) -> None:

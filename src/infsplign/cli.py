@@ -90,7 +90,7 @@ evaluations = typer.Typer(cls=Evaluations, no_args_is_help=True, add_completion=
 app.add_typer(evaluations, name="eval", help="Measure how often relations come out right.")
 
 Debug = Annotated[bool, typer.Option("--debug", callback=_remember_debug, help="Show the traceback of an error.")]
-Model = Annotated[str, typer.Option(help="The shipped model (shapes), a local folder, or an id of the Hugging Face hub.")]
+Model = Annotated[str, typer.Option(help="shapes, shapes-pixart or shapes-sd3 (shipped), a local folder, or a Hugging Face id.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps; auto takes the best there is.")]
 Dtype = Annotated[str, typer.Option(help="fp32, fp16 or bf16; auto is fp16 on cuda and fp32 elsewhere.")]
 
@@ -113,10 +113,8 @@ def generate(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the first image; the next ones count up.")] = 0,
     images: Annotated[int, typer.Option(min=1, help="How many images of each kind.")] = 1,
-    steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps; the shipped model's own, else 50.")] = None,
-    guidance_scale: Annotated[
-        float | None, typer.Option(help="Classifier-free guidance; the shipped model's own, else 7.5 (SD) or 5.0 (SDXL).")
-    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps; the model's own if not given.")] = None,
+    guidance_scale: Annotated[float | None, typer.Option(help="Classifier-free guidance; the model's own if not given.")] = None,
     scale: Annotated[
         float | None, typer.Option(min=0, help="Strength of the spatial guidance (eta); 0 is none. The model's preset if not given.")
     ] = None,
@@ -155,7 +153,7 @@ def describe(model: Model = "shapes", device: Device = "cpu", dtype: Dtype = "au
     from infsplign.description import describe as description_of
 
     description = description_of(load_pipeline(model, device=device, dtype=dtype))
-    typer.echo(str(replace(description, config=defaults_for(model, description.family).config or description.config)))
+    typer.echo(str(replace(description, config=defaults_for(model).config or description.config)))
 
 
 def main() -> None:

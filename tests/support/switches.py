@@ -189,8 +189,10 @@ def gradient_checkpointing() -> None:
     same_gradient(guidance.trace, plain.trace)
 
 
-@works("`torch.compile`", "SD, Flux: the denoiser, in place, its repeated blocks", "inside the block the denoiser runs uncompiled: compiled graphs do not "
-       "call what is watched; afterwards it is compiled as before")  # fmt: skip
+@works(
+    "`torch.compile`", "SD, Flux: the denoiser, in place, its repeated blocks",
+    "inside the block the denoiser runs uncompiled: compiled graphs do not call what is watched; afterwards it is compiled as before",
+)  # fmt: skip
 def compiled() -> None:
     expected, expected_trace = traced(tiny.sd())
     pipe = tiny.sd()
@@ -213,7 +215,9 @@ def compiled() -> None:
     assert any(module._compiled_call_impl is not None for module in pipe.transformer.modules())
 
 
-@refused("step caches", "Flux with FirstBlockCache", "they skip the blocks that must be read", UnsupportedPipelineError, "must not cache steps")
+@refused(
+    "step caches", "Flux with FirstBlockCache", "they skip blocks that must be read", UnsupportedPipelineError, "must not cache steps",
+)  # fmt: skip
 def step_caches() -> None:
     pipe = tiny_transformers.flux()
     pipe.transformer.enable_cache(FirstBlockCacheConfig(threshold=0.1))
@@ -229,7 +233,7 @@ def second_order() -> None:
         assert len(guides_and_detaches(pipe)) == 5
 
 
-@works("float16 and bfloat16", "SD, SDXL", "the loss is scaled under float16, maps are float32; real half-precision weights have not been run")
+@works("float16 and bfloat16", "SD, SDXL", "the loss is scaled under float16, maps are float32; no real half-precision weights were run")
 def half_precision() -> None:
     for make in (tiny.sd, tiny.sdxl):
         _, expected = traced(make())
@@ -245,7 +249,10 @@ def channels_last() -> None:
     same_gradient(guides_and_detaches(pipe), expected)
 
 
-@works("attention back ends", "Flux with `native` and `_native_math`", "those that end in `scaled_dot_product_attention`; the error of the others names the remedy")
+@works(
+    "attention back ends", "Flux with `native` and `_native_math`",
+    "those that end in `scaled_dot_product_attention`; the error of the others names the remedy",
+)  # fmt: skip
 def attention_back_ends() -> None:
     norms = []
     for name in ("native", "_native_math"):

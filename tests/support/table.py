@@ -32,7 +32,8 @@ class Row:
         except Exception as error:
             if self.error is None or not isinstance(error, self.error):
                 raise
-            assert re.search(self.message, str(error)), f"the error does not say {self.message!r}: {error}"
+            if not re.search(self.message, str(error)):
+                raise AssertionError(f"the error does not say {self.message!r}: {error}") from error
         else:
             assert self.error is None, f"expected {self.error} with {self.message!r}, but nothing was refused"
 
@@ -43,9 +44,10 @@ class Row:
 
 
 ROWS: list[Row] = []
+Register = Callable[[Callable[[], None]], Callable[[], None]]
 
 
-def works(what: str, tried_on: str, note: str = "") -> Callable[[Callable[[], None]], Callable[[], None]]:
+def works(what: str, tried_on: str, note: str = "") -> Register:
     """Registers a row that works."""
 
     def register(function: Callable[[], None]) -> Callable[[], None]:
@@ -55,7 +57,7 @@ def works(what: str, tried_on: str, note: str = "") -> Callable[[Callable[[], No
     return register
 
 
-def refused(what: str, tried_on: str, note: str, error: type[Exception], message: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
+def refused(what: str, tried_on: str, note: str, error: type[Exception], message: str) -> Register:
     """Registers a row that is refused with an error."""
 
     def register(function: Callable[[], None]) -> Callable[[], None]:

@@ -1,7 +1,4 @@
-"""Qwen-Image: joint attention, the text first, latents packed; two calls a step, the conditional one first.
-
-The prompt stands in a chat template, of which the denoiser gets what follows the first 34 tokens.
-"""
+"""Qwen-Image: joint attention, the text first, latents packed; of the prompt's template the first 34 tokens are dropped."""
 
 from collections.abc import Mapping
 from typing import Any

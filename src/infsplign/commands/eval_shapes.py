@@ -8,7 +8,7 @@ import typer
 from infsplign.commands.models import load_pipeline
 from infsplign.commands.options import check_guidance_scale
 from infsplign.config import GuidanceConfig
-from infsplign.shapes.defaults import GUIDANCE_SCALE, STEPS
+from infsplign.shapes.defaults import PRESETS
 
 
 def eval_shapes(
@@ -18,12 +18,12 @@ def eval_shapes(
         str, typer.Option(help="Methods to compare, with commas between; differences are from the first.")
     ] = "unguided,infsplign",
     split: Annotated[Literal["tune", "heldout"], typer.Option(help="Prompts to choose options by, or prompts to report.")] = "heldout",
-    model: Annotated[str, typer.Option(help="A shipped model (shapes), or the folder of one trained on the shapes world.")] = "shapes",
+    model: Annotated[str, typer.Option(help="shapes, shapes-pixart or shapes-sd3, or the folder of a model of their world.")] = "shapes",
     out: Annotated[
         Path, typer.Option(help="Folder of the run. A run with the same settings that it holds is gone on with, any other is refused.")
     ] = Path("out/eval-shapes"),
-    steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = STEPS,
-    guidance_scale: Annotated[float, typer.Option(help="Classifier-free guidance.")] = GUIDANCE_SCALE,
+    steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps; the model's own if not given.")] = None,
+    guidance_scale: Annotated[float | None, typer.Option(help="Classifier-free guidance; the model's own if not given.")] = None,
     scale: Annotated[float | None, typer.Option(min=0, help="Strength of the spatial guidance (eta) of every guided method.")] = None,
     batch: Annotated[int, typer.Option(min=1, help="Images made at once.")] = 8,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps; auto takes the best there is.")] = "auto",
@@ -38,13 +38,18 @@ def eval_shapes(
     from infsplign.evaluation.shapes_runner import RESULTS, TABLE, evaluate_shapes
     from infsplign.evaluation.store import check_writable
 
-    chosen = choose_methods(methods, scale)
+    choose_methods(methods, scale)
     prompts_shapes.prompts(split, prompts)
-    check_guidance_scale(guidance_scale)
+    if guidance_scale is not None:
+        check_guidance_scale(guidance_scale)
     check_writable(out)
     pipe = load_pipeline(model, device=device, dtype=dtype)
-    describe(pipe)  # refuses what cannot be guided before anything is made
-    sampler = PipelineSampler(pipe, steps=steps, guidance_scale=guidance_scale)
+    family = describe(pipe).family  # refuses what cannot be guided before anything is made
+    preset = PRESETS.get(model) or next((p for p in PRESETS.values() if p.folder == family), PRESETS["shapes"])
+    chosen = choose_methods(methods, scale, preset.config)
+    steps = preset.steps if steps is None else steps
+    guidance_scale = preset.guidance_scale if guidance_scale is None else guidance_scale
+    sampler = PipelineSampler(pipe, steps=steps, guidance_scale=guidance_scale, call=preset.call)
     try:
         results = evaluate_shapes(sampler, out, count=prompts, images=images, methods=chosen, split=split, batch=batch, progress=progress)
     except KeyboardInterrupt:
@@ -53,8 +58,10 @@ def eval_shapes(
     typer.echo(f"{out / TABLE}, {out / RESULTS}")
 
 
-def choose_methods(names: str, scale: float | None = None) -> dict[str, GuidanceConfig | None]:
+def choose_methods(names: str, scale: float | None = None, own: GuidanceConfig | None = None) -> dict[str, GuidanceConfig | None]:
     """The options of methods named with commas between; `scale`, where given, replaces that of every guided one.
+
+    `own` are the constants of the model, which "infsplign" stands for.
 
     Raises:
         ValueError: no name, an unknown one, or one twice.
@@ -65,5 +72,5 @@ def choose_methods(names: str, scale: float | None = None) -> dict[str, Guidance
     unknown = [name for name in asked if name not in METHODS]
     if unknown or not asked or len(set(asked)) != len(asked):
         raise ValueError(f"`--methods` must be one or more of {', '.join(METHODS)}, each once, got {names!r}")
-    configs = {name: METHODS[name] for name in asked}
+    configs = {name: own if name == "infsplign" and own is not None else METHODS[name] for name in asked}
     return {name: c.with_(scale=scale) if c is not None and scale is not None else c for name, c in configs.items()}

@@ -13,6 +13,7 @@ import typer
 
 from infsplign import __version__
 from infsplign.adapters import backbone_for
+from infsplign.adapters.text import signature_default
 from infsplign.commands.models import defaults_for
 from infsplign.commands.options import GenerateOptions, Pair, Triples
 from infsplign.config import GuidanceConfig
@@ -32,13 +33,18 @@ class Job:
     def __init__(self, pipe: Any, options: GenerateOptions, scene: Scene, triples: Triples | None) -> None:
         self.pipe, self.options, self.scene, self.triples = pipe, options, scene, triples
         self.description = describe(pipe)
-        defaults = defaults_for(options.model, self.description.family)
-        self.steps = options.steps if options.steps is not None else defaults.steps
-        self.guidance_scale = options.guidance_scale if options.guidance_scale is not None else defaults.guidance_scale
+        defaults = defaults_for(options.model)
+        self.steps = self._chosen("num_inference_steps", options.steps, defaults.steps)
+        self.guidance_scale = self._chosen("guidance_scale", options.guidance_scale, defaults.guidance_scale)
+        self.call = defaults.call
         config = defaults.config or self.description.config
         self.config = config if options.scale is None else config.with_(scale=options.scale)
         self.token_indices: Any = ()
         self.guide()  # an object that is not in the prompt, or is cut off, is said before anything is sampled
+
+    def _chosen(self, argument: str, asked: Any, preset: Any) -> Any:
+        """What is asked for, else the preset, else what the pipeline's call takes by itself."""
+        return next((value for value in (asked, preset) if value is not None), signature_default(self.pipe, argument))
 
     def guide(self, *, keep_maps: bool = False) -> PipelineGuidance:
         """Guidance of one call of the pipeline."""
@@ -47,12 +53,11 @@ class Job:
     def sample(self, number: int, method: str) -> Any:
         """Image `number`. The seed is drawn on the CPU, so that it gives the same noise on every device."""
         options = self.options
-        given = {"negative_prompt": options.negative_prompt, **self.size()}
+        given = {"negative_prompt": options.negative_prompt, "guidance_scale": self.guidance_scale, **self.size(), **self.call}
         self.pipe.set_progress_bar_config(desc=f"{method} {number + 1} of {options.images}", disable=None, unit="step")
         return self.pipe(
             options.prompt,
             num_inference_steps=self.steps,
-            guidance_scale=self.guidance_scale,
             generator=torch.Generator("cpu").manual_seed(options.seed + number),
             **{name: value for name, value in given.items() if value is not None},
         ).images[0]
@@ -62,7 +67,8 @@ class Job:
         options = self.options
         if options.height is None and options.width is None:
             return {}
-        side = getattr(self.pipe, backbone_for(self.pipe).denoiser).config.sample_size
+        denoiser = getattr(self.pipe, backbone_for(self.pipe).denoiser)
+        side = denoiser.config.get("sample_size") or self.pipe.default_sample_size
         own = [int(n) * self.pipe.vae_scale_factor for n in ((side, side) if isinstance(side, int) else side)]
         return {"height": options.height or own[0], "width": options.width or own[1]}
 
@@ -71,7 +77,7 @@ class Job:
         typer.echo(f"asked: {', '.join(relation_texts(self.scene))}")
         typer.echo(
             f"model: {self.options.model} ({self.description.pipeline}) on {self.pipe.device}, {self.dtype}; {self.steps} steps, "
-            f"guidance scale {self.guidance_scale:g}, scale {self.config.scale:g}"
+            f"guidance scale {self.guidance_scale}, scale {self.config.scale:g}"
         )
 
     @property

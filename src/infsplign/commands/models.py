@@ -4,14 +4,15 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from infsplign.config import GuidanceConfig
-from infsplign.shapes.loading import SHIPPED, load
+from infsplign.shapes.defaults import PRESETS
+from infsplign.shapes.loading import load, shipped
 
 DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -19,11 +20,12 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 @dataclass(frozen=True)
 class Defaults:
-    """What a model is sampled with where nothing is asked for. `config` None is the family's preset."""
+    """What a model is sampled with where nothing is asked for. `config` None is the family's preset, other None the pipeline's own."""
 
-    steps: int
-    guidance_scale: float
+    steps: int | None
+    guidance_scale: float | None
     config: GuidanceConfig | None
+    call: Mapping[str, Any] = field(default_factory=dict)
 
 
 def load_pipeline(model: str, *, device: str = "auto", dtype: str = "auto") -> Any:
@@ -40,7 +42,7 @@ def load_pipeline(model: str, *, device: str = "auto", dtype: str = "auto") -> A
     """
     if dtype not in (*DTYPES, "auto"):
         raise ValueError(f"`--dtype` must be fp32, fp16, bf16 or auto, got {dtype!r}")
-    folder = None if model in SHIPPED else model_folder(model)
+    folder = None if model in shipped() else model_folder(model)
     import torch
     from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 
@@ -48,8 +50,8 @@ def load_pipeline(model: str, *, device: str = "auto", dtype: str = "auto") -> A
     if dtype == "auto":
         dtype = "fp16" if place.type == "cuda" else "fp32"
     torch_dtype = getattr(torch, DTYPES[dtype])
-    with quiet(bars=folder is None and model not in SHIPPED and sys.stderr.isatty()):
-        if model in SHIPPED:
+    with quiet(bars=folder is None and model not in shipped() and sys.stderr.isatty()):
+        if model in shipped():
             return load(model, dtype=torch_dtype).to(place)
         try:
             return DiffusionPipeline.from_pretrained(str(folder or model), dtype=torch_dtype).to(place)
@@ -75,7 +77,8 @@ def model_folder(model: str) -> Path | None:
     if model.startswith((".", "~", os.sep)) or model.count("/") > 1:
         raise FileNotFoundError(f"there is no model folder {model!r}")
     if not _HUB_ID.fullmatch(model):
-        raise ValueError(f"`--model` must be {', '.join(SHIPPED)} (shipped), a local folder, or a hub id such as owner/name; got {model!r}")
+        names = ", ".join(shipped())
+        raise ValueError(f"`--model` must be {names} (shipped), a local folder, or a hub id such as owner/name; got {model!r}")
     return None
 
 
@@ -98,13 +101,12 @@ def choose_device(name: str) -> Any:
     return place
 
 
-def defaults_for(model: str, family: str) -> Defaults:
-    """Steps, guidance scale and options: the shipped model's own, else the paper's for the family."""
-    if model in SHIPPED:
-        from infsplign.shapes.defaults import CONFIG, GUIDANCE_SCALE, STEPS
-
-        return Defaults(STEPS, GUIDANCE_SCALE, CONFIG)
-    return Defaults(50, 5.0 if family == "sdxl" else 7.5, None)
+def defaults_for(model: str) -> Defaults:
+    """Steps, guidance scale and options: a shipped model's own, else the pipeline's and the paper's for the family."""
+    if model in PRESETS:
+        preset = PRESETS[model]
+        return Defaults(preset.steps, preset.guidance_scale, preset.config, preset.call)
+    return Defaults(None, None, None)
 
 
 @contextmanager

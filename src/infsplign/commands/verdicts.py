@@ -7,7 +7,7 @@ from typing import Any
 from PIL import Image
 
 from infsplign.core.relations import Scene
-from infsplign.shapes.loading import SHIPPED
+from infsplign.shapes.loading import shipped
 
 TICK, CROSS = "\u2713", "\u2717"
 
@@ -82,7 +82,7 @@ def judged(model: str, scene: Scene, seeds: Sequence[int], images: Mapping[str, 
     """
     from infsplign.shapes.nouns import NAMES
 
-    if model not in SHIPPED:
+    if model not in shipped():
         return Verdicts(reason=f"the detector knows only what the shipped model draws, and {model!r} is another model")
     nouns = [" ".join(name.lower().split()) for name in scene.objects]
     if strange := [repr(name) for name, noun in zip(scene.objects, nouns, strict=True) if noun not in NAMES]:

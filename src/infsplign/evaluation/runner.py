@@ -1,6 +1,6 @@
 """Makes the images of a list of tasks, whatever they are for; started again, it makes those that are missing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -94,12 +94,13 @@ class PipelineSampler:
         pipe: the pipeline; its own scheduler is used.
         steps: denoising steps.
         guidance_scale: of classifier-free guidance.
+        call: further arguments of the pipeline's call.
     """
 
-    def __init__(self, pipe: Any, *, steps: int, guidance_scale: float) -> None:
+    def __init__(self, pipe: Any, *, steps: int, guidance_scale: float, call: Mapping[str, Any] | None = None) -> None:
         if steps < 1:
             raise ValueError(f"`steps` must be >= 1, got {steps}")
-        self.pipe, self.steps, self.guidance_scale = pipe, steps, guidance_scale
+        self.pipe, self.steps, self.guidance_scale, self.call = pipe, steps, guidance_scale, dict(call or {})
 
     def settings(self) -> dict[str, Any]:
         """What decides the images, besides prompt, seed and guidance."""
@@ -115,6 +116,7 @@ class PipelineSampler:
             "scheduler": {"class": type(self.pipe.scheduler).__name__} | scheduler,
             "steps": self.steps,
             "guidance_scale": float(self.guidance_scale),
+            "call": self.call,
             "source": guidance_source(),
         }
 
@@ -129,6 +131,6 @@ class PipelineSampler:
         try:
             with guide(self.pipe, list(texts), config=config) if config else nullcontext():
                 options = {"num_inference_steps": self.steps, "guidance_scale": self.guidance_scale, "generator": generators}
-                return self.pipe(list(texts), output_type="pil", **options).images
+                return self.pipe(list(texts), output_type="pil", **options, **self.call).images
         finally:
             self.pipe.set_progress_bar_config(**bars)

@@ -19,7 +19,8 @@ from infsplign.shapes import blobs, detector, nouns
 from infsplign.shapes.defaults import CONFIG
 
 METHODS: dict[str, GuidanceConfig | None] = {"unguided": None, "infsplign": CONFIG, "paper": PAPER}
-"""What can be compared by name: None is the stock pipeline, "paper" its published constants unchanged."""
+"""What can be compared by name: None is the stock pipeline, "infsplign" the model's own constants (here those of the shipped Stable
+Diffusion), "paper" the published ones unchanged."""
 DEFAULT = ("unguided", "infsplign")
 RESULTS, TABLE = "results.json", "table.md"
 

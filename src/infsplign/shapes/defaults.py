@@ -1,11 +1,41 @@
 """How the shipped models are sampled and guided where nothing else is asked for."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
 from infsplign.config import PAPER, GuidanceConfig
 
-STEPS = 30
-"""Denoising steps, of the shipped model's own scheduler (DDPM)."""
-GUIDANCE_SCALE = 5.0
-"""Classifier-free guidance."""
-CONFIG: GuidanceConfig = PAPER.with_(scale=500.0, stop=0.5)
-"""Spatial guidance: the paper's constants with half its scale and over the first half of the steps, the best of the candidates in
-`docs/measured/tune.md`; at the paper's own scale this small model loses objects."""
+T5_LENGTH = 32
+"""Tokens of the T5 segment of the shipped MMDiT."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What a shipped model is called with.
+
+    Attributes:
+        folder: of its weights, in `infsplign/shapes/models`.
+        steps: denoising steps, of its own scheduler.
+        guidance_scale: of classifier-free guidance.
+        config: spatial guidance, the best of the candidates in `docs/measured/tune*.md`, tried on the tune split.
+        call: further arguments of its pipeline's call.
+    """
+
+    folder: str
+    steps: int
+    guidance_scale: float
+    config: GuidanceConfig
+    call: Mapping[str, Any] = field(default_factory=dict)
+
+
+PRESETS: Mapping[str, Preset] = {
+    # the paper's constants with half its scale and over the first half of the steps; at its own scale this small model loses objects
+    "shapes": Preset("sd", 30, 5.0, PAPER.with_(scale=500.0, stop=0.5)),
+    "shapes-pixart": Preset(
+        "pixart", 30, 5.0, PAPER.with_(scale=500.0, stop=0.5), {"clean_caption": False, "use_resolution_binning": False}
+    ),
+    "shapes-sd3": Preset("sd3", 30, 5.0, PAPER.with_(scale=500.0, stop=0.5), {"max_sequence_length": T5_LENGTH}),
+}
+CONFIG, STEPS, GUIDANCE_SCALE = PRESETS["shapes"].config, PRESETS["shapes"].steps, PRESETS["shapes"].guidance_scale
+"""Those of the shipped Stable Diffusion."""

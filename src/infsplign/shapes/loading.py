@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+from infsplign.shapes.defaults import PRESETS
+
 MODELS = Path(__file__).parent / "models"
-SHIPPED = {"shapes": "sd"}
-"""Name of a shipped model to its folder."""
 
 
-T5_LENGTH = 32
-"""Tokens of the T5 segment of the shipped MMDiT; `max_sequence_length` of its pipeline."""
+def shipped() -> tuple[str, ...]:
+    """Names of the models whose weights are here."""
+    return tuple(name for name, preset in PRESETS.items() if (MODELS / preset.folder / "model_index.json").is_file())
 
 
 def load_vae(dtype: Any, *, flow: bool = False) -> Any:
@@ -26,18 +27,30 @@ def load(name: str = "shapes", *, dtype: Any = None) -> Any:
     """Loads a shipped model as a stock pipeline; nothing is downloaded.
 
     Args:
-        name: one of `SHIPPED`.
+        name: "shapes" (Stable Diffusion), "shapes-pixart" or "shapes-sd3".
         dtype: of the weights; float32 when None.
 
     Raises:
         ValueError: no such model.
     """
     import torch
-    from diffusers import StableDiffusionPipeline
+    from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 
-    if name not in SHIPPED:
-        raise ValueError(f"`name` must be one of {', '.join(SHIPPED)}, got {name!r}")
-    dtype = dtype or torch.float32
-    return StableDiffusionPipeline.from_pretrained(
-        MODELS / SHIPPED[name], vae=load_vae(dtype), dtype=dtype, local_files_only=True, safety_checker=None, requires_safety_checker=False
-    )
+    if name not in shipped():
+        raise ValueError(f"`name` must be one of {', '.join(shipped())}, got {name!r}")
+    folder, dtype = MODELS / PRESETS[name].folder, dtype or torch.float32
+    parts: dict[str, Any] = {"vae": load_vae(dtype, flow=name == "shapes-sd3")}
+    if name == "shapes":
+        parts |= {"safety_checker": None, "requires_safety_checker": False}
+    if name == "shapes-sd3":
+        parts |= _tokenizers(folder)
+    return DiffusionPipeline.from_pretrained(folder, dtype=dtype, local_files_only=True, **parts)
+
+
+def _tokenizers(folder: Path) -> dict[str, Any]:
+    """Both CLIPs of the MMDiT read by the same tokenizer, its T5 by PixArt's: each is kept once."""
+    from transformers import CLIPTokenizer, T5Tokenizer
+
+    clip = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
+    t5 = T5Tokenizer.from_pretrained(MODELS / "pixart" / "tokenizer", local_files_only=True)
+    return {"tokenizer": clip, "tokenizer_2": clip, "tokenizer_3": t5}

@@ -2,10 +2,13 @@
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook
+from torch.overrides import TorchFunctionMode
 
 from infsplign.core.attention import Attention, AttentionSource
 from infsplign.testing.traces_left import marks
@@ -44,189 +47,202 @@ def check_attention_source(
         AssertionError: a check has failed; the message says what was seen and what it means.
     """
     names = (text,) if isinstance(text, str) else tuple(text)
+    _check_untouched(_Trial(make_source, denoiser, *inputs(2, sizes[0])))  # first, while nothing can have been left behind yet
+    _check_every_pass(_Trial(make_source, denoiser, *inputs(1, sizes[0])))
     for size in sizes:
-        sample, kwargs = inputs(3, size)
-        attention = _recorded(make_source, denoiser, sample, kwargs)[1]
-        assert attention, "the source recorded no layer"
-        for layer in attention:
-            _check_sums(layer, len(sample))
-        _check_grid(make_source, denoiser, sample, kwargs, size)
-        _check_rows(make_source, denoiser, sample, kwargs)
-        _check_gradient(make_source, denoiser, sample, kwargs)
+        trial = _Trial(make_source, denoiser, *inputs(3, size))
         for name in names:
-            assert name in kwargs, f"`text` must name keyword arguments that `inputs` returns, got {name!r} and {list(kwargs)}"
-        _check_tokens(make_source, denoiser, sample, kwargs, names)
-    _check_untouched(make_source, denoiser, *inputs(2, sizes[0]))
-    _check_absence(make_source, denoiser, inputs(1, sizes[0])[0])
+            assert name in trial.kwargs, f"`text` must name keyword arguments of `inputs`, got {name!r} and {', '.join(trial.kwargs)}"
+        _check_sums(trial)
+        _check_rows(trial)
+        _check_gradient(trial)
+        _check_tokens(trial, names)
+        _check_grid(trial, size)
     for dtype in dtypes:
-        half = copy.deepcopy(denoiser).to(dtype)
         sample, kwargs = map_tensors(lambda x, dtype=dtype: x.to(dtype) if x.is_floating_point() else x, inputs(2, sizes[0]))
-        for layer in _recorded(make_source, half, sample, kwargs)[1]:
-            _check_sums(layer, len(sample))
-        _check_gradient(make_source, half, sample, kwargs)
+        trial = _Trial(make_source, copy.deepcopy(denoiser).to(dtype), sample, kwargs)
+        _check_sums(trial)
+        _check_gradient(trial)
 
 
-def _recorded(make_source: Any, denoiser: nn.Module, sample: Tensor, kwargs: dict[str, Any]) -> tuple[Tensor, Sequence[Attention], Any]:
-    leaf = sample.detach().clone().requires_grad_()
-    with torch.enable_grad(), make_source(denoiser).record(leaf, **kwargs) as attention:
-        output = denoiser(leaf, **kwargs)
-    return leaf, attention, output
+class _Trial(NamedTuple):
+    """A denoiser with arguments for it, and what makes its source."""
 
+    make_source: Callable[[Any], AttentionSource]
+    denoiser: nn.Module
+    sample: Tensor
+    kwargs: dict[str, Any]
 
-def _weights(layer: Attention, rows: int, objects: Tensor) -> Tensor:
-    """(T, O) as the weights of all rows."""
-    like: Any = layer.like
-    return objects.to(like.device, torch.promote_types(like.dtype, torch.float32)).expand(rows, -1, -1)
+    def attention(self, source: AttentionSource | None = None) -> Sequence[Attention]:
+        """What a source, a new one unless given, records of a pass over `sample`."""
+        with torch.enable_grad():
+            with (source or self.make_source(self.denoiser)).record(self.sample, **self.kwargs) as attention:
+                self.denoiser(self.sample, **self.kwargs)
+            assert torch.is_grad_enabled(), "left behind after a pass: gradients are off"
+        assert attention, "the source recorded no layer"
+        return attention
 
 
 def _token_maps(layer: Attention, rows: int) -> Tensor:
     """The map of each token: (B, T, H, W)."""
-    return layer.object_maps(_weights(layer, rows, torch.eye(layer.text_length)))
+    like: Any = layer.like
+    one_each = torch.eye(layer.text_length, dtype=torch.promote_types(like.dtype, torch.float32), device=like.device)
+    return layer.object_maps(one_each.expand(rows, -1, -1))
 
 
-def _check_sums(layer: Attention, rows: int) -> None:
-    whole = getattr(layer, "probabilities", None)
-    whole = whole() if callable(whole) else whole
-    if whole is not None:
-        sums = whole.detach().sum(-1)
-        assert torch.allclose(sums, torch.ones_like(sums), atol=1e-2), (
-            f"`{layer.layer}`: probabilities must sum to 1 over ALL keys, got {float(sums.min()):.3f} to {float(sums.max()):.3f}; "
-            "take the softmax before you cut out the text"
-        )
-    maps = _token_maps(layer, rows).detach()
-    total = maps.sum(1)
-    assert maps.shape[:2] == (rows, layer.text_length) and maps.ndim == 4, (
-        f"`{layer.layer}`: maps must have shape (rows, tokens, height, width), got {tuple(maps.shape)}"
-    )
-    assert bool(torch.isfinite(maps).all()) and float(maps.min()) >= 0 and float(total.max()) <= 1.01, (
-        f"`{layer.layer}`: the text's share of the attention must lie in [0, 1], got {float(total.min()):.3f} to {float(total.max()):.3f}"
-    )
-    assert float(total.mean()) > 1e-3, f"`{layer.layer}`: hardly any attention goes to the text; are these the text's columns?"
+def _weighted_map(layer: Attention, rows: int) -> Tensor:
+    """One map of all tokens, each with a weight of its own, since all together may be constant: (B, H, W)."""
+    maps = _token_maps(layer, rows)
+    return (maps * torch.linspace(-1, 1, maps.shape[1], device=maps.device)[:, None, None]).sum(1)
 
 
-def _check_grid(make_source: Any, denoiser: nn.Module, sample: Tensor, kwargs: dict[str, Any], size: tuple[int, int]) -> None:
-    leaf, attention, _ = _recorded(make_source, denoiser, sample, kwargs)
-    first = attention[0]
+class _KeyCounts(TorchFunctionMode):
+    """Takes down how many keys each `scaled_dot_product_attention` of the denoiser has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: set[int] = set()
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is F.scaled_dot_product_attention:
+            self.counts.add((args[1] if len(args) > 1 else kwargs["key"]).shape[-2])
+        return func(*args, **(kwargs or {}))
+
+
+def _check_sums(trial: _Trial) -> None:
+    rows, dtype = len(trial.sample), trial.sample.dtype
+    with _KeyCounts() as seen:
+        attention = trial.attention()
     for layer in attention:
-        height, width = _token_maps(layer, len(sample)).shape[-2:]
-        assert abs(height * size[1] - width * size[0]) < max(size), (
-            f"`{layer.layer}`: the grid is {height} x {width} for an image of {size[0]} x {size[1]}; has it been turned, or is a square assumed?"
-        )
-    mixed = torch.linspace(-1, 1, first.text_length).unsqueeze(-1)  # some weighting of the tokens: all together may be constant
-    maps = first.object_maps(_weights(first, len(sample), mixed))[0, 0]
-    height, width = maps.shape
-    edges = {"top": maps[: height // 4 or 1], "bottom": maps[-(height // 4 or 1) :], "left": maps[:, : width // 4 or 1], "right": maps[:, -(width // 4 or 1) :]}
-    centres = {}
-    for name, edge in edges.items():
-        (gradient,) = torch.autograd.grad(edge.sum(), leaf, retain_graph=True)
-        centres[name] = _centre(gradient[0].float().abs(), (height, width))
-    for before, after, axis in (("top", "bottom", 0), ("left", "right", 1)):
-        moved = centres[after][axis] - centres[before][axis]
-        assert moved > 0.02, (
-            f"`{first.layer}`: the {after} of the map must depend on the {after} of the image, but what the {before} and the {after} of the "
-            f"map depend on lies {moved:+.3f} image sizes apart; is the grid row by row, is the image's part of the queries the right one?"
-        )
+        name, maps = layer.layer, _token_maps(layer, rows).detach()
+        expected = (4, rows, layer.text_length)
+        assert (maps.ndim, *maps.shape[:2]) == expected, f"`{name}`: maps must be (rows, tokens, height, width), got {tuple(maps.shape)}"
+        assert bool(torch.isfinite(maps).all()), f"`{name}`: the maps in {dtype} are not finite; take the softmax in float32"
+        whole: Any = getattr(layer, "probabilities", None)
+        whole = whole() if callable(whole) else whole
+        if whole is not None:
+            sums, keys = whole.detach().sum(-1), whole.shape[-1]
+            # cut to the text although the denoiser attends to text and image together
+            part = keys == layer.text_length and keys not in seen.counts and keys + maps[0, 0].numel() in seen.counts
+            assert (float(sums.max()) < 0.9999) if part else torch.allclose(sums, torch.ones_like(sums), atol=1e-2), (
+                f"`{name}`: probabilities must sum to 1 over ALL keys{', to less over the text alone' if part else ''}, got "
+                f"{float(sums.min()):.3f} to {float(sums.max()):.3f}; take the softmax before you cut out the text"
+            )
+        share = maps.sum(1)
+        least, most = float(maps.min()), float(share.max())
+        assert 0 <= least <= most <= 1.01, f"`{name}`: the text's share of the attention must lie in [0, 1], got {least:.3f} to {most:.3f}"
+        assert float(share.mean()) > 1e-3, f"`{name}`: hardly any attention goes to the text; are these the text's columns?"
 
 
-def _centre(field: Tensor, grid: tuple[int, int]) -> tuple[float, float]:
-    """(y, x) of a positive field (C, H, W), or (positions, C) row by row, in image sizes."""
-    plane = field.sum(0) if field.ndim == 3 else field.sum(-1).reshape(grid)
-    y, x = (torch.linspace(0, 1, n, device=plane.device) for n in plane.shape)
-    return float((plane.sum(1) * y).sum() / plane.sum()), float((plane.sum(0) * x).sum() / plane.sum())
+def _check_gradient(trial: _Trial) -> None:
+    leaf, row, dtype = trial.sample.detach().clone().requires_grad_(), len(trial.sample) // 2, trial.sample.dtype
+    for layer in trial._replace(sample=leaf).attention():
+        name, maps = layer.layer, _weighted_map(layer, len(leaf))
+        assert maps.requires_grad, f"`{name}`: the maps in {dtype} have no gradient to the sample; detached, or recorded under `no_grad`?"
+        ramp = torch.linspace(-1, 1, maps.shape[-1], device=maps.device)
+        (gradient,) = torch.autograd.grad(1e4 * (maps[row] * ramp).sum(), leaf, retain_graph=True, materialize_grads=True)
+        others = gradient[torch.arange(len(leaf)) != row]
+        assert bool(torch.isfinite(gradient).all()), f"`{name}`: the gradient in {dtype} is not finite"
+        assert float(gradient[row].abs().max()) > 0, f"`{name}`: no gradient reaches the sample in {dtype}"
+        assert float(others.abs().max()) == 0, f"`{name}`: the gradient of row {row} reaches other rows of the sample"
 
 
-def _check_rows(make_source: Any, denoiser: nn.Module, sample: Tensor, kwargs: dict[str, Any]) -> None:
-    rows = len(sample)
-    together = _recorded(make_source, denoiser, sample, kwargs)[1]
+def _check_rows(trial: _Trial) -> None:
+    rows = len(trial.sample)
+    together = trial.attention()
     for row in range(rows):
         one = slice(row, row + 1)
-        alone = _recorded(make_source, denoiser, sample[one], rows_of(kwargs, one, rows))[1]
+        alone = trial._replace(sample=trial.sample[one], kwargs=rows_of(trial.kwargs, one, rows)).attention()
         for layer, single in zip(together, alone, strict=True):
             assert torch.allclose(_token_maps(layer, rows)[row], _token_maps(single, 1)[0], atol=1e-4), (
                 f"`{layer.layer}`: the maps of row {row} of {rows} differ from those of the row alone; are rows and heads mixed up?"
             )
 
 
-def _check_gradient(make_source: Any, denoiser: nn.Module, sample: Tensor, kwargs: dict[str, Any]) -> None:
-    leaf, attention, _ = _recorded(make_source, denoiser, sample, kwargs)
-    row = len(sample) // 2
-    for layer in attention:
-        maps = layer.object_maps(_weights(layer, len(sample), torch.linspace(-1, 1, layer.text_length).unsqueeze(-1)))
-        assert maps.requires_grad, f"`{layer.layer}`: the maps have no gradient to the sample; was the pass recorded under `no_grad`, or detached?"
-        ramp = torch.linspace(-1, 1, maps.shape[-1], device=maps.device)
-        (gradient,) = torch.autograd.grad(1e4 * (maps[row] * ramp).sum(), leaf, retain_graph=True)
-        others = gradient[torch.arange(len(sample)) != row]
-        assert bool(torch.isfinite(gradient).all()), f"`{layer.layer}`: the gradient in {leaf.dtype} is not finite"
-        assert float(gradient[row].abs().max()) > 0, f"`{layer.layer}`: no gradient reaches the sample in {leaf.dtype}"
-        assert float(others.abs().max()) == 0, f"`{layer.layer}`: the gradient of row {row} reaches other rows of the sample"
-
-
-def _check_tokens(make_source: Any, denoiser: nn.Module, sample: Tensor, kwargs: dict[str, Any], names: Sequence[str]) -> None:
-    before = _recorded(make_source, denoiser, sample, kwargs)[1][0]
-    lengths = [kwargs[name].shape[1] for name in names]
+def _check_tokens(trial: _Trial, names: Sequence[str]) -> None:
+    before, rows = trial.attention()[0], len(trial.sample)
+    lengths = [trial.kwargs[name].shape[1] for name in names]
     assert before.text_length == sum(lengths), (
         f"`{before.layer}`: the text axis must be as long as {' and '.join(names)} together, {sum(lengths)}, got {before.text_length}"
     )
-    offset = 0
-    for name, length in zip(names, lengths, strict=True):
+    for number, (name, length) in enumerate(zip(names, lengths, strict=True)):
         for token in sorted({0, length // 3, length - 1}):
-            planted = kwargs[name].clone()
+            planted, column = trial.kwargs[name].clone(), sum(lengths[:number]) + token
             planted[:, token] = -2 * planted[:, token]
-            after = _recorded(make_source, denoiser, sample, kwargs | {name: planted})[1][0]
-            a, b = (_token_maps(layer, len(sample)).detach().clamp(min=1e-12).log() for layer in (before, after))
-            change = b - a
-            change = (change - change.median(1, keepdim=True).values).abs().mean((0, 2, 3))
-            changed = int(change.argmax())
-            assert changed == offset + token, (
-                f"`{before.layer}`: token {token} of `{name}` was changed, and column {changed} of the maps changed most, not "
-                f"{offset + token}; where does the text begin among the keys?"
+            after = trial._replace(kwargs=trial.kwargs | {name: planted}).attention()[0]
+            a, b = (_token_maps(layer, rows).detach().clamp(min=1e-12).log() for layer in (before, after))
+            change = (b - a - (b - a).median(1, keepdim=True).values).abs().mean((0, 2, 3))
+            assert int(change.argmax()) == column, (
+                f"`{before.layer}`: token {token} of `{name}` was changed, and column {int(change.argmax())} of the maps changed most, not "
+                f"{column}; where does the text begin among the keys?"
             )
-        offset += length
 
 
-def _check_untouched(make_source: Any, denoiser: nn.Module, sample: Tensor, kwargs: dict[str, Any]) -> None:
-    before = marks(denoiser)
+def _check_grid(trial: _Trial, size: tuple[int, int]) -> None:
+    leaf = trial.sample.detach().clone().requires_grad_()
+    attention = trial._replace(sample=leaf).attention()
+    for layer in attention:
+        height, width = _weighted_map(layer, len(leaf)).shape[-2:]
+        assert abs(height * size[1] - width * size[0]) < max(size), (
+            f"`{layer.layer}`: the grid is {height} x {width} for an image of {size[0]} x {size[1]}; turned, or is a square assumed?"
+        )
+    maps = _weighted_map(attention[0], len(leaf))[0]
+    for axis, (before, after) in enumerate((("top", "bottom"), ("left", "right"))):
+        lines = maps.movedim(axis, 0)
+        band = len(lines) // 4 or 1
+        start, stop = (_centre_of_gradient(part.sum(), leaf, maps.shape)[axis] for part in (lines[:band], lines[-band:]))
+        assert stop - start > 0.02, (
+            f"`{attention[0].layer}`: the map's {after} must depend on the image's {after}, but what the map's {before} and {after} depend on "
+            f"lies {stop - start:+.3f} image sizes apart; is the grid row by row, are these the image's queries?"
+        )
+
+
+def _centre_of_gradient(value: Tensor, leaf: Tensor, grid: Sequence[int]) -> tuple[float, float]:
+    """(y, x) of what `value` depends on in the first row, in image sizes; a packed row (positions, C) is read row by row."""
+    (gradient,) = torch.autograd.grad(value, leaf, retain_graph=True)
+    field = gradient[0].float().abs()
+    plane = field.sum(0) if field.ndim == 3 else field.sum(-1).reshape(*grid)
+    y, x = (torch.linspace(0, float(1 / plane.sum()), n, device=plane.device) for n in plane.shape)
+    return float(plane.sum(1) @ y), float(plane.sum(0) @ x)
+
+
+def _check_untouched(trial: _Trial) -> None:
+    make_source, denoiser, sample, kwargs = trial
+    before, run, plain, recorded = marks(denoiser), [], [], []
     with torch.no_grad():
-        plain = denoiser(sample, **kwargs)
+        with register_module_forward_hook(lambda module, _args, _output: run.append(module)):
+            map_tensors(plain.append, denoiser(sample, **kwargs))
         with make_source(denoiser).record(sample, **kwargs):
-            recorded = denoiser(sample, **kwargs)
-    _compare(plain, recorded)
+            map_tensors(recorded.append, denoiser(sample, **kwargs))
+    assert all(torch.equal(a, b) for a, b in zip(plain, recorded, strict=True)), "recording has changed the denoiser's output"
     assert marks(denoiser) == before, f"left behind after a pass: {before.missing(marks(denoiser))}"
-    last = list(denoiser.modules())[-1]
-    handle = last.register_forward_hook(_interrupt)
-    try:
-        during = marks(denoiser)
-        try:
-            with make_source(denoiser).record(sample, **kwargs):
-                denoiser(sample, **kwargs)
-        except _Interruption:
-            pass
-        else:
-            raise AssertionError("the source has swallowed an exception of the denoiser")
-        assert marks(denoiser) == during, f"left behind after an exception: {during.missing(marks(denoiser))}"
-    finally:
-        handle.remove()
-
-
-def _compare(plain: Any, recorded: Any) -> None:
-    pairs: tuple[list[Tensor], list[Tensor]] = ([], [])
-    for tree, found in zip((plain, recorded), pairs, strict=True):
-        map_tensors(found.append, tree)
-    assert all(torch.equal(a, b) for a, b in zip(*pairs, strict=True)), "recording has changed the denoiser's output"
-
-
-def _check_absence(make_source: Any, denoiser: nn.Module, sample: Tensor) -> None:
-    try:
-        with make_source(denoiser).record(sample) as attention:
-            pass
-    except Exception:  # whatever the author likes to raise
-        return
-    raise AssertionError(f"no pass has been run, and the source says nothing and returns {len(attention)} layers: it must raise")
-
-
-class _Interruption(Exception):
-    """Raised in the middle of a pass."""
+    for module in (run[0], run[len(run) // 2], run[-1]):
+        with module.register_forward_hook(_interrupt):
+            during = marks(denoiser)
+            try:
+                with make_source(denoiser).record(sample, **kwargs):
+                    denoiser(sample, **kwargs)
+            except InterruptedError:
+                assert marks(denoiser) == during, f"left behind after an exception: {during.missing(marks(denoiser))}"
+            else:
+                raise AssertionError("the source has swallowed an exception of the denoiser")
 
 
 def _interrupt(*_: Any) -> None:
-    raise _Interruption
+    raise InterruptedError
+
+
+def _check_every_pass(trial: _Trial) -> None:
+    """One source serves all steps of a sampling: it must tell of each pass anew, and of none when there is none."""
+    source = trial.make_source(trial.denoiser)
+    for sample in (trial.sample, -trial.sample):
+        try:
+            with source.record(sample, **trial.kwargs) as attention:
+                pass
+        except Exception:  # whatever the author likes to raise
+            pass
+        else:
+            raise AssertionError(f"no pass has been run, and the source says nothing and returns {len(attention)} layers: it must raise")
+        old, new = ([_token_maps(x, 1) for x in trial._replace(sample=sample).attention(s)] for s in (source, None))
+        equal = [torch.equal(a, b) for a, b in zip(old, new, strict=False)]
+        assert equal == [True] * max(len(old), len(new)), "a used source must give what a new one gives; does it keep maps of old passes?"
