@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 TORCH ?= torch==2.13.0
 BIN := $(VENV)/bin
+export OMP_WAIT_POLICY ?= PASSIVE  # threads that spin while they wait slow each other down where cores are few
 
 .PHONY: demo test lint measure clean
 

@@ -11,7 +11,6 @@ import argparse
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +44,7 @@ def text_blocks(pipe: Any) -> list[str]:
 
 def sample(pipe: Any, preset: Any, asked: Sequence[ShapesPrompt], layers: Any, config: GuidanceConfig, *, keep_maps: bool = False) -> Any:
     """Images of a batch of prompts guided by chosen layers, and the trace."""
-    backbone = replace(backbone_for(pipe), layers=lambda _denoiser: layers)
+    backbone, config = backbone_for(pipe), config.with_(layers=layers)
     scenes = [parse_prompt(p.text) for p in asked]
     read = [expected(pipe, backbone.segments, p.text, scene.objects) for p, scene in zip(asked, scenes, strict=True)]
     with PipelineGuidance(pipe, backbone, scenes, read, config=config, keep_maps=keep_maps) as guidance:

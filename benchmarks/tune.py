@@ -37,7 +37,8 @@ def main() -> None:
     options = parser.parse_args()
     preset = PRESETS[options.model]
     sampler = PipelineSampler(load(options.model), steps=preset.steps, guidance_scale=preset.guidance_scale, call=preset.call)
-    chosen = {name: CANDIDATES[name] for name in options.only}
+    layers = preset.config.layers  # chosen before, by `benchmarks.blocks`
+    chosen = {name: c.with_(layers=layers) if (c := CANDIDATES[name]) is not None else None for name in options.only}
     evaluate_shapes(sampler, options.out, count=options.prompts, images=options.images, methods=chosen, split="tune", batch=16)
     print((options.out / "table.md").read_text())
 

@@ -2,6 +2,7 @@
 
 import runpy
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -68,12 +69,16 @@ def test_both_samplers_solve_the_same_equation_in_the_same_steps(sampled):
 
 def test_the_sampler_finds_its_step_at_every_sigma():
     """A second-order sampler calls the denoiser at the next sigma before the step is over."""
-    sigmas, steps = torch.tensor([9.0, 4.0, 1.0, 0.0]), []
-    unet = lambda x, t, encoder_hidden_states: steps.append(int(t)) or type("Output", (), {"sample": 0 * x})  # noqa: E731
+    sigmas, seen = torch.tensor([9.0, 4.0, 1.0, 0.0]), []
+
+    def unet(x, t, encoder_hidden_states):
+        seen.append(int(t))
+        return SimpleNamespace(sample=0 * x)
+
     model = script("k_euler")["CFGDenoiser"](unet, None, None, sigmas, torch.tensor([30, 20, 10]))
     for sigma in (9.0, 4.0, 4.0, 1.0):
         model(torch.ones(1), torch.tensor(sigma))
-    assert steps[::2] == [30, 20, 20, 10]
+    assert seen == [30, 30, 20, 20, 20, 20, 10, 10]  # without and with the prompt
 
 
 def test_guided_images_obey_the_prompt_more_often():

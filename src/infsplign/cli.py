@@ -1,6 +1,5 @@
 """The command `infsplign`. Nothing heavy is imported before a command runs: `--help` and `--version` answer at once."""
 
-from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -152,8 +151,7 @@ def describe(model: Model = "shapes", device: Device = "cpu", dtype: Dtype = "au
     from infsplign.commands.models import defaults_for, load_pipeline
     from infsplign.description import describe as description_of
 
-    description = description_of(load_pipeline(model, device=device, dtype=dtype))
-    typer.echo(str(replace(description, config=defaults_for(model).config or description.config)))
+    typer.echo(str(description_of(load_pipeline(model, device=device, dtype=dtype), defaults_for(model).config)))
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """How strongly and towards what the sampling is guided: one frozen set of options."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from infsplign.core.losses import CompoundLoss, paper_loss
@@ -22,6 +23,7 @@ class GuidanceConfig:
         update: "epsilon" gives every parametrisation the same shift of the noise; "direct" adds the gradient to whatever the
             model predicts, as the published code does.
         max_gain: cap on the factor that turns a shift of the noise into one of v, x_0 or velocity.
+        layers: level ("coarse", "middle") to the exact names of the attention modules that are read; the family's when None.
 
     Raises:
         ValueError: a value out of range.
@@ -39,6 +41,7 @@ class GuidanceConfig:
     stop: float = 1.0
     update: str = "epsilon"
     max_gain: float = 20.0
+    layers: Mapping[str, tuple[str, ...]] | None = None
 
     def __post_init__(self) -> None:
         for name in ("scale", "alpha", "spatial", "presence", "balance"):

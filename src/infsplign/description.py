@@ -55,8 +55,12 @@ class Description:
         return "\n".join(lines)
 
 
-def describe(pipe: Any) -> Description:
+def describe(pipe: Any, config: GuidanceConfig | None = None) -> Description:
     """Tells how `pipe` would be guided, without running it.
+
+    Args:
+        pipe: the pipeline.
+        config: options; the family's preset when None.
 
     Raises:
         UnsupportedPipelineError: no adapter knows the pipeline.
@@ -64,7 +68,8 @@ def describe(pipe: Any) -> Description:
     """
     backbone = backbone_for(pipe)
     denoiser = uncompiled(getattr(pipe, backbone.denoiser))
-    recorder = backbone.source(denoiser)
+    config = config or backbone.config(denoiser)
+    recorder = backbone.source(denoiser, config.layers)
     return Description(
         family=backbone.name,
         pipeline=type(pipe).__name__,
@@ -77,7 +82,7 @@ def describe(pipe: Any) -> Description:
         layers=tuple(
             TappedLayer(name, level, int(getattr(module, "heads", 0)), own_grid(denoiser, name)) for level, name, module in recorder.layers
         ),
-        config=backbone.config(denoiser),
+        config=config,
     )
 
 

@@ -53,7 +53,7 @@ class PipelineGuidance:
         self.denoiser = uncompiled(getattr(pipe, backbone.denoiser))
         self.scenes = list(scenes)
         self.config = config or backbone.config(self.denoiser)
-        self.source = backbone.source(self.denoiser)
+        self.source = backbone.source(self.denoiser, self.config.layers)
         self.keep_maps = keep_maps
         self.trace: list[StepTrace] = []
         self._attached: ExitStack | None = None

@@ -1,7 +1,8 @@
 """The kit on sources that are right, and on sources with one fault each, whose message must name the fault."""
 
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -17,25 +18,30 @@ WIDTH, T = 16, 7
 LAYERS = {"coarse": ("attention.0",), "middle": ("attention.1",)}
 
 
+def heads(x):
+    return x.unflatten(-1, (2, -1)).transpose(1, 2)
+
+
 class Attention(nn.Module):
-    def __init__(self):
+    def __init__(self, fused):
         super().__init__()
+        self.fused = fused
         self.query, self.key, self.value = (nn.Linear(WIDTH, WIDTH) for _ in range(3))
 
     def forward(self, queries, keys):
-        parts = self.query(queries), self.key(keys), self.value(keys)
-        q, k, v = (x.unflatten(-1, (2, -1)).transpose(1, 2) for x in parts)
-        return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        q, k, v = heads(self.query(queries)), heads(self.key(keys)), heads(self.value(keys))
+        out = F.scaled_dot_product_attention(q, k, v) if self.fused else (q @ k.mT * 8**-0.5).softmax(-1) @ v
+        return out.transpose(1, 2).flatten(2)
 
 
 class Transformer(nn.Module):
     """Two blocks of joint attention over `[image; text]`, or of cross-attention from image to text; patches of 2 x 2."""
 
-    def __init__(self, *, joint):
+    def __init__(self, *, joint, fused):
         super().__init__()
         self.joint = joint
         self.text, self.patches = nn.Linear(8, WIDTH), nn.Conv2d(4, WIDTH, 2, 2)
-        self.attention = nn.ModuleList(Attention() for _ in range(2))
+        self.attention = nn.ModuleList(Attention(fused) for _ in range(2))
         self.mlp = nn.ModuleList(nn.Linear(WIDTH, WIDTH) for _ in range(2))
         self.out = nn.ConvTranspose2d(WIDTH, 4, 2, 2)
         self.never_run = nn.Linear(1, 1)
@@ -68,9 +74,30 @@ def cross(denoiser):
     return AttentionRecorder(denoiser, LAYERS)
 
 
-def check(make_source, *, model=joint, **options):
+class ByHand:
+    """Joint attention from what the projections return, whatever happens to it afterwards."""
+
+    def __init__(self, denoiser, *, queries=slice(0, -T)):
+        self.denoiser, self.queries = denoiser, queries
+
+    @contextmanager
+    def record(self, sample, *_args, **kwargs):
+        seen, result = [], []
+        with ExitStack() as stack:
+            for attention in self.denoiser.attention:
+                for part in (attention.query, attention.key):
+                    stack.enter_context(part.register_forward_hook(lambda _module, _args, output: seen.append(heads(output))))
+            yield result
+        if len(seen) != 4:
+            raise AttentionError("no pass")
+        for level, name, q, k in zip(("coarse", "middle"), ("attention.0", "attention.1"), seen[::2], seen[1::2], strict=True):
+            text = (k.shape[2] - T, k.shape[2])
+            result.append(QueryKeyAttention(q[:, :, self.queries], k, 8**-0.5, text, grid(sample, kwargs), name, level))
+
+
+def check(make_source, *, model=joint, fused=True, **options):
     torch.manual_seed(0)
-    denoiser = Transformer(joint=model is joint).eval()
+    denoiser = Transformer(joint=model is joint, fused=fused).eval()
     check_attention_source(make_source, denoiser, inputs, **options)
 
 
@@ -146,6 +173,11 @@ def test_a_right_source_passes(model):
     check(altered(as_map(), model), model=model)
 
 
+def test_a_right_source_of_a_denoiser_without_fused_attention_passes():
+    check(ByHand, fused=False)
+    check(altered(as_map(), ByHand), fused=False)
+
+
 LAYER_FAULTS = {
     "text one to the left": (lambda a: replace(a, text=(a.text[0] - 1, a.text[1] - 1)), "where does the text begin"),
     "text one shorter": (lambda a: replace(a, text=(a.text[0] + 1, a.text[1])), "as long as encoder_hidden_states"),
@@ -179,8 +211,14 @@ def test_the_wrong_end_of_the_keys_is_named():
         check(lambda denoiser: AttentionRecorder(denoiser, LAYERS, text="first", grid=grid))
 
 
+def test_queries_of_the_text_in_the_map_are_named():
+    check(ByHand)
+    with pytest.raises(AssertionError, match="hardly depends on the image.*are these its queries"):
+        check(partial(ByHand, queries=slice(T, None)))
+
+
 def test_a_grid_that_is_turned_is_named():
-    with pytest.raises(AssertionError, match="8 x 12|12 x 8.*turned, or is a square assumed"):
+    with pytest.raises(AssertionError, match="12 x 8 for an image of 16 x 24; turned, or is a square assumed"):
         check(lambda denoiser: AttentionRecorder(denoiser, LAYERS, text="last", grid=lambda *given: grid(*given)[::-1]))
 
 

@@ -60,13 +60,13 @@ class Backbone:
     template: bool = False
     image_major_masks: bool = False
 
-    def source(self, denoiser: Any) -> AttentionRecorder:
-        """Reads the attention of a denoiser of this family.
+    def source(self, denoiser: Any, layers: Layers | None = None) -> AttentionRecorder:
+        """Reads the attention of a denoiser of this family, in `layers` in place of the family's own where given.
 
         Raises:
             AttentionError: a tapped layer is not there.
         """
-        return AttentionRecorder(denoiser, self.layers(denoiser), text=self.text, grid=self.grid(denoiser))
+        return AttentionRecorder(denoiser, layers or self.layers(denoiser), text=self.text, grid=self.grid(denoiser))
 
     def text_length(self, pipe: Any) -> int | None:
         """Tokens on the text axis when the pipeline is called with nothing but a prompt; None without tokenizers."""

@@ -32,8 +32,8 @@ class Job:
 
     def __init__(self, pipe: Any, options: GenerateOptions, scene: Scene, triples: Triples | None) -> None:
         self.pipe, self.options, self.scene, self.triples = pipe, options, scene, triples
-        self.description = describe(pipe)
         defaults = defaults_for(options.model)
+        self.description = describe(pipe, defaults.config)
         self.steps = self._chosen("num_inference_steps", options.steps, defaults.steps)
         self.guidance_scale = self._chosen("guidance_scale", options.guidance_scale, defaults.guidance_scale)
         self.call = defaults.call

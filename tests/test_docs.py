@@ -1,0 +1,92 @@
+"""The Python of `docs/writing-an-adapter.md` runs as a reader would paste it, and gives what the page says."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+PAGE = (Path(__file__).parents[1] / "docs" / "writing-an-adapter.md").read_text("utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+RESULT = re.compile(r"(unguided|guided) +loss ([\d.]+) -> ([\d.]+) +gap ([+-][\d.]+)")
+
+
+@pytest.fixture(scope="module")
+def page():
+    """The namespace that all blocks leave, run in order, and what they print."""
+    namespace, printed = {}, []
+    generator = torch.get_rng_state()
+    namespace["print"] = lambda *values: printed.append(" ".join(map(str, values)))
+    for number, block in enumerate(BLOCKS):
+        exec(compile(block, f"writing-an-adapter.md, block {number}", "exec"), namespace)
+    torch.set_rng_state(generator)
+    return namespace, printed
+
+
+def test_the_blocks_are_as_long_as_the_page_says():
+    claims = re.findall(r"(\d+) lines:\n\n```python\n(.*?)```", PAGE, re.DOTALL)
+    (model, model_code), (adapter, adapter_code) = claims
+    assert "class SmallMMDiT" in model_code
+    assert "AttentionRecorder(" in adapter_code
+    assert len(model_code.splitlines()) == int(model)
+    assert len(adapter_code.splitlines()) == int(adapter)
+    assert 30 <= int(model) <= 40
+    assert int(adapter) <= 40
+    assert max(len(line) for block in BLOCKS for line in block.splitlines()) <= 140
+
+
+def test_guidance_lowers_the_loss_as_the_page_says(page):
+    namespace, printed = page
+    guided, unguided = namespace["guided"], namespace["unguided"]
+    assert torch.equal(guided[0], unguided[0])  # the same noise
+    assert (guided[-1] < 0.95 * unguided[-1]).all()
+    shown = {name: [float(x) for x in values] for name, *values in RESULT.findall(PAGE)}
+    got = {name: [float(x) for x in values] for name, *values in RESULT.findall("\n".join(printed))}
+    assert set(shown) == set(got) == {"unguided", "guided"}
+    for name, values in shown.items():
+        assert got[name] == pytest.approx(values, abs=0.005)
+
+
+def test_the_wrong_adapter_is_found_as_the_page_says(page):
+    assert page[1][0].startswith("`attention.2`: token 0 of `text` was changed, and column ")
+    assert page[1][0].endswith("where does the text begin among the keys?")
+
+
+def test_both_sources_of_the_page_read_the_same_probabilities(page):
+    """The recorder's from `scaled_dot_product_attention`, and those that the softmax module returns."""
+    namespace, _ = page
+    fused, plain = namespace["model"], namespace["SmallMMDiT"](attention=namespace["PlainAttention"]).eval()
+    plain.load_state_dict(fused.state_dict())
+    sample, kwargs = namespace["inputs"](2, (16, 24))
+    weights = torch.eye(kwargs["text"].shape[1]).expand(2, -1, -1)
+    maps = []
+    for source, model in ((namespace["small_mmdit"], fused), (namespace["SoftmaxSource"], plain)):
+        with source(model).record(sample, **kwargs) as attention:
+            model(sample, **kwargs)
+        assert [layer.layer for layer in attention] == ["attention.2", "attention.3"]
+        maps.append(torch.stack([layer.object_maps(weights) for layer in attention]))
+    assert maps[0].shape == (2, 2, 10, 8, 12)
+    assert torch.allclose(*maps, atol=1e-6)
+
+
+def test_the_backbone_of_the_page_is_the_shipped_one(page):
+    from infsplign.adapters import FAMILIES
+
+    shown, shipped = page[0]["LIKE_SD3"], FAMILIES["sd3"]
+    transformer = page[0]["transformer"]
+    for field in ("segments", "text", "denoiser", "conditional"):
+        assert getattr(shown, field) == getattr(shipped, field)
+    assert shown.layers(transformer) == shipped.layers(transformer)
+
+
+def test_every_field_of_a_backbone_is_explained():
+    from infsplign.adapters import Backbone
+
+    table = PAGE[PAGE.index("| field |") :]
+    explained = {name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+    assert explained == set(Backbone.__dataclass_fields__)
+
+
+def test_links_lead_somewhere():
+    for link in re.findall(r"\]\(([^)#]+)\)", PAGE):
+        assert (Path(__file__).parents[1] / "docs" / link).exists(), link
