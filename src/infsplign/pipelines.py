@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from infsplign.adapters import backbone_for
+from infsplign.adapters import Backbone, backbone_for
 from infsplign.adapters.text import expected
 from infsplign.config import GuidanceConfig
 from infsplign.core.relations import Scene
@@ -23,6 +23,7 @@ def guide(
     token_indices: Sequence[Any] | None = None,
     config: GuidanceConfig | None = None,
     keep_maps: bool = False,
+    backbone: Backbone | None = None,
 ) -> "PipelineGuidance":
     """Guides every call of `pipe` inside a `with` block.
 
@@ -39,6 +40,7 @@ def guide(
             names them first; for a list of prompts one list each. Found from the prompt when None.
         config: options; the family's preset when None.
         keep_maps: keep the object maps of each step in the trace.
+        backbone: an adapter of your own for the pipeline's family; found by the denoiser's class when None.
 
     Raises:
         UnsupportedPipelineError: no adapter knows the pipeline.
@@ -46,7 +48,7 @@ def guide(
         PromptError: the prompt or a relation cannot be read, an object is not in the prompt or cut off.
         ValueError: relations that contradict each other, unknown relations, indices out of range.
     """
-    backbone = backbone_for(pipe)
+    backbone = backbone or backbone_for(pipe)
     if prompt is None and (relations is None or token_indices is None):
         raise PromptError("`prompt` must be given, or both `relations` and `token_indices` (for calls with `prompt_embeds`)")
     many = not (isinstance(prompt, str) or prompt is None)

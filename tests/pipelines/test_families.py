@@ -2,6 +2,7 @@
 
 import functools
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 import torch
@@ -331,3 +332,40 @@ def test_a_cached_transformer_is_refused():
     pipe.transformer.enable_cache(FirstBlockCacheConfig(threshold=0.1))
     with pytest.raises(UnsupportedPipelineError, match="disable_cache"), guide(pipe, LEFT):
         pass
+
+
+def test_an_adapter_from_outside_the_package():
+    """A pipeline whose transformer no family knows by its class."""
+
+    class MyTransformer(torch.nn.Module):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner, self.config, self.dtype, self.device = inner, inner.config, inner.dtype, inner.device
+
+        def forward(self, hidden_states, **kwargs):
+            return self.inner(hidden_states, **kwargs)
+
+    pipe = MAKERS["sd3"]()
+    with guide(pipe, LEFT, config=STRONG):
+        expected = run("sd3", pipe, LEFT)
+    pipe.transformer = MyTransformer(pipe.transformer)
+    with pytest.raises(UnsupportedPipelineError, match="backbone="):
+        guide(pipe, LEFT)
+    mine = replace(FAMILIES["sd3"], name="mine", layers=lambda outer: {
+        level: tuple(f"inner.{name}" for name in names) for level, names in FAMILIES["sd3"].layers(outer.inner).items()
+    })  # fmt: skip
+    with guide(pipe, LEFT, config=STRONG, backbone=mine) as guidance:
+        assert torch.equal(run("sd3", pipe, LEFT), expected)
+    assert all(step.guided for step in guidance.trace)
+
+
+def test_layers_may_be_chosen():
+    pipe = MAKERS["sd3"]()
+    names = ["transformer_blocks.0.attn", "transformer_blocks.3.attn"]
+    layers = {"coarse": (names[0],), "middle": (names[1],)}
+    assert [layer.name for layer in describe(pipe, STRONG.with_(layers=layers)).layers] == names
+    with guide(pipe, LEFT, config=STRONG.with_(layers=layers), keep_maps=True) as guidance:
+        run("sd3", pipe, LEFT)
+    assert [tuple(m.shape) for m in guidance.trace[0].maps] == [(1, 2, 16, 16)] * 2
+    with pytest.raises(AttentionError, match=r"transformer_blocks\.9"):
+        guide(pipe, LEFT, config=STRONG.with_(layers={"coarse": ("transformer_blocks.9.attn",)}))

@@ -68,6 +68,6 @@ def _unet_family(pipe: Any, config: Any) -> Backbone:
 def _message(pipe: Any, what: str) -> str:
     return (
         f"`pipe` must be a pipeline with text cross-attention that an adapter knows, got {type(pipe).__name__} with {what}. "
-        f"Supported: {'; '.join(SUPPORTED)}. For another backbone, build an `AttentionRecorder` from its layers' names and use "
-        "`infsplign.Guidance` in a sampler of your own (docs/writing-an-adapter.md)"
+        f"Supported: {'; '.join(SUPPORTED)}. For another, pass a `Backbone` of your own as `guide(..., backbone=)`, or use "
+        "`infsplign.Guidance` in a sampler of your own: docs/writing-an-adapter.md shows both"
     )

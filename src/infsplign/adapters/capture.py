@@ -211,6 +211,7 @@ def _no_maps(absent: Sequence[tuple[str, nn.Module]]) -> str:
     processors = {type(getattr(module, "processor", module)).__name__ for _, module in absent}
     return (
         f"no attention was seen in {names}: their processor ({', '.join(sorted(processors))}) calls neither "
-        "`scaled_dot_product_attention` nor `to_q` and `to_k`, or the layers were skipped. Use the default processor "
-        "(`denoiser.set_attn_processor(AttnProcessor2_0())`), and switch off xformers, flash back ends and step caches"
+        "`scaled_dot_product_attention` nor `to_q` and `to_k`, or the layers were skipped. In diffusers, use the default "
+        "processor (`denoiser.set_attn_processor(AttnProcessor2_0())`), and switch off xformers, flash back ends and step caches; for a "
+        "model of your own see 'Attention that cannot be watched' in docs/writing-an-adapter.md"
     )

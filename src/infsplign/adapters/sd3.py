@@ -1,7 +1,7 @@
 """Stable Diffusion 3 and 3.5: joint attention, the image first, then `[77 CLIP | T5]`.
 
 The joint module is `attn`; 3.5's `attn2` is the image alone. Under skip-layer guidance the second call of a step is left alone.
-The preset follows `docs/measured/blocks.md`, the sweep over the blocks of the shipped model.
+The middle third of the blocks is tapped.
 """
 
 from typing import Any

@@ -2,16 +2,15 @@
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
-from torch.overrides import TorchFunctionMode
 
-from infsplign.core.attention import Attention, AttentionSource
+from infsplign.core.attention import AttentionSource
 from infsplign.testing.traces_left import marks
+from infsplign.testing.trial import KeyCounts, Trial, band_negated, change, token_maps
 from infsplign.trees import map_tensors, rows_of
 
 Inputs = Callable[[int, tuple[int, int]], tuple[Tensor, dict[str, Any]]]
@@ -47,10 +46,10 @@ def check_attention_source(
         AssertionError: a check has failed; the message says what was seen and what it means.
     """
     names = (text,) if isinstance(text, str) else tuple(text)
-    _check_untouched(_Trial(make_source, denoiser, *inputs(2, sizes[0])))  # first, while nothing can have been left behind yet
-    _check_every_pass(_Trial(make_source, denoiser, *inputs(1, sizes[0])))
+    _check_untouched(Trial(make_source, denoiser, *inputs(2, sizes[0])))  # first, while nothing can have been left behind yet
+    _check_every_pass(Trial(make_source, denoiser, *inputs(1, sizes[0])))
     for size in sizes:
-        trial = _Trial(make_source, denoiser, *inputs(3, size))
+        trial = Trial(make_source, denoiser, *inputs(3, size))
         for name in names:
             assert name in trial.kwargs, f"`text` must name keyword arguments of `inputs`, got {name!r} and {', '.join(trial.kwargs)}"
         _check_sums(trial)
@@ -60,61 +59,17 @@ def check_attention_source(
         _check_grid(trial, size)
     for dtype in dtypes:
         sample, kwargs = map_tensors(lambda x, dtype=dtype: x.to(dtype) if x.is_floating_point() else x, inputs(2, sizes[0]))
-        trial = _Trial(make_source, copy.deepcopy(denoiser).to(dtype), sample, kwargs)
+        trial = Trial(make_source, copy.deepcopy(denoiser).to(dtype), sample, kwargs)
         _check_sums(trial)
         _check_gradient(trial)
 
 
-class _Trial(NamedTuple):
-    """A denoiser with arguments for it, and what makes its source."""
-
-    make_source: Callable[[Any], AttentionSource]
-    denoiser: nn.Module
-    sample: Tensor
-    kwargs: dict[str, Any]
-
-    def attention(self, source: AttentionSource | None = None) -> Sequence[Attention]:
-        """What a source, a new one unless given, records of a pass over `sample`."""
-        with torch.enable_grad():
-            with (source or self.make_source(self.denoiser)).record(self.sample, **self.kwargs) as attention:
-                self.denoiser(self.sample, **self.kwargs)
-            assert torch.is_grad_enabled(), "left behind after a pass: gradients are off"
-        assert attention, "the source recorded no layer"
-        return attention
-
-
-def _token_maps(layer: Attention, rows: int) -> Tensor:
-    """The map of each token: (B, T, H, W)."""
-    like: Any = layer.like
-    one_each = torch.eye(layer.text_length, dtype=torch.promote_types(like.dtype, torch.float32), device=like.device)
-    return layer.object_maps(one_each.expand(rows, -1, -1))
-
-
-def _change(old: Attention, new: Attention, rows: int) -> Tensor:
-    """How much each token gained or lost against the other tokens, in logarithms: (B, T, H, W)."""
-    a, b = (_token_maps(layer, rows).detach().clamp(min=1e-12).log() for layer in (old, new))
-    return (b - a - (b - a).mean(1, keepdim=True)).abs()
-
-
-class _KeyCounts(TorchFunctionMode):
-    """Takes down how many keys each `scaled_dot_product_attention` of the denoiser has."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.counts: set[int] = set()
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is F.scaled_dot_product_attention:
-            self.counts.add((args[1] if len(args) > 1 else kwargs["key"]).shape[-2])
-        return func(*args, **(kwargs or {}))
-
-
-def _check_sums(trial: _Trial) -> None:
+def _check_sums(trial: Trial) -> None:
     rows, dtype = len(trial.sample), trial.sample.dtype
-    with _KeyCounts() as seen:
+    with KeyCounts() as seen:
         attention = trial.attention()
     for layer in attention:
-        name, maps = layer.layer, _token_maps(layer, rows).detach()
+        name, maps = layer.layer, token_maps(layer, rows).detach()
         assert maps.shape[:-2] == (rows, layer.text_length), f"`{name}`: maps must be (rows, tokens, H, W), got {tuple(maps.shape)}"
         assert bool(torch.isfinite(maps).all()), f"`{name}`: the maps in {dtype} are not finite; take the softmax in float32"
         whole: Any = getattr(layer, "probabilities", None)
@@ -133,10 +88,10 @@ def _check_sums(trial: _Trial) -> None:
         assert float(share.mean()) > 1e-3, f"`{name}`: hardly any attention goes to the text; are these the text's columns?"
 
 
-def _check_gradient(trial: _Trial) -> None:
+def _check_gradient(trial: Trial) -> None:
     leaf, row, dtype = trial.sample.detach().clone().requires_grad_(), len(trial.sample) // 2, trial.sample.dtype
     for layer in trial._replace(sample=leaf).attention():
-        name, maps = layer.layer, _token_maps(layer, len(leaf))
+        name, maps = layer.layer, token_maps(layer, len(leaf))
         assert maps.requires_grad, f"`{name}`: the maps in {dtype} have no gradient to the sample; detached, or recorded under `no_grad`?"
         (gradient,) = torch.autograd.grad(1e4 * (maps[row] * torch.randn_like(maps[row])).sum(), leaf, retain_graph=True)
         others = gradient[torch.arange(len(leaf)) != row]
@@ -145,19 +100,19 @@ def _check_gradient(trial: _Trial) -> None:
         assert float(others.abs().max()) == 0, f"`{name}`: the gradient of row {row} reaches other rows of the sample"
 
 
-def _check_rows(trial: _Trial) -> None:
+def _check_rows(trial: Trial) -> None:
     rows = len(trial.sample)
     together = trial.attention()
     for row in range(rows):
         one = slice(row, row + 1)
         alone = trial._replace(sample=trial.sample[one], kwargs=rows_of(trial.kwargs, one, rows)).attention()
         for layer, single in zip(together, alone, strict=True):
-            assert torch.allclose(_token_maps(layer, rows)[row], _token_maps(single, 1)[0], atol=1e-4), (
+            assert torch.allclose(token_maps(layer, rows)[row], token_maps(single, 1)[0], atol=1e-4), (
                 f"`{layer.layer}`: the maps of row {row} of {rows} differ from those of the row alone; are rows and heads mixed up?"
             )
 
 
-def _check_tokens(trial: _Trial, names: Sequence[str]) -> None:
+def _check_tokens(trial: Trial, names: Sequence[str]) -> None:
     before, rows = trial.attention()[0], len(trial.sample)
     lengths = [trial.kwargs[name].shape[1] for name in names]
     assert before.text_length == sum(lengths), (
@@ -168,16 +123,16 @@ def _check_tokens(trial: _Trial, names: Sequence[str]) -> None:
             planted, column = trial.kwargs[name].clone(), sum(lengths[:number]) + token
             planted[:, token] = -2 * planted[:, token]
             after = trial._replace(kwargs=trial.kwargs | {name: planted}).attention()[0]
-            changed = int(_change(before, after, rows).mean((0, 2, 3)).argmax())
+            changed = int(change(before, after, rows).mean((0, 2, 3)).argmax())
             assert changed == column, (
                 f"`{before.layer}`: token {token} of `{name}` was changed, and column {changed} of the maps changed most, not {column}; "
                 "where does the text begin among the keys?"
             )
 
 
-def _check_grid(trial: _Trial, size: tuple[int, int]) -> None:
+def _check_grid(trial: Trial, size: tuple[int, int]) -> None:
     attention, rows = trial.attention(), len(trial.sample)
-    grids = [_token_maps(layer, rows).shape[-2:] for layer in attention]
+    grids = [token_maps(layer, rows).shape[-2:] for layer in attention]
     for layer, (height, width) in zip(attention, grids, strict=True):
         assert abs(height * size[1] - width * size[0]) < max(size), (
             f"`{layer.layer}`: the grid is {height} x {width} for an image of {size[0]} x {size[1]}; turned, or is a square assumed?"
@@ -186,13 +141,13 @@ def _check_grid(trial: _Trial, size: tuple[int, int]) -> None:
     def changes(sample: Tensor) -> list[tuple[str, Tensor]]:
         """Where the maps of each layer change when the denoiser gets `sample`: its name, (H, W)."""
         pairs = zip(attention, trial._replace(sample=sample).attention(), strict=True)
-        return [(old.layer, _change(old, new, rows).sum((0, 1)).clamp(min=1e-12)) for old, new in pairs]
+        return [(old.layer, change(old, new, rows).sum((0, 1)).clamp(min=1e-12)) for old, new in pairs]
 
-    for name, change in changes(-trial.sample):
-        least = float(change.min() / change.median())
+    for name, moved in changes(-trial.sample):
+        least = float(moved.min() / moved.median())
         assert least > 0.12, f"`{name}`: a place of the map hardly depends on the image ({least:.3f} of the median); are these its queries?"
     for axis, way in enumerate(("top to the bottom", "left to the right")):
-        start, end = (changes(_band_negated(trial.sample, grids[0], axis, last=last)) for last in (False, True))
+        start, end = (changes(band_negated(trial.sample, grids[0], axis, last=last)) for last in (False, True))
         for (name, a), (_, b) in zip(start, end, strict=True):
             contrast = (b - a) / (b + a)
             y, x = (torch.linspace(-1, 1, n, device=a.device) for n in a.shape)
@@ -203,16 +158,7 @@ def _check_grid(trial: _Trial, size: tuple[int, int]) -> None:
             )
 
 
-def _band_negated(sample: Tensor, grid: Sequence[int], axis: int, *, last: bool) -> Tensor:
-    """The first or last quarter of the image along an axis times -1; packed samples are (rows, positions, channels)."""
-    sample = sample.clone()
-    image = sample if sample.ndim == 4 else sample.unflatten(1, tuple(grid)).movedim(-1, 1)
-    parts = image.tensor_split(4, dim=2 + axis)
-    parts[-1 if last else 0].neg_()
-    return sample
-
-
-def _check_untouched(trial: _Trial) -> None:
+def _check_untouched(trial: Trial) -> None:
     make_source, denoiser, sample, kwargs = trial
     before, run, plain, recorded = marks(denoiser), [], [], []
 
@@ -238,7 +184,7 @@ def _check_untouched(trial: _Trial) -> None:
                 raise AssertionError("the source has swallowed an exception of the denoiser")
 
 
-def _check_every_pass(trial: _Trial) -> None:
+def _check_every_pass(trial: Trial) -> None:
     """One source serves all steps of a sampling: it must tell of each pass anew, and of none when there is none."""
     source = trial.make_source(trial.denoiser)
     for sample in (trial.sample, -trial.sample):
@@ -249,6 +195,6 @@ def _check_every_pass(trial: _Trial) -> None:
             pass
         else:
             raise AssertionError(f"no pass has been run, and the source says nothing and returns {len(attention)} layers: it must raise")
-        old, new = ([_token_maps(x, 1) for x in trial._replace(sample=sample).attention(s)] for s in (source, None))
+        old, new = ([token_maps(x, 1) for x in trial._replace(sample=sample).attention(s)] for s in (source, None))
         equal = [torch.equal(a, b) for a, b in zip(old, new, strict=False)]
         assert equal == [True] * max(len(old), len(new)), "a used source must give what a new one gives; does it keep maps of old passes?"
