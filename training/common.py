@@ -46,13 +46,14 @@ class Run:
         ema: float = 0.0,
         weight_decay: float = 0.01,
         every: int = 250,
+        rate: Callable[[int], float] | None = None,
     ) -> None:
         self.folder = ROOT / "runs" / name
         self.folder.mkdir(parents=True, exist_ok=True)
         self.modules, self.steps, self.every, self.ema_decay, self.seed = modules, steps, every, ema, seed
         self.parameters = [p for m in modules.values() for p in m.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(self.parameters, lr=lr, weight_decay=weight_decay, betas=(0.9, 0.99))
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda s: cosine(s, steps))
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, rate or (lambda s: cosine(s, steps)))
         self.averaged = {k: copy.deepcopy(m).requires_grad_(False) for k, m in modules.items()} if ema else modules
         self.step, self.seconds = 0, 0.0
         self.checkpoint = CACHE / f"{name}.pt"

@@ -1,6 +1,6 @@
 """Trains the shipped MMDiT: SD3Transformer2DModel with two CLIP encoders and T5, by flow matching on the latents of the shapes world.
 
-    OMP_WAIT_POLICY=PASSIVE python -m training.sd3           (hours on two cores; resumes when interrupted)
+    OMP_NUM_THREADS=1 python -m training.sd3           (hours on two cores; resumes when interrupted)
 
 The CLIP segment has 32 tokens (the tokenizers' own `model_max_length`), the T5 segment `T5_LENGTH`: it is what `shapes.load` asks for.
 """
