@@ -19,7 +19,7 @@ demo: $(VENV)/.ready  ## unguided and guided pictures of one prompt, in demo/
 	$(BIN)/infsplign generate "a heart to the right of a diamond" --images 4 --seed 0 --out demo
 
 test: $(VENV)/.ready  ## all tests
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 lint: $(VENV)/.ready  ## style and types
 	$(BIN)/ruff check .

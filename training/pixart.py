@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python -m training.pixart        (hours on two cores; resumes when interrupted)
 
-In two stretches: 14,000 steps, after which it drew both objects in half of the images, and 6,000 more at a rate that begins at a quarter.
+In two stretches: 14,000 steps, after which it drew both objects in half of the images, and 6,000 more at a rate that begins at a fifth.
 The learned-sigma half of the output is there, as in the real model, and untrained: DPM-Solver and DDPM with fixed variance drop it.
 """
 
