@@ -4,15 +4,16 @@ python -m benchmarks.flops
 """
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import FluxTransformer2DModel, PixArtTransformer2DModel, SD3Transformer2DModel, UNet2DConditionModel
 from torch.utils.flop_counter import FlopCounterMode
 
-from infsplign.adapters import Backbone
-from infsplign.adapters.sd import SD
-from infsplign.adapters.sdxl import SDXL
+from infsplign.adapters import FAMILIES
 from infsplign.core.relations import Scene
 from infsplign.guidance import Guidance, frozen
 
@@ -38,55 +39,96 @@ XL = {
     "addition_time_embed_dim": 256,
     "projection_class_embeddings_input_dim": 2816,
 }
-CASES: dict[str, tuple[dict, Backbone, float]] = {
-    "SD1.5 at 512": (SD15, SD, 1.40),
-    "SD2.1 at 768": (SD21, SD, 1.41),
-    "SDXL at 1024": (XL, SDXL, 1.34),
+PIXART = {"in_channels": 4, "out_channels": 8, "sample_size": 128, "caption_channels": 4096}
+SD3_MEDIUM = {
+    "sample_size": 128,
+    "num_layers": 24,
+    "num_attention_heads": 24,
+    "caption_projection_dim": 1536,
+    "joint_attention_dim": 4096,
+    "pooled_projection_dim": 2048,
+    "pos_embed_max_size": 192,
 }
-"""Name to the UNet's configuration, its family, and the most that a guided step may cost."""
 SCENE = Scene.of([("cat", "left of", "dog")])
+Made = tuple[torch.Tensor, dict[str, Any]]
 
 
-def meta_unet(config: dict) -> UNet2DConditionModel:
-    with torch.device("meta"):
-        return UNet2DConditionModel(**config)
+def empty(*shape: int) -> torch.Tensor:
+    return torch.empty(shape, device="meta")
 
 
-def inputs(unet: UNet2DConditionModel, rows: int) -> tuple[torch.Tensor, dict]:
-    """A sample of `rows` rows and the UNet's other arguments, on the meta device."""
+def unet_inputs(unet: Any, rows: int) -> Made:
     size, width = unet.config.sample_size, unet.config.cross_attention_dim
-    kwargs: dict = {"encoder_hidden_states": torch.empty(rows, 77, width, device="meta")}
+    kwargs: dict[str, Any] = {"timestep": empty(), "encoder_hidden_states": empty(rows, 77, width)}
     if unet.config.addition_embed_type:
-        kwargs["added_cond_kwargs"] = {
-            "text_embeds": torch.empty(rows, 1280, device="meta"),
-            "time_ids": torch.empty(rows, 6, device="meta"),
-        }
-    return torch.empty(rows, 4, size, size, device="meta"), kwargs
+        kwargs["added_cond_kwargs"] = {"text_embeds": empty(rows, 1280), "time_ids": empty(rows, 6)}
+    return empty(rows, 4, size, size), kwargs
 
 
-def count(config: dict, backbone: Backbone) -> dict[str, float]:
-    """FLOPs of an unguided step (batch 2), of a guided one (split plan), and their ratio."""
-    unet = meta_unet(config)
-    timestep = torch.empty((), device="meta")
-    sample, kwargs = inputs(unet, 2)
+def pixart_inputs(_transformer: Any, rows: int) -> Made:
+    added = {"resolution": empty(rows, 2), "aspect_ratio": empty(rows, 1)}
+    text = {"encoder_hidden_states": empty(rows, 120, 4096), "encoder_attention_mask": empty(rows, 120)}
+    return empty(rows, 4, 128, 128), {"timestep": empty(rows), "added_cond_kwargs": added} | text
+
+
+def sd3_inputs(_transformer: Any, rows: int) -> Made:
+    text = {"encoder_hidden_states": empty(rows, 333, 4096), "pooled_projections": empty(rows, 2048)}
+    return empty(rows, 16, 128, 128), {"timestep": empty(rows)} | text
+
+
+def flux_inputs(_transformer: Any, rows: int) -> Made:
+    text = {"encoder_hidden_states": empty(rows, 512, 4096), "pooled_projections": empty(rows, 768), "txt_ids": empty(512, 3)}
+    return empty(rows, 64 * 64, 64), {"timestep": empty(rows), "guidance": empty(rows), "img_ids": empty(64 * 64, 3)} | text
+
+
+class Case(NamedTuple):
+    """A real configuration: its class and options, family, the most that a guided step may cost, its inputs, and rows of a step."""
+
+    kind: Any
+    config: dict[str, Any]
+    family: str
+    budget: float
+    inputs: Callable[[Any, int], Made]
+    rows: int = 2
+
+
+CASES = {
+    "SD1.5 at 512": Case(UNet2DConditionModel, SD15, "sd", 1.40, unet_inputs),
+    "SD2.1 at 768": Case(UNet2DConditionModel, SD21, "sd", 1.41, unet_inputs),
+    "SDXL at 1024": Case(UNet2DConditionModel, XL, "sdxl", 1.34, unet_inputs),
+    "PixArt-XL at 1024": Case(PixArtTransformer2DModel, PIXART, "pixart", 1.37, pixart_inputs),
+    "SD3-medium at 1024": Case(SD3Transformer2DModel, SD3_MEDIUM, "sd3", 1.37, sd3_inputs),
+    "Flux-dev at 1024, one call": Case(FluxTransformer2DModel, {"guidance_embeds": True}, "flux", 1.25, flux_inputs, rows=1),
+}
+
+
+def count(case: Case) -> dict[str, float]:
+    """FLOPs of an unguided step, of a guided one (split plan), and their ratio."""
+    with torch.device("meta"):
+        model = case.kind(**case.config)
+    sample, kwargs = case.inputs(model, case.rows)
     with FlopCounterMode(display=False) as unguided, torch.no_grad():
-        unet(sample, timestep, **kwargs)
-    sample, kwargs = inputs(unet, 1)
+        model(sample, **kwargs)
+    sample, kwargs = case.inputs(model, 1)
 
-    def denoiser(leaf: torch.Tensor, *args, **kwargs):
-        return unet(leaf.view_as(leaf), *args, **kwargs)  # the counter's module hooks do not accept a leaf as input
+    def denoiser(leaf: torch.Tensor, **kwargs: Any) -> Any:
+        return model(leaf.view_as(leaf), **kwargs)  # the counter's module hooks do not accept a leaf as input
 
-    guidance = Guidance(denoiser, backbone.source(unet), SCENE, [[2], [6]], backbone.config(unet))
-    with FlopCounterMode(display=False) as guided, frozen(unet):
-        guidance(sample, timestep, **kwargs)
-        with torch.no_grad():
-            unet(sample, timestep, **kwargs)
+    backbone = FAMILIES[case.family]
+    if case.family == "flux":  # whose adapter reads the size from `img_ids`, and there is nothing to read on the meta device
+        backbone = replace(backbone, grid=lambda _model: lambda _sample, _kwargs: (64, 64))
+    guidance = Guidance(denoiser, backbone.source(model), SCENE, [[2], [6]], backbone.config(model))
+    with FlopCounterMode(display=False) as guided, frozen(model):
+        guidance(sample, **kwargs)
+        if case.rows == 2:
+            with torch.no_grad():
+                model(sample, **kwargs)
     plain, steered = unguided.get_total_flops(), guided.get_total_flops()
     return {"unguided_tflop": plain / 1e12, "guided_tflop": steered / 1e12, "ratio": steered / plain}
 
 
 def main() -> None:
-    results = {name: count(config, backbone) | {"budget": budget} for name, (config, backbone, budget) in CASES.items()}
+    results = {name: count(case) | {"budget": case.budget} for name, case in CASES.items()}
     lines = ["| one step | unguided TFLOP | guided TFLOP | ratio | budget |", "|---|---|---|---|---|"]
     for name, r in results.items():
         lines.append(f"| {name} | {r['unguided_tflop']:.3f} | {r['guided_tflop']:.3f} | {r['ratio']:.3f} | {r['budget']:.2f} |")

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from infsplign.adapters.backbone import Backbone, Layers, middle_blocks, patches
+from infsplign.adapters.backbone import Backbone, Layers, patches, second_quarter
 from infsplign.adapters.rows import first_call
 from infsplign.adapters.text import Segment, unchanged
 
 
 def layers(transformer: Any) -> Layers:
     """`transformer_blocks.N.attn1`."""
-    return middle_blocks("transformer_blocks.{}.attn1", transformer.config.num_layers)
+    return second_quarter("transformer_blocks.{}.attn1", transformer.config.num_layers)
 
 
 COGVIEW4 = Backbone(

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from infsplign.adapters.backbone import Backbone, Layers, middle_blocks, patches
+from infsplign.adapters.backbone import Backbone, Layers, patches, second_quarter
 from infsplign.adapters.text import Segment, unchanged
 
 
 def layers(transformer: Any) -> Layers:
     """`blocks.N.attn2`."""
-    return middle_blocks("blocks.{}.attn2", transformer.config.num_layers)
+    return second_quarter("blocks.{}.attn2", transformer.config.num_layers)
 
 
 HUNYUAN_DIT = Backbone(

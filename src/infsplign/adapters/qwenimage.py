@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from infsplign.adapters.backbone import Backbone, Layers, middle_blocks
+from infsplign.adapters.backbone import Backbone, Layers, second_quarter
 from infsplign.adapters.rows import first_call
 from infsplign.adapters.text import Segment
 
@@ -17,7 +17,7 @@ def texts(pipe: Any, _tokenizer: Any, prompt: str) -> list[str]:
 
 def layers(transformer: Any) -> Layers:
     """`transformer_blocks.N.attn`."""
-    return middle_blocks("transformer_blocks.{}.attn", transformer.config.num_layers)
+    return second_quarter("transformer_blocks.{}.attn", transformer.config.num_layers)
 
 
 def grid(_sample: Tensor, kwargs: Mapping[str, Any]) -> tuple[int, int]:

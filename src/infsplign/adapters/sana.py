@@ -5,7 +5,7 @@ An instruction precedes the prompt in the encoder; the denoiser gets the encoder
 
 from typing import Any
 
-from infsplign.adapters.backbone import Backbone, Layers, middle_blocks, patches
+from infsplign.adapters.backbone import Backbone, Layers, patches, second_quarter
 from infsplign.adapters.text import Segment, preprocessed, signature_default
 
 
@@ -17,7 +17,7 @@ def texts(pipe: Any, tokenizer: Any, prompt: str) -> list[str]:
 
 def layers(transformer: Any) -> Layers:
     """`transformer_blocks.N.attn2`."""
-    return middle_blocks("transformer_blocks.{}.attn2", transformer.config.num_layers)
+    return second_quarter("transformer_blocks.{}.attn2", transformer.config.num_layers)
 
 
 SANA = Backbone(

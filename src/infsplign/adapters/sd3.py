@@ -1,18 +1,17 @@
 """Stable Diffusion 3 and 3.5: joint attention, the image first, then `[77 CLIP | T5]`.
 
 The joint module is `attn`; 3.5's `attn2` is the image alone. Under skip-layer guidance the second call of a step is left alone.
-The middle third of the blocks is tapped.
 """
 
 from typing import Any
 
-from infsplign.adapters.backbone import Backbone, Layers, middle_blocks, patches
+from infsplign.adapters.backbone import Backbone, Layers, patches, second_quarter
 from infsplign.adapters.text import Segment
 
 
 def layers(transformer: Any) -> Layers:
     """`transformer_blocks.N.attn`."""
-    return middle_blocks("transformer_blocks.{}.attn", transformer.config.num_layers)
+    return second_quarter("transformer_blocks.{}.attn", transformer.config.num_layers)
 
 
 SD3 = Backbone(
