@@ -175,8 +175,9 @@ class PipelineGuidance:
 
     def _build(self, kwargs: dict[str, Any]) -> Guidance:
         """The engine of one call of the pipeline, when its text is known."""
-        if self._check_prompt is not None and self.backbone.template:
-            self.token_indices = self._check_prompt.in_tail(kwargs["encoder_hidden_states"].shape[1])
+        if self._check_prompt is not None and self.backbone.dropped is not None:
+            kept = kwargs["encoder_hidden_states"].shape[1]
+            self.token_indices = self._check_prompt.after(self.backbone.dropped(self.pipe, self._check_prompt.length, kept))
         return Guidance(self._forward, self.source, self.scenes, self.token_indices, self.config)
 
     def _warn_of_masks(self, rows: int) -> None:

@@ -77,16 +77,15 @@ class PromptCheck:
                 found.append(positions(prompt, rows, pad))
         except OtherPromptError as error:
             raise PromptError(self._other(error.segment)) from None
-        self._found, self._length = found, max(len(row) for row in first[self.segments[0]])
+        self._found, self.length = found, len(first[self.segments[0]][0])
         return found
 
-    def in_tail(self, length: int) -> list[Positions]:
-        """The latest `positions` on a text axis that is the last `length` tokens of the encoder's.
+    def after(self, dropped: int) -> list[Positions]:
+        """The latest `positions` on a text axis without the first `dropped` of the encoder's tokens.
 
         Raises:
-            PromptError: an object lies before them.
+            PromptError: an object lies among them.
         """
-        dropped = self._length - length
         for prompt, row in zip(self.prompts, self._found, strict=True):
             for phrase, numbers in zip(prompt.phrases, row, strict=True):
                 if numbers[0] < dropped:

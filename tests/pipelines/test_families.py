@@ -14,7 +14,7 @@ from infsplign.testing import check_attention_source
 from infsplign.testing.traces_left import marks
 from tests import tiny
 from tests.adapters_inputs import INPUTS
-from tests.tiny_transformers import MAKERS, run
+from tests.tiny_transformers import MAKERS, byte_tokenizer, run
 
 LEFT, ABOVE = "a circle to the left of a square", "a star fruit above a blue square"
 # equally long: some pipelines pad embeddings to the longest of a batch, without a mask
@@ -272,6 +272,23 @@ def test_sana_without_its_instruction():
     with guide(pipe, LEFT, config=STRONG) as guidance:
         run("sana", pipe, LEFT, complex_human_instruction=None)
     assert guidance.token_indices[0][0][0] == 3
+
+
+def test_qwen_image_drops_its_template_and_nothing_else():
+    """Neither the length of the call, which cuts the text's end, nor padding on either side, which is taken out, moves the words."""
+    pipe = MAKERS["qwenimage"]()
+    with guide(pipe, LEFT, config=STRONG) as guidance:
+        run("qwenimage", pipe, LEFT)
+        whole = guidance.token_indices[0]
+        run("qwenimage", pipe, LEFT, max_sequence_length=max(whole[1]) + 2)
+        assert guidance.token_indices[0] == whole
+        with pytest.raises(ValueError, match="truncated"):
+            run("qwenimage", pipe, LEFT, max_sequence_length=max(whole[1]))
+    pipe.tokenizer = byte_tokenizer(side="left")
+    longer, relations = LEFT + ", on a grey background", [[("circle", "left of", "square")]] * 2
+    with guide(pipe, [LEFT, longer], relations=relations, config=STRONG) as guidance:
+        run("qwenimage", pipe, [LEFT, longer], seed=[0, 1], negative_prompt=[" "] * 2)
+    assert guidance.token_indices == [whole, whole]
 
 
 @pytest.mark.parametrize("name", ["sana", "hunyuandit"])

@@ -46,7 +46,8 @@ class Backbone:
         text, grid: see `AttentionRecorder`; `grid` takes the denoiser and returns what the recorder is given.
         conditional: (pipeline, the denoiser's input, whether a negative prompt was encoded) to the slice of conditional rows.
         layout: how the rows are laid out, for people.
-        template: the encoder's first tokens are a template that does not reach the denoiser: the text axis is the encoder's tail.
+        dropped: (pipeline, number of ids that the encoder got, length of the text axis) to how many of the encoder's first tokens are a
+            template that does not reach the denoiser; None where all tokens do.
         image_major_masks: the pipeline repeats attention masks image by image where rows go prompt by prompt, so that several
             prompts with several images each get each other's masks (a fault of diffusers).
     """
@@ -60,7 +61,7 @@ class Backbone:
     grid: Callable[[Any], Grid | None] = lambda _denoiser: None
     conditional: Callable[[Any, Tensor, bool | None], slice] = doubled_batch
     layout: str = "[uncond; cond] in one batch"
-    template: bool = False
+    dropped: Callable[[Any, int, int], int] | None = None
     image_major_masks: bool = False
 
     def source(self, denoiser: Any, layers: Layers | None = None) -> AttentionRecorder:

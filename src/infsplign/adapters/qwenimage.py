@@ -29,10 +29,10 @@ def grid(_sample: Tensor, kwargs: Mapping[str, Any]) -> tuple[int, int]:
 QWEN_IMAGE = Backbone(
     "qwenimage",
     layers,
-    segments=(Segment(texts=texts, limit="call"),),
+    segments=(Segment(texts=texts, limit="call", unpadded=True),),
     text="first",
     grid=lambda _transformer: grid,
     conditional=first_call,
     layout="two calls, conditional first",
-    template=True,
+    dropped=lambda pipe, _given, _kept: pipe.prompt_template_encode_start_idx,
 )

@@ -25,6 +25,6 @@ SANA = Backbone(
     layers,
     segments=(Segment(texts=texts, limit="call"),),
     grid=lambda transformer: patches(transformer.config.patch_size),
-    template=True,
+    dropped=lambda _pipe, given, kept: given - kept,
     image_major_masks=True,
 )

@@ -51,6 +51,7 @@ class Segment:
         limit: tokens that the pipeline reads when nothing is asked for: a number, "tokenizer" for `model_max_length`, or "call" for
             the default of the pipeline's `max_sequence_length`.
         beside: its tokens have the positions of the segment before (two encoders joined on channels), and do not follow it.
+        unpadded: the pipeline takes padding out again before the denoiser.
     """
 
     tokenizer: str = "tokenizer"
@@ -58,6 +59,7 @@ class Segment:
     texts: Texts = converted
     limit: int | str = "tokenizer"
     beside: bool = False
+    unpadded: bool = False
 
     def length(self, pipe: Any) -> int | None:
         """Tokens that the pipeline reads when nothing is asked for; None where its call does not tell."""
@@ -71,7 +73,7 @@ class Segment:
         """All readings of `prompt` that have the phrases.
 
         Raises:
-            PromptError: no reading has them, or they lie beyond a limit that no argument of the call can raise.
+            PromptError: no reading has them.
         """
         tokenizer = getattr(pipe, self.tokenizer)
         found, errors = [], []
@@ -143,6 +145,7 @@ def positions(read: Expected, rows: Mapping[Segment, Sequence[int]], pad: Mappin
         if placed is None:
             raise OtherPromptError(segment)
         reading, start = placed
+        start = 0 if segment.unpadded else start
         if not segment.beside:
             offset, following = following, following + len(row)
         readable = len(row) - reading.trailing if len(reading.ids) > len(row) else len(row)
