@@ -89,7 +89,7 @@ evaluations = typer.Typer(cls=Evaluations, no_args_is_help=True, add_completion=
 app.add_typer(evaluations, name="eval", help="Measure how often relations come out right.")
 
 Debug = Annotated[bool, typer.Option("--debug", callback=_remember_debug, help="Show the traceback of an error.")]
-Model = Annotated[str, typer.Option(help="shapes, shapes-pixart or shapes-sd3 (shipped), a local folder, or a Hugging Face id.")]
+Model = Annotated[str, typer.Option(help="shapes or shapes-pixart (shipped), a local folder, or a Hugging Face id.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps; auto takes the best there is.")]
 Dtype = Annotated[str, typer.Option(help="fp32, fp16 or bf16; auto is fp16 on cuda and fp32 elsewhere.")]
 

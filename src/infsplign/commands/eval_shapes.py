@@ -18,7 +18,7 @@ def eval_shapes(
         str, typer.Option(help="Methods to compare, with commas between; differences are from the first.")
     ] = "unguided,infsplign",
     split: Annotated[Literal["tune", "heldout"], typer.Option(help="Prompts to choose options by, or prompts to report.")] = "heldout",
-    model: Annotated[str, typer.Option(help="shapes, shapes-pixart or shapes-sd3, or the folder of a model of their world.")] = "shapes",
+    model: Annotated[str, typer.Option(help="shapes, shapes-pixart, or the folder of a model of their world.")] = "shapes",
     out: Annotated[
         Path, typer.Option(help="Folder of the run. A run with the same settings that it holds is gone on with, any other is refused.")
     ] = Path("out/eval-shapes"),
