@@ -8,11 +8,13 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
+
+from training.muon import Muon
 
 ROOT = Path(__file__).parent
 MODELS = ROOT.parent / "src" / "infsplign" / "shapes" / "models"
@@ -47,13 +49,20 @@ class Run:
         weight_decay: float = 0.01,
         every: int = 250,
         rate: Callable[[int], float] | None = None,
+        muon: bool = False,
     ) -> None:
         self.folder = ROOT / "runs" / name
         self.folder.mkdir(parents=True, exist_ok=True)
         self.modules, self.steps, self.every, self.ema_decay, self.seed = modules, steps, every, ema, seed
         self.parameters = [p for m in modules.values() for p in m.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(self.parameters, lr=lr, weight_decay=weight_decay, betas=(0.9, 0.99))
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, rate or (lambda s: cosine(s, steps)))
+        matrices = _inner_matrices(modules.values()) if muon else []
+        held = {id(p) for p in matrices}
+        rest = [p for p in self.parameters if id(p) not in held]
+        self.optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(rest, lr=lr, weight_decay=weight_decay, betas=(0.9, 0.99))]
+        if muon:
+            self.optimizers.append(Muon(matrices, lr=lr, weight_decay=weight_decay))
+        rate = rate or (lambda s: cosine(s, steps))
+        self.schedules = [torch.optim.lr_scheduler.LambdaLR(optimizer, rate) for optimizer in self.optimizers]
         self.averaged = {k: copy.deepcopy(m).requires_grad_(False) for k, m in modules.items()} if ema else modules
         self.step, self.seconds = 0, 0.0
         self.checkpoint = CACHE / f"{name}.pt"
@@ -67,8 +76,8 @@ class Run:
         return {
             "step": self.step,
             "seconds": self.seconds,
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "schedules": [schedule.state_dict() for schedule in self.schedules],
             "modules": {k: m.state_dict() for k, m in self.modules.items()},
             "averaged": {k: m.state_dict() for k, m in self.averaged.items()},
         }
@@ -76,8 +85,10 @@ class Run:
     def _load(self, path: Path) -> None:
         state = torch.load(path, weights_only=True)
         self.step, self.seconds = state["step"], state["seconds"]
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
+        for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
+        for schedule, kept in zip(self.schedules, state["schedules"], strict=True):
+            schedule.load_state_dict(kept)
         for key, module in self.modules.items():
             module.load_state_dict(state["modules"][key])
             self.averaged[key].load_state_dict(state["averaged"][key])
@@ -103,9 +114,10 @@ class Run:
             losses = loss_of(self.step)
             losses["loss"].backward()
             torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
-            self.optimizer.step()
-            self.schedule.step()
-            self.optimizer.zero_grad(set_to_none=True)
+            for optimizer, schedule in zip(self.optimizers, self.schedules, strict=True):
+                optimizer.step()
+                schedule.step()
+                optimizer.zero_grad(set_to_none=True)
             if self.ema_decay:
                 self._average()
             self.step += 1
@@ -144,6 +156,17 @@ class Run:
             writer.writerow([self.step, f"{loss:.6f}", f"{self.seconds:.0f}"])
 
 
+def _inner_matrices(modules: Iterable[torch.nn.Module]) -> list[torch.nn.Parameter]:
+    """Weights of attention and feed-forward inside the blocks: what `Muon` is for. Modulation, embeddings and both ends are AdamW's."""
+    inside = ("transformer_blocks.", "layers.", "block.")
+    return [
+        linear.weight
+        for module in modules
+        for name, linear in module.named_modules()
+        if isinstance(linear, torch.nn.Linear) and any(part in name for part in inside) and "norm" not in name
+    ]
+
+
 def batches(count: int, size: int, seed: int, step: int) -> torch.Tensor:
     """Row numbers of the batch at `step`: every epoch is a fresh permutation, and depends on the seed and step alone."""
     per_epoch = count // size
@@ -167,8 +190,9 @@ def keep(name: str) -> Path:
     state = torch.load(CACHE / f"{name}.pt", weights_only=True)
     for part in ("modules", "averaged"):
         state[part] = {k: {n: t.half() if t.is_floating_point() else t for n, t in m.items()} for k, m in state[part].items()}
-    for averages in state["optimizer"]["state"].values():
-        averages.update({k: t.bfloat16() for k, t in averages.items() if k != "step"})
+    for optimizer in state["optimizers"]:
+        for averages in optimizer["state"].values():
+            averages.update({k: t.bfloat16() for k, t in averages.items() if k != "step"})
     target = ROOT / "runs" / name / KEPT
     torch.save(state, target)
     return target

@@ -52,7 +52,7 @@ def main() -> None:
     transformer, text_encoder, text_encoder_2, text_encoder_3 = modules.values()
     clip_ids = encode(clip, [*captions, ""], CLIP_LENGTH)  # the last row is the empty caption
     t5_ids = t5([*captions, ""], padding="max_length", max_length=T5_LENGTH, truncation=True, return_tensors="pt").input_ids
-    run = Run("sd3", modules, steps=STEPS, lr=1e-3, seed=SEED, ema=0.999)
+    run = Run("sd3", modules, steps=STEPS, lr=1e-3, seed=SEED, ema=0.999, muon=True)
 
     def loss_of(step: int) -> dict[str, torch.Tensor]:
         rows = batches(len(latents), BATCH, SEED, step)
