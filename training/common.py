@@ -60,7 +60,7 @@ class Run:
         rest = [p for p in self.parameters if id(p) not in held]
         self.optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(rest, lr=lr, weight_decay=weight_decay, betas=(0.9, 0.99))]
         if muon:
-            self.optimizers.append(Muon(matrices, lr=lr, weight_decay=weight_decay))
+            self.optimizers.append(Muon(matrices, lr=2 * lr, weight_decay=weight_decay))
         rate = rate or (lambda s: cosine(s, steps))
         self.schedules = [torch.optim.lr_scheduler.LambdaLR(optimizer, rate) for optimizer in self.optimizers]
         self.averaged = {k: copy.deepcopy(m).requires_grad_(False) for k, m in modules.items()} if ema else modules
