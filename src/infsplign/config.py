@@ -1,15 +1,17 @@
 """How strongly and towards what the sampling is guided: one frozen set of options."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from infsplign.core.losses import CompoundLoss, paper_loss
+from infsplign.core.losses import CompoundLoss, LossTerm, paper_loss
 from infsplign.core.penalties import Penalty, gelu
 
 
 @dataclass(frozen=True)
 class GuidanceConfig:
     """Options of guidance. The defaults are those of the published sweep for Stable Diffusion (arXiv 2512.17851).
+
+    The options from `every` on are off by default; `docs/adaptive.md` tells what each does and when to use it.
 
     Attributes:
         scale: eta, factor of the loss gradient that is added to the noise prediction; 0 leaves the pipeline alone.
@@ -24,6 +26,16 @@ class GuidanceConfig:
             model predicts, as the published code does.
         max_gain: cap on the factor that turns a shift of the noise into one of v, x_0 or velocity.
         layers: level ("coarse", "middle") to the exact names of the attention modules that are read; the family's when None.
+        terms: loss terms beside those above, see `infsplign.core.losses.LossTerm`.
+        every: guide each `every`-th step of the guided part.
+        patience: pause a row whose scene has held in this many looks in a row, until it breaks; None never pauses.
+        margin_hold: gap from which on a relation counts as holding, for `patience`.
+        watch_every: while paused, look at each `watch_every`-th step that would be guided.
+        schedule: progress in the guided part, in [0, 1), to a factor of `scale`: a function such as those of `infsplign.weighting`.
+        normalise: scale each row's shift to the RMS of the model's output; `scale` is then the fraction of it.
+        max_shift: bound on the shift's RMS, as a fraction of that of the model's output, row by row.
+        repeats: gradients at one timestep, each at the latents as the shift so far would leave them.
+        repeats_until: part of the sampling in which they are repeated: step i of n when `i / n < repeats_until`.
 
     Raises:
         ValueError: a value out of range.
@@ -42,34 +54,90 @@ class GuidanceConfig:
     update: str = "epsilon"
     max_gain: float = 20.0
     layers: Mapping[str, tuple[str, ...]] | None = None
+    terms: tuple[LossTerm, ...] = ()
+    every: int = 1
+    patience: int | None = None
+    margin_hold: float = 0.0
+    watch_every: int = 1
+    schedule: Callable[[float], float] | None = None
+    normalise: bool = False
+    max_shift: float | None = None
+    repeats: int = 1
+    repeats_until: float = 0.25
 
     def __post_init__(self) -> None:
         for name in ("scale", "alpha", "spatial", "presence", "balance"):
-            value = getattr(self, name)
-            if not 0 <= value < float("inf"):
-                raise ValueError(f"`{name}` must be a finite number >= 0, got {value!r}")
+            self._check(name, "be a finite number >= 0", lambda value: 0 <= value < float("inf"))
         if not 0 <= self.start <= self.stop <= 1:
             raise ValueError(f"`start` and `stop` must satisfy 0 <= start <= stop <= 1, got {self.start!r} and {self.stop!r}")
-        if not 0 <= self.margin <= 1:
-            raise ValueError(f"`margin` must lie in [0, 1], a part of the picture, got {self.margin!r}")
-        if self.update not in ("epsilon", "direct"):
-            raise ValueError(f'`update` must be "epsilon" or "direct", got {self.update!r}')
-        if not self.max_gain > 0:
-            raise ValueError(f"`max_gain` must be > 0, got {self.max_gain!r}")
+        self._check("margin", "lie in [0, 1], a part of the picture", lambda value: 0 <= value <= 1)
+        self._check("margin_hold", "lie in [0, 1], a part of the picture", lambda value: 0 <= value <= 1)
+        self._check("update", 'be "epsilon" or "direct"', lambda value: value in ("epsilon", "direct"))
+        self._check("max_gain", "be > 0", lambda value: value > 0)
+        for name in ("every", "watch_every", "repeats"):
+            self._check(name, "be a whole number >= 1", _counts)
+        self._check("patience", "be None or a whole number >= 1", lambda value: value is None or _counts(value))
+        self._check("max_shift", "be None or a finite number > 0", lambda value: value is None or 0 < value < float("inf"))
+        self._check("repeats_until", "lie in [0, 1], a part of the sampling", lambda value: 0 <= value <= 1)
+        self._check("schedule", "be None or a function from progress to a factor", lambda value: value is None or callable(value))
+        self._check("terms", "be a tuple of `LossTerm`s", _terms)
+        if self.repeats > 1 and self.update != "epsilon":
+            raise ValueError('`repeats` must be 1 with `update="direct"`: where the latents would move is known for a shift of the noise')
+
+    def _check(self, name: str, wanted: str, holds: Callable[..., bool]) -> None:
+        value = getattr(self, name)
+        if not holds(value):
+            raise ValueError(f"`{name}` must {wanted}, got {value!r}")
 
     def with_(self, **changes: object) -> "GuidanceConfig":
         """Returns a copy with some fields changed."""
         return replace(self, **changes)  # type: ignore[arg-type]
 
     def compound(self) -> CompoundLoss:
-        """The loss that these options describe."""
-        return self.loss or paper_loss(
+        """The loss that these options describe.
+
+        Raises:
+            ValueError: one of `terms` has the name of another term.
+        """
+        loss = self.loss or paper_loss(
             alpha=self.alpha, margin=self.margin, spatial=self.spatial, presence=self.presence, balance=self.balance, penalty=self.penalty
         )
+        return replace(loss, terms=(*loss.terms, *self.terms)) if self.terms else loss
 
     def guides(self, step: int, steps: int) -> bool:
-        """Tells whether step `step` of `steps` is guided."""
-        return self.scale != 0 and self.start <= step / max(1, steps) < self.stop
+        """Tells whether step `step` of `steps` is guided, by the guided part and `every`; `patience` may leave it out."""
+        return self.scale != 0 and self.start <= step / max(1, steps) < self.stop and (step - self._first(steps)) % self.every == 0
+
+    def weight(self, step: int, steps: int) -> float:
+        """The factor of `scale` at a guided step.
+
+        Raises:
+            ValueError: `schedule` gives something else than a finite number >= 0.
+        """
+        if self.schedule is None:
+            return 1.0
+        progress = (step / max(1, steps) - self.start) / (self.stop - self.start)
+        factor = float(self.schedule(progress))
+        if not 0 <= factor < float("inf"):
+            raise ValueError(f"`schedule` must give a finite number >= 0, got {factor!r} at progress {progress:g}")
+        return factor
+
+    def gradients(self, step: int, steps: int) -> int:
+        """How many gradients a guided step takes."""
+        return self.repeats if step / max(1, steps) < self.repeats_until else 1
+
+    def _first(self, steps: int) -> int:
+        """Number of the first step of the guided part."""
+        first = int(self.start * steps)
+        return first if first / max(1, steps) >= self.start else first + 1
+
+
+def _terms(value: object) -> bool:
+    return isinstance(value, tuple) and all(isinstance(term, LossTerm) for term in value)
+
+
+def _counts(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 PAPER = GuidanceConfig()

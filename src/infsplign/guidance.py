@@ -12,11 +12,11 @@ from infsplign.config import GuidanceConfig
 from infsplign.core.attention import Attention, AttentionSource, token_weights
 from infsplign.core.losses import LossReport
 from infsplign.core.relations import Scene, SceneArrays, scene_arrays
+from infsplign.loss_scale import LossScale
+from infsplign.pacing import scene_holds
+from infsplign.passes import Passes
 from infsplign.tokens import check_token_indices
 from infsplign.trees import map_tensors
-
-HALF_LOSS_SCALE = 1024.0
-"""Factor of the loss under float16: its gradients, around 1e-6, would otherwise fall below the smallest half number."""
 
 
 class GuidedPass(NamedTuple):
@@ -31,6 +31,13 @@ class GuidedPass(NamedTuple):
 
     output: Any
     gradient: Tensor
+    report: LossReport
+
+
+class WatchedPass(NamedTuple):
+    """What a watched call returns: the denoiser's own output, and the report of its attention, without a graph."""
+
+    output: Any
     report: LossReport
 
 
@@ -50,6 +57,9 @@ class Guidance:
         token_indices: for each prompt, for each object of its scene, positions on the text axis. For a single scene the
             outer list may be left out.
         config: options; the paper's when None.
+
+    Attributes:
+        passes: rows of the denoiser that have been run, by kind.
 
     Raises:
         ValueError: `token_indices` does not fit the scenes.
@@ -74,6 +84,8 @@ class Guidance:
             raise ValueError(f"`token_indices` must give tokens for {counts} objects, got {[len(row) for row in self.token_indices]}")
         self.token_indices = [check_token_indices(row, scene.objects) for row, scene in zip(self.token_indices, self.scenes, strict=True)]
         self._packed: dict[tuple, tuple[Tensor, SceneArrays]] = {}
+        self._loss_scale = LossScale()
+        self.passes = Passes()
 
     def __call__(self, sample: Tensor, *args: Any, **kwargs: Any) -> GuidedPass:
         """Runs the denoiser once over conditional rows.
@@ -89,7 +101,6 @@ class Guidance:
 
         It costs the gradient of all rows: for denoisers that need the others in the same pass, as perturbed-attention guidance does.
         """
-        loss_scale = HALF_LOSS_SCALE if sample.dtype == torch.float16 else 1.0
         with torch.inference_mode(False), torch.enable_grad(), frozen(self.denoiser), weights_kept():
             args, kwargs = map_tensors(_usable, (tuple(args), dict(kwargs)))
             leaf = _usable(sample).detach().requires_grad_()
@@ -100,9 +111,29 @@ class Guidance:
             report = self.measure(seen, rows.stop - rows.start)
             if not report.total.requires_grad:
                 raise ValueError("`source` recorded attention without a gradient to `sample`; is the denoiser run under no_grad inside?")
-            (gradient,) = torch.autograd.grad(report.total.sum() * loss_scale, leaf)
-        gradient = gradient[rows].to(torch.promote_types(gradient.dtype, torch.float32)) / loss_scale
+            (gradient,) = torch.autograd.grad(self._loss_scale.scaled(report.total, leaf.dtype).sum(), leaf)
+        gradient = self._loss_scale.unscaled(gradient[rows])
+        self.passes.guided += len(sample)
         return GuidedPass(map_tensors(Tensor.detach, output), gradient, map_tensors(Tensor.detach, report))
+
+    def watch(self, sample: Tensor, args: Sequence[Any], kwargs: Mapping[str, Any], *, rows: slice | None = None) -> WatchedPass:
+        """Runs the denoiser as it is and reads its attention: the report of `rows`, without a graph and at hardly any cost."""
+        rows = rows or slice(0, len(sample))
+        with torch.no_grad():
+            with self.source.record(sample, *args, **kwargs) as attention:
+                output = self.denoiser(sample, *args, **kwargs)
+            count = rows.stop - rows.start
+            seen = attention if count == len(sample) else [RowsOf(layer, rows, len(sample)) for layer in attention]
+            with torch.inference_mode(False):
+                report = self.measure(seen, count)
+        self.passes.watched += count
+        self.passes.plain += len(sample) - count
+        return WatchedPass(output, report)
+
+    def holds(self, report: LossReport) -> Tensor:
+        """Whether the scene of each row holds in a report of this guidance, by `config.margin_hold`: (B,)."""
+        arrays = next(arrays for key, (_, arrays) in self._packed.items() if key[0] == len(report.total))
+        return scene_holds(report, arrays, slack=self.config.margin_hold)
 
     def measure(self, attention: Sequence[Attention], rows: int) -> LossReport:
         """Computes the loss of recorded attention for `rows` rows."""

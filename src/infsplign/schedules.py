@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from infsplign.core.update import PREDICTIONS
 from infsplign.errors import UnsupportedPipelineError
@@ -40,30 +41,41 @@ def prediction_type(scheduler: Any) -> str:
     return prediction
 
 
-def parametrisation(scheduler: Any, timestep: Any) -> tuple[str, float, float]:
+def parametrisation(scheduler: Any, timestep: Any) -> tuple[str, Tensor | float, Tensor | float]:
     """Returns (prediction, alpha, sigma) at `timestep`, with `x_t = alpha x_0 + sigma eps`.
 
-    Args:
-        scheduler: a diffusers scheduler, before its `step` at `timestep`.
-        timestep: as given to its `step`; fractional timesteps take the nearest coefficients.
+    For "epsilon" these are 1 and 0 at every step: the factor of the shift is 1 whatever the coefficients.
 
     Raises:
         ValueError: the scheduler's `prediction_type` is none of `PREDICTIONS`.
     """
     prediction = prediction_type(scheduler)
-    if prediction == "epsilon":
-        return prediction, 1.0, 0.0  # the factor is 1 whatever the coefficients
-    if prediction == "flow":  # timesteps may be anything (CogView4's are not 1000 sigma); the noise levels are listed
-        sigma = float(scheduler.sigmas[_index(scheduler, timestep)])
-        return prediction, 1.0 - sigma, sigma
-    t = int(torch.as_tensor(timestep).round().clamp(0, len(scheduler.alphas_cumprod) - 1))
-    signal = float(scheduler.alphas_cumprod[t])
-    return prediction, signal**0.5, (1 - signal) ** 0.5
+    return (prediction, 1.0, 0.0) if prediction == "epsilon" else (prediction, *coefficients(scheduler, timestep))
 
 
-def _index(scheduler: Any, timestep: Any) -> int:
-    """Number of the coming step: schedulers find it out in their first `step`."""
+def coefficients(scheduler: Any, timestep: Any) -> tuple[Tensor, Tensor]:
+    """Returns alpha and sigma at `timestep`, with `x_t = alpha x_0 + sigma eps`: numbers on the timestep's device, not waited for.
+
+    Args:
+        scheduler: a diffusers scheduler, before its `step` at `timestep`.
+        timestep: as given to its `step`; fractional timesteps take the nearest coefficients.
+    """
+    timestep = torch.as_tensor(timestep)
+    if prediction_type(scheduler) == "flow":  # timesteps may be anything (CogView4's are not 1000 sigma); the noise levels are listed
+        sigma = _flow_sigma(scheduler, timestep)
+        return 1.0 - sigma, sigma
+    signals = scheduler.alphas_cumprod.to(timestep.device, non_blocking=True)
+    nearest = timestep.double().round().long().clamp(0, len(signals) - 1)
+    signal = signals.index_select(0, nearest.reshape(1))[0]
+    return signal.sqrt(), (1.0 - signal).sqrt()
+
+
+def _flow_sigma(scheduler: Any, timestep: Tensor) -> Tensor:
+    """The noise level of the coming step, whose number schedulers find out in their first `step`."""
     for index in (scheduler.step_index, scheduler.begin_index):
         if index is not None:
-            return int(index)
-    return int(scheduler.index_for_timestep(timestep))
+            return scheduler.sigmas[int(index)]
+    match = scheduler.timesteps.to(timestep.device, non_blocking=True) == timestep
+    number = match.cumsum(0)
+    place = (match & (number == number[-1].clamp(max=2))).int().argmax()  # of equal timesteps the second, as `index_for_timestep` has it
+    return scheduler.sigmas.to(timestep.device, non_blocking=True).index_select(0, place.reshape(1))[0]

@@ -1,6 +1,6 @@
 """What guidance did at each step, kept for looking at it afterwards."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -14,13 +14,20 @@ class StepTrace:
     Attributes:
         step: number of the step, from 0.
         timestep: what the scheduler calls it.
-        guided: False where the options left the step alone; everything below is then None or empty.
+        guided: False where the options left the step alone; everything below is then None or empty, but for a watched step's loss,
+            terms, centroid, variance and maps.
+        watched: attention was read without a gradient, as `patience` does while it pauses.
         loss: (B,), weighted sum of the terms.
         terms: per loss term (B,), unweighted.
         centroid: (B, O, 2), x then y in [0, 1], of each object's attention.
         variance: (B, O).
-        gradient_norm: (B,), L2 norm of the loss gradient with respect to the denoiser's input.
+        gradient_norm: (B,), L2 norm of the loss gradient with respect to the denoiser's input; of their sum where `repeats` took several.
         shift: (B,), root mean square of what was added to the model's prediction.
+        bounded: (B,), what `max_shift` has left of it.
+        weight: what `schedule` made of the step.
+        repeated: loss (B,) at each further gradient of the step.
+        holds: (B,), whether the scene held, where `patience` asks.
+        actions: of each row, "guided", "watched" or "plain", where `patience` tells rows apart.
         maps: object maps a layer, (B, O, H, W) each, where `guide(keep_maps=True)`.
     """
 
@@ -34,10 +41,20 @@ class StepTrace:
     gradient_norm: Tensor | None = None
     shift: Tensor | None = None
     maps: tuple[Tensor, ...] = ()
+    watched: bool = False
+    bounded: Tensor | None = None
+    weight: float = 1.0
+    repeated: tuple[Tensor, ...] = ()
+    holds: Tensor | None = None
+    actions: tuple[str, ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and lists, for JSON; the maps are left out."""
         return {name: _plain(getattr(self, name)) for name in self.__dataclass_fields__ if name != "maps"}
+
+    def read(self) -> "StepTrace":
+        """With the timestep as a number. While the pipeline runs it may be a tensor, whose value would have to be waited for."""
+        return self if isinstance(self.timestep, float) else replace(self, timestep=float(self.timestep))
 
 
 def per_row(x: Tensor, *, mean: bool = False) -> Tensor:
@@ -51,4 +68,6 @@ def _plain(value: Any) -> Any:
         return value.detach().cpu().tolist()
     if isinstance(value, dict):
         return {key: _plain(v) for key, v in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(v) for v in value]
     return value

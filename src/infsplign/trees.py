@@ -36,3 +36,10 @@ def concatenate(parts: list[Any]) -> Any:
     if isinstance(first, list | tuple):
         return type(first)(concatenate(list(values)) for values in zip(*parts, strict=True))
     return first
+
+
+def first_tensor(tree: Any) -> torch.Tensor:
+    """The first tensor of an output: the prediction, in denoisers of diffusers."""
+    found: list[torch.Tensor] = []
+    map_tensors(found.append, tree)
+    return found[0]

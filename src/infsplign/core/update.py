@@ -8,6 +8,8 @@ At a fixed `x_t = alpha x_0 + sigma eps`, adding `delta` to the noise prediction
     flow      +delta / (1 - sigma)       (velocity = eps - x_0, alpha = 1 - sigma)
 """
 
+from array_api_compat import array_namespace
+
 from infsplign.core._namespace import Array
 
 PREDICTIONS = ("epsilon", "v_prediction", "sample", "flow")
@@ -31,20 +33,69 @@ def to_prediction(
     >>> to_prediction(1.0, "v_prediction", alpha=0.5, sigma=0.8)
     2.0
     """
+    return delta if prediction == "epsilon" else gain(prediction, alpha=alpha, sigma=sigma, max_gain=max_gain) * delta
+
+
+def gain(prediction: str, *, alpha: Array | float = 1.0, sigma: Array | float = 0.0, max_gain: float = float("inf")) -> Array | float:
+    """The factor of `to_prediction`, by which a shift of the noise prediction becomes one of the model's output.
+
+    >>> gain("sample", alpha=0.5, sigma=0.75)
+    -1.5
+    """
     if prediction == "epsilon":
-        return delta
+        return 1.0
     if prediction in ("v_prediction", "flow"):
-        return _capped(1.0, alpha, max_gain) * delta
+        return _capped(1.0, alpha, max_gain)
     if prediction == "sample":
-        return -_capped(sigma, alpha, max_gain) * delta
+        return -_capped(sigma, alpha, max_gain)
     raise ValueError(f"`prediction` must be one of {', '.join(PREDICTIONS)}, got {prediction!r}")
+
+
+def rms(x: Array) -> Array:
+    """Root mean square of each row, (B, ...) to (B, 1, ...), also where squares would be too small or too large for the type."""
+    xp = array_namespace(x)
+    axes = tuple(range(1, x.ndim))
+    largest = xp.max(xp.abs(x), axis=axes, keepdims=True)
+    safe = xp.where(largest > 0, largest, xp.ones_like(largest))
+    return largest * xp.sqrt(xp.mean((x / safe) ** 2, axis=axes, keepdims=True))
+
+
+def relative_factor(shift: Array, reference: Array, fraction: float) -> Array:
+    """What makes the RMS of a shift a fraction of the reference's: `fraction * rms(reference) / rms(shift)`, 0 for no shift at all.
+
+    Args:
+        shift: (B, ...).
+        reference: (B, ...), such as the model's output.
+        fraction: >= 0.
+
+    Returns:
+        (B, 1, ...), one factor a row.
+    """
+    xp = array_namespace(shift)
+    size = rms(shift)
+    there = size != 0  # not `> 0`: what is not a number stays so
+    return xp.where(there, fraction * rms(reference) / xp.where(there, size, xp.ones_like(size)), xp.zeros_like(size))
+
+
+def bound_factor(shift: Array, reference: Array, most: float) -> Array:
+    """What keeps the RMS of a shift below a part of the reference's: `min(1, most * rms(reference) / rms(shift))`.
+
+    Returns:
+        (B, 1, ...), one factor a row; 1 where the shift is small enough.
+
+    >>> import numpy
+    >>> bound_factor(numpy.asarray([[3.0], [0.1]]), numpy.asarray([[1.0], [1.0]]), 0.5).tolist()
+    [[0.16666666666666666], [1.0]]
+    """
+    xp = array_namespace(shift)
+    size, allowed = rms(shift), most * rms(reference)
+    within = size <= allowed
+    return xp.where(within, xp.ones_like(size), allowed / xp.where(within, xp.ones_like(size), size))
 
 
 def _capped(numerator: Array | float, denominator: Array | float, most: float) -> Array | float:
     """`min(numerator / denominator, most)` for numbers; arrays are clipped by their own library."""
     if isinstance(numerator, int | float) and isinstance(denominator, int | float):
         return most if denominator == 0 or numerator / denominator > most else numerator / denominator
-    from array_api_compat import array_namespace
-
     ratio = numerator / denominator
     return array_namespace(ratio).clip(ratio, None, most) if most != float("inf") else ratio

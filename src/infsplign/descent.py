@@ -1,0 +1,45 @@
+"""Several gradient steps at one timestep."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from infsplign.guidance import Guidance, GuidedPass
+
+Move = Callable[[Tensor, Any], Tensor]
+"""(sum of gradients so far, the denoiser's output of the conditional rows) to what the latents lose."""
+
+
+def descend(
+    engine: Guidance, sample: Tensor, args: Sequence[Any], kwargs: Mapping[str, Any], *, times: int, move: Move, rows: slice | None = None
+) -> tuple[GuidedPass, tuple[Tensor, ...]]:
+    """Guides one step by `times` gradients, each at the latents as they would be after the shift so far.
+
+    A shift `S` of the noise prediction at a fixed `x_t = alpha x_0 + sigma eps` gives the `x_0` that the unshifted prediction would give
+    at `x_t - sigma S`. So the next gradient is taken there:
+
+        G_1 = grad L(x_t),    G_{k+1} = G_k + grad L(x_t - sigma S(G_k))
+
+    and the noise prediction at `x_t` is shifted by `S(G_times)`. With a plain `S(G) = scale * G` this is gradient descent on the loss
+    with the step `sigma * scale`.
+
+    Args:
+        engine, sample, args, kwargs, rows: see `Guidance.run`.
+        times: gradients, >= 1; each is a pass of the denoiser.
+        move: `(G, output) -> sigma * S(G)`, of the gradient's shape.
+
+    Returns:
+        The first pass with `G_times` in place of its gradient, and the loss (B,) that each further pass found.
+    """
+    first = engine.run(sample, args, kwargs, rows=rows)
+    part, losses = rows or slice(0, len(sample)), []
+    total = first.gradient
+    for _ in range(times - 1):
+        moved = sample[part] - move(total, first.output).to(sample.dtype)
+        whole = torch.cat((sample[: part.start], moved, sample[part.stop :])) if rows else moved
+        further = engine.run(whole, args, kwargs, rows=rows)
+        total = total + further.gradient
+        losses.append(further.report.total)
+    return first._replace(gradient=total), tuple(losses)

@@ -1,0 +1,138 @@
+"""The scheduler's side of a guided pipeline: its `step`, where the shift is added to the model's combined output."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from infsplign.core.update import gain
+from infsplign.errors import NonFiniteGradientError, UnsupportedPipelineError
+from infsplign.late import Late
+from infsplign.pacing import Plan, rows_mask
+from infsplign.pipeline_call import Call, Calls, Pending
+from infsplign.schedules import parametrisation
+from infsplign.shift import Shift, latents_part, shift_of
+from infsplign.trace import StepTrace, per_row
+
+
+class _Shifted(NamedTuple):
+    """A shifted step of which it is not known yet whether it is finite, and what an error about it tells."""
+
+    step: int
+    timestep: Any
+    finite: Late
+    output: Tensor
+    gradient: Tensor
+    latents: Tensor
+
+
+class GuidedScheduler:
+    """Stands in for a scheduler's `step`.
+
+    Whether a shifted output is finite is looked up a step later, when the device has long computed it, or at the last step.
+
+    Args:
+        calls: of the pipeline.
+        step: what it stands in for.
+        keep_maps: keep the object maps in the trace.
+    """
+
+    def __init__(self, calls: Calls, step: Callable[..., Any], *, keep_maps: bool) -> None:
+        self.calls, self.step, self.keep_maps = calls, step, keep_maps
+        self._unchecked: _Shifted | None = None
+
+    def __call__(self, model_output: Tensor, timestep: Any, sample: Tensor, *args: Any, **kwargs: Any) -> Any:
+        """See the scheduler's own `step`.
+
+        Raises:
+            NonFiniteGradientError: an earlier step, or the last one, was shifted to something that is not finite.
+            UnsupportedPipelineError: the shift has another shape than the model's output.
+        """
+        call = self.calls.current()
+        self.check()
+        plan, pending = call.plan or Plan("plain"), call.pending
+        call.plan = call.pending = None
+        if pending is None or pending.gradient is None:
+            call.trace.append(self._looked(call, timestep, plan, pending))
+            return self.step(model_output, timestep, sample, *args, **kwargs)
+        number = len(call.trace)
+        weight = self.calls.config.weight(number, self.calls.steps)
+        shift = self._shift(pending.gradient, model_output, timestep, plan, weight)
+        shifted = model_output + shift.output.to(model_output.dtype)
+        finite = Late(torch.isfinite(shifted).all())
+        self._unchecked = _Shifted(number, timestep, finite, model_output, pending.gradient, sample)
+        if number + 1 >= self.calls.steps:
+            self.check()
+        call.trace.append(self._guided(call, timestep, plan, pending, shift, weight))
+        return self.step(shifted, timestep, sample, *args, **kwargs)
+
+    def check(self) -> None:
+        """Raises `NonFiniteGradientError` where the latest shifted step was not finite."""
+        shifted, self._unchecked = self._unchecked, None
+        if shifted is not None and not shifted.finite.read():
+            message = self._not_finite(shifted)
+            raise NonFiniteGradientError(message, step=shifted.step, latents=shifted.latents)
+
+    def _not_finite(self, shifted: _Shifted) -> str:
+        if not bool(torch.isfinite(shifted.output).all()):
+            what, remedy = "the model's own output", "Run the denoiser in float32 or bfloat16"
+        elif not bool(torch.isfinite(shifted.gradient).all()):
+            what, remedy = "the gradient of the loss", "Run the denoiser in float32 or bfloat16, or guide fewer steps"
+        else:
+            what, remedy = f"the output shifted by scale {self.calls.config.scale:g}", "Lower `scale`"
+        return (
+            f"{what} is not finite at step {shifted.step} (timestep {float(shifted.timestep):g}); the latents before it are in "
+            f"`error.latents`. {remedy}"
+        )
+
+    def _shift(self, gradient: Tensor, output: Tensor, timestep: Any, plan: Plan, weight: float) -> Shift:
+        config, factor = self.calls.config, 1.0
+        if config.update != "direct":
+            prediction, alpha, sigma = parametrisation(self.calls.scheduler, timestep)
+            factor = gain(prediction, alpha=alpha, sigma=sigma, max_gain=config.max_gain)
+        gradient = latents_part(gradient, output)
+        if gradient.shape != output.shape:
+            raise UnsupportedPipelineError(
+                f"the shift has shape {tuple(gradient.shape)}, the model's combined output {tuple(output.shape)}: the denoiser of "
+                f"{type(self.calls.pipe).__name__} lays out rows or channels in a way that family {self.calls.backbone.name!r} does not "
+                "know"
+            )
+        shift = shift_of(gradient, output, config, weight=weight, gain=factor)
+        if plan.shifted is None:
+            return shift
+        mask = rows_mask(plan.shifted, gradient).reshape((-1,) + (1,) * (gradient.ndim - 1))
+        return shift._replace(output=torch.where(mask, shift.output, 0.0))
+
+    # --- the trace -----------------------------------------------------------------------------------------------------
+
+    def _looked(self, call: Call, timestep: Any, plan: Plan, pending: Pending | None) -> StepTrace:
+        if pending is None:
+            return StepTrace(len(call.trace), timestep, guided=False)
+        return StepTrace(len(call.trace), timestep, guided=False, watched=True, **self._seen(plan, pending))
+
+    def _guided(self, call: Call, timestep: Any, plan: Plan, pending: Pending, shift: Shift, weight: float) -> StepTrace:
+        assert pending.gradient is not None
+        return StepTrace(
+            len(call.trace),
+            timestep,
+            guided=True,
+            gradient_norm=per_row(pending.gradient),
+            shift=per_row(shift.output, mean=True),
+            bounded=shift.bounded,
+            weight=weight,
+            repeated=pending.repeated,
+            **self._seen(plan, pending),
+        )
+
+    def _seen(self, plan: Plan, pending: Pending) -> dict[str, Any]:
+        report = pending.report
+        return {
+            "loss": report.total,
+            "terms": report.terms,
+            "centroid": report.centroid,
+            "variance": report.variance,
+            "holds": pending.holds,
+            "actions": plan.rows,
+            "maps": report.maps if self.keep_maps else (),
+        }

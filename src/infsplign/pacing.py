@@ -1,0 +1,110 @@
+"""Which steps are guided, and which of their rows: the plan of each step, made from the options and from whether the scene holds."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from infsplign.config import GuidanceConfig
+from infsplign.core.losses import LossReport, ObjectAttention, gaps
+from infsplign.core.relations import SceneArrays
+from infsplign.late import Late
+
+
+class Plan(NamedTuple):
+    """What is done in one step.
+
+    Attributes:
+        action: "plain" (the denoiser as it is), "watched" (its attention is read) or "guided" (and differentiated): what the row that
+            needs most asks for.
+        rows: the action of each row; None where all rows have the same.
+    """
+
+    action: str
+    rows: tuple[str, ...] | None = None
+
+    def of_row(self, row: int) -> str:
+        return self.action if self.rows is None else self.rows[row]
+
+    @property
+    def shifted(self) -> tuple[bool, ...] | None:
+        """Which rows are shifted; None where all are alike."""
+        return None if self.rows is None else tuple(action == "guided" for action in self.rows)
+
+
+class _Row:
+    """How a row is going: looks in which it has held, one after the other, and guidable steps since it paused."""
+
+    def __init__(self) -> None:
+        self.held = self.idle = 0
+
+
+class Pace:
+    """Plans the steps of one sampling.
+
+    A row is guided until it has held in `patience` looks in a row. It is then left alone, and looked at in each `watch_every`-th step
+    that would be guided; when a look finds it broken it is guided again from the next step on. A look takes effect in the step after
+    it, so that a row goes the same way whatever the other rows of its batch do, and so that its result is asked of the device late.
+
+        pace = Pace(config)
+        for step in range(steps):
+            plan = pace.plan(step, steps)
+            ...                                       # run the denoiser as `plan.action` says
+            pace.saw(guidance.holds(report))          # unless it was "plain"
+    """
+
+    def __init__(self, config: GuidanceConfig) -> None:
+        self.config = config
+        self._rows: list[_Row] | None = None
+        self._looked: tuple[bool, ...] = ()
+        self._seen: Late | None = None
+
+    def plan(self, step: int, steps: int) -> Plan:
+        """The plan of step `step` of `steps`; to be asked once a step, in order."""
+        if not self.config.guides(step, steps):
+            return Plan("plain")
+        self._learn()
+        if self.config.patience is None or self._rows is None:
+            return Plan("guided")
+        actions = tuple(self._action(row) for row in self._rows)
+        self._looked = tuple(action != "plain" for action in actions)
+        most = next(action for action in ("guided", "watched", "plain") if action in actions)
+        return Plan(most, None if len(set(actions)) == 1 else actions)
+
+    def saw(self, holds: Tensor) -> None:
+        """Takes down what a look found: (B,), whether the scene of each row holds."""
+        if self.config.patience is not None:
+            self._seen = Late(holds)
+
+    def _learn(self) -> None:
+        if self._seen is None or self.config.patience is None:
+            return
+        found, self._seen = self._seen.read(), None
+        if self._rows is None or len(self._rows) != len(found):
+            self._rows, self._looked = [_Row() for _ in found], (True,) * len(found)
+        for row, holds, looked in zip(self._rows, found, self._looked, strict=True):
+            if looked and holds:
+                row.held = min(row.held + 1, self.config.patience)
+            elif looked:
+                row.held = row.idle = 0
+
+    def _action(self, row: _Row) -> str:
+        if row.held < (self.config.patience or 0):
+            return "guided"
+        row.idle += 1
+        return "watched" if row.idle % self.config.watch_every == 0 else "plain"
+
+
+def scene_holds(report: LossReport, scene: SceneArrays, *, slack: float) -> Tensor:
+    """Whether every relation of each row has a gap of at least `slack`, by centroids averaged over layers: (B,).
+
+    A row without relations never holds: there is nothing to tell it by.
+    """
+    asked = scene.relation_weight > 0
+    objects = ObjectAttention(report.maps[0], report.maps[0].sum((-2, -1)), report.centroid, report.variance)
+    return ((gaps(objects, scene) >= slack) | ~asked).all(-1) & asked.any(-1)
+
+
+def rows_mask(rows: tuple[bool, ...], like: Tensor) -> Tensor:
+    """(B,) on the device of `like`, without waiting for it."""
+    return torch.tensor(rows).to(like.device, non_blocking=True)

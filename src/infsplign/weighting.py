@@ -1,0 +1,26 @@
+"""Weights over time: from progress in the guided part of the sampling, 0 at its first step and below 1 at its last, to a factor."""
+
+import math
+
+
+def constant(progress: float) -> float:
+    """`w(p) = 1`."""
+    return 1.0
+
+
+def linear_decay(progress: float) -> float:
+    """`w(p) = 1 - p`.
+
+    >>> linear_decay(0.25)
+    0.75
+    """
+    return 1.0 - progress
+
+
+def cosine_decay(progress: float) -> float:
+    """`w(p) = (1 + cos(pi p)) / 2`: nearly 1 early on, nearly 0 at the end.
+
+    >>> cosine_decay(0.5)
+    0.5
+    """
+    return 0.5 * (1.0 + math.cos(math.pi * progress))

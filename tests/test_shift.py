@@ -1,0 +1,112 @@
+"""From gradient to shift: sizes row by row, against their definitions."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from infsplign import GuidanceConfig
+from infsplign.core.losses import LossTerm, presence_loss
+from infsplign.core.update import gain, to_prediction
+from infsplign.shift import latents_part, shift_of
+from infsplign.weighting import constant, cosine_decay, linear_decay
+
+
+def test_what_is_not_a_number_stays_so_and_stays_in_its_row():
+    gradient, output = torch.ones(3, 4), torch.ones(3, 4)
+    gradient[1, 2] = float("nan")
+    gradient[2, 0] = float("inf")
+    for config in (GuidanceConfig(max_shift=0.1), GuidanceConfig(scale=0.1, normalise=True), GuidanceConfig()):
+        shift = shift_of(gradient, output, config).output
+        assert torch.isfinite(shift).all(1).tolist() == [True, False, False]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    scale=st.floats(0.01, 10),
+    weight=st.floats(0.01, 1),
+    most=st.none() | st.floats(0.01, 1),
+    normalise=st.booleans(),
+    prediction=st.sampled_from(["epsilon", "v_prediction", "sample", "flow"]),
+)
+def test_the_shift_by_its_equation(scale, weight, most, normalise, prediction):
+    torch.manual_seed(0)
+    gradient, output = torch.randn(2, 3, 4, 4, dtype=torch.float64), torch.randn(2, 3, 4, 4, dtype=torch.float64)
+    factor = gain(prediction, alpha=0.5, sigma=0.8)
+    config = GuidanceConfig(scale=scale, normalise=normalise, max_shift=most)
+    found = shift_of(gradient, output, config, weight=weight, gain=factor)
+    for row in range(2):
+        expected = weight * scale * factor * gradient[row]
+        wide = output[row].square().mean().sqrt()
+        if normalise:
+            expected = weight * scale * wide * math.copysign(1, factor) * gradient[row] / gradient[row].square().mean().sqrt()
+        before = expected.square().mean().sqrt()
+        if most is not None:
+            expected = expected * min(1.0, float(most * wide / before))
+        assert torch.allclose(found.output[row], expected, rtol=1e-9)
+        assert found.bounded[row].item() == pytest.approx(1.0 if most is None else min(1.0, float(most * wide / before)), rel=1e-9)
+    assert torch.allclose(to_prediction(found.noise, prediction, alpha=0.5, sigma=0.8), found.output, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("ours", "theirs", "shape"), [((1, 9, 2, 2), (1, 4, 2, 2), (1, 4, 2, 2)), ((1, 5, 9), (1, 5, 4), (1, 5, 4))])
+def test_masks_behind_the_latents_are_no_part_of_the_shift(ours, theirs, shape):
+    gradient = torch.randn(ours)
+    part = latents_part(gradient, torch.zeros(theirs))
+    assert part.shape == shape
+    assert torch.equal(part, gradient[:, :4] if len(ours) == 4 else gradient[..., :4])
+
+
+@given(step=st.integers(0, 99), steps=st.integers(1, 100), window=st.tuples(st.floats(0, 1), st.floats(0, 1)).map(sorted))
+def test_weights_run_from_one_towards_zero_over_the_guided_part(step, steps, window):
+    config = GuidanceConfig(start=window[0], stop=window[1])
+    if not config.guides(step, steps):
+        return
+    assert config.weight(step, steps) == config.with_(schedule=constant).weight(step, steps) == 1.0
+    first = next(i for i in range(steps) if config.guides(i, steps))
+    for schedule in (linear_decay, cosine_decay):
+        decaying = config.with_(schedule=schedule)
+        weights = [decaying.weight(i, steps) for i in range(first, step + 1)]
+        assert weights == sorted(weights, reverse=True)
+        assert 0 <= weights[-1] <= weights[0] <= 1
+    whole = GuidanceConfig(schedule=linear_decay).weight(step, steps) if step < steps else 0
+    assert whole == pytest.approx(1 - step / steps)
+
+
+@pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf")])
+def test_a_schedule_that_gives_no_factor_is_refused(value):
+    with pytest.raises(ValueError, match=r"`schedule` must give a finite number >= 0, got .* at progress 0.5"):
+        GuidanceConfig(schedule=lambda progress: value).weight(1, 2)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("max_shift", 0.0),
+        ("max_shift", float("inf")),
+        ("margin_hold", 1.1),
+        ("repeats_until", -0.1),
+        ("schedule", 3),
+        ("terms", [LossTerm("more", presence_loss)]),
+        ("terms", (presence_loss,)),
+    ],
+)
+def test_options_out_of_range_are_refused_by_name(field, value):
+    with pytest.raises(ValueError, match=f"`{field}` must"):
+        GuidanceConfig(**{field: value})
+
+
+def test_repeats_need_a_shift_of_the_noise():
+    with pytest.raises(ValueError, match="`repeats` must be 1"):
+        GuidanceConfig(repeats=2, update="direct")
+
+
+def test_terms_stand_beside_the_paper_s_or_one_s_own():
+    more = LossTerm("more", presence_loss, -3.0)
+    assert [t.name for t in GuidanceConfig(terms=(more,)).compound().terms] == ["spatial", "presence", "balance", "more"]
+    own = GuidanceConfig(loss=GuidanceConfig().compound(), terms=(more,)).compound()
+    assert own.terms[-1] is more
+    with pytest.raises(ValueError, match="different names"):
+        GuidanceConfig(terms=(LossTerm("presence", presence_loss),)).compound()
+    assert GuidanceConfig().compound().terms[1].term is presence_loss
