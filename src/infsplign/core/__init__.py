@@ -19,13 +19,16 @@ from infsplign.core.losses import (
 from infsplign.core.penalties import gelu, hardtanh, leaky_relu, linear, relu, sigmoid, silu, softplus, squared_relu
 from infsplign.core.relations import ABOVE, BELOW, LEFT_OF, RIGHT_OF, Relation, Scene, SceneArrays, SceneRelation, relation, scene_arrays
 from infsplign.core.statistics import centroid, coordinates, mass, variance
+from infsplign.core.terms import LOSSES, TERMS, boxes, excite, layout, overlap, superiority
 from infsplign.core.update import to_prediction
 
 __all__ = [
     "ABOVE",
     "BELOW",
     "LEFT_OF",
+    "LOSSES",
     "RIGHT_OF",
+    "TERMS",
     "AttentionMap",
     "AttentionSource",
     "CompoundLoss",
@@ -37,14 +40,18 @@ __all__ = [
     "SceneArrays",
     "SceneRelation",
     "balance_loss",
+    "boxes",
     "centroid",
     "coordinates",
+    "excite",
     "gelu",
     "hardtanh",
+    "layout",
     "leaky_relu",
     "linear",
     "mass",
     "observe",
+    "overlap",
     "paper_loss",
     "presence_loss",
     "relation",
@@ -55,6 +62,7 @@ __all__ = [
     "softplus",
     "spatial_loss",
     "squared_relu",
+    "superiority",
     "to_prediction",
     "token_weights",
     "variance",

@@ -1,7 +1,7 @@
 """Losses on object maps, one value a row of the batch.
 
-A term is any function `term(objects, scene) -> (B,)`; `CompoundLoss` weighs terms and averages them over layers.
-Source of the three terms: arXiv 2512.17851, section 3.
+A term is any function `term(objects, scene) -> (B,)`; `CompoundLoss` weighs terms and averages them over layers. Terms of other methods
+are in `core.terms`, and `docs/losses.md` shows how to write one. Source of the three terms here: arXiv 2512.17851, section 3.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from typing import NamedTuple
 from array_api_compat import array_namespace
 
 from infsplign.core import statistics
-from infsplign.core._namespace import Array
+from infsplign.core._namespace import Array, at_least_float32
 from infsplign.core.attention import Attention
 from infsplign.core.penalties import Penalty, gelu
 from infsplign.core.relations import SceneArrays
@@ -34,9 +34,10 @@ class ObjectAttention(NamedTuple):
 
 
 def observe(maps: Array) -> ObjectAttention:
-    """Computes the statistics of `maps` (B, O, H, W) once, for all terms."""
+    """Computes the statistics of `maps` (B, O, H, W) once, for all terms; in float32 where the maps are of less."""
     if maps.ndim != 4:
         raise ValueError(f"`maps` must have shape (batch, objects, height, width), got {tuple(maps.shape)}")
+    maps = at_least_float32(maps)
     centroids = statistics.centroid(maps)
     return ObjectAttention(maps, statistics.mass(maps), centroids, statistics.variance(maps, centroids))
 
@@ -84,16 +85,28 @@ def balance_loss(objects: ObjectAttention, scene: SceneArrays) -> Array:
 
 
 Term = Callable[[ObjectAttention, SceneArrays], Array]
+"""The one interface of a term: the maps of one layer with their statistics, and what is asked; one value a row, (B,), the less the better.
+It must leave out what `scene.present` and `scene.relation_weight` mark as padding, and read shapes but no values, so that it compiles."""
 
 
 @dataclass(frozen=True)
 class LossTerm:
-    """A term with its weight and the levels whose layers it reads (all when empty)."""
+    """A term with its weight and the levels whose layers it reads (all when empty).
+
+    Raises:
+        TypeError: `term` is not a function, or `levels` is a single text.
+    """
 
     name: str
     term: Term
     weight: float = 1.0
     levels: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not callable(self.term):
+            raise TypeError(f"`term` must be a function of the maps and the scene, got {self.term!r} for {self.name!r}")
+        if isinstance(self.levels, str):
+            raise TypeError(f"`levels` must be a tuple such as ({self.levels!r},), got {self.levels!r}")
 
     def reads(self, level: str) -> bool:
         return self.weight != 0 and (not self.levels or level in self.levels)
@@ -141,7 +154,7 @@ class CompoundLoss:
             scene: from `scene_arrays`.
 
         Raises:
-            ValueError: no layer.
+            ValueError: no layer, or a term that does not give one value a row.
         """
         if not attention:
             raise ValueError("`attention` must hold at least one layer, got none")
@@ -151,7 +164,7 @@ class CompoundLoss:
         for term in self.terms:
             for level, objects in layers:
                 if term.reads(level):
-                    value = term.term(objects, scene)
+                    value = _one_a_row(term, objects, scene)
                     values[term.name].append(value)
                     weighted.append(term.weight * value)
         anchor = layers[0][1].variance[:, 0] * 0.0  # keeps shape, type and graph when no term reads any layer
@@ -162,10 +175,26 @@ class CompoundLoss:
         return LossReport(total, terms, mean_centroid, mean_variance, tuple(objects.maps for _, objects in layers))
 
 
+def _one_a_row(term: LossTerm, objects: ObjectAttention, scene: SceneArrays) -> Array:
+    """The term's value, which would mix rows unnoticed if it had another shape."""
+    value = term.term(objects, scene)
+    rows = objects.maps.shape[0]
+    if getattr(value, "shape", None) != (rows,):
+        raise ValueError(f"`terms` must give one value a row, shape ({rows},), got {getattr(value, 'shape', value)} from {term.name!r}")
+    return value
+
+
 def paper_loss(
-    *, alpha: float = 0.75, margin: float = 0.25, spatial: float = 1.0, presence: float = 1.0, balance: float = 1.0, penalty: Penalty = gelu
+    *,
+    alpha: float = 0.75,
+    margin: float = 0.25,
+    spatial: float = 1.0,
+    presence: float = 1.0,
+    balance: float = 1.0,
+    penalty: Penalty = gelu,
+    extra: Sequence[LossTerm] = (),
 ) -> CompoundLoss:
-    """The published compound: spatial on every layer, presence on the coarse level, balance on the middle one."""
+    """The published compound: spatial on every layer, presence on the coarse level, balance on the middle one; then `extra` terms."""
 
     def spatial_term(objects: ObjectAttention, scene: SceneArrays) -> Array:
         return spatial_loss(objects, scene, alpha=alpha, margin=margin, penalty=penalty)
@@ -175,5 +204,6 @@ def paper_loss(
             LossTerm("spatial", spatial_term, spatial),
             LossTerm("presence", presence_loss, presence, ("coarse",)),
             LossTerm("balance", balance_loss, balance, ("middle",)),
+            *extra,
         )
     )
