@@ -173,5 +173,5 @@ def at_gap(xp, gap, relation, alpha, margin):
     step = gap * np.asarray(relation.direction)
     centroids = xp.asarray(np.stack([0.5 - step / 2, 0.5 + step / 2])[None])
     nothing = xp.zeros((1, 2), dtype=xp.float64)
-    objects = ObjectAttention(nothing, nothing, centroids, nothing)
+    objects = ObjectAttention(xp.zeros((1, 2, 1, 1), dtype=xp.float64), nothing, centroids, nothing)
     return float(spatial_loss(objects, scene_arrays([pair(relation)], xp=xp), alpha=alpha, margin=margin)[0])

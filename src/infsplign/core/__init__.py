@@ -18,6 +18,7 @@ from infsplign.core.losses import (
 )
 from infsplign.core.penalties import gelu, hardtanh, leaky_relu, linear, relu, sigmoid, silu, softplus, squared_relu
 from infsplign.core.relations import ABOVE, BELOW, LEFT_OF, RIGHT_OF, Relation, Scene, SceneArrays, SceneRelation, relation, scene_arrays
+from infsplign.core.spatial import gaps, holds
 from infsplign.core.statistics import centroid, coordinates, mass, variance
 from infsplign.core.terms import LOSSES, TERMS, boxes, excite, layout, overlap, superiority
 from infsplign.core.update import to_prediction
@@ -44,8 +45,10 @@ __all__ = [
     "centroid",
     "coordinates",
     "excite",
+    "gaps",
     "gelu",
     "hardtanh",
+    "holds",
     "layout",
     "leaky_relu",
     "linear",

@@ -14,7 +14,9 @@ from infsplign.core import statistics
 from infsplign.core._namespace import Array, at_least_float32
 from infsplign.core.attention import Attention
 from infsplign.core.penalties import Penalty, gelu
-from infsplign.core.relations import SceneArrays
+from infsplign.core.scene_arrays import SceneArrays
+from infsplign.core.spatial import gaps as gaps
+from infsplign.core.spatial import spatial_loss
 
 
 class ObjectAttention(NamedTuple):
@@ -40,32 +42,6 @@ def observe(maps: Array) -> ObjectAttention:
     maps = at_least_float32(maps)
     centroids = statistics.centroid(maps)
     return ObjectAttention(maps, statistics.mass(maps), centroids, statistics.variance(maps, centroids))
-
-
-def gaps(objects: ObjectAttention, scene: SceneArrays) -> Array:
-    """Signed gaps `d = direction . (c(second) - c(first))`, (B, R): positive where a relation holds, in widths of the picture."""
-    xp = array_namespace(objects.centroid)
-    return xp.sum((scene.difference @ objects.centroid) * scene.direction, axis=-1)
-
-
-def spatial_loss(
-    objects: ObjectAttention, scene: SceneArrays, *, alpha: float = 0.75, margin: float = 0.25, penalty: Penalty = gelu
-) -> Array:
-    """Asks for each relation with a margin: `L_s = mean_r penalty(alpha * (margin - d_r))`.
-
-    Args:
-        objects: statistics of the maps.
-        scene: relations of each row.
-        alpha: slope of the penalty's argument.
-        margin: gap that is asked for, in widths or heights of the picture.
-        penalty: cost of a violated margin.
-
-    Returns:
-        (B,); 0 for a row without relations.
-    """
-    xp = array_namespace(objects.centroid)
-    cost = penalty(alpha * (margin - gaps(objects, scene)))
-    return xp.sum(cost * scene.relation_weight, axis=-1)
 
 
 def presence_loss(objects: ObjectAttention, scene: SceneArrays) -> Array:

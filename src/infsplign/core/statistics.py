@@ -10,6 +10,10 @@ from infsplign.core._namespace import Array, device_of
 
 EPSILON = 1e-12
 """Least mass that a map is divided by, so that an empty map gives finite statistics: centroid (0.5, 0.5), variance 0."""
+SHARPNESS = 4
+"""Power of `sharpened`."""
+LEAST_EXTENT = 0.01
+"""Extent of a single cell, so that the gradient of `extent` stays below 50."""
 
 
 def coordinates(height: int, width: int, *, like: Array) -> tuple[Array, Array]:
@@ -76,6 +80,30 @@ def variance(maps: Array, centroids: Array | None = None) -> Array:
     along_x = xp.sum(xp.sum(maps, axis=-2) * (x - about[..., 0:1]) ** 2, axis=-1)
     along_y = xp.sum(xp.sum(maps, axis=-1) * (y - about[..., 1:2]) ** 2, axis=-1)
     return (along_x + along_y) / total
+
+
+def sharpened(maps: Array) -> Array:
+    """Raises maps to the fourth power, in units of their mean: `(A / mean A)^4`, so that what stands out counts and an even background
+    does not.
+
+    A map of 0 and 1 is as it was but for a factor. On a background half as bright as an object that covers a tenth of the picture,
+    the object holds 18% of the map's mass, and 64% of the sharpened one's.
+
+    Args:
+        maps: (..., H, W), not negative.
+
+    Returns:
+        (..., H, W).
+    """
+    xp = array_namespace(maps)
+    cells = maps.shape[-2] * maps.shape[-1]
+    mean = _safe(xp, mass(maps))[..., None, None] / cells
+    return (maps / mean) ** SHARPNESS
+
+
+def extent(variances: Array) -> Array:
+    """How far an object reaches from its centroid: `e = sqrt(v + LEAST_EXTENT^2)`; an even disc has 0.71 of its radius."""
+    return array_namespace(variances).sqrt(variances + LEAST_EXTENT**2)
 
 
 def _safe(xp, total: Array) -> Array:

@@ -1,0 +1,82 @@
+"""Scenes of a batch as arrays: what the losses read."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from infsplign.core._namespace import Array
+from infsplign.core.scenes import Scene
+from infsplign.core.spatial import EQUATIONS
+
+
+class SceneArrays(NamedTuple):
+    """Scenes of a batch as arrays, padded to the row with the most relations and objects. All are 0 where padded.
+
+    Attributes:
+        difference: (B, R, O), -1 at the first object of a relation, +1 at the second, so that
+            `difference @ centroids` is `centroid(second) - centroid(first)`; nothing at the third object of "between".
+        direction: (B, R, 2), where the second object lies as seen from the first, each part -1, 0 or 1; see `Relation`.
+        relation_weight: (B, R), 1 / number of the row's relations; 0 where padded.
+        present: (B, O), 1 for an object of the row, 0 where padded.
+        roles: (B, 3, R, O), 1 at the first, second and third object of each relation; `roles[:, 0] @ centroids` are the first
+            objects' centroids.
+        equation: (B, R, E), 1 at the relation's place in `core.spatial.EQUATIONS`.
+        margin: (B, R), what the relation multiplies the margin of the spatial loss by.
+    """
+
+    difference: Array
+    direction: Array
+    relation_weight: Array
+    present: Array
+    roles: Array
+    equation: Array
+    margin: Array
+
+
+def scene_arrays(scenes: Sequence[Scene], *, xp, dtype=None, device=None) -> SceneArrays:
+    """Packs one scene a row into arrays.
+
+    Args:
+        scenes: B scenes; they may differ in their objects and relations.
+        xp: array namespace to build in, such as `numpy` or `array_api_compat.torch`.
+        dtype: real floating type; float64 when None.
+        device: device of the new arrays.
+
+    Raises:
+        ValueError: no scene.
+    """
+    if not scenes:
+        raise ValueError("`scenes` must hold at least one scene, got none")
+    rows = len(scenes)
+    most = max(1, *(len(scene.relations) for scene in scenes))
+    wide = max(len(scene.objects) for scene in scenes)
+    arrays = SceneArrays(
+        difference=_zeros(rows, most, wide),
+        direction=_zeros(rows, most, 2),
+        relation_weight=_zeros(rows, most),
+        present=[[float(o < len(scene.objects)) for o in range(wide)] for scene in scenes],
+        roles=_zeros(rows, 3, most, wide),
+        equation=_zeros(rows, most, len(EQUATIONS)),
+        margin=_zeros(rows, most),
+    )
+    for row, scene in enumerate(scenes):
+        for number in range(len(scene.relations)):
+            _write(arrays, scene, row, number)
+    return SceneArrays(*(xp.asarray(values, dtype=dtype or xp.float64, device=device) for values in arrays))
+
+
+def _write(arrays: SceneArrays, scene: Scene, row: int, number: int) -> None:
+    """Fills in one relation, while the arrays are still lists."""
+    edge = scene.relations[number]
+    for role, place in enumerate(edge.objects):
+        arrays.roles[row][role][number][place] = 1.0
+    arrays.difference[row][number][edge.first] = -1.0
+    if edge.second is not None:
+        arrays.difference[row][number][edge.second] = 1.0
+    arrays.direction[row][number] = list(edge.relation.direction)
+    arrays.relation_weight[row][number] = 1.0 / len(scene.relations)
+    arrays.equation[row][number][list(EQUATIONS).index(edge.relation.equation)] = 1.0
+    arrays.margin[row][number] = edge.relation.margin
+
+
+def _zeros(*shape: int) -> Any:
+    return 0.0 if not shape else [_zeros(*shape[1:]) for _ in range(shape[0])]

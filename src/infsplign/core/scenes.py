@@ -1,0 +1,115 @@
+"""What a prompt asks for: objects and the relations between them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from infsplign.core.contradictions import contradiction
+from infsplign.core.vocabulary import Relation, relation
+
+
+@dataclass(frozen=True)
+class SceneRelation:
+    """Objects number `first` and `second` of a scene stand in `relation`: "`first` left of `second`".
+
+    A place ("in the centre") has neither `second` nor `third`; "between" has both.
+    """
+
+    first: int
+    relation: Relation
+    second: int | None = None
+    third: int | None = None
+
+    @property
+    def objects(self) -> tuple[int, ...]:
+        """The numbers of all its objects, the first one first."""
+        return tuple(number for number in (self.first, self.second, self.third) if number is not None)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Objects and relations of one prompt: a graph whose nodes are objects.
+
+    Attributes:
+        objects: phrases, as they stand in the prompt.
+        relations: edges between objects, and places of objects; none at all leaves presence and balance to act alone.
+
+    Raises:
+        ValueError: an object related to itself, numbers out of range, too many or too few objects for a relation, or relations
+            that cannot all hold.
+
+    >>> Scene.of([("a cat", "left of", "a dog"), ("a bird", "between", ("a cat", "a dog")), ("a dog", "at the top")]).objects
+    ('a cat', 'a dog', 'a bird')
+    """
+
+    objects: tuple[str, ...]
+    relations: tuple[SceneRelation, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.objects:
+            raise ValueError("`objects` must name at least one object, got none")
+        for edge in self.relations:
+            self._check(edge)
+        if found := contradiction(self.relations):
+            raise ValueError(f"`relations` contradict each other: {', '.join(self._quoted(edge) for edge in found)}")
+
+    def _check(self, edge: SceneRelation) -> None:
+        numbers, wanted = edge.objects, edge.relation.arity
+        if len(numbers) != wanted or (wanted == 2 and edge.second is None):
+            raise ValueError(f"`relations` must give {edge.relation.name!r} {_counted(wanted)}, got numbers {numbers}")
+        if not all(0 <= number < len(self.objects) for number in numbers):
+            listed = " and ".join(map(str, numbers))
+            raise ValueError(f"`relations` must refer to objects 0 to {len(self.objects) - 1}, got {listed}")
+        if len(set(numbers)) < len(numbers):
+            raise ValueError(f"`relations` must join {'two' if wanted == 2 else wanted} different objects, got {self._quoted(edge)}")
+
+    @classmethod
+    def of(cls, triples: Sequence[Any]) -> "Scene":
+        """Builds a scene; equal phrases are the same object, and objects are numbered in the order in which they are mentioned.
+
+        Args:
+            triples: `("cat", "left of", "dog")`, `("cat", "between", ("dog", "tree"))`, `("cat", "in the centre")` or
+                `("cat", "in the centre", None)`.
+
+        Raises:
+            ValueError: as the class, and an entry of another form, an unknown relation, or an empty phrase.
+        """
+        objects: dict[str, int] = {}
+        edges = []
+        for triple in triples:
+            first, found, others = _read(triple)
+            for phrase in (first, *others):
+                if not str(phrase).strip():
+                    raise ValueError(f"`relations` must name {_counted(found.arity)}, got {triple!r}")
+            numbers = [objects.setdefault(" ".join(str(phrase).split()), len(objects)) for phrase in (first, *others)]
+            edges.append(SceneRelation(numbers[0], found, *numbers[1:]))
+        return cls(tuple(objects), tuple(edges))
+
+    def text(self, edge: SceneRelation) -> str:
+        """A relation in words.
+
+        >>> scene = Scene.of([("cat", "in between", ("dog", "tree"))])
+        >>> scene.text(scene.relations[0])
+        'cat between dog and tree'
+        """
+        first, *others = (self.objects[number] for number in edge.objects)
+        return " ".join((first, edge.relation.name, " and ".join(others))).rstrip()
+
+    def _quoted(self, edge: SceneRelation) -> str:
+        return f'"{self.text(edge)}"'
+
+
+def _read(triple: Any) -> tuple[Any, Relation, tuple[Any, ...]]:
+    """First object, relation and other objects of one entry of `Scene.of`."""
+    if isinstance(triple, str) or len(triple) not in (2, 3):
+        raise ValueError(f'`relations` must be triples such as ("cat", "left of", "dog"), got {triple!r}')
+    first, found, second = triple[0], relation(triple[1]), triple[2] if len(triple) == 3 else None
+    others = () if second is None else tuple(second) if isinstance(second, tuple | list) else (second,)
+    if len(others) != found.arity - 1:
+        form = {1: '("cat", {!r})', 2: '("cat", {!r}, "dog")', 3: '("cat", {!r}, ("dog", "tree"))'}[found.arity].format(found.name)
+        raise ValueError(f"`relations` must give {found.name!r} {_counted(found.arity)}, such as {form}, got {triple!r}")
+    return first, found, others
+
+
+def _counted(number: int) -> str:
+    return ("one object", "two objects", "three objects")[number - 1]

@@ -1,0 +1,198 @@
+"""How well each relation holds, as a gap in widths of the picture, and the loss that widens it.
+
+With A, B, C the first, second and third object, c their centroids, d = c(B) - c(A), and max |d| the larger of |d_x| and |d_y|:
+
+    ordered    min over the axes that `direction` u orders of u d             left of, above, upper left of, ...
+    side       min over these axes of u (1/2 - c(A)) - 1/6                    on the left side, in the top right corner, ...
+    centre     1/6 - max |c(A) - 1/2|                                         in the centre
+    near       min(CLOSE - min |d|, FAR - max |d|, max |d| - MERGED)          near, next to, beside, ...
+    far        max |d| - FAR                                                  far from
+    on top     min(d_y - E/4, 3/2 E - d_y, E/2 - |d_x|), E = e(A) + e(B)      on top of
+    inside     e(B) - e(A) - ||d||                                            inside
+    between    ||c(C) - c(B)|| / 3 - ||c(A) - (c(B) + c(C)) / 2||             between
+    larger     e(A) - e(B); "smaller" is e(B) - e(A)                          larger than
+
+`ordered` reads the maps as they are (arXiv 2512.17851, section 3). Everything else needs distances and sizes, and these are lost in
+the even background that most of an attention map's mass is: it draws every centroid to the middle. So it reads `sharpened` maps, and
+an extent is e = sqrt(variance), for an even disc 0.71 of its radius.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from array_api_compat import array_namespace
+
+from infsplign.core import statistics
+from infsplign.core._namespace import Array
+from infsplign.core.penalties import Penalty, gelu
+
+if TYPE_CHECKING:
+    from infsplign.core.losses import ObjectAttention
+    from infsplign.core.scene_arrays import SceneArrays
+
+CLOSE = 150 / 479
+"""Near on an axis: the rule of T2I-CompBench, 150 of about 479 pixels on either axis."""
+FAR = 0.5
+"""Far on an axis: half the picture. What is near is not far, and the other way round."""
+MERGED = 0.1
+"""Centroids closer than this on both axes are one thing, not two that are near each other."""
+CELL = 1 / 6
+"""Half the side of the middle one of nine equal parts of the picture: places are thirds."""
+
+
+class Placed(NamedTuple):
+    """What the equations read, for each relation.
+
+    Attributes:
+        along: (B, R, 2), direction times difference of the centroids of the maps as they are.
+        direction: (B, R, 2).
+        a, b, c: (B, R, 2), centroids of the sharpened maps; 0 where the relation has no such object.
+        size_a, size_b: (B, R), extents of the sharpened maps.
+    """
+
+    along: Array
+    direction: Array
+    a: Array
+    b: Array
+    c: Array
+    size_a: Array
+    size_b: Array
+
+
+def gaps(objects: "ObjectAttention", scene: "SceneArrays") -> Array:
+    """Measures every relation, (B, R): >= 0 exactly where it holds, larger is better, in widths of the picture; 0 where padded."""
+    xp = array_namespace(objects.maps)
+    sharp = statistics.sharpened(objects.maps)
+    centroids = statistics.centroid(sharp)
+    sizes = statistics.extent(statistics.variance(sharp, centroids))[..., None]
+    roles = [scene.roles[:, role, ...] for role in range(3)]  # each (B, R, O)
+    placed = Placed(
+        (scene.difference @ objects.centroid) * scene.direction,
+        scene.direction,
+        *(role @ centroids for role in roles),
+        *((role @ sizes)[..., 0] for role in roles[:2]),
+    )
+    measured = xp.stack([equation(placed) for equation in EQUATIONS.values()], axis=-1)  # (B, R, E)
+    return xp.sum(measured * scene.equation, axis=-1)
+
+
+def spatial_loss(
+    objects: "ObjectAttention", scene: "SceneArrays", *, alpha: float = 0.75, margin: float = 0.25, penalty: Penalty = gelu
+) -> Array:
+    """Asks for each relation with a margin: `L_s = mean_r penalty(alpha * (margin_r - gap_r))`.
+
+    Args:
+        objects: statistics of the maps.
+        scene: relations of each row.
+        alpha: slope of the penalty's argument.
+        margin: gap that is asked for where objects may be a whole picture apart, in widths or heights of the picture; of other
+            relations a part of it is asked for, `margin_r = margin * relation.margin`.
+        penalty: cost of a violated margin.
+
+    Returns:
+        (B,); 0 for a row without relations.
+    """
+    xp = array_namespace(objects.maps)
+    cost = penalty(alpha * (margin * scene.margin - gaps(objects, scene)))
+    return xp.sum(cost * scene.relation_weight, axis=-1)
+
+
+def holds(objects: "ObjectAttention", scene: "SceneArrays", *, slack: float = 0.0) -> Array:
+    """Tells which relations hold: `gap >= -slack`, (B, R) booleans, True where padded.
+
+    Args:
+        objects: statistics of the maps.
+        scene: relations of each row.
+        slack: gap that is forgiven, in widths of the picture; a negative one is asked for in addition.
+    """
+    return (gaps(objects, scene) >= -slack) | (scene.relation_weight == 0)
+
+
+def ordered(p: Placed) -> Array:
+    """The least of the gaps along the axes that the direction orders, so that a diagonal holds where both axes do."""
+    return _least_asked(p.along, p.direction)
+
+
+def side(p: Placed) -> Array:
+    """How far within the outer third of the picture A's centroid lies, for a corner on the worse of both axes."""
+    return _least_asked(p.direction * (0.5 - p.a), p.direction) - CELL
+
+
+def centre(p: Placed) -> Array:
+    """How far within the middle one of nine equal parts A's centroid lies."""
+    return CELL - _larger_part(p.a - 0.5)
+
+
+def near(p: Placed) -> Array:
+    """Close on either axis, not far on the other, and not merged: what is far apart is drawn together, what is one is drawn apart."""
+    xp = array_namespace(p.a)
+    most, least = _larger_part(p.b - p.a), xp.min(xp.abs(p.b - p.a), axis=-1)
+    return xp.minimum(xp.minimum(CLOSE - least, FAR - most), most - MERGED)
+
+
+def far(p: Placed) -> Array:
+    """At least half the picture apart, on one axis or the other."""
+    return _larger_part(p.b - p.a) - FAR
+
+
+def on_top(p: Placed) -> Array:
+    """Above and touching: B's centroid below A's by the extent of both, give or take, and A's within B's column."""
+    xp = array_namespace(p.a)
+    both = p.size_a + p.size_b
+    across, down = p.b[..., 0] - p.a[..., 0], p.b[..., 1] - p.a[..., 1]
+    return xp.minimum(xp.minimum(down - both / 4, 1.5 * both - down), both / 2 - xp.abs(across))
+
+
+def inside(p: Placed) -> Array:
+    """A's extent about its centroid lies within B's."""
+    return p.size_b - p.size_a - _length(p.b - p.a)
+
+
+def between(p: Placed) -> Array:
+    """A lies on the segment from B to C, apart from both: within a third of its length from its middle."""
+    return _length(p.c - p.b) / 3 - _length(p.a - (p.b + p.c) / 2)
+
+
+def larger(p: Placed) -> Array:
+    """A's extent exceeds B's."""
+    return p.size_a - p.size_b
+
+
+def smaller(p: Placed) -> Array:
+    """B's extent exceeds A's."""
+    return p.size_b - p.size_a
+
+
+EQUATIONS: dict[str, Callable[[Placed], Array]] = {
+    "ordered": ordered,
+    "side": side,
+    "centre": centre,
+    "near": near,
+    "far": far,
+    "on top": on_top,
+    "inside": inside,
+    "between": between,
+    "larger": larger,
+    "smaller": smaller,
+}
+"""By the name that `Relation.equation` gives; `SceneArrays.equation` counts in this order."""
+
+
+def _least_asked(along: Array, direction: Array) -> Array:
+    """The least part of `along` (B, R, 2) among the axes on which `direction` is not 0."""
+    xp = array_namespace(along)
+    return xp.min(xp.where(direction == 0, xp.full_like(along, 2.0), along), axis=-1)
+
+
+def _larger_part(d: Array) -> Array:
+    """`max |d|`, the larger of |d_x| and |d_y|."""
+    xp = array_namespace(d)
+    return xp.max(xp.abs(d), axis=-1)
+
+
+def _length(d: Array) -> Array:
+    """The length of `d` (..., 2); at 0 its gradient is 0."""
+    xp = array_namespace(d)
+    squared = xp.sum(d * d, axis=-1)
+    there = squared > 0
+    return xp.where(there, xp.sqrt(xp.where(there, squared, xp.ones_like(squared))), xp.zeros_like(squared))
