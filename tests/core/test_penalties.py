@@ -9,6 +9,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from infsplign.core import gelu, hardtanh, leaky_relu, linear, relu, sigmoid, silu, softplus, squared_relu
+from infsplign.core._namespace import erf
 from infsplign.core.penalties import PENALTIES
 from tests.core import published
 from tests.core.numeric import assert_close, central_difference, gradient, to_numpy
@@ -104,6 +105,16 @@ def test_a_larger_violation_never_costs_less(penalty, x, step):
     assert high >= low
     if penalty not in (hardtanh, sigmoid, relu, squared_relu, softplus):  # those are flat somewhere, if only in float64
         assert high > low
+
+
+def test_erf_is_exact_in_any_shape_also_of_large_arrays(xp):
+    x = np.random.default_rng(0).standard_normal((50, 3, 40)) * 2
+    found = erf(xp.asarray(x))
+    assert found.shape == x.shape
+    assert_close(found, np.reshape([math.erf(value) for value in x.ravel()], x.shape), atol=1e-15)
+    assert erf(xp.asarray(0.5, dtype=xp.float32)).dtype == xp.float32
+    assert float(erf(xp.asarray(0.5, dtype=xp.float64))) == pytest.approx(math.erf(0.5), abs=1e-15)
+    assert erf(xp.zeros((0, 2))).shape == (0, 2)
 
 
 def test_gelu_has_its_minimum_near_minus_three_quarters():

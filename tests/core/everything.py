@@ -1,0 +1,108 @@
+"""All that core computes, as one function of arrays: what every library must agree on, and every compiler accept."""
+
+import numpy as np
+
+from infsplign.core import (
+    ABOVE,
+    LEFT_OF,
+    LOSSES,
+    RIGHT_OF,
+    TERMS,
+    AttentionMap,
+    QueryKeyAttention,
+    Scene,
+    SceneRelation,
+    balance_loss,
+    boxes,
+    observe,
+    paper_loss,
+    presence_loss,
+    scene_arrays,
+    spatial_loss,
+    to_prediction,
+    token_weights,
+)
+from infsplign.core.attention import resize
+from infsplign.core.penalties import PENALTIES
+from infsplign.core.terms import relation_boxes
+from infsplign.core.update import PREDICTIONS
+
+SCENES = (
+    Scene(("a", "b", "c"), (SceneRelation(0, LEFT_OF, 1), SceneRelation(1, ABOVE, 2))),
+    Scene(("a", "b"), (SceneRelation(0, RIGHT_OF, 1),)),  # padded
+)
+BOXES = [[(0, 0, 0.5, 1), (0.3, 0.2, 0.9, 0.7), None], [(0.1, 0.1, 0.35, 0.95), None]]
+TERMS_OF_MAPS = {
+    "spatial": spatial_loss,
+    "presence": presence_loss,
+    "balance": balance_loss,
+    **{name: factory().term for name, factory in TERMS.items()},
+    "excite, mean, rough": TERMS["excite"](worst=False, sigma=0.0).term,
+    "excite, sharp": TERMS["excite"](sharpness=30.0).term,
+    "overlap, normalised": TERMS["overlap"](normalised=True).term,
+}
+EVERY_TERM = {**TERMS_OF_MAPS, "boxes": boxes(BOXES).term}
+EVERY_LOSS = {**{name: make() for name, make in LOSSES.items()}, "paper and all": paper_loss(extra=[f() for f in TERMS.values()])}
+LEVELS = ("coarse", "middle")
+
+
+def inputs(seed, *, grid=(3, 4), tokens=5, heads=2):
+    """What a denoiser would give, in numpy: two layers of queries and keys with a mask, two of probabilities, shifts to come."""
+    rng = np.random.default_rng(seed)
+    positions = grid[0] * grid[1]
+    return {
+        "query": rng.uniform(0.05, 1.0, (2, 2, heads, positions, 4)),
+        "key": rng.uniform(0.05, 1.0, (2, 2, heads, tokens + 1, 4)),
+        "mask": rng.uniform(0.05, 1.0, (2, 1, 1, tokens + 1)),
+        "probabilities": rng.uniform(0.05, 1.0 / tokens, (2, 2, heads, positions, tokens)),
+        "x": rng.uniform(-3.0, 3.0, (3, 4)),
+    }
+
+
+def layers_of(arrays, grid):
+    """Four layers, both levels from both kinds of attention."""
+    text = arrays["key"].shape[-2]
+    return [
+        *(QueryKeyAttention(arrays["query"][i, ...], arrays["key"][i, ...], 3.0, (1, text), grid, level=level, mask=arrays["mask"])
+          for i, level in enumerate(LEVELS)),
+        *(AttentionMap(arrays["probabilities"][i, ...], grid, level=level) for i, level in enumerate(LEVELS)),
+    ]  # fmt: skip
+
+
+def everything(xp, arrays, grid=(3, 4)):
+    """Name to array, for all public functions of core."""
+    tokens = arrays["key"].shape[-2] - 1
+    scene = scene_arrays(SCENES, xp=xp)
+    weights = token_weights([[[0], [1 % tokens, 2 % tokens], [tokens - 1]], [[0], [tokens - 1]]], tokens, xp=xp)
+    layers = layers_of(arrays, grid)
+    found = {f"attention {i}": layer.object_maps(weights) for i, layer in enumerate(layers)}
+    objects = observe(found["attention 0"])
+    found |= objects._asdict()
+    found["resize"] = resize(objects.maps, 7, 5)
+    found["boxes of relations"] = relation_boxes(scene)
+    found |= {f"term {name}": term(objects, scene) for name, term in EVERY_TERM.items()}
+    found |= {f"penalty {name}": penalty(arrays["x"]) for name, penalty in PENALTIES.items()}
+    for name, loss in EVERY_LOSS.items():
+        report = loss(layers, weights, scene)
+        found |= {f"loss {name}": report.total, f"centroid {name}": report.centroid}
+        found |= {f"loss {name}, {term}": value for term, value in report.terms.items()}
+    alpha, sigma = xp.abs(arrays["x"]) / 4.0, xp.asarray(0.5, dtype=xp.float64)
+    found |= {f"shift of {name}": to_prediction(arrays["x"], name, alpha=alpha, sigma=sigma) for name in PREDICTIONS}
+    return found
+
+
+def pulls(xp, arrays, grid=(3, 4)):
+    """All losses of `everything`, (K, B)."""
+    found = everything(xp, arrays, grid)
+    return xp.stack([value for name, value in found.items() if name.startswith(("loss", "term"))])
+
+
+def weighted(xp, arrays, grid=(3, 4)):
+    """One number, in which each loss has a weight of its own, so that one gradient holds all of theirs."""
+    losses = pulls(xp, arrays, grid)
+    weights = [1.0 + 0.37 * number % 1.0 for number in range(losses.shape[0])]
+    return xp.sum(losses * xp.asarray(weights, dtype=losses.dtype)[:, None])
+
+
+def in_library(xp, arrays):
+    return {name: xp.asarray(value) for name, value in arrays.items()}
