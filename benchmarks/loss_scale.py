@@ -19,7 +19,7 @@ from infsplign.evaluation.prompts_shapes import prompts, seed
 from infsplign.loss_scale import LossScale
 from infsplign.shapes import PRESETS, load
 
-FACTORS = tuple(2.0**power for power in (0, 4, 7, 10, 12, 14, 16, 18, 20, 24))
+FACTORS = tuple(2.0**power for power in (-10, -5, 0, 5, 10, 14, 18, 22, 26, 30))
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
@@ -94,15 +94,16 @@ def table(name: str, texts: Sequence[str], every: int) -> list[str]:
         cells = [columns[label][number] for label in DTYPES]
         lines.append(f"| 2^{int(torch.tensor(factor).log2())} | " + " | ".join(f"{m:.2g} | {w:.2g} | {n}" for m, w, n in cells) + " |")
     rows = len(texts) * len(inputs)
-    lines.append(f"\n{rows} rows: {len(texts)} prompts at {len(inputs)} steps. Entries of the gradient: median {middle:.1e}, largest {largest:.1e}.")
+    sizes = f"Entries of the gradient: median {middle:.1e}, largest {largest:.1e}."
+    lines.append(f"\n{rows} rows: {len(texts)} prompts at {len(inputs)} steps. {sizes}")
     return lines
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="*", default=["shapes"], choices=tuple(PRESETS))
-    parser.add_argument("--prompts", type=int, default=4)
-    parser.add_argument("--every", type=int, default=5, help="steps from one measured to the next")
+    parser.add_argument("--prompts", type=int, default=2)
+    parser.add_argument("--every", type=int, default=10, help="steps from one measured to the next")
     parser.add_argument("--out", type=Path, default=Path("docs/measured/loss_scale.md"))
     options = parser.parse_args()
     texts = [p.text for p in prompts("tune", options.prompts)]
