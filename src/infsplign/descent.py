@@ -13,7 +13,15 @@ Move = Callable[[Tensor, Any], Tensor]
 
 
 def descend(
-    engine: Guidance, sample: Tensor, args: Sequence[Any], kwargs: Mapping[str, Any], *, times: int, move: Move, rows: slice | None = None
+    engine: Guidance,
+    first: GuidedPass,
+    sample: Tensor,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    *,
+    times: int,
+    move: Move,
+    rows: slice | None = None,
 ) -> tuple[GuidedPass, tuple[Tensor, ...]]:
     """Guides one step by `times` gradients, each at the latents as they would be after the shift so far.
 
@@ -26,14 +34,14 @@ def descend(
     with the step `sigma * scale`.
 
     Args:
+        first: what `engine.run` has given for the same arguments, `G_1`.
         engine, sample, args, kwargs, rows: see `Guidance.run`.
-        times: gradients, >= 1; each is a pass of the denoiser.
+        times: gradients in all, >= 1; each is a pass of the denoiser.
         move: `(G, output) -> sigma * S(G)`, of the gradient's shape.
 
     Returns:
         The first pass with `G_times` in place of its gradient, and the loss (B,) that each further pass found.
     """
-    first = engine.run(sample, args, kwargs, rows=rows)
     part, losses = rows or slice(0, len(sample)), []
     total = first.gradient
     for _ in range(times - 1):

@@ -60,6 +60,7 @@ class Guidance:
 
     Attributes:
         passes: rows of the denoiser that have been run, by kind.
+        held: (B,), whether each row's scene held in the latest pass, by `config.margin_hold`; None without `config.patience`.
 
     Raises:
         ValueError: `token_indices` does not fit the scenes.
@@ -86,6 +87,7 @@ class Guidance:
         self._packed: dict[tuple, tuple[Tensor, SceneArrays]] = {}
         self._loss_scale = LossScale()
         self.passes = Passes()
+        self.held: Tensor | None = None
 
     def __call__(self, sample: Tensor, *args: Any, **kwargs: Any) -> GuidedPass:
         """Runs the denoiser once over conditional rows.
@@ -130,15 +132,13 @@ class Guidance:
         self.passes.plain += len(sample) - count
         return WatchedPass(output, report)
 
-    def holds(self, report: LossReport) -> Tensor:
-        """Whether the scene of each row holds in a report of this guidance, by `config.margin_hold`: (B,)."""
-        arrays = next(arrays for key, (_, arrays) in self._packed.items() if key[0] == len(report.total))
-        return scene_holds(report, arrays, slack=self.config.margin_hold)
-
     def measure(self, attention: Sequence[Attention], rows: int) -> LossReport:
         """Computes the loss of recorded attention for `rows` rows."""
         weights, arrays = self._arrays(attention[0], rows)
-        return self.loss(attention, weights, arrays)
+        report = self.loss(attention, weights, arrays)
+        if self.config.patience is not None:
+            self.held = scene_holds([maps.detach() for maps in report.maps], arrays, slack=self.config.margin_hold)
+        return report
 
     def _arrays(self, layer: Attention, rows: int) -> tuple[Tensor, SceneArrays]:
         """Token weights and scenes for `rows` rows, kept for the next step."""

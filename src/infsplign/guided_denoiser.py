@@ -57,7 +57,7 @@ class GuidedDenoiser:
 
     def _watched(self, engine: Guidance, rows: Rows, sample: Tensor, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         output, report = engine.watch(sample, args, kwargs, rows=rows.conditional)
-        self._found(Pending(report))
+        self._found(Pending(report, holds=engine.held))
         return output
 
     def _guided(self, engine: Guidance, rows: Rows, sample: Tensor, args: Any, kwargs: Any) -> Any:
@@ -81,20 +81,18 @@ class GuidedDenoiser:
 
     def _differentiated(self, engine: Guidance, sample: Tensor, args: Any, kwargs: Any, rows: slice | None = None) -> GuidedPass:
         times, repeated = self._times(), ()
-        if times == 1:
-            found = engine.run(sample, args, kwargs, rows=rows)
-        else:
+        found = engine.run(sample, args, kwargs, rows=rows)
+        held = engine.held
+        if times > 1:
             move = partial(self._moved, rows=rows)
-            found, repeated = descend(engine, sample, args, kwargs, times=times, move=move, rows=rows)
-        self._found(Pending(found.report, found.gradient, repeated))
+            found, repeated = descend(engine, found, sample, args, kwargs, times=times, move=move, rows=rows)
+        self._found(Pending(found.report, found.gradient, repeated, held))
         return found
 
     def _found(self, pending: Pending) -> None:
         call = self.calls.call
-        if self.calls.config.patience is not None:
-            assert call.engine is not None
-            pending = pending._replace(holds=call.engine.holds(pending.report))
-            call.pace.saw(pending.holds)  # type: ignore[arg-type]
+        if pending.holds is not None:
+            call.pace.saw(pending.holds)
         call.pending = pending
 
     def _times(self) -> int:

@@ -1,12 +1,13 @@
 """Which steps are guided, and which of their rows: the plan of each step, made from the options and from whether the scene holds."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from infsplign.config import GuidanceConfig
-from infsplign.core.losses import LossReport, ObjectAttention, gaps
+from infsplign.core.losses import gaps, observe
 from infsplign.core.relations import SceneArrays
 from infsplign.late import Late
 
@@ -50,7 +51,7 @@ class Pace:
         for step in range(steps):
             plan = pace.plan(step, steps)
             ...                                       # run the denoiser as `plan.action` says
-            pace.saw(guidance.holds(report))          # unless it was "plain"
+            pace.saw(guidance.held)                   # unless it was "plain"
     """
 
     def __init__(self, config: GuidanceConfig) -> None:
@@ -95,14 +96,19 @@ class Pace:
         return "watched" if row.idle % self.config.watch_every == 0 else "plain"
 
 
-def scene_holds(report: LossReport, scene: SceneArrays, *, slack: float) -> Tensor:
-    """Whether every relation of each row has a gap of at least `slack`, by centroids averaged over layers: (B,).
+def scene_holds(maps: Sequence[Tensor], scene: SceneArrays, *, slack: float) -> Tensor:
+    """Whether every relation of each row has a gap of at least `slack`, averaged over layers: (B,).
 
     A row without relations never holds: there is nothing to tell it by.
+
+    Args:
+        maps: object maps of each layer, (B, O, H, W).
+        scene: of each row.
+        slack: gap that is asked for, in widths of the picture.
     """
     asked = scene.relation_weight > 0
-    objects = ObjectAttention(report.maps[0], report.maps[0].sum((-2, -1)), report.centroid, report.variance)
-    return ((gaps(objects, scene) >= slack) | ~asked).all(-1) & asked.any(-1)
+    each = torch.stack([gaps(observe(layer), scene) for layer in maps]).mean(0)  # (B, R)
+    return ((each >= slack) | ~asked).all(-1) & asked.any(-1)
 
 
 def rows_mask(rows: tuple[bool, ...], like: Tensor) -> Tensor:
