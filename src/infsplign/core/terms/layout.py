@@ -91,7 +91,7 @@ def boxes(boxes: Sequence[Sequence[Sequence[float]]], weight: float = 1.0, *, le
     >>> boxes([[(0, 0, 0.5, 1), None]]).name
     'boxes'
     """
-    if not boxes:
+    if len(boxes) == 0:
         raise ValueError("`boxes` must hold at least one prompt, got none")
     wide = max(len(prompt) for prompt in boxes)
     checked = tuple(tuple(_box(box) for box in (*prompt, *[None] * (wide - len(prompt)))) for prompt in boxes)
