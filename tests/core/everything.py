@@ -3,15 +3,11 @@
 import numpy as np
 
 from infsplign.core import (
-    ABOVE,
-    LEFT_OF,
     LOSSES,
-    RIGHT_OF,
     TERMS,
     AttentionMap,
     QueryKeyAttention,
     Scene,
-    SceneRelation,
     balance_loss,
     boxes,
     observe,
@@ -24,13 +20,17 @@ from infsplign.core import (
 )
 from infsplign.core.attention import resize
 from infsplign.core.penalties import PENALTIES
+from infsplign.core.spatial import gaps, holds
+from infsplign.core.statistics import extent, sharpened
 from infsplign.core.terms import relation_boxes
-from infsplign.core.update import PREDICTIONS
+from infsplign.core.update import PREDICTIONS, bound_factor, relative_factor
 
 SCENES = (
-    Scene(("a", "b", "c"), (SceneRelation(0, LEFT_OF, 1), SceneRelation(1, ABOVE, 2))),
-    Scene(("a", "b"), (SceneRelation(0, RIGHT_OF, 1),)),  # padded
-)
+    Scene.of([("a", "left of", "b"), ("b", "above", "c"), ("a", "larger than", "b"), ("b", "on top of", "c"), ("a", "on the left side"),
+              ("a", "near", "b"), ("c", "in the bottom right corner"), ("b", "between", ("a", "c"))]),
+    Scene.of([("a", "upper right of", "b"), ("a", "far from", "b"), ("a", "smaller than", "b"), ("b", "in the centre")]),  # padded
+)  # fmt: skip
+NESTED = (Scene.of([("a", "inside", "b"), ("c", "right of", "a")]), Scene.of([("b", "below", "a")]))
 BOXES = [[(0, 0, 0.5, 1), (0.3, 0.2, 0.9, 0.7), None], [(0.1, 0.1, 0.35, 0.95), None]]
 TERMS_OF_MAPS = {
     "spatial": spatial_loss,
@@ -80,6 +80,9 @@ def everything(xp, arrays, grid=(3, 4)):
     found |= objects._asdict()
     found["resize"] = resize(objects.maps, 7, 5)
     found["boxes of relations"] = relation_boxes(scene)
+    found["gaps"], found["gaps, nested"] = gaps(objects, scene), gaps(objects, scene_arrays(NESTED, xp=xp))
+    found["holds"] = holds(objects, scene)
+    found["extent"] = extent(observe(sharpened(objects.maps)).variance)
     found |= {f"term {name}": term(objects, scene) for name, term in EVERY_TERM.items()}
     found |= {f"penalty {name}": penalty(arrays["x"]) for name, penalty in PENALTIES.items()}
     for name, loss in EVERY_LOSS.items():
@@ -88,6 +91,7 @@ def everything(xp, arrays, grid=(3, 4)):
         found |= {f"loss {name}, {term}": value for term, value in report.terms.items()}
     alpha, sigma = xp.abs(arrays["x"]) / 4.0, xp.asarray(0.5, dtype=xp.float64)
     found |= {f"shift of {name}": to_prediction(arrays["x"], name, alpha=alpha, sigma=sigma) for name in PREDICTIONS}
+    found["relative"], found["bound"] = (f(objects.maps, found["attention 1"], 0.3) for f in (relative_factor, bound_factor))
     return found
 
 

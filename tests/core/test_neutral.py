@@ -7,9 +7,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from infsplign.core import LEFT_OF, Scene, SceneRelation, observe, scene_arrays
-from infsplign.core.relations import ABOVE
-from tests.core.everything import EVERY_LOSS, EVERY_TERM, TERMS_OF_MAPS, everything, in_library, inputs, pulls, weighted
+from infsplign.core import ABOVE, LEFT_OF, Scene, SceneRelation, observe, scene_arrays
+from infsplign.core.spatial import EQUATIONS
+from tests.core.everything import EVERY_LOSS, EVERY_TERM, NESTED, SCENES, TERMS_OF_MAPS, everything, in_library, inputs, pulls, weighted
 from tests.core.numeric import assert_close, gradient, to_numpy
 from tests.core.strategies import generic, seeds
 
@@ -116,10 +116,11 @@ def test_sixty_four_objects_on_large_maps_in_single_precision():
         assert torch.isfinite(torch.autograd.grad(value.sum(), tensor)[0]).all(), name
 
 
-def test_losses_are_all_compiled_here():
-    """The names that the two fixtures cover, so that none is left out unnoticed."""
+def test_all_losses_and_equations_are_tried_here():
+    """What the two fixtures cover, so that none is left out unnoticed."""
     from infsplign.core import LOSSES, TERMS
 
+    assert {edge.relation.equation for scene in (*SCENES, *NESTED) for edge in scene.relations} == set(EQUATIONS)
     assert set(LOSSES) < set(EVERY_LOSS)
     assert set(TERMS) < set(EVERY_TERM)
     assert {"spatial", "presence", "balance", "boxes"} < set(EVERY_TERM)

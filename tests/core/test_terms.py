@@ -24,7 +24,7 @@ from infsplign.core import (
     paper_loss,
     scene_arrays,
 )
-from infsplign.core.relations import ABOVE, SceneArrays
+from infsplign.core.relations import ABOVE
 from infsplign.core.terms import boxes_loss, excite_loss, layout_loss, overlap_loss, relation_boxes, superiority_loss
 from infsplign.core.terms.excite import smooth
 from infsplign.evaluation.fingerprint import plain
@@ -105,10 +105,8 @@ def test_superiority_is_the_share_of_pairs_in_order(xp, a, relation):
 def test_superiority_of_a_diagonal_is_the_mean_of_its_axes_and_what_has_no_direction_is_left_out(xp):
     a = generic(3, 1, 3, 4, 5)
     axes = [superiority(a[0, 0], a[0, 1], axis, 1.0) for axis in (0, 1)]
-    difference = [[-1, 1, 0], [-1, 0, 1], [0, 1, 0], [0, 0, 0]]
-    direction = [[0.5**0.5, 0.5**0.5], [0, 0], [1, 0], [0, 0]]  # diagonal, without direction, without a first side, padding
-    rows = (xp.asarray(np.asarray(x, dtype=float)[None]) for x in (difference, direction, [0.3, 0.3, 0.3, 0], [1, 1, 1]))
-    found = superiority_loss(observe(xp.asarray(a)), SceneArrays(*rows))
+    rest = [("a", "near", "c"), ("a", "larger than", "b"), ("c", "in the centre"), ("a", "between", ("b", "c")), ("c", "at the bottom")]
+    found = value(superiority_loss, xp, a, [Scene.of([("a", "upper left of", "b"), *rest])])
     assert_close(found, [np.mean(axes)])
 
 
@@ -163,6 +161,8 @@ def test_boxes_of_relations_are_halves(xp):
     found = relation_boxes(scene_arrays([scene, pair(RELATIONS[1])], xp=xp))
     assert_close(found[0, ...], [[0, 0.5, 0.5, 1], [0.25, 0, 0.75, 1], [0.5, 0, 1, 0.5], [0, 0, 1, 1]])
     assert_close(found[1, ...], [[0.5, 0, 1, 1], [0, 0, 0.5, 1], [0, 0, 1, 1], [0, 0, 1, 1]])
+    places = Scene.of([("a", "in the top left corner"), ("b", "on the right side"), ("c", "in the centre")])
+    assert_close(relation_boxes(scene_arrays([places], xp=xp))[0, ...], [[0, 0, 0.5, 0.5], [0.5, 0, 1, 1], [0, 0, 1, 1]])
     a = generic(1, 1, 4, 4, 4)
     drawn = boxes(to_numpy(found)[:1].tolist()).term
     assert_close(value(layout_loss, xp, a, [scene]), value(drawn, xp, a, [scene]))

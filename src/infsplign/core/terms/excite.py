@@ -8,7 +8,7 @@ from array_api_compat import array_namespace
 
 from infsplign.core._namespace import Array, device_of
 from infsplign.core.losses import LossTerm, ObjectAttention
-from infsplign.core.relations import SceneArrays
+from infsplign.core.scene_arrays import SceneArrays
 
 
 def excite_loss(

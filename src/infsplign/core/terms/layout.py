@@ -7,7 +7,7 @@ from array_api_compat import array_namespace
 
 from infsplign.core._namespace import Array, device_of
 from infsplign.core.losses import LossTerm, ObjectAttention
-from infsplign.core.relations import SceneArrays
+from infsplign.core.scene_arrays import SceneArrays
 from infsplign.core.statistics import EPSILON
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)

@@ -6,7 +6,7 @@ from array_api_compat import array_namespace
 
 from infsplign.core._namespace import Array
 from infsplign.core.losses import LossTerm, ObjectAttention
-from infsplign.core.relations import SceneArrays
+from infsplign.core.scene_arrays import SceneArrays
 from infsplign.core.statistics import EPSILON
 
 
@@ -15,12 +15,12 @@ def superiority_loss(objects: ObjectAttention, scene: SceneArrays) -> Array:
 
     Maps, divided by their mass, are densities that are constant within a cell, so that two points of one column are in either order with
     the same probability: `P = sum_j p_second(j) (sum_{i < j} p_first(i) + p_first(j) / 2)`, from marginals and cumulative sums.
-    "above" takes y, the opposite relations the opposite order, and a diagonal the mean of its two axes, weighted as its direction.
+    "above" takes y, the opposite relations the opposite order, and a diagonal the mean of its two axes.
     Other than a gap of centroids, this sees overlap, and stops pushing once the objects are apart.
 
     Args:
         objects: statistics of the maps.
-        scene: relations of each row; those without a direction or without two sides are left out of the mean.
+        scene: relations of each row; those without a direction ("near"), and places of one object, are left out of the mean.
 
     Returns:
         (B,), in [0, 1]: 0 where all relations hold wholly, 0.5 for equal or empty maps; 0 for a row without relations of direction.
