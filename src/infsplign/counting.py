@@ -12,10 +12,12 @@ from weakref import finalize
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
+from torch.overrides import handle_torch_function, has_torch_function
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
+
+from infsplign.attach import replaced_attribute
 
 aten = torch.ops.aten
 FUSED = aten._scaled_dot_product_flash_attention_for_cpu
@@ -28,17 +30,23 @@ attention and five for its gradient, the first of which computes the matrix of t
 GRADIENTS = tuple(op for op in FORMULAS if "attention" in str(op) and "backward" in str(op) and "flex" not in str(op))
 
 
-class FusedAttention(TorchFunctionMode):
+@contextmanager
+def fused_attention() -> Iterator[None]:
     """Lets attention on the meta device run as the fused operator that keeps queries, keys, values, result and one number a query.
 
-    Without it, torch picks its unfused fallback there, whose matrix of queries by keys no real device would store.
+    Without it, torch picks its unfused fallback there, whose matrix of queries by keys no real device would store. The function itself is
+    replaced for the while: a mode would be off while a gradient runs blocks again.
     """
+    own = F.scaled_dot_product_attention
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if func is F.scaled_dot_product_attention and (args[0] if args else kwargs["query"]).device.type == "meta":
-            return _fused(*args, **kwargs)
-        return func(*args, **kwargs)
+    def attend(*args: Any, **kwargs: Any) -> Tensor:
+        query = args[0] if args else kwargs["query"]
+        if has_torch_function((query,)):
+            return handle_torch_function(attend, (query,), *args, **kwargs)
+        return (_fused if query.device.type == "meta" else own)(*args, **kwargs)
+
+    with replaced_attribute(F, "scaled_dot_product_attention", attend):
+        yield
 
 
 def _fused(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0, is_causal: bool = False,
@@ -68,28 +76,32 @@ class Meter(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        given = {x.untyped_storage()._cdata for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)}
         result = func(*args, **kwargs)
         formula = FORMULAS.get(func._overloadpacket)
         if formula is not None:
             self.flops += formula(*args, **kwargs, out_val=result)
             if func._overloadpacket in GRADIENTS:
                 self.again += 2 * args[1].numel() * args[2].shape[-2]  # queries @ keys^T
-        for x in tree_leaves(result):
-            if isinstance(x, Tensor) and (x.untyped_storage()._cdata not in given):
-                self._made(x.untyped_storage())
+        for x in _tensors(result):
+            storage = x.untyped_storage()
+            if storage._cdata not in self._known and all(storage._cdata != y.untyped_storage()._cdata for y in _tensors(args)):
+                self._made(storage)
         return result
 
     def _made(self, storage: Any) -> None:
-        key = storage._cdata
-        if key not in self._known:
-            self._known[key] = finalize(storage, self._gone, key, storage.nbytes())
-            self.live += storage.nbytes()
-            self.peak = max(self.peak, self.live)
+        size = storage.nbytes()
+        self._known[storage._cdata] = finalize(storage, self._gone, storage._cdata, size)
+        self.live += size
+        self.peak = max(self.peak, self.live)
 
     def _gone(self, key: int, size: int) -> None:
         self.live -= size
         self._known.pop(key, None)
+
+
+def _tensors(values: Any) -> list[Tensor]:
+    """Tensors among an operator's arguments or results."""
+    return [values] if isinstance(values, Tensor) else [x for x in tree_leaves(values) if isinstance(x, Tensor)]
 
 
 class Saved:
@@ -137,5 +149,5 @@ class _Box:
 @contextmanager
 def counted() -> Iterator[Meter]:
     """A `Meter`, with the meta device's attention fused."""
-    with FusedAttention(), Meter() as meter:
+    with fused_attention(), Meter() as meter:
         yield meter
