@@ -15,7 +15,7 @@ from infsplign.adapters.rows import first_call
 from infsplign.attach import uncompiled
 from infsplign.config import PLANS, GuidanceConfig
 from infsplign.core.relations import Scene
-from infsplign.counting import Meter, counted
+from infsplign.counting import Meter, Saved, counted
 from infsplign.guidance import Guidance
 from infsplign.meta_inputs import Size, meta_call
 
@@ -116,7 +116,7 @@ def plan_memory(
         raise ValueError(f"`height`, `width` must be multiples of {factor} and `batch` >= 1, got {height}, {width} and {batch}")
     size = Size(batch, height // factor, width // factor, text_length or backbone.text_length(pipe) or 77, dtype)
     with torch.device("meta"):
-        model = type(denoiser).from_config(denoiser.config).to(dtype).eval()
+        model = nn.Module.to(type(denoiser).from_config(denoiser.config), dtype).eval()
     config = config or backbone.config(denoiser)
     together = backbone.conditional is not first_call
     unguided = unguided_step(model, size, together)
@@ -138,12 +138,16 @@ def unguided_step(model: nn.Module, size: Size, together: bool) -> Meter:
     return meter
 
 
-def guided_step(model: nn.Module, backbone: Backbone, size: Size, config: GuidanceConfig, together: bool) -> Meter:
-    """The same with guidance: unconditional rows without gradient, then the conditional ones with it."""
+def guided_step(
+    model: nn.Module, backbone: Backbone, size: Size, config: GuidanceConfig, together: bool, *, saved: Saved | None = None
+) -> Meter:
+    """The same with guidance: unconditional rows without gradient, then the conditional ones with it. `saved` counts what that keeps."""
     sample, kwargs = meta_call(model, size)
     if "img_ids" in kwargs:  # the adapter reads the size from their values, and these have none
         backbone = replace(backbone, grid=lambda _model: lambda _sample, _kwargs: size.packed())
     guidance = Guidance(model, backbone.source(model, config.layers), SCENE, [[0], [1]], config)
+    if saved is not None:
+        guidance.saving = saved.hooks
     with counted() as meter:
         kept = []
         if together:
