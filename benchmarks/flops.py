@@ -4,18 +4,16 @@ python -m benchmarks.flops
 """
 
 import json
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from diffusers import FluxTransformer2DModel, PixArtTransformer2DModel, SD3Transformer2DModel, UNet2DConditionModel
-from torch.utils.flop_counter import FlopCounterMode
+from torch import nn
 
 from infsplign.adapters import FAMILIES
-from infsplign.core.relations import Scene
-from infsplign.guidance import Guidance, frozen
+from infsplign.meta_inputs import Size
+from infsplign.planner import guided_step, unguided_step
 
 SD15 = {
     "sample_size": 64,
@@ -49,89 +47,65 @@ SD3_MEDIUM = {
     "pooled_projection_dim": 2048,
     "pos_embed_max_size": 192,
 }
-SCENE = Scene.of([("cat", "left of", "dog")])
-Made = tuple[torch.Tensor, dict[str, Any]]
-
-
-def empty(*shape: int) -> torch.Tensor:
-    return torch.empty(shape, device="meta")
-
-
-def unet_inputs(unet: Any, rows: int) -> Made:
-    size, width = unet.config.sample_size, unet.config.cross_attention_dim
-    kwargs: dict[str, Any] = {"timestep": empty(), "encoder_hidden_states": empty(rows, 77, width)}
-    if unet.config.addition_embed_type:
-        kwargs["added_cond_kwargs"] = {"text_embeds": empty(rows, 1280), "time_ids": empty(rows, 6)}
-    return empty(rows, 4, size, size), kwargs
-
-
-def pixart_inputs(_transformer: Any, rows: int) -> Made:
-    added = {"resolution": empty(rows, 2), "aspect_ratio": empty(rows, 1)}
-    text = {"encoder_hidden_states": empty(rows, 120, 4096), "encoder_attention_mask": empty(rows, 120)}
-    return empty(rows, 4, 128, 128), {"timestep": empty(rows), "added_cond_kwargs": added} | text
-
-
-def sd3_inputs(_transformer: Any, rows: int) -> Made:
-    text = {"encoder_hidden_states": empty(rows, 333, 4096), "pooled_projections": empty(rows, 2048)}
-    return empty(rows, 16, 128, 128), {"timestep": empty(rows)} | text
-
-
-def flux_inputs(_transformer: Any, rows: int) -> Made:
-    text = {"encoder_hidden_states": empty(rows, 512, 4096), "pooled_projections": empty(rows, 768), "txt_ids": empty(512, 3)}
-    return empty(rows, 64 * 64, 64), {"timestep": empty(rows), "guidance": empty(rows), "img_ids": empty(64 * 64, 3)} | text
-
-
 class Case(NamedTuple):
-    """A real configuration: its class and options, family, the most that a guided step may cost, its inputs, and rows of a step."""
+    """A real configuration.
+
+    Attributes:
+        kind, config: the denoiser's class and options.
+        family: name of its adapter.
+        budget: the most that a guided step may need, as a multiple of an unguided one; attention's gradient counted as four products.
+        executed: the same with the fifth product, in which the fused kernel computes the matrix again.
+        latents, text: side of the latents, tokens on the text axis.
+        together: both halves of classifier-free guidance in one pass.
+    """
 
     kind: Any
     config: dict[str, Any]
     family: str
     budget: float
-    inputs: Callable[[Any, int], Made]
-    rows: int = 2
+    executed: float
+    latents: int
+    text: int
+    together: bool = True
+
+    def model(self, dtype: torch.dtype = torch.float16, device: str = "meta") -> Any:
+        """The denoiser, with random weights."""
+        with torch.device(device):
+            return nn.Module.to(self.kind(**self.config), dtype).eval()
+
+    def size(self, dtype: torch.dtype = torch.float16, rows: int = 1) -> Size:
+        return Size(rows, self.latents, self.latents, self.text, dtype)
 
 
 CASES = {
-    "SD1.5 at 512": Case(UNet2DConditionModel, SD15, "sd", 1.40, unet_inputs),
-    "SD2.1 at 768": Case(UNet2DConditionModel, SD21, "sd", 1.41, unet_inputs),
-    "SDXL at 1024": Case(UNet2DConditionModel, XL, "sdxl", 1.34, unet_inputs),
-    "PixArt-XL at 1024": Case(PixArtTransformer2DModel, PIXART, "pixart", 1.37, pixart_inputs),
-    "SD3-medium at 1024": Case(SD3Transformer2DModel, SD3_MEDIUM, "sd3", 1.37, sd3_inputs),
-    "Flux-dev at 1024, one call": Case(FluxTransformer2DModel, {"guidance_embeds": True}, "flux", 1.25, flux_inputs, rows=1),
+    "SD1.5 at 512": Case(UNet2DConditionModel, SD15, "sd", 1.39, 1.41, 64, 77),
+    "SD2.1 at 768": Case(UNet2DConditionModel, SD21, "sd", 1.41, 1.44, 96, 77),
+    "SDXL at 1024": Case(UNet2DConditionModel, XL, "sdxl", 1.33, 1.35, 128, 77),
+    "PixArt-XL at 1024": Case(PixArtTransformer2DModel, PIXART, "pixart", 1.37, 1.375, 128, 120),
+    "SD3-medium at 1024": Case(SD3Transformer2DModel, SD3_MEDIUM, "sd3", 1.39, 1.42, 128, 333),
+    "Flux-dev at 1024, one call": Case(FluxTransformer2DModel, {"guidance_embeds": True}, "flux", 1.21, 1.22, 128, 512, together=False),
 }
 
 
 def count(case: Case) -> dict[str, float]:
-    """FLOPs of an unguided step, of a guided one (split plan), and their ratio."""
-    with torch.device("meta"):
-        model = case.kind(**case.config)
-    sample, kwargs = case.inputs(model, case.rows)
-    with FlopCounterMode(display=False) as unguided, torch.no_grad():
-        model(sample, **kwargs)
-    sample, kwargs = case.inputs(model, 1)
-
-    def denoiser(leaf: torch.Tensor, **kwargs: Any) -> Any:
-        return model(leaf.view_as(leaf), **kwargs)  # the counter's module hooks do not accept a leaf as input
-
-    backbone = FAMILIES[case.family]
-    if case.family == "flux":  # whose adapter reads the size from `img_ids`, and there is nothing to read on the meta device
-        backbone = replace(backbone, grid=lambda _model: lambda _sample, _kwargs: (64, 64))
-    guidance = Guidance(denoiser, backbone.source(model), SCENE, [[2], [6]], backbone.config(model))
-    with FlopCounterMode(display=False) as guided, frozen(model):
-        guidance(sample, **kwargs)
-        if case.rows == 2:
-            with torch.no_grad():
-                model(sample, **kwargs)
-    plain, steered = unguided.get_total_flops(), guided.get_total_flops()
-    return {"unguided_tflop": plain / 1e12, "guided_tflop": steered / 1e12, "ratio": steered / plain}
+    """FLOPs of an unguided step, of a guided one (split plan), and their ratios: needed, and executed by fused kernels."""
+    model, backbone = case.model(), FAMILIES[case.family]
+    plain = unguided_step(model, case.size(), case.together)
+    guided = guided_step(model, backbone, case.size(), backbone.config(model), case.together)
+    return {
+        "unguided_tflop": plain.flops / 1e12,
+        "guided_tflop": (guided.flops - guided.again) / 1e12,
+        "ratio": (guided.flops - guided.again) / plain.flops,
+        "executed": guided.flops / plain.flops,
+    }
 
 
 def main() -> None:
     results = {name: count(case) | {"budget": case.budget} for name, case in CASES.items()}
-    lines = ["| one step | unguided TFLOP | guided TFLOP | ratio | budget |", "|---|---|---|---|---|"]
+    lines = ["| one step | unguided TFLOP | guided TFLOP | ratio | budget | executed by fused kernels |", "|---|---|---|---|---|---|"]
     for name, r in results.items():
-        lines.append(f"| {name} | {r['unguided_tflop']:.3f} | {r['guided_tflop']:.3f} | {r['ratio']:.3f} | {r['budget']:.2f} |")
+        figures = f"{r['unguided_tflop']:.3f} | {r['guided_tflop']:.3f} | {r['ratio']:.3f} | {r['budget']:.2f} | {r['executed']:.3f}"
+        lines.append(f"| {name} | {figures} |")
     print("\n".join(lines))
     folder = Path("docs/measured")
     folder.mkdir(parents=True, exist_ok=True)

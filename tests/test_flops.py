@@ -1,10 +1,27 @@
-"""The budget of one guided step at real sizes, counted on meta tensors: deterministic on any machine."""
+"""Budgets of one guided step at real sizes, counted on meta tensors: deterministic on any machine."""
+
+import functools
 
 import pytest
 
-from benchmarks.flops import CASES, count
+from benchmarks.cost import counts
+from benchmarks.flops import CASES
+
+counted = functools.cache(counts)
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_guided_step_stays_within_its_budget(name):
-    assert 1.0 < count(CASES[name])["ratio"] <= CASES[name].budget
+def test_a_guided_step_stays_within_its_budget_of_operations(name):
+    case, split = CASES[name], counted(name)["split"]
+    assert 1.0 < split["flops"] <= case.budget
+    assert split["flops"] < split["executed"] <= case.executed
+    assert split["flops"] < counted(name)["published"]["flops"]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_guided_step_stays_within_its_budget_of_memory(name):
+    published, split, checkpoint = (counted(name)[way] for way in ("published", "split", "checkpoint"))
+    assert 0 < split["saved"] <= published["saved"] / 3
+    assert 0 < checkpoint["saved"] <= published["saved"] / 10
+    assert checkpoint["peak"] <= published["peak"] / 10
+    assert checkpoint["flops"] < 1.75

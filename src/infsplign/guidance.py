@@ -1,7 +1,7 @@
 """The engine: one pass of the denoiser that also yields the gradient of the loss with respect to its input."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 import array_api_compat.torch as xp
@@ -15,6 +15,7 @@ from infsplign.core.relations import Scene, SceneArrays, scene_arrays
 from infsplign.loss_scale import LossScale
 from infsplign.pacing import scene_holds
 from infsplign.passes import Passes
+from infsplign.recomputation import recomputed
 from infsplign.tokens import check_token_indices
 from infsplign.trees import map_tensors
 
@@ -59,11 +60,13 @@ class Guidance:
         config: options; the paper's when None.
 
     Attributes:
+        saving: makes the context that decides how tensors are kept for the gradient. A context of yours in its place can count them,
+            or move them elsewhere: one that is opened around the call has no effect, as torch asks the innermost alone.
         passes: rows of the denoiser that have been run, by kind.
         held: (B,), whether each row's scene held in the latest pass, by `config.margin_hold`; None without `config.patience`.
 
     Raises:
-        ValueError: `token_indices` does not fit the scenes.
+        ValueError: `token_indices` does not fit the scenes, or the plan asks for a denoiser that can be run block by block.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Guidance:
         config: GuidanceConfig | None = None,
     ) -> None:
         self.denoiser, self.source = denoiser, source
+        self.saving: Callable[[], AbstractContextManager[Any]] = weights_kept
         self.scenes: tuple[Scene, ...] = (scenes,) if isinstance(scenes, Scene) else tuple(scenes)
         bare = isinstance(scenes, Scene) and not _nested(token_indices, 3)
         self.token_indices = [token_indices] if bare else list(token_indices)
@@ -84,6 +88,7 @@ class Guidance:
         if [len(row) for row in self.token_indices] != counts:
             raise ValueError(f"`token_indices` must give tokens for {counts} objects, got {[len(row) for row in self.token_indices]}")
         self.token_indices = [check_token_indices(row, scene.objects) for row, scene in zip(self.token_indices, self.scenes, strict=True)]
+        self._again = self._module() if self.config.plan == "checkpoint" else None
         self._packed: dict[tuple, tuple[Tensor, SceneArrays]] = {}
         self._loss_scale = LossScale()
         self.passes = Passes()
@@ -103,10 +108,10 @@ class Guidance:
 
         It costs the gradient of all rows: for denoisers that need the others in the same pass, as perturbed-attention guidance does.
         """
-        with torch.inference_mode(False), torch.enable_grad(), frozen(self.denoiser), weights_kept():
+        with torch.inference_mode(False), torch.enable_grad(), frozen(self.denoiser), self.saving():
             args, kwargs = map_tensors(_usable, (tuple(args), dict(kwargs)))
             leaf = _usable(sample).detach().requires_grad_()
-            with self.source.record(leaf, *args, **kwargs) as attention:
+            with self.source.record(leaf, *args, **kwargs) as attention, recomputed(self._again) if self._again else nullcontext():
                 output = self.denoiser(leaf, *args, **kwargs)
             rows = rows or slice(0, len(leaf))
             seen = attention if rows.stop - rows.start == len(leaf) else [RowsOf(layer, rows, len(leaf)) for layer in attention]
@@ -139,6 +144,13 @@ class Guidance:
         if self.config.patience is not None:
             self.held = scene_holds([maps.detach() for maps in report.maps], arrays, slack=self.config.margin_hold)
         return report
+
+    def _module(self) -> torch.nn.Module:
+        """The denoiser as a module: itself, or whose method it is, or the one that the source watches."""
+        for found in (self.denoiser, getattr(self.denoiser, "__self__", None), getattr(self.source, "denoiser", None)):
+            if isinstance(found, torch.nn.Module):
+                return found
+        raise ValueError('`plan` "checkpoint" runs the blocks of a `torch.nn.Module` again, got a denoiser that is none; use "split"')
 
     def _arrays(self, layer: Attention, rows: int) -> tuple[Tensor, SceneArrays]:
         """Token weights and scenes for `rows` rows, kept for the next step."""

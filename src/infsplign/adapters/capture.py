@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from infsplign.adapters.streamed import StreamedAttention
 from infsplign.core.attention import QueryKeyAttention
 from infsplign.errors import AttentionError
 
@@ -74,7 +75,7 @@ class AttentionRecorder:
             if name in found:  # IP-Adapter attends twice in a module, to the text first
                 return
             parts = self._attention(query, key, mask, size, sample, name)
-            found[name] = QueryKeyAttention(scale=scale, layer=name, level=level, **parts)
+            found[name] = StreamedAttention(scale=scale, layer=name, level=level, **parts)
             if cut and len(found) == len(self.layers):
                 torch.set_grad_enabled(False)
 

@@ -3,6 +3,7 @@
 Guidance-embedded models have one call a step; true classifier-free guidance has two, the conditional one first.
 """
 
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,10 +19,22 @@ def layers(transformer: Any) -> Layers:
     return second_quarter("transformer_blocks.{}.attn", transformer.config.num_layers)
 
 
-def grid(_sample: Tensor, kwargs: Mapping[str, Any]) -> tuple[int, int]:
-    """The size of the image, by the last of the positions that rotary embedding is given."""
-    _, row, column = kwargs["img_ids"][-1].tolist()
-    return int(row) + 1, int(column) + 1
+class PackedGrid:
+    """The size of the image, by the last of the positions that rotary embedding is given.
+
+    The positions lie on the device, and reading them waits for it: they are read once for each tensor, which a pipeline makes once a call.
+    """
+
+    def __init__(self) -> None:
+        self._read: weakref.ref[Tensor] | None = None
+        self._size = (0, 0)
+
+    def __call__(self, _sample: Tensor, kwargs: Mapping[str, Any]) -> tuple[int, int]:
+        positions = kwargs["img_ids"]
+        if self._read is None or self._read() is not positions:
+            _, row, column = positions[-1].tolist()
+            self._read, self._size = weakref.ref(positions), (int(row) + 1, int(column) + 1)
+        return self._size
 
 
 FLUX = Backbone(
@@ -29,7 +42,7 @@ FLUX = Backbone(
     layers,
     segments=(Segment("tokenizer_2", "text_encoder_2", limit="call"),),
     text="first",
-    grid=lambda _transformer: grid,
+    grid=lambda _transformer: PackedGrid(),
     conditional=first_call,
     layout="one call, or two with true classifier-free guidance, conditional first",
 )

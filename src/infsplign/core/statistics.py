@@ -21,8 +21,9 @@ def coordinates(height: int, width: int, *, like: Array) -> tuple[Array, Array]:
     xp = array_namespace(like)
 
     def axis(n: int) -> Array:
-        points = [0.5] if n == 1 else [i / (n - 1) for i in range(n)]
-        return xp.asarray(points, dtype=like.dtype, device=device_of(like))
+        if n == 1:
+            return xp.full((1,), 0.5, dtype=like.dtype, device=device_of(like))
+        return xp.arange(n, dtype=like.dtype, device=device_of(like)) / (n - 1)  # made on the device: a list would be copied to it, and wait
 
     return axis(width), axis(height)
 

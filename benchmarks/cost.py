@@ -1,0 +1,163 @@
+"""What a step of guidance costs: unguided, as published, and by each plan of ours, counted and timed in the same run.
+
+python -m benchmarks.cost                 everything (on two quiet cores about a quarter of an hour); run again, it goes on where it was
+python -m benchmarks.cost --part counted  operations and bytes of real configurations on meta tensors, half precision
+python -m benchmarks.cost --quick         the counts, and short timings of the shipped models
+
+Counted: see `infsplign.counting`. Timed: real tensors, float32, random weights where none ship; the ways take turns, and ratios are of medians.
+Resident memory: each way in a process of its own, the most that the process ever held, above what the unguided one did.
+
+Writes docs/measured/cost.json and the tables of docs/performance.md.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from benchmarks import published, steps
+from benchmarks.flops import CASES, Case
+from benchmarks.pages import fill
+from infsplign.adapters import FAMILIES
+from infsplign.counting import Saved, counted
+from infsplign.meta_inputs import meta_call
+from infsplign.planner import SCENE, guided_step, unguided_step
+
+WAYS = ("unguided", "published", "split", "checkpoint")
+RESULT, PAGE = Path("docs/measured/cost.json"), Path("docs/performance.md")
+ROUNDS = {"SD1.5 at 512": 5, "SD1.5 at 256": 7, "shapes": 15, "shapes-pixart": 15}
+"""Repetitions of what is timed."""
+JOINT = {
+    "sd3": {"text": slice(4096, None), "image": slice(0, 4096), "grid": (64, 64)},
+    "flux": {"text": slice(0, 512), "image": slice(512, None), "grid": (64, 64)},
+}
+"""Where the published way finds text and image in joint attention at 1024 pixels."""
+
+
+def counts(name: str) -> dict[str, dict[str, float]]:
+    """For each way: operations relative to the unguided step (needed, and executed), bytes saved for the gradient, bytes at the peak."""
+    case = CASES[name]
+    model, backbone = case.model(), FAMILIES[case.family]
+    plain = unguided_step(model, case.size(), case.together)
+    found = {"unguided": {"tflop": plain.flops / 1e12, "flops": 1.0, "executed": 1.0, "saved": 0, "peak": plain.peak}}
+    for way in WAYS[1:]:
+        saved = Saved(model.parameters())
+        if way == "published":
+            meter = _published(case, model, saved)
+        else:
+            config = backbone.config(model).with_(plan=way)
+            meter = guided_step(model, backbone, case.size(), config, case.together, saved=saved)
+        found[way] = {
+            "flops": (meter.flops - meter.again) / plain.flops, "executed": meter.flops / plain.flops, "saved": saved.peak, "peak": meter.peak,
+        }  # fmt: skip
+    return found
+
+
+def _published(case: Case, model: Any, saved: Saved) -> Any:
+    one = case.size()
+    latents, _ = meta_call(model, one)
+    _, kwargs = meta_call(model, one._replace(rows=1 + case.together))
+    layers = FAMILIES[case.family].layers(model)
+    with counted() as meter, saved.hooks():
+        published.gradient(
+            model, latents, kwargs, layers, [[2], [6]], scene=SCENE, conditional=int(case.together), **JOINT.get(case.family, {})
+        )
+    return meter
+
+
+def timed(record: dict[str, Any], names: list[str], rounds: dict[str, int]) -> None:
+    """Adds seconds of each way, taking turns in one process a model, and resident memory, one process a way."""
+    for name in names:
+        kept = record["timed"].setdefault(name, {"threads": torch.get_num_threads(), "seconds": [], "resident": {}})
+        missing = rounds[name] - len(kept["seconds"])
+        if missing > 0:
+            command = [sys.executable, "-m", "benchmarks.steps", "time", name, str(missing)]
+            with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+                for line in process.stdout or ():
+                    kept["seconds"].append(json.loads(line))
+                    save(record)
+            if process.returncode:
+                raise subprocess.CalledProcessError(process.returncode, command)
+        for way in WAYS:
+            if way not in kept["resident"]:
+                command = [sys.executable, "-m", "benchmarks.steps", "memory", name, way]
+                kept["resident"][way] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+                save(record)
+
+
+def save(record: dict[str, Any]) -> None:
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    partial = RESULT.with_suffix(".partial")
+    partial.write_text(json.dumps(record, indent=1) + "\n")
+    partial.replace(RESULT)
+
+
+def counted_table(record: dict[str, Any]) -> str:
+    lines = [
+        "| one step | way | operations | executed | saved for the gradient | of published | peak above unguided | of published |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, ways in record["counted"].items():
+        base = ways["unguided"]
+        for way in WAYS:
+            found, reference = ways[way], ways["published"]
+            if way == "unguided":
+                lines.append(f"| {name} | {way} | {base['tflop']:.3f} TFLOP | | | | | |")
+                continue
+            extra, most = found["peak"] - base["peak"], reference["peak"] - base["peak"]
+            lines.append(
+                f"| | {way} | x{found['flops']:.3f} | x{found['executed']:.3f} | {found['saved'] / 1e9:.2f} GB | "
+                f"{found['saved'] / reference['saved']:.3f} | {extra / 1e9:+.2f} GB | {extra / most:.3f} |"
+            )
+    return "\n".join(lines)
+
+
+def timed_table(record: dict[str, Any]) -> str:
+    lines = ["| one step, float32 | way | seconds (median) | ratio | range of ratios | resident above unguided | rounds |", "|---|---|---|---|---|---|---|"]
+    for name, kept in record["timed"].items():
+        rounds = kept["seconds"]
+        base = kept["resident"].get("unguided")
+        for way in WAYS:
+            ratios = [r[way] / r["unguided"] for r in rounds]
+            resident = kept["resident"].get(way)
+            extra = f"{(resident - base) / 1e6:+.0f} MB" if resident is not None and base is not None else ""
+            middle = median(r[way] for r in rounds)
+            ratio = middle / median(r["unguided"] for r in rounds)
+            lines.append(
+                f"| {name if way == 'unguided' else ''} | {way} | {middle:.3f} | {ratio:.2f} | {min(ratios):.2f} to {max(ratios):.2f} | {extra} | "
+                f"{len(rounds)} |"
+            )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--part", choices=("all", "counted", "timed"), default="all")
+    parser.add_argument("--models", nargs="*", default=None, help=f"of what is timed: {', '.join(ROUNDS)}")
+    parser.add_argument("--rounds", type=int, default=None, help="repetitions of each")
+    parser.add_argument("--quick", action="store_true", help="the shipped models alone, three rounds")
+    parser.add_argument("--again", action="store_true", help="forget what has been measured")
+    options = parser.parse_args()
+    record: dict[str, Any] = {"torch": torch.__version__, "counted": {}, "timed": {}}
+    if RESULT.exists() and not options.again:
+        record |= json.loads(RESULT.read_text())
+    if options.part != "timed":
+        for name in CASES:
+            if name not in record["counted"]:
+                record["counted"][name] = counts(name)
+                save(record)
+        print(fill(PAGE, "cost", counted_table(record)))
+    if options.part != "counted":
+        names = options.models or (list(steps.SHIPPED) if options.quick else list(ROUNDS))
+        each = options.rounds or (3 if options.quick else None)
+        timed(record, names, {name: each or ROUNDS[name] for name in names})
+        print(fill(PAGE, "timed", timed_table(record)))
+
+
+if __name__ == "__main__":
+    main()

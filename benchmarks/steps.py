@@ -1,0 +1,91 @@
+"""One step of a denoiser with real tensors, each way: called by `benchmarks.cost`, in processes of its own.
+
+python -m benchmarks.steps time MODEL ROUNDS    a line of JSON a round: seconds of each way
+python -m benchmarks.steps memory MODEL WAY     the most bytes that the process held
+"""
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from benchmarks import published
+from benchmarks.flops import CASES
+from infsplign.adapters import FAMILIES, backbone_for
+from infsplign.guidance import Guidance, frozen
+from infsplign.meta_inputs import Size, meta_call
+from infsplign.planner import SCENE
+from infsplign.shapes import PRESETS, load
+from infsplign.trees import map_tensors
+
+SHIPPED = ("shapes", "shapes-pixart")
+RANDOM = {"SD1.5 at 512": ("SD1.5 at 512", 64), "SD1.5 at 256": ("SD1.5 at 512", 32)}
+TOKENS = [[2], [6]]
+
+
+def filled(x: torch.Tensor) -> torch.Tensor:
+    """Numbers for a tensor that had none."""
+    return torch.ones(x.shape) if x.ndim <= 2 else torch.randn(x.shape)
+
+
+def ways(name: str) -> dict[str, Callable[[], Any]]:
+    """Each way to run one step of the model, by name."""
+    torch.manual_seed(0)
+    if name in RANDOM:
+        case, side = CASES[RANDOM[name][0]], RANDOM[name][1]
+        denoiser, backbone = case.model(torch.float32, "cpu"), FAMILIES[case.family]
+        size, config = Size(1, side, side, case.text), backbone.config(denoiser)
+    else:
+        pipe = load(name)
+        backbone, config = backbone_for(pipe), PRESETS[name].config
+        denoiser = getattr(pipe, backbone.denoiser)
+        side = denoiser.config.sample_size
+        size = Size(1, side, side, backbone.text_length(pipe) or 77)
+    sample, kwargs = map_tensors(filled, meta_call(denoiser, size))
+    _, both = map_tensors(filled, meta_call(denoiser, size._replace(rows=2)))
+    layers = config.layers or backbone.layers(denoiser)
+
+    def unguided() -> None:
+        with torch.no_grad():
+            denoiser(torch.cat([sample] * 2), **both)
+
+    def as_published() -> None:
+        published.gradient(denoiser, sample, both, layers, TOKENS, scene=SCENE)
+
+    def ours(plan: str) -> Callable[[], None]:
+        engine = Guidance(denoiser, backbone.source(denoiser, layers), SCENE, TOKENS, config.with_(plan=plan))
+
+        def step() -> None:
+            with torch.no_grad():
+                denoiser(sample, **kwargs)
+            with frozen(denoiser):
+                engine(sample, **kwargs)
+
+        return step
+
+    return {"unguided": unguided, "published": as_published, "split": ours("split"), "checkpoint": ours("checkpoint")}
+
+
+def main() -> None:
+    task, name, what = sys.argv[1:]
+    steps = ways(name)
+    if task == "memory":
+        steps[what]()
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+        return
+    steps["unguided"]()  # warm up
+    for _ in range(int(what)):
+        seconds = {}
+        for way, step in steps.items():
+            start = time.perf_counter()
+            step()
+            seconds[way] = time.perf_counter() - start
+        print(json.dumps(seconds), flush=True)
+
+
+if __name__ == "__main__":
+    main()

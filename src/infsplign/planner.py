@@ -1,0 +1,167 @@
+"""How much memory guidance will take, before it takes it: the denoiser's own class is run on the meta device, and its tensors counted.
+
+What is counted: every tensor that the passes of one step make, in the number and at the size asked for, with fused attention. What is not:
+what an operator uses within itself (cuDNN's workspaces, for one), the allocator's rounding, and the decoding of the image afterwards.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from infsplign.adapters import Backbone, backbone_for
+from infsplign.adapters.rows import first_call
+from infsplign.attach import uncompiled
+from infsplign.config import PLANS, GuidanceConfig
+from infsplign.core.relations import Scene
+from infsplign.counting import Meter, Saved, counted
+from infsplign.guidance import Guidance
+from infsplign.meta_inputs import Size, meta_call
+
+SCENE = Scene.of([("first", "left of", "second")])
+GB = 1e9
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one plan adds to an unguided step: `extra` bytes at the peak, and operations as a multiple of the step's."""
+
+    name: str
+    extra: int
+    flops: float
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """See `plan_memory`. Bytes; `str` is a small table.
+
+    Attributes:
+        height, width, batch, dtype: what was asked for, in pixels and images.
+        weights: of the denoiser.
+        components: of all the pipeline's parts together, the denoiser included.
+        step: the most that an unguided step holds, besides weights.
+        plans: what guidance adds, the plan of fewest operations first.
+    """
+
+    height: int
+    width: int
+    batch: int
+    dtype: torch.dtype
+    weights: int
+    components: int
+    step: int
+    plans: tuple[Plan, ...]
+
+    def need(self, plan: Plan, *, offloaded: bool = False) -> int:
+        """Bytes for weights, step and guidance; `offloaded` where only the denoiser is on the device while it runs."""
+        return (self.weights if offloaded else self.components) + self.step + plan.extra
+
+    def fitting(self, memory: float) -> tuple[Plan, bool] | None:
+        """The plan that fits `memory` bytes, fewest operations first, and whether all else must be offloaded; None where none fits."""
+        for offloaded in (False, True):
+            for plan in self.plans:
+                if self.need(plan, offloaded=offloaded) <= memory:
+                    return plan, offloaded
+        return None
+
+    def advice(self, memory: float) -> str:
+        """The proposal for `memory` bytes, in words."""
+        found = self.fitting(memory)
+        if found is None:
+            least = self.need(min(self.plans, key=lambda plan: plan.extra), offloaded=True)
+            return f"no plan fits {memory / GB:.1f} GB: at least {least / GB:.1f} GB are needed; use a smaller size, batch or dtype"
+        plan, offloaded = found
+        how = " after `pipe.enable_model_cpu_offload()`" if offloaded else ""
+        return f'`GuidanceConfig(plan="{plan.name}")`{how}: {self.need(plan, offloaded=offloaded) / GB:.2f} of {memory / GB:.1f} GB'
+
+    def __str__(self) -> str:
+        kind = str(self.dtype).removeprefix("torch.")
+        lines = [
+            f"{'size':<10} {self.height}x{self.width}, batch {self.batch}, {kind}",
+            f"{'weights':<10} {self.weights / GB:.2f} GB, all components {self.components / GB:.2f} GB",
+            f"{'step':<10} {self.step / GB:.2f} GB unguided",
+        ]
+        lines += [f"{plan.name:<10} {plan.extra / GB:+.2f} GB, {plan.flops:.2f} times the step's operations" for plan in self.plans]
+        return "\n".join(lines)
+
+
+def plan_memory(
+    pipe: Any, *, height: int | None = None, width: int | None = None, dtype: torch.dtype | None = None, batch: int = 1,
+    config: GuidanceConfig | None = None, backbone: Backbone | None = None, text_length: int | None = None,
+) -> MemoryPlan:  # fmt: skip
+    """Counts what each plan of guidance adds to a step of `pipe`. Its weights are not touched, and may be on any device.
+
+    Args:
+        pipe: the pipeline.
+        height, width: of the image in pixels; the model's own size when None, `width` as `height` when only that is given.
+        dtype: of the denoiser; what it has when None.
+        batch: images at a time.
+        config: options (their layers count); the family's preset when None.
+        backbone: the family; found when None.
+        text_length: tokens on the text axis; those of a plain call when None.
+
+    Raises:
+        UnsupportedPipelineError: no family fits.
+        ValueError: a size that the model cannot have, or a denoiser whose arguments are not known.
+    """
+    backbone = backbone or backbone_for(pipe)
+    denoiser = uncompiled(getattr(pipe, backbone.denoiser))
+    dtype = dtype or denoiser.dtype
+    factor = getattr(pipe, "vae_scale_factor", 8)
+    side = own_side(denoiser) * factor
+    height = height or side
+    width = width or height
+    if batch < 1 or min(height, width) < factor or height % factor or width % factor:
+        raise ValueError(f"`height`, `width` must be multiples of {factor} and `batch` >= 1, got {height}, {width} and {batch}")
+    size = Size(batch, height // factor, width // factor, text_length or backbone.text_length(pipe) or 77, dtype)
+    with torch.device("meta"):
+        model = nn.Module.to(type(denoiser).from_config(denoiser.config), dtype).eval()
+    config = config or backbone.config(denoiser)
+    together = backbone.conditional is not first_call
+    unguided = unguided_step(model, size, together)
+    plans = []
+    for name in PLANS:
+        meter = guided_step(model, backbone, size, config.with_(plan=name), together)
+        plans.append(Plan(name, max(0, meter.peak - unguided.peak), meter.flops / unguided.flops))
+    parts = [part for part in pipe.components.values() if isinstance(part, nn.Module)]
+    components = sum(_numbers(part) for part in parts) * dtype.itemsize
+    plans.sort(key=lambda plan: plan.flops)
+    return MemoryPlan(height, width, batch, dtype, _numbers(denoiser) * dtype.itemsize, components, unguided.peak, tuple(plans))
+
+
+def unguided_step(model: nn.Module, size: Size, together: bool) -> Meter:
+    """One pass without gradient; of twice the rows where both halves of classifier-free guidance go `together`."""
+    sample, kwargs = meta_call(model, size._replace(rows=size.rows * (1 + together)))
+    with counted() as meter, torch.no_grad():
+        model(sample, **kwargs)
+    return meter
+
+
+def guided_step(
+    model: nn.Module, backbone: Backbone, size: Size, config: GuidanceConfig, together: bool, *, saved: Saved | None = None
+) -> Meter:
+    """The same with guidance: unconditional rows without gradient, then the conditional ones with it. `saved` counts what that keeps."""
+    sample, kwargs = meta_call(model, size)
+    if "img_ids" in kwargs:  # the adapter reads the size from their values, and these have none
+        backbone = replace(backbone, grid=lambda _model: lambda _sample, _kwargs: size.packed())
+    guidance = Guidance(model, backbone.source(model, config.layers), SCENE, [[0], [1]], config)
+    if saved is not None:
+        guidance.saving = saved.hooks
+    with counted() as meter:
+        kept = []
+        if together:
+            with torch.no_grad():
+                kept.append(model(sample, **kwargs))
+        kept.append(guidance(sample, **kwargs))
+    return meter
+
+
+def own_side(denoiser: Any) -> int:
+    """Latents on one side of the model's own image; 128 where its configuration does not tell."""
+    size = getattr(denoiser.config, "sample_size", None) or 128
+    return size if isinstance(size, int) else size[0]
+
+
+def _numbers(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
