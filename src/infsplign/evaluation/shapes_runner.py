@@ -55,9 +55,10 @@ def evaluate_shapes(
         OutputError: the folder cannot be written.
     """
     methods = {name: method(name, CONFIG) for name in DEFAULT} if methods is None else methods
-    run = Run("shapes", prompts(split, count), images, methods, lambda p, index: seed(split, p.text, index), batch, {"split": split})
+    listed = prompts(split, count)
+    run = Run("shapes", listed, images, methods, lambda p, index: seed(split, p.text, index), batch, {"split": split})
     judged_by = fingerprint.sources(blobs, detector, nouns, visor, strict)
-    by_id = {p.id: p for p in run.prompts}
+    by_id = {p.id: p for p in listed}
 
     def inspect(key: str, image: Image.Image) -> Record:
         return inspect_image(image, by_id[key.rpartition("_")[0]])
