@@ -37,7 +37,10 @@ class Commands(TyperGroup):
 class Evaluations(TyperGroup):
     """Sub-commands of `infsplign eval`, each imported when it is asked for."""
 
-    functions: ClassVar = {"shapes": "infsplign.commands.eval_shapes:eval_shapes"}
+    functions: ClassVar = {
+        "shapes": "infsplign.commands.eval_shapes:eval_shapes",
+        "sr2d": "infsplign.commands.eval_sr2d:eval_sr2d",
+    }
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(self.functions)

@@ -87,7 +87,7 @@ class TestRefusing:
                 raise OSError(28, "No space left on device")
             real(source, target)
 
-        monkeypatch.setattr("infsplign.evaluation.store.os.replace", full_disk)
+        monkeypatch.setattr("infsplign.evaluation.files.os.replace", full_disk)
         with pytest.raises(OutputError, match="No space left on device; what is done so far is kept"):
             run(tmp_path / "cut")
         monkeypatch.undo()

@@ -8,6 +8,7 @@ from PIL import Image
 from infsplign.config import GuidanceConfig
 from infsplign.evaluation import shapes_runner
 from infsplign.evaluation.prompts_shapes import prompts, seed
+from infsplign.evaluation.store import SettingsError
 from infsplign.shapes.world import Placed
 from tests.evaluation.stub import StubSampler, contents, nothing, right, run
 
@@ -139,7 +140,10 @@ class TestGoingOn:
         assert values(results, "infsplign")["OA"] == 0
         assert all(json.loads(line)["inspected_by"] == "another" for line in (tmp_path / "unguided.jsonl").read_text().splitlines())
 
-    def test_batches_do_not_matter(self, tmp_path):
-        run(tmp_path / "one", batch=1)
-        run(tmp_path / "many", batch=100)
-        assert contents(tmp_path / "one") == contents(tmp_path / "many")
+    def test_batches_do_not_matter_but_in_rounding_so_a_run_keeps_its_own(self, tmp_path):
+        """The stub rounds nothing: its images and their figures are the same."""
+        one, many = run(tmp_path / "one", batch=1), run(tmp_path / "many", batch=100)
+        assert one["methods"] == many["methods"]
+        assert contents(tmp_path / "one" / "infsplign") == contents(tmp_path / "many" / "infsplign")
+        with pytest.raises(SettingsError, match="settings.batch: 1 there, 100 asked for"):
+            run(tmp_path / "one", batch=100)

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import infsplign
 from infsplign.cli import app
-from infsplign.commands.eval_shapes import choose_methods
+from infsplign.evaluation.methods import choose_methods
 from infsplign.evaluation.prompts_shapes import prompts, seed
 from infsplign.evaluation.runner import PipelineSampler
 from infsplign.evaluation.shapes_runner import evaluate_shapes
@@ -109,7 +109,7 @@ class TestCommand:
         done = subprocess.run([sys.executable, "-m", "infsplign", "eval", "shapes", *options], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert "infsplign" in done.stdout
-        assert "4/4" in done.stderr  # the progress bars
+        assert "8/8" in done.stderr  # the progress bar: two methods
         assert json.loads((tmp_path / "run" / "results.json").read_text())["prompts"] == 2
         assert (tmp_path / "run" / "table.md").read_text().count("\n| infsplign") == 2
 
@@ -147,7 +147,7 @@ class TestCommand:
         assert not (tmp_path / "out").exists()
 
     def test_a_folder_that_cannot_be_written_is_found_before_the_model_is_loaded(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("infsplign.commands.eval_shapes.load_pipeline", lambda *args, **options: pytest.fail("loaded"))
+        monkeypatch.setattr("infsplign.commands.evaluating.load_pipeline", lambda *args, **options: pytest.fail("loaded"))
         (tmp_path / "file").write_text("")
         code, output = self.invoke("--out", tmp_path / "file" / "out")
         assert code == 2
@@ -155,7 +155,7 @@ class TestCommand:
 
     def test_defaults(self):
         assert (STEPS, GUIDANCE_SCALE) == (30, 5.0)
-        assert choose_methods("unguided, infsplign") == {"unguided": None, "infsplign": CONFIG}
-        assert choose_methods("infsplign,unguided", 7.0) == {"infsplign": CONFIG.with_(scale=7.0), "unguided": None}
+        assert choose_methods("unguided, infsplign", own=CONFIG) == {"unguided": None, "infsplign": CONFIG}
+        assert choose_methods("infsplign,unguided", 7.0, CONFIG) == {"infsplign": CONFIG.with_(scale=7.0), "unguided": None}
         with pytest.raises(ValueError, match="each once"):
             choose_methods("unguided,unguided")

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
-PACKAGES = ("torch", "diffusers", "transformers", "numpy")
+PACKAGES = ("torch", "diffusers", "transformers", "numpy", "pillow")
 
 
 def plain(value: Any) -> Any:

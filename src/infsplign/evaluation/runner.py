@@ -1,34 +1,96 @@
 """Makes the images of a list of tasks, whatever they are for; started again, it makes those that are missing."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from PIL import Image
 from tqdm import tqdm
 
 from infsplign.config import GuidanceConfig
-from infsplign.evaluation.store import MethodFolder, Record
+from infsplign.evaluation.attempt import Job, Made, Outcome, Sampler, Task, attempt
+from infsplign.evaluation.sampler import PipelineSampler
+from infsplign.evaluation.store import MethodFolder, Record, png
 
-
-@dataclass(frozen=True)
-class Task:
-    """One image to make: `key` names its file, `seed` is its own."""
-
-    key: str
-    text: str
-    seed: int
-
-
-class Sampler(Protocol):
-    """Makes one image a text, from its seed; `config` None is unguided."""
-
-    def __call__(self, texts: Sequence[str], seeds: Sequence[int], config: GuidanceConfig | None) -> Sequence[Image.Image]: ...
-
+__all__ = ["FailedError", "Inspect", "Local", "PipelineSampler", "Sampler", "Task", "Workers", "make_images", "run_tasks"]
 
 Inspect = Callable[[str, Image.Image], Record]
 """Key and image to what is recorded about it."""
+HOPELESS = 8
+"""Images that may fail before the first one succeeds."""
+
+
+class FailedError(ValueError):
+    """Images that could not be made; the others are kept."""
+
+
+class Workers(Protocol):
+    """Those who make images: this process, or others. Outcomes come in any order."""
+
+    def work(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]: ...
+
+
+class Local:
+    """This process."""
+
+    def __init__(self, sampler: Any) -> None:
+        self.sampler = sampler
+
+    def settings(self) -> Mapping[str, Any]:
+        """What decides the images, as the sampler tells it."""
+        return self.sampler.settings()
+
+    def work(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]:
+        for job in jobs:
+            yield job, attempt(self.sampler, job)
+
+
+def make_images(
+    folder: MethodFolder,
+    tasks: Sequence[Task],
+    workers: Workers,
+    config: GuidanceConfig | None,
+    inspect: Inspect | None = None,
+    *,
+    inspected_by: str = "",
+    batch: int,
+    bar: Any = None,
+) -> None:
+    """Makes and inspects what is not in `folder` yet. What fails is recorded in `folder.failures` and tried again the next time.
+
+    Groups of `batch` tasks are cut from the whole list and made whole: an image resumed has the neighbours that it would have had, so
+    that even the rounding of batched matrix products is the same.
+
+    Args:
+        folder: of the method.
+        tasks: in order; keys must differ.
+        workers: make the images.
+        config: the method's options.
+        inspect: what to record of an image, besides its prompt, seed and hash.
+        inspected_by: hash of `inspect`; images that another one inspected are inspected again, not made again.
+        batch: images at once, >= 1.
+        bar: moved on by the images that are there.
+
+    Raises:
+        FailedError: the first images failed, all of them.
+        OutputError: the disk is full, or takes nothing.
+    """
+    known = {task.key: record for task in tasks if (record := folder.records.get(task.key)) and _same(record, task)}
+    stale = [key for key, record in known.items() if inspect and record["inspected_by"] != inspected_by]
+    folder.add(known[key] | _inspected(folder, key, inspect, inspected_by) for key in stale)
+    _move(bar, len(known))
+    succeeded, failed = bool(known), 0
+    for job, outcome in workers.work(_jobs(folder, tasks, known, config, batch)):
+        good = [made for made in outcome.made if made.error is None]
+        bad = [made for made in outcome.made if made.error is not None]
+        if outcome.size < min(job.size, folder.reduced or batch):
+            folder.reduce(outcome.size)
+        folder.add(_record(folder, made, inspect, inspected_by) for made in good)
+        folder.fail(_facts(made.task) | {"error": made.error} for made in bad)
+        _move(bar, len(outcome.made), folder)
+        succeeded, failed = succeeded or bool(good), failed + len(bad)
+        if not succeeded and (failed >= HOPELESS or failed == len(tasks)):
+            raise FailedError(f"none of the first {failed} images could be made. {bad[0].error}")
+    folder.compact()
 
 
 def run_tasks(
@@ -36,101 +98,64 @@ def run_tasks(
     tasks: Sequence[Task],
     sampler: Sampler,
     config: GuidanceConfig | None,
-    inspect: Inspect,
+    inspect: Inspect | None = None,
     *,
-    inspected_by: str,
+    inspected_by: str = "",
     batch: int,
     label: str,
     progress: bool = True,
 ) -> list[Record]:
-    """Makes and inspects what is not in `folder` yet.
+    """`make_images` in this process with a bar of its own: the record of each task, in order.
 
-    Batches are cut from the whole list and made whole: an image resumed has the neighbours that it would have had, so that
-    even the rounding of batched matrix products is the same.
-
-    Args:
-        folder: of the method.
-        tasks: in order; keys must differ.
-        sampler: makes images.
-        config: the method's options.
-        inspect: what to record of an image.
-        inspected_by: hash of `inspect`; images that another one inspected are inspected again, not made again.
-        batch: images at once, >= 1.
-        label: of the progress bar.
-        progress: show it.
-
-    Returns:
-        The record of each task, in order.
+    Raises:
+        FailedError: an image could not be made; the others have been.
     """
-    known = {task.key: record for task in tasks if (record := folder.records.get(task.key)) and _same(record, task)}
-    stale = [key for key, record in known.items() if record["inspected_by"] != inspected_by]
-    folder.add(known[key] | inspect(key, folder.load(key)) | {"inspected_by": inspected_by} for key in stale)
-    with tqdm(total=len(tasks), initial=len(known), desc=label, unit="image", disable=not progress) as bar:
-        for start in range(0, len(tasks), batch):
-            group = tasks[start : start + batch]
-            if all(task.key in known for task in group):
-                continue
-            images = sampler([task.text for task in group], [task.seed for task in group], config)
-            made = [(task, image) for task, image in zip(group, images, strict=True) if task.key not in known]
-            folder.add([_record(folder, task, image, inspect, inspected_by) for task, image in made])
-            bar.update(len(made))
-    folder.compact()
+    with tqdm(total=len(tasks), desc=label, unit="image", disable=not progress) as bar:
+        make_images(folder, tasks, Local(sampler), config, inspect, inspected_by=inspected_by, batch=batch, bar=bar)
+    if failures := [folder.failures[task.key] for task in tasks if task.key in folder.failures]:
+        raise FailedError(f"{len(failures)} of {len(tasks)} images could not be made; {failures[0]['key']}: {failures[0]['error']}")
     return [folder.records[task.key] for task in tasks]
 
 
-def _record(folder: MethodFolder, task: Task, image: Image.Image, inspect: Inspect, inspected_by: str) -> Record:
-    facts: dict[str, Any] = {"key": task.key, "prompt": task.text, "seed": task.seed, "sha256": folder.save(task.key, image)}
-    return facts | inspect(task.key, image) | {"inspected_by": inspected_by}
+def _jobs(
+    folder: MethodFolder, tasks: Sequence[Task], known: dict[str, Record], config: GuidanceConfig | None, batch: int
+) -> Iterator[Job]:
+    """Groups in which something is missing. Asked for one by one: memory may have run out since the last one."""
+    for start in range(0, len(tasks), batch):
+        group = tuple(tasks[start : start + batch])
+        wanted = frozenset(task.key for task in group if task.key not in known)
+        if wanted:
+            together = [known[task.key].get("batch", 0) for task in group if task.key in known]  # as its neighbours were made
+            yield Job(group, wanted, config, max([folder.reduced or batch, *together]))
+
+
+def _record(folder: MethodFolder, made: Made, inspect: Inspect | None, inspected_by: str) -> Record:
+    data = made.image if isinstance(made.image, bytes) else png(made.image)
+    facts = _facts(made.task) | {"sha256": folder.save(made.task.key, data), "batch": made.batch}
+    return facts | _inspected(folder, made.task.key, inspect, inspected_by)
+
+
+def _inspected(folder: MethodFolder, key: str, inspect: Inspect | None, by: str) -> Record:
+    """Looks at an image as its file has it, so that it does not matter who made it."""
+    return (inspect(key, folder.load(key)) if inspect else {}) | {"inspected_by": by}
+
+
+def _facts(task: Task) -> Record:
+    return {"key": task.key, "prompt": task.text, "seed": task.seed}
 
 
 def _same(record: Record, task: Task) -> bool:
     return record.get("prompt") == task.text and record.get("seed") == task.seed and "inspected_by" in record
 
 
-class PipelineSampler:
-    """Samples a stock diffusers pipeline, guided or not; one generator an image, so that batches do not matter.
-
-    Args:
-        pipe: the pipeline; its own scheduler is used.
-        steps: denoising steps.
-        guidance_scale: of classifier-free guidance.
-        call: further arguments of the pipeline's call.
-    """
-
-    def __init__(self, pipe: Any, *, steps: int, guidance_scale: float, call: Mapping[str, Any] | None = None) -> None:
-        if steps < 1:
-            raise ValueError(f"`steps` must be >= 1, got {steps}")
-        self.pipe, self.steps, self.guidance_scale, self.call = pipe, steps, guidance_scale, dict(call or {})
-
-    def settings(self) -> dict[str, Any]:
-        """What decides the images, besides prompt, seed and guidance."""
-        from infsplign.evaluation.fingerprint import guidance_source
-        from infsplign.evaluation.model_hash import model_hash
-
-        scheduler = {key: value for key, value in self.pipe.scheduler.config.items() if not key.startswith("_")}
-        return {
-            "pipeline": type(self.pipe).__name__,
-            "model": model_hash(self.pipe),
-            "dtype": str(self.pipe.dtype),
-            "device": self.pipe.device.type,
-            "scheduler": {"class": type(self.pipe.scheduler).__name__} | scheduler,
-            "steps": self.steps,
-            "guidance_scale": float(self.guidance_scale),
-            "call": self.call,
-            "source": guidance_source(),
-        }
-
-    def __call__(self, texts: Sequence[str], seeds: Sequence[int], config: GuidanceConfig | None) -> Sequence[Image.Image]:
-        import torch
-
-        from infsplign.pipelines import guide
-
-        generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
-        bars = dict(getattr(self.pipe, "_progress_bar_config", {}))
-        self.pipe.set_progress_bar_config(**bars | {"disable": True})
-        try:
-            with guide(self.pipe, list(texts), config=config) if config else nullcontext():
-                options = {"num_inference_steps": self.steps, "guidance_scale": self.guidance_scale, "generator": generators}
-                return self.pipe(list(texts), output_type="pil", **options, **self.call).images
-        finally:
-            self.pipe.set_progress_bar_config(**bars)
+def _move(bar: Any, count: int, folder: MethodFolder | None = None) -> None:
+    if bar is None or bar.disable:
+        return
+    if folder is None:
+        bar.initial += count  # there before: it must not count for the time left
+        bar.n += count
+        bar.refresh()
+    else:
+        notes = {"failed": len(folder.failures) or None, "batch": folder.reduced}
+        bar.set_postfix({name: value for name, value in notes.items() if value}, refresh=False)
+        bar.update(count)

@@ -4,35 +4,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from math import isnan
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from PIL import Image
 
-from infsplign.config import PAPER, GuidanceConfig
+from infsplign.config import GuidanceConfig
 from infsplign.evaluation import fingerprint, strict, visor
+from infsplign.evaluation.images_run import RESULTS, Run, SettledSampler, SettledWorkers, made, whole
+from infsplign.evaluation.methods import method
 from infsplign.evaluation.prompts_shapes import SEED_RULE, ShapesPrompt, prompts, seed
 from infsplign.evaluation.ratios import Ratios
 from infsplign.evaluation.report import markdown, summarise
-from infsplign.evaluation.runner import Sampler, Task, run_tasks
-from infsplign.evaluation.store import Record, open_run, write, write_json
+from infsplign.evaluation.store import Record, write, write_json
 from infsplign.shapes import blobs, detector, nouns
 from infsplign.shapes.defaults import CONFIG
 
-METHODS: dict[str, GuidanceConfig | None] = {"unguided": None, "infsplign": CONFIG, "paper": PAPER}
-"""What can be compared by name: None is the stock pipeline, "infsplign" the model's own constants (here those of the shipped Stable
-Diffusion), "paper" the published ones unchanged."""
 DEFAULT = ("unguided", "infsplign")
-RESULTS, TABLE = "results.json", "table.md"
-
-
-class ShapesSampler(Sampler, Protocol):
-    """A sampler that can tell all that decides its images, as JSON."""
-
-    def settings(self) -> Mapping[str, Any]: ...
+TABLE = "table.md"
 
 
 def evaluate_shapes(
-    sampler: ShapesSampler,
+    sampler: SettledSampler | SettledWorkers,
     out: Path,
     *,
     count: int,
@@ -49,10 +41,11 @@ def evaluate_shapes(
         out: folder of the run.
         count: prompts of the split.
         images: images a prompt.
-        methods: name to options, None being unguided; `DEFAULT` ones of `METHODS` when not given. Differences are from the first.
+        methods: name to options, None being unguided; `DEFAULT` with the constants of the shipped Stable Diffusion when not
+            given. Differences are from the first.
         split: "tune" or "heldout".
-        batch: images at once; it decides speed and memory, and the images only within rounding.
-        progress: show a bar a method.
+        batch: images at once; it decides speed and memory, and the images within rounding, so a run keeps it.
+        progress: show a bar with the time left.
 
     Returns:
         What `results.json` holds.
@@ -61,39 +54,26 @@ def evaluate_shapes(
         ValueError: an argument out of range, or a folder that holds a run with other settings.
         OutputError: the folder cannot be written.
     """
-    for name, value in (("images", images), ("batch", batch)):
-        if value < 1:
-            raise ValueError(f"`{name}` must be >= 1, got {value}")
-    methods = {name: METHODS[name] for name in DEFAULT} if methods is None else methods
-    if not methods:
-        raise ValueError("`methods` must name at least one method, got none")
-    asked = prompts(split, count)
-    tasks = [Task(f"{p.id}_{i:02d}", p.text, seed(split, p.text, i)) for p in asked for i in range(images)]
-    settings = {"benchmark": "shapes", "split": split, **sampler.settings()}
-    folders = open_run(out, settings, methods)
+    methods = {name: method(name, CONFIG) for name in DEFAULT} if methods is None else methods
+    listed = prompts(split, count)
+    run = Run("shapes", listed, images, methods, lambda p, index: seed(split, p.text, index), batch, {"split": split})
     judged_by = fingerprint.sources(blobs, detector, nouns, visor, strict)
-    by_id = {p.id: p for p in asked}
+    by_id = {p.id: p for p in listed}
 
     def inspect(key: str, image: Image.Image) -> Record:
         return inspect_image(image, by_id[key.rpartition("_")[0]])
 
-    records = {
-        name: run_tasks(folders[name], tasks, sampler, config, inspect, inspected_by=judged_by, batch=batch, label=name, progress=progress)
-        for name, config in methods.items()
-    }
-    facts = {
-        "settings": fingerprint.plain(settings),
-        "options": fingerprint.plain(methods),
-        "versions": fingerprint.versions(),
-        "prompts": count,
-        "images": images,
-        "seed_rule": SEED_RULE,
-        "detector": {"name": detector.__name__, "min_score": detector.MIN_SCORE, "min_area": detector.MIN_AREA, "source": judged_by},
-    }
-    results = facts | summarise({name: measures(asked, rows, images) for name, rows in records.items()})
-    results["relations"] = {name: by_relation(asked, rows, images) for name, rows in records.items()}
-    write_json(out / RESULTS, results)
-    write(out / TABLE, markdown(results))
+    with made(run, sampler, out, inspect, inspected_by=judged_by, progress=progress) as (folders, facts):
+        asked = whole(run, folders)
+        records = {name: [folder.records[key] for p in asked for key in run.keys(p)] for name, folder in folders.items()}
+        facts |= {
+            "seed_rule": SEED_RULE,
+            "detector": {"name": detector.__name__, "min_score": detector.MIN_SCORE, "min_area": detector.MIN_AREA, "source": judged_by},
+        }
+        results = facts | summarise({name: measures(asked, rows, images) for name, rows in records.items()})
+        results["relations"] = {name: by_relation(asked, rows, images) for name, rows in records.items()}
+        write_json(out / RESULTS, results)
+        write(out / TABLE, markdown(results))
     return results
 
 

@@ -1,0 +1,118 @@
+"""What the commands of `infsplign eval` share: their options, loading a model, choosing who samples."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from infsplign.commands.models import Defaults, defaults_for, load_pipeline
+from infsplign.commands.options import check_guidance_scale
+from infsplign.evaluation.methods import choose_methods
+from infsplign.evaluation.sampler import Loaded, PipelineSampler
+from infsplign.shapes.defaults import PRESETS
+
+Images = Annotated[int, typer.Option(min=1, max=100, help="Images a prompt.")]
+Methods = Annotated[str, typer.Option(help="Methods to compare, with commas between; differences are from the first.")]
+Steps = Annotated[int | None, typer.Option(min=1, help="Denoising steps; the model's own if not given.")]
+GuidanceScale = Annotated[float | None, typer.Option(help="Classifier-free guidance; the model's own if not given.")]
+Scale = Annotated[float | None, typer.Option(min=0, help="Strength of the spatial guidance (eta) of every guided method.")]
+Batch = Annotated[int, typer.Option(min=1, help="Images made at once; halved when memory runs out. A run keeps its number.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps; auto takes the best there is.")]
+Dtype = Annotated[str, typer.Option(help="fp32, fp16 or bf16; auto is fp16 on cuda and fp32 elsewhere.")]
+Progress = Annotated[bool, typer.Option(help="Show a progress bar with the time left.")]
+Ray = Annotated[str | None, typer.Option(metavar="ADDRESS", help='Spread the run over a Ray cluster; "local" starts one here.')]
+WorkerCount = Annotated[int | None, typer.Option("--workers", min=1, help="Workers of the Ray run; one a GPU if not given, else one.")]
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How to load a model for sampling, here or in a worker.
+
+    Attributes:
+        model, device, dtype: see `load_pipeline`.
+        steps, guidance_scale: the model's own when None.
+        world: the model draws the shapes world, whatever its name: it gets the constants of the shipped one of its family.
+        threads: of torch on the CPU, which decide how sums are rounded; left alone when None.
+    """
+
+    model: str
+    device: str = "auto"
+    dtype: str = "auto"
+    steps: int | None = None
+    guidance_scale: float | None = None
+    world: bool = False
+    threads: int | None = None
+
+    def __call__(self) -> Loaded:
+        """Loads it.
+
+        Raises:
+            ValueError: no such model, device or type; a pipeline that cannot be guided.
+            OSError: the model cannot be had.
+        """
+        if self.threads is not None:
+            import torch
+
+            torch.set_num_threads(self.threads)
+        pipe = load_pipeline(self.model, device=self.device, dtype=self.dtype)
+        from infsplign.description import describe
+
+        family = describe(pipe)  # refuses what cannot be guided before anything is made
+        defaults = defaults_for(self.model)
+        if self.world and self.model not in PRESETS:
+            preset = next((p for p in PRESETS.values() if p.folder == family.family), PRESETS["shapes"])
+            defaults = Defaults(preset.steps, preset.guidance_scale, preset.config, preset.call)
+        steps = defaults.steps if self.steps is None else self.steps
+        guidance_scale = defaults.guidance_scale if self.guidance_scale is None else self.guidance_scale
+        sampler = PipelineSampler(pipe, steps=steps, guidance_scale=guidance_scale, call=defaults.call)
+        return Loaded(sampler, defaults.config or family.config, family.config)
+
+
+def check_options(methods: str, scale: float | None, guidance_scale: float | None, out: Path, ray: str | None, workers: int | None) -> None:
+    """Refuses what can be refused before a model is loaded.
+
+    Raises:
+        ValueError: an unknown method, a number out of range, `--workers` without `--ray`.
+        OutputError: `out` cannot be written.
+    """
+    from infsplign.evaluation.store import check_writable
+
+    choose_methods(methods, scale)
+    if guidance_scale is not None:
+        check_guidance_scale(guidance_scale)
+    if workers is not None and ray is None:
+        raise ValueError("`--workers` needs `--ray`: this process is one worker")
+    check_writable(out)
+
+
+@contextmanager
+def sampling(loading: Loading, out: Path, *, ray: str | None = None, workers: int | None = None) -> Iterator[Loaded]:
+    """A sampler in this process, or workers of a Ray cluster; Ctrl-C says what is kept."""
+    try:
+        if ray is None:
+            yield loading()
+            return
+        from infsplign.evaluation.ray_workers import RayWorkers
+
+        with RayWorkers(loading, address=ray, workers=workers, gpu=not loading.device.startswith(("cpu", "mps"))) as pool:
+            yield Loaded(pool, pool.own, pool.published)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"what is done is kept in {out}, the same command goes on from there") from None
+
+
+def threads_here(ray: str | None) -> int | None:
+    """Threads that this process would sample with: workers take as many, so that their images are the same to the last bit."""
+    if ray is None:
+        return None
+    import torch
+
+    return torch.get_num_threads()
+
+
+def say_failed(results: Any, out: Path) -> None:
+    """Tells of images that could not be made."""
+    for name, keys in results["failed"].items():
+        typer.echo(f"{name}: {len(keys)} images failed, see {out / name}.failed.json; the same command tries them again", err=True)
