@@ -23,7 +23,7 @@ def score(
         Path | None, typer.Option(help="JSON file that keeps what is found: images that it holds are not looked at again.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for results.json, images.jsonl and table.md.")] = None,
-    threshold: Annotated[float | None, typer.Option(min=0, max=1, help="Least score of a detection; the published one if not given.")] = None,
+    threshold: Annotated[float | None, typer.Option(min=0, max=1, help="Least score of a detection; as published if not given.")] = None,
     count: Annotated[int | None, typer.Option(min=1, help="Score the first so many images of each prompt; all if not given.")] = None,
     against: Annotated[
         Path | None, typer.Option(help="An earlier --out of the same prompts and seeds: differences from it, paired prompt by prompt.")

@@ -140,7 +140,7 @@ def read_earlier(folder: Path) -> Earlier:
     try:
         facts = json.loads((folder / RESULTS).read_text("utf-8"))
         rows: dict[str, list[Mapping[str, Any]]] = {}
-        for line in (folder / IMAGES).read_text("utf-8").splitlines():
+        for line in (folder / IMAGES).read_text("utf-8").rstrip().split("\n"):
             row = json.loads(line)
             rows.setdefault(row["prompt"], []).append(row)
         return Earlier(folder, {name: facts[name] for name in (*SAME, "label")}, rows)

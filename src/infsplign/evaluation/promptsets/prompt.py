@@ -88,12 +88,12 @@ def lines(path: Path) -> list[str]:
         OSError: it cannot be read.
     """
     try:
-        found = path.read_text("utf-8-sig").rstrip().splitlines()
+        found = path.read_text("utf-8-sig").rstrip()
     except UnicodeDecodeError as error:
         raise PromptFileError(f"{str(path)!r} is no text in UTF-8: {error}") from error
     if not found:
         raise PromptFileError(f"{str(path)!r} is empty; expected one prompt a line")
-    return found
+    return found.split("\n")  # `splitlines` would also split at characters that may stand within a JSON text
 
 
 def json_lines(path: Path) -> list[tuple[int, Any]]:

@@ -29,7 +29,7 @@ def sr2d() -> list[BenchmarkPrompt]:
         for r, spelling in enumerate((*RELATIONS, AND)):
             prompts += [_of_pair(10 * k + 2 * r + turn, pair[turn], spelling, pair[1 - turn]) for turn in (0, 1)]
     start = len(prompts)
-    return prompts + [BenchmarkPrompt(str(start + n), _articled(name), name, SINGLE, "") for n, name in enumerate(COCO)]
+    return prompts + [BenchmarkPrompt(str(start + n), _articled(name), name, SINGLE, "", {"rel_type": SINGLE}) for n, name in enumerate(COCO)]
 
 
 def spatial(prompts: Iterable[BenchmarkPrompt]) -> list[BenchmarkPrompt]:
@@ -45,7 +45,7 @@ def published(prompts: Iterable[BenchmarkPrompt]) -> list[dict[str, Any]]:
             "num_objects": 2 if p.second else 1,
             "obj_1_attributes": [p.first],
             "obj_2_attributes": [p.second or None],
-            "rel_type": p.extra.get("rel_type", p.relation),
+            "rel_type": p.extra["rel_type"],
             "text": p.text,
         }
         for p in prompts
@@ -93,7 +93,7 @@ def _of_row(row: Any) -> BenchmarkPrompt:
         raise ValueError(f"expected `text` to be a text, got {row['text']!r}")
     text, number = row["text"], str(row["unique_id"])
     if row["num_objects"] == 1:
-        return BenchmarkPrompt(number, text, _name(row, "obj_1_attributes"), SINGLE, "")
+        return BenchmarkPrompt(number, text, _name(row, "obj_1_attributes"), SINGLE, "", {"rel_type": row["rel_type"]})
     if row["num_objects"] != 2:
         raise ValueError(f"expected `num_objects` to be 1 or 2, got {row['num_objects']!r}")
     spelling = row["rel_type"]
