@@ -11,6 +11,8 @@ from infsplign.evaluation.ratios import Ratios, divide
 
 RESAMPLES = 10_000
 LEVEL = 0.95
+FEW = 16
+"""Where this many prompts share a row, on average, rows are drawn instead of prompts: the same distribution, with far fewer numbers."""
 _AT_ONCE = 4_000_000
 """Numbers drawn at once, to bound memory."""
 
@@ -65,6 +67,16 @@ def _resampled(numerators: np.ndarray, denominators: np.ndarray, resamples: int,
     if resamples < 1:
         raise ValueError(f"`resamples` must be >= 1, got {resamples}")
     columns = np.concatenate([numerators, denominators], axis=1)
+    distinct, counts = np.unique(columns, axis=0, return_counts=True)
+    if len(distinct) * FEW <= len(columns):
+        totals = np.random.default_rng(seed).multinomial(len(columns), counts / len(columns), size=resamples) @ distinct
+    else:
+        totals = _drawn_one_by_one(columns, resamples, seed)
+    return divide(*np.split(totals, 2, axis=1))
+
+
+def _drawn_one_by_one(columns: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """Sums over the rows of each draw: (P, C) to (R, C)."""
     columns = columns[np.lexsort(columns.T)]  # an order of their own: that of the prompts then plays no part
     prompts, rng = len(columns), np.random.default_rng(seed)
     sums = []
@@ -73,8 +85,7 @@ def _resampled(numerators: np.ndarray, denominators: np.ndarray, resamples: int,
         drawn = rng.integers(prompts, size=(rows, prompts)) + np.arange(rows)[:, None] * prompts
         times = np.bincount(drawn.ravel(), minlength=rows * prompts).reshape(rows, prompts)  # how often each prompt was drawn
         sums.append(times.astype(float) @ columns)
-    totals = np.concatenate(sums)
-    return divide(*np.split(totals, 2, axis=1))
+    return np.concatenate(sums)
 
 
 def _percentiles(draws: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:

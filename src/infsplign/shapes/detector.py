@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
+from infsplign.detection import Detection as Found
 from infsplign.shapes.blobs import find_blobs
 from infsplign.shapes.nouns import BY_NAME, Noun
 from infsplign.shapes.world import SIZE
@@ -23,25 +24,16 @@ TEMPLATE = 64
 
 
 @dataclass(frozen=True)
-class Detection:
+class Detection(Found):
     """A blob in the colours of a noun.
 
     Attributes:
         name: the noun.
         score: overlap (IoU) of the blob's outline with the noun's, size and place matched, in [0, 1].
-        box: (x0, y0, x1, y1) in pixels.
         area: pixels of the filled outline.
     """
 
-    name: str
-    score: float
-    box: tuple[float, float, float, float]
     area: float
-
-    @property
-    def centre(self) -> tuple[float, float]:
-        """(x, y) of the box's middle, in pixels."""
-        return (self.box[0] + self.box[2]) / 2, (self.box[1] + self.box[3]) / 2
 
 
 def detect(image: Image.Image, *, min_area: float = MIN_AREA) -> list[Detection]:

@@ -1,0 +1,47 @@
+"""`infsplign prompts`: the prompts of a benchmark as a file."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+
+def prompts(
+    benchmark: Annotated[
+        Literal["sr2d", "t2i", "geneval", "shapes"],
+        typer.Argument(help="sr2d (VISOR; generated, published keys), t2i and geneval (read from --from), shapes (both splits)."),
+    ],
+    out: Annotated[Path, typer.Option(help="File to write; one that is there is replaced.")],
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", help="Your copy of T2I-CompBench's spatial_val.txt or GenEval's evaluation_metadata.jsonl."),
+    ] = None,
+) -> None:
+    """Write the prompts of a benchmark: sr2d as the published JSON list, the others as JSON lines with id, text and objects."""
+    from infsplign.evaluation.promptsets import published, sr2d, write_prompts
+    from infsplign.evaluation.store import write
+
+    read = benchmark in ("t2i", "geneval")
+    if read != (source is not None):
+        remedy = "is needed: its prompts are read from your copy" if read else "is of no use: its prompts are generated"
+        raise ValueError(f"for {benchmark}, `--from` {remedy}")
+    if benchmark == "sr2d":
+        rows = published(sr2d())
+        write(out, json.dumps(rows, indent=2))
+    else:
+        rows = _rows(benchmark, source)
+        write_prompts(out, rows)
+    typer.echo(f"{len(rows)} prompts in {out}")
+
+
+def _rows(benchmark: str, source: Path | None) -> list:
+    if source is not None:
+        from infsplign.evaluation.scoring import BENCHMARKS
+
+        return BENCHMARKS[benchmark].read(source)
+    from infsplign.evaluation import prompts_shapes
+    from infsplign.evaluation.promptsets import BenchmarkPrompt
+
+    every = [p for split in prompts_shapes.SPLITS for p in prompts_shapes.prompts(split, 8 * len(prompts_shapes.pairs(split)))]
+    return [BenchmarkPrompt(p.id, p.text, p.first, p.relation, p.second) for p in every]

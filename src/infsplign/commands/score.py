@@ -1,0 +1,96 @@
+"""`infsplign score`: a benchmark's measures of images that were made anywhere."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+
+def score(
+    prompts: Annotated[Path, typer.Option(help="The benchmark's prompts: a copy of the published file, or one of `infsplign prompts`.")],
+    benchmark: Annotated[
+        Literal["visor", "t2i", "t2i-infsplign", "geneval", "shapes"],
+        typer.Option(help="Whose rule; t2i-infsplign is T2I-CompBench's as the InfSplign authors evaluate it."),
+    ],
+    detector: Annotated[
+        str, typer.Option(help="owlvit, owlv2, grounding-dino, world (that of the shapes world), or a JSON file of detections.")
+    ],
+    images: Annotated[Path | None, typer.Option(help="Folder of images, named {id}_{number}.png or as published.")] = None,
+    model: Annotated[str | None, typer.Option(help="Folder or hub id of the detector's model; a common one if not given.")] = None,
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of the hub id.")] = None,
+    detections: Annotated[
+        Path | None, typer.Option(help="JSON file that keeps what is found: images that it holds are not looked at again.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for results.json, images.jsonl and table.md.")] = None,
+    threshold: Annotated[float | None, typer.Option(min=0, max=1, help="Least score of a detection; as published if not given.")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="Score the first so many images of each prompt; all if not given.")] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="An earlier --out of the same prompts and seeds: differences from it, paired prompt by prompt.")
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Images that the detector looks at at once.")] = 8,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps; auto takes the best there is.")] = "auto",
+    progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True,
+) -> None:
+    """Score images by VISOR, T2I-CompBench's 2D spatial rule or GenEval's position rule, with bootstrap intervals over prompts."""
+    from infsplign.evaluation.report import print_table
+    from infsplign.evaluation.scored import read_earlier
+    from infsplign.evaluation.scoring import BENCHMARKS, read_for
+    from infsplign.evaluation.store import check_writable
+
+    asked = BENCHMARKS[benchmark].asked(read_for(benchmark, prompts))
+    earlier = None if against is None else read_earlier(against)
+    for folder in (out, None if detections is None else detections.parent):
+        if folder is not None:
+            check_writable(folder)
+    common = {"benchmark": benchmark, "prompts": asked, "count": count}
+    if detector.endswith(".json"):
+        useless = {"--model": model, "--revision": revision, "--detections": detections}
+        scored = _recorded(Path(detector), threshold, images, useless, common)
+    else:
+        common |= {"keep": detections, "batch": batch, "progress": progress}
+        scored = _detected(detector, threshold, images, {"model": model, "revision": revision, "device": device}, common)
+    results = scored.results(earlier)
+    print_table(results, title(results))
+    if out is not None:
+        scored.write(out, results)
+        typer.echo(f"written to {out}")
+
+
+def title(results: Mapping[str, Any]) -> str:
+    """What was measured with what: numbers mean nothing without it."""
+    detector, threshold = results["detector"], results["threshold"]
+    version = detector.get("commit") or detector.get("weights") or detector.get("version") or "of unknown version"
+    part = f"{results['prompts']} of {results['prompts_of_benchmark']} prompts x {results['images']} images"
+    model = f" {detector['model']}" if detector.get("model") else ""
+    sign = ">=" if threshold["inclusive"] else ">"
+    return f"{results['rule']}: {part}\ndetector {detector['name']}{model} {version:.12}, score {sign} {threshold['value']:g}"
+
+
+def _recorded(path: Path, threshold: float | None, images: Path | None, useless: Mapping[str, Any], common: Mapping[str, Any]) -> Any:
+    from infsplign.evaluation.detectors.recorded import read_recording
+    from infsplign.evaluation.score_images import score_recording, threshold_for
+
+    if given := [name for name, value in useless.items() if value is not None]:
+        raise ValueError(f"{given[0]} is of no use with detections that are there already; nothing is looked for")
+    recording = read_recording(path)
+    least = threshold_for(common["benchmark"], recording.detector["name"], threshold)
+    return score_recording(recording=recording, label=(images or path).resolve().stem, threshold=least, folder=images, **common)
+
+
+def _detected(detector: str, threshold: float | None, images: Path | None, options: Mapping[str, Any], common: Mapping[str, Any]) -> Any:
+    from infsplign.commands.models import choose_device, quiet
+    from infsplign.evaluation.detectors import KINDS, load_detector
+    from infsplign.evaluation.image_files import evenly, find_images, group_by_prompt
+    from infsplign.evaluation.score_images import score_images, threshold_for
+
+    if detector not in KINDS:
+        raise ValueError(f"`--detector` must be {', '.join(KINDS)}, or a file of detections that ends in .json; got {detector!r}")
+    if images is None:
+        raise ValueError("`--images` is needed: a detector looks at images")
+    evenly(group_by_prompt(find_images(images), common["prompts"]), common["count"])  # bad names are found before a model is loaded
+    least = threshold_for(common["benchmark"], detector, threshold)
+    device = "cpu" if detector == "world" else str(choose_device(options["device"]))
+    with quiet(bars=True):
+        found_by = load_detector(detector, **{**options, "device": device}, threshold=least.floor)
+    return score_images(folder=images, detector=found_by, threshold=least, **common)

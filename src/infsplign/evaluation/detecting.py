@@ -1,0 +1,84 @@
+"""Looks for the objects of prompts in images, and keeps what was found: looking again is needed for new or changed images alone."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from PIL import Image
+from tqdm import tqdm
+
+from infsplign.evaluation.detectors.protocol import Detector, ImageDetections
+from infsplign.evaluation.detectors.recorded import Recording, RecordingError, Seen, read_recording, write_recording
+from infsplign.evaluation.fingerprint import differences
+
+OFTEN = 2000
+"""Images between two writings of the file, so that little is lost when the process dies."""
+
+
+def detect_all(
+    files: Mapping[str, Path],
+    names: Mapping[str, Sequence[str]],
+    detector: Detector,
+    *,
+    keep: Path | None = None,
+    batch: int = 8,
+    progress: bool = True,
+) -> Recording:
+    """Detections of all images.
+
+    Args:
+        files: key of an image to its file.
+        names: key to what to look for.
+        detector: looks.
+        keep: file of detections; what it holds of the same images is not looked for again, and what is new is added.
+        batch: images at once.
+        progress: show a bar.
+
+    Raises:
+        ValueError: a file that is no image, or detections in `keep` by a detector with other settings.
+        OutputError: `keep` cannot be written.
+    """
+    settings = json.loads(json.dumps(dict(detector.settings())))
+    recording = _kept(keep, settings)
+    digests = {key: hashlib.sha256(path.read_bytes()).hexdigest() for key, path in files.items()}
+    missing = [key for key in files if not _holds(recording, key, names[key], digests[key])]
+    unsaved = 0
+    try:
+        with tqdm(total=len(files), initial=len(files) - len(missing), desc="detecting", unit="image", disable=not progress) as bar:
+            for start in range(0, len(missing), batch):
+                group = missing[start : start + batch]
+                images = [_load(files[key]) for key in group]
+                for key, image, found in zip(group, images, detector.detect(images, [names[key] for key in group]), strict=True):
+                    recording.images[key] = Seen(ImageDetections(image.size, tuple(found)), tuple(names[key]), digests[key])
+                bar.update(len(group))
+                unsaved += len(group)
+                if keep is not None and unsaved >= OFTEN:
+                    write_recording(keep, recording)
+                    unsaved = 0
+    finally:
+        if keep is not None and unsaved:
+            write_recording(keep, recording)
+    return recording
+
+
+def _kept(keep: Path | None, settings: dict) -> Recording:
+    if keep is None or not keep.exists():
+        return Recording(settings)
+    recording = read_recording(keep)
+    if lines := differences(dict(recording.detector), settings):
+        raise RecordingError(f"{str(keep)!r} holds detections with other settings; choose another file:\n  " + "\n  ".join(lines))
+    return recording
+
+
+def _holds(recording: Recording, key: str, names: Sequence[str], digest: str) -> bool:
+    seen = recording.images.get(key)
+    return seen is not None and seen.names == tuple(names) and seen.sha256 == digest
+
+
+def _load(path: Path) -> Image.Image:
+    try:
+        with Image.open(path) as image:
+            return image.convert("RGB")
+    except OSError as error:
+        raise ValueError(f"{str(path)!r} is no image that can be read: {error}") from error

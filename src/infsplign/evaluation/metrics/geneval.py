@@ -1,0 +1,69 @@
+"""GenEval, position (arXiv 2310.11513). Pure functions over detections above the threshold (published: `score > 0.3`)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import copysign, hypot
+
+from infsplign.core import relations
+from infsplign.detection import Box, Detection
+from infsplign.evaluation.metrics.boxes import offset, sides
+from infsplign.evaluation.ratios import Ratios
+from infsplign.evaluation.visor import Verdict
+
+SLACK = 0.1
+"""Part of both boxes' sides that their centres must be apart before there is any relation."""
+LEAST = 0.5
+"""Least part of the distance that must lie along a direction, for it to hold."""
+NOTHING = 1e-3
+"""Remaining distance, in pixels on both axes, below which there is no relation at all."""
+
+
+def relations_of(first: Box, second: Box) -> frozenset[str]:
+    """The directions that `first` has from `second`: none, one, or two.
+
+    With o = centre(first) - centre(second) and r = max(|o| - 0.1 (sides of first + sides of second), 0) sign(o), r / ||o|| decides:
+    "left of" where its x < -0.5, "right of" > 0.5, "above" where its y < -0.5, "below" > 0.5.
+
+    >>> sorted(relations_of((0, 0, 10, 10), (100, 100, 110, 110)))
+    ['above', 'left of']
+    """
+    o = offset(second, first)
+    slack = (SLACK * (one + other) for one, other in zip(sides(first), sides(second), strict=True))
+    r = [copysign(max(abs(part) - less, 0.0), part) for part, less in zip(o, slack, strict=True)]
+    if all(abs(part) < NOTHING for part in r):
+        return frozenset()
+    x, y = (part / hypot(*o) for part in r)
+    held = {"left of": x < -LEAST, "right of": x > LEAST, "above": y < -LEAST, "below": y > LEAST}
+    return frozenset(name for name, holds in held.items() if holds)
+
+
+def judge(detections: Iterable[Detection], first: str, relation: str | relations.Relation, second: str) -> Verdict:
+    """Judges one image by the best box of each class; the first of equal scores.
+
+    Args:
+        detections: of the image, above the detector's threshold.
+        first, second: names as the detector gives them.
+        relation: that `first` should have to `second`.
+
+    Raises:
+        ValueError: an unknown relation, or one of an object with itself.
+    """
+    if first == second:
+        raise ValueError(f"`first` and `second` must be two different objects, got {first!r} twice")
+    asked, seen = relations.relation(relation).name, list(detections)
+    one, other = (max((d for d in seen if d.name == name), key=lambda d: d.score, default=None) for name in (first, second))
+    if one is None or other is None:
+        return Verdict(False, False)
+    return Verdict(True, asked in relations_of(one.box, other.box))
+
+
+def position_ratios(verdicts: Mapping[str, Sequence[Verdict]]) -> Ratios:
+    """Means over images: "position" (the published measure), "both", and "cond", the first among images with both objects.
+
+    Args:
+        verdicts: prompt (or its id) to the verdicts of its images.
+    """
+    rows = []
+    for row in verdicts.values():
+        correct, both = sum(v.correct for v in row), sum(v.both for v in row)
+        rows.append([(correct, len(row)), (both, len(row)), (correct, both)])
+    return Ratios.of(("position", "both", "cond"), rows)

@@ -1,0 +1,19 @@
+"""Prompts of the benchmarks: SR2D is generated, T2I-CompBench and GenEval are read from the user's copies of the published files."""
+
+from infsplign.evaluation.promptsets.geneval import read_geneval
+from infsplign.evaluation.promptsets.prompt import BenchmarkPrompt, PromptFileError, read_prompts, write_prompts
+from infsplign.evaluation.promptsets.sr2d import published, read_sr2d, spatial, sr2d
+from infsplign.evaluation.promptsets.t2i_compbench import read_t2i
+
+__all__ = [
+    "BenchmarkPrompt",
+    "PromptFileError",
+    "published",
+    "read_geneval",
+    "read_prompts",
+    "read_sr2d",
+    "read_t2i",
+    "spatial",
+    "sr2d",
+    "write_prompts",
+]

@@ -1,0 +1,126 @@
+"""A prompt of any benchmark, and the file that holds such prompts: JSON, one object a line."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from infsplign.evaluation.store import write
+
+_SAFE = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
+
+
+class PromptFileError(ValueError):
+    """A file of prompts that cannot be read; the message names the line."""
+
+
+@dataclass(frozen=True)
+class BenchmarkPrompt:
+    """A prompt and what it asks for.
+
+    Attributes:
+        id: of the prompt in its benchmark, safe as a file name: images are called `{id}_{index:02d}.png`.
+        text: what the model reads.
+        first, second: the objects, as the benchmark calls them; `second` is empty where there is only one.
+        relation: canonical name where it is one of the four directions, such as "left of"; else as the benchmark spells it, such as "near".
+        extra: what only this benchmark knows.
+
+    Raises:
+        ValueError: an `id` that cannot name a file, or an empty `text` or `first`.
+    """
+
+    id: str
+    text: str
+    first: str
+    relation: str
+    second: str
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        if not _SAFE.fullmatch(self.id):
+            raise ValueError(f"`id` must be letters, digits and any of `_.-`, got {self.id!r}")
+        for name in ("text", "first"):
+            if not getattr(self, name).strip():
+                raise ValueError(f"`{name}` must not be empty, in the prompt {self.id!r}")
+
+
+def write_prompts(path: Path, prompts: Iterable[BenchmarkPrompt]) -> None:
+    """Writes prompts, one JSON object a line, whole or not at all.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    write(path, "".join(json.dumps(asdict(prompt), ensure_ascii=False) + "\n" for prompt in prompts))
+
+
+def read_prompts(path: Path) -> list[BenchmarkPrompt]:
+    """Reads what `write_prompts` has written.
+
+    Raises:
+        PromptFileError: a line that is no prompt, or an id that came before.
+        OSError: the file cannot be read.
+    """
+    prompts = []
+    for number, row in json_lines(path):
+        try:
+            prompts.append(_prompt(row))
+        except (TypeError, ValueError) as error:
+            raise broken(path, number, str(error)) from error
+    return distinct(path, prompts)
+
+
+def _prompt(row: Any) -> BenchmarkPrompt:
+    texts = [f.name for f in fields(BenchmarkPrompt) if f.name != "extra"]
+    if not isinstance(row, dict) or not all(isinstance(row.get(name), str) for name in texts):
+        raise ValueError(f"expected an object with texts {', '.join(texts)}")
+    if not isinstance(row.get("extra", {}), dict):
+        raise ValueError("expected `extra` to be an object")
+    return BenchmarkPrompt(**{name: row[name] for name in texts}, extra=row.get("extra", {}))
+
+
+def lines(path: Path) -> list[str]:
+    """The lines of a text file; line ends of any kind, blank lines at the end left out.
+
+    Raises:
+        PromptFileError: it is no UTF-8 text, or empty.
+        OSError: it cannot be read.
+    """
+    try:
+        found = path.read_text("utf-8-sig").rstrip()
+    except UnicodeDecodeError as error:
+        raise PromptFileError(f"{str(path)!r} is no text in UTF-8: {error}") from error
+    if not found:
+        raise PromptFileError(f"{str(path)!r} is empty; expected one prompt a line")
+    return found.split("\n")  # `splitlines` would also split at characters that may stand within a JSON text
+
+
+def json_lines(path: Path) -> list[tuple[int, Any]]:
+    """The values of a file of one JSON value a line, with their line numbers from 1."""
+    values = []
+    for number, line in enumerate(lines(path), start=1):
+        try:
+            values.append((number, json.loads(line)))
+        except ValueError as error:
+            raise broken(path, number, f"expected one JSON object a line: {error}") from error
+    return values
+
+
+def distinct(path: Path, prompts: list[BenchmarkPrompt]) -> list[BenchmarkPrompt]:
+    """The prompts themselves, when no id comes twice: images could not be told apart.
+
+    Raises:
+        PromptFileError: an id that came before.
+    """
+    seen: dict[str, int] = {}
+    for number, prompt in enumerate(prompts, start=1):
+        if prompt.id in seen:
+            raise PromptFileError(f"{str(path)!r}: prompts {seen[prompt.id]} and {number} have the same id {prompt.id!r}")
+        seen[prompt.id] = number
+    return prompts
+
+
+def broken(path: Path, line: int, reason: str) -> PromptFileError:
+    """The error for a line that cannot be read."""
+    return PromptFileError(f"{str(path)!r}, line {line}: {reason}")

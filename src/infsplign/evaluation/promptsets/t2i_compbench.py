@@ -1,0 +1,36 @@
+"""The 2D spatial prompts of T2I-CompBench (arXiv 2307.06350): read from a copy of `spatial_val.txt`."""
+
+import re
+from pathlib import Path
+
+from infsplign.core.relations import relation
+from infsplign.evaluation.promptsets.prompt import BenchmarkPrompt, broken, distinct, lines
+
+IMAGES = 10
+"""Images a prompt, as published."""
+CLOSE = ("near", "next to", "on side of")
+"""Relations that are no direction."""
+SPELLINGS = (*CLOSE, "on the left of", "on the right of", "on the top of", "on the bottom of")
+_PROMPT = re.compile(rf"an? (?P<first>\S.*?) (?P<relation>{'|'.join(SPELLINGS)}) an? (?P<second>\S.*)")
+
+
+def read_t2i(path: Path) -> list[BenchmarkPrompt]:
+    """Reads one prompt a line, `a {A} {relation} a {B}`; ids count the lines from 0.
+
+    Raises:
+        PromptFileError: a line that reads otherwise, or one that came before.
+        OSError: the file cannot be read.
+    """
+    prompts, seen = [], {}
+    for number, line in enumerate(lines(path), start=1):
+        text = line.strip()
+        match = _PROMPT.fullmatch(text)
+        if match is None:
+            raise broken(path, number, f"expected `a {{A}} {{relation}} a {{B}}` with a relation of {', '.join(SPELLINGS)}; got {line!r}")
+        if text in seen:
+            raise broken(path, number, f"{text!r} was in line {seen[text]} already; images are named after the prompt")
+        seen[text] = number
+        first, spelling, second = match["first"], match["relation"], match["second"]
+        name = spelling if spelling in CLOSE else relation(spelling).name
+        prompts.append(BenchmarkPrompt(f"t2i-{number - 1:04d}", text, first, name, second, {"relation": spelling}))
+    return distinct(path, prompts)

@@ -1,0 +1,108 @@
+"""Scores a folder of images with a detector, or with detections that are there already."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from infsplign.evaluation.detecting import detect_all
+from infsplign.evaluation.detectors.protocol import Detector, ImageDetections
+from infsplign.evaluation.detectors.recorded import Recording, RecordingError
+from infsplign.evaluation.image_files import evenly, find_images, group_by_prompt
+from infsplign.evaluation.promptsets import BenchmarkPrompt
+from infsplign.evaluation.scored import Scored
+from infsplign.evaluation.scoring import BENCHMARKS, Benchmark, Threshold, judge_all
+
+Prompts = Sequence[BenchmarkPrompt]
+
+
+def threshold_for(benchmark: str, detector: str, asked: float | None = None) -> Threshold:
+    """What is asked for, else the world's own for its detector, else the benchmark's published one."""
+    own = BENCHMARKS["shapes" if detector == "world" else benchmark].threshold
+    return own if asked is None else Threshold(asked, own.inclusive)
+
+
+def score_images(
+    benchmark: str,
+    prompts: Prompts,
+    folder: Path,
+    detector: Detector,
+    *,
+    threshold: Threshold,
+    count: int | None = None,
+    keep: Path | None = None,
+    batch: int = 8,
+    progress: bool = True,
+) -> Scored:
+    """Looks at the images of a folder and judges them.
+
+    Args:
+        benchmark: a name of `BENCHMARKS`.
+        prompts: that it measures; images of other prompts, and other files, are left alone.
+        folder: of images, see `group_by_prompt` for their names.
+        detector: keeps at least what `threshold` keeps.
+        threshold: least score.
+        count: images a prompt; all when None, and then equally many of each prompt must be there.
+        keep: file of detections, see `detect_all`.
+        batch: images at once.
+        progress: show a bar.
+
+    Raises:
+        ValueError: no image of any prompt, prompts with fewer images than others, a file that is no image.
+        OSError: the folder or a file cannot be read or written.
+    """
+    files = find_images(folder)
+    groups = evenly(group_by_prompt(files, prompts), count)
+    names = _names(BENCHMARKS[benchmark], prompts, groups)
+    recording = detect_all({key: files[key] for key in names}, names, detector, keep=keep, batch=batch, progress=progress)
+    return _judged(folder.resolve().name, benchmark, prompts, groups, recording, threshold)
+
+
+def score_recording(
+    benchmark: str,
+    prompts: Prompts,
+    recording: Recording,
+    *,
+    label: str,
+    threshold: Threshold,
+    count: int | None = None,
+    folder: Path | None = None,
+) -> Scored:
+    """Judges detections that are there already; see `score_images`.
+
+    Args:
+        recording: detections of one detector.
+        label: of the method that made the images.
+        folder: where given, the images that are scored: all must be in `recording`, and as they were.
+
+    Raises:
+        RecordingError: an image is not in it, has changed, was looked at for other names, or with a higher threshold than this one.
+    """
+    files = None if folder is None else find_images(folder)
+    groups = evenly(group_by_prompt(recording.images if files is None else files, prompts), count)
+    there = recording.detector.get("threshold")
+    if isinstance(there, int | float) and there > threshold.value:
+        raise RecordingError(f"the detections were kept above a score of {there:g}, and {threshold.value:g} is needed; look again")
+    for key, names in _names(BENCHMARKS[benchmark], prompts, groups).items():
+        seen = recording.images.get(key)
+        if seen is None:
+            raise RecordingError(f"the image {key!r} is not among the detections")
+        if seen.names is not None and not set(names) <= set(seen.names):
+            raise RecordingError(f"in the image {key!r} {', '.join(seen.names)} was looked for, and {', '.join(names)} is needed")
+        if files is not None and seen.sha256 not in (None, hashlib.sha256(files[key].read_bytes()).hexdigest()):
+            raise RecordingError(f"the image {str(files[key])!r} has changed since it was looked at")
+    return _judged(label, benchmark, prompts, groups, recording, threshold)
+
+
+def _names(rule: Benchmark, prompts: Prompts, groups: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """Key of each image to what must be looked for in it."""
+    return {key: rule.names(prompt) for prompt in prompts for key in groups.get(prompt.id, ())}
+
+
+def _judged(
+    label: str, benchmark: str, prompts: Prompts, groups: Mapping[str, Sequence[str]], recording: Recording, threshold: Threshold
+) -> Scored:
+    found: dict[str, ImageDetections] = {key: seen.found for key, seen in recording.images.items()}
+    verdicts = judge_all(BENCHMARKS[benchmark], prompts, groups, found, threshold)
+    detector: Mapping[str, Any] = recording.detector
+    return Scored(label, benchmark, detector, threshold, prompts, groups, verdicts)

@@ -1,0 +1,148 @@
+"""A scored folder of images: measures with intervals and the verdict on each image, as files that can be compared with each other.
+
+results.json    benchmark, rule, detector, threshold, measures with intervals, measures of each relation
+images.jsonl    the verdict on each image
+table.md        the measures for people
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from infsplign.evaluation import fingerprint
+from infsplign.evaluation.promptsets import BenchmarkPrompt
+from infsplign.evaluation.report import markdown, summarise
+from infsplign.evaluation.scoring import BENCHMARKS, Threshold, by_relation
+from infsplign.evaluation.store import write, write_json
+
+RESULTS, IMAGES, TABLE = "results.json", "images.jsonl", "table.md"
+SAME = ("benchmark", "detector", "threshold")
+"""What two scored folders must have in common to be compared."""
+
+
+class ComparisonError(ValueError):
+    """Scored folders that cannot be compared."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What scoring one folder has given.
+
+    Attributes:
+        label: of the method that made the images, for the table.
+        benchmark: a name of `BENCHMARKS`.
+        detector: its settings.
+        threshold: that was applied.
+        prompts: all that the benchmark measures, with images or without.
+        groups: id of a prompt to the keys of its images.
+        verdicts: id of a prompt to the verdicts on its images, in the order of `groups`.
+    """
+
+    label: str
+    benchmark: str
+    detector: Mapping[str, Any]
+    threshold: Threshold
+    prompts: Sequence[BenchmarkPrompt]
+    groups: Mapping[str, Sequence[str]]
+    verdicts: Mapping[str, Sequence[Any]]
+
+    def facts(self) -> dict[str, Any]:
+        """What decides the measures: needed to read them, and to compare them with others."""
+        return {
+            "benchmark": self.benchmark,
+            "rule": BENCHMARKS[self.benchmark].rule,
+            "detector": fingerprint.plain(self.detector),
+            "threshold": self.threshold._asdict(),
+            "label": self.label,
+            "prompts": len(self.verdicts),
+            "prompts_of_benchmark": len(self.prompts),
+            "images": len(next(iter(self.verdicts.values()))),
+            "versions": fingerprint.versions(),
+        }
+
+    def results(self, against: "Earlier | None" = None) -> dict[str, Any]:
+        """All that `results.json` holds; with `against`, its measures too, and the paired differences from it.
+
+        Raises:
+            ComparisonError: `against` was scored otherwise, or has other prompts or another number of images.
+        """
+        benchmark = BENCHMARKS[self.benchmark]
+        methods = {self.label: benchmark.ratios(self.verdicts)}
+        if against is not None:
+            base = against.label if against.label != self.label else f"{against.label} (before)"
+            methods = {base: benchmark.ratios(against.matched(self.facts(), self.verdicts))} | methods
+        results = self.facts() | summarise(methods)
+        results["relations"] = {self.label: by_relation(benchmark, self.prompts, self.verdicts)}
+        return results
+
+    def write(self, out: Path, results: Mapping[str, Any]) -> None:
+        """Writes the three files.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        rows = []
+        for prompt in self.prompts:
+            pairs = zip(self.groups.get(prompt.id, ()), self.verdicts.get(prompt.id, ()), strict=True)
+            rows += [{"key": key, "prompt": prompt.id, "relation": prompt.relation} | asdict(verdict) for key, verdict in pairs]
+        write(out / IMAGES, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        write(out / TABLE, markdown(results) + "\n" + markdown(self._relations(), "relation"))
+        write_json(out / RESULTS, results)
+
+    def _relations(self) -> dict[str, Any]:
+        found = by_relation(BENCHMARKS[self.benchmark], self.prompts, self.verdicts)
+        cells = {
+            relation: {name: {"value": value, "low": None, "high": None} for name, value in measures.items()}
+            for relation, measures in found.items()
+        }
+        return {"methods": cells, "differences": {}}
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A folder that was scored before: its `facts` and the verdicts of each prompt as plain rows."""
+
+    folder: Path
+    facts: Mapping[str, Any]
+    rows: Mapping[str, Sequence[Mapping[str, Any]]]
+
+    @property
+    def label(self) -> str:
+        return str(self.facts["label"])
+
+    def matched(self, facts: Mapping[str, Any], verdicts: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+        """Its verdicts in the order of `verdicts`.
+
+        Raises:
+            ComparisonError: it was scored otherwise, or has other prompts or another number of images.
+        """
+        if lines := [line for name in SAME for line in fingerprint.differences(self.facts.get(name), facts[name], name)]:
+            raise ComparisonError(f"{str(self.folder)!r} was scored otherwise:\n  " + "\n  ".join(lines))
+        counts = [{key: len(row) for key, row in found.items()} for found in (self.rows, verdicts)]
+        if counts[0] != counts[1]:
+            other = sorted(key for key in {*counts[0], *counts[1]} if counts[0].get(key) != counts[1].get(key))
+            raise ComparisonError(
+                f"{str(self.folder)!r} must have the same prompts with as many images each; "
+                f"{len(other)} differ, such as {other[0]!r}: {counts[0].get(other[0], 0)} images there, {counts[1].get(other[0], 0)} here"
+            )
+        kind = BENCHMARKS[facts["benchmark"]].verdict
+        return {key: [kind(**{name: row[name] for name in kind.__dataclass_fields__}) for row in self.rows[key]] for key in verdicts}
+
+
+def read_earlier(folder: Path) -> Earlier:
+    """Reads what `Scored.write` has written.
+
+    Raises:
+        ComparisonError: no such folder.
+    """
+    try:
+        facts = json.loads((folder / RESULTS).read_text("utf-8"))
+        rows: dict[str, list[Mapping[str, Any]]] = {}
+        for line in (folder / IMAGES).read_text("utf-8").rstrip().split("\n"):
+            row = json.loads(line)
+            rows.setdefault(row["prompt"], []).append(row)
+        return Earlier(folder, {name: facts[name] for name in (*SAME, "label")}, rows)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ComparisonError(f"`--against` {str(folder)!r} holds no scores that `infsplign score --out` has written: {error}") from error

@@ -1,0 +1,211 @@
+"""From recorded detections to the measures of a benchmark: no image and no model is needed."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from math import isnan, nextafter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from infsplign.core.relations import SPELLINGS
+from infsplign.detection import Detection
+from infsplign.evaluation import strict, visor
+from infsplign.evaluation.detectors.protocol import ImageDetections
+from infsplign.evaluation.metrics import geneval, t2i
+from infsplign.evaluation.promptsets import BenchmarkPrompt, read_geneval, read_prompts, read_sr2d, read_t2i
+from infsplign.evaluation.ratios import Ratios
+
+
+class Threshold(NamedTuple):
+    """The least score of a detection; `inclusive` where that score itself is enough."""
+
+    value: float
+    inclusive: bool = False
+
+    @property
+    def floor(self) -> float:
+        """What a detector that keeps `score > floor` must be given: a little below an inclusive threshold, for float32 too."""
+        return self.value * (1 - 1e-6) if self.inclusive else self.value
+
+    def keep(self, detections: Sequence[Detection]) -> list[Detection]:
+        least = self.value if self.inclusive else nextafter(self.value, 2)
+        return [found for found in detections if found.score >= least]
+
+
+@dataclass(frozen=True)
+class ShapesVerdict:
+    """VISOR's verdict and the fidelity of an image of the shapes world."""
+
+    both: bool
+    correct: bool
+    strict: bool
+    doubled: bool
+    shape: float
+
+
+Judge = Callable[[ImageDetections, BenchmarkPrompt, Threshold], Any]
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A benchmark's rule.
+
+    Attributes:
+        rule: one line for a report.
+        threshold: the published one.
+        images: images a prompt, as published.
+        judge: detections, prompt and threshold to the verdict on one image, a flat dataclass.
+        verdict: its class.
+        ratios: verdicts of each prompt to measures.
+        read: reads a copy of the published prompts.
+        label: from an object's name in a prompt to what a detector is asked for.
+        relations: that it measures.
+    """
+
+    rule: str
+    threshold: Threshold
+    images: int
+    judge: Judge
+    verdict: type
+    ratios: Callable[[Mapping[str, Sequence[Any]]], Ratios]
+    read: Callable[[Path], list[BenchmarkPrompt]]
+    label: Callable[[str], str] = str
+    relations: Collection[str] = tuple(SPELLINGS)
+
+    def names(self, prompt: BenchmarkPrompt) -> tuple[str, ...]:
+        """What to look for in the images of a prompt, each once."""
+        return tuple(dict.fromkeys(map(self.label, (prompt.first, prompt.second))))
+
+    def asked(self, prompts: Sequence[BenchmarkPrompt]) -> list[BenchmarkPrompt]:
+        """The prompts that it measures.
+
+        Raises:
+            ValueError: there is none.
+        """
+        found = [prompt for prompt in prompts if prompt.relation in self.relations]
+        if not found:
+            raise ValueError(f"none of the {len(prompts)} prompts has a relation that is measured: {', '.join(self.relations)}")
+        return found
+
+
+def _visor(picture: ImageDetections, prompt: BenchmarkPrompt, threshold: Threshold) -> visor.Verdict:
+    return visor.judge(threshold.keep(picture.detections), prompt.first, prompt.relation, prompt.second)
+
+
+def _geneval(picture: ImageDetections, prompt: BenchmarkPrompt, threshold: Threshold) -> visor.Verdict:
+    return geneval.judge(threshold.keep(picture.detections), prompt.first, prompt.relation, prompt.second)
+
+
+def _t2i(picture: ImageDetections, prompt: BenchmarkPrompt, threshold: Threshold, pick: t2i.Pick) -> t2i.SpatialScore:
+    return t2i.score_image(threshold.keep(picture.detections), picture.size, prompt.first, prompt.relation, prompt.second, pick=pick)
+
+
+def _shapes(picture: ImageDetections, prompt: BenchmarkPrompt, threshold: Threshold) -> ShapesVerdict:
+    verdict = _visor(picture, prompt, threshold)
+    objects = (prompt.first, prompt.second)
+    faith = strict.fidelity(picture.detections, objects, correct=verdict.correct, min_score=threshold.value)
+    return ShapesVerdict(**asdict(verdict), **asdict(faith))
+
+
+def _shapes_ratios(verdicts: Mapping[str, Sequence[ShapesVerdict]]) -> Ratios:
+    relation = {key: [visor.Verdict(v.both, v.correct) for v in row] for key, row in verdicts.items()}
+    faith = {key: [strict.Fidelity(v.strict, v.doubled, v.shape) for v in row] for key, row in verdicts.items()}
+    return visor.visor_ratios(relation).joined(strict.fidelity_ratios(faith))
+
+
+_T2I = Benchmark(
+    rule="T2I-CompBench 2D spatial, as published",
+    threshold=Threshold(0.5, inclusive=True),
+    images=10,
+    judge=partial(_t2i, pick=t2i.official),
+    verdict=t2i.SpatialScore,
+    ratios=t2i.spatial_ratios,
+    read=read_t2i,
+    label=t2i.label,
+    relations=(*SPELLINGS, *t2i.CLOSE),
+)
+BENCHMARKS: dict[str, Benchmark] = {
+    "visor": Benchmark(
+        rule="VISOR: any pair of boxes, by centres",
+        threshold=Threshold(0.1),
+        images=4,
+        judge=_visor,
+        verdict=visor.Verdict,
+        ratios=visor.visor_ratios,
+        read=read_sr2d,
+    ),
+    "t2i": _T2I,
+    "t2i-infsplign": replace(
+        _T2I, rule="T2I-CompBench 2D spatial, as the InfSplign authors evaluate it", judge=partial(_t2i, pick=t2i.infsplign)
+    ),
+    "geneval": Benchmark(
+        rule="GenEval, position: best boxes, by centres",
+        threshold=Threshold(0.3),
+        images=4,
+        judge=_geneval,
+        verdict=visor.Verdict,
+        ratios=geneval.position_ratios,
+        read=read_geneval,
+    ),
+    "shapes": Benchmark(
+        rule="shapes world: VISOR, strict, doubled, shape",
+        threshold=Threshold(0.6, inclusive=True),
+        images=4,
+        judge=_shapes,
+        verdict=ShapesVerdict,
+        ratios=_shapes_ratios,
+        read=read_prompts,
+    ),
+}
+
+
+def read_for(benchmark: str, path: Path) -> list[BenchmarkPrompt]:
+    """Reads the prompts of a benchmark, from a copy of the published file or from what `infsplign prompts` has written.
+
+    Raises:
+        PromptFileError: a file in neither form; see the benchmark's reader.
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        ours = file.readline(65536).lstrip(b"\xef\xbb\xbf ").startswith(b'{"id"')
+    return read_prompts(path) if ours else BENCHMARKS[benchmark].read(path)
+
+
+def judge_all(
+    benchmark: Benchmark,
+    prompts: Sequence[BenchmarkPrompt],
+    groups: Mapping[str, Sequence[str]],
+    images: Mapping[str, ImageDetections],
+    threshold: Threshold | None = None,
+) -> dict[str, list[Any]]:
+    """Judges images.
+
+    Args:
+        benchmark: the rule.
+        prompts: what was asked; those without images are left out.
+        groups: id of a prompt to the keys of its images.
+        images: key to what was found.
+        threshold: instead of the published one.
+
+    Returns:
+        Id of a prompt to the verdicts of its images.
+    """
+    least = benchmark.threshold if threshold is None else threshold
+    return {p.id: [benchmark.judge(images[key], p, least) for key in groups[p.id]] for p in prompts if p.id in groups}
+
+
+def by_relation(
+    benchmark: Benchmark, prompts: Sequence[BenchmarkPrompt], verdicts: Mapping[str, Sequence[Any]]
+) -> dict[str, dict[str, float | None]]:
+    """The measures of each relation's prompts alone, without intervals; undefined ones are None."""
+    parts: dict[str, dict[str, Sequence[Any]]] = {}
+    for prompt in prompts:
+        if prompt.id in verdicts:
+            parts.setdefault(prompt.relation, {})[prompt.id] = verdicts[prompt.id]
+    found = {}
+    for relation in sorted(parts):
+        ratios = benchmark.ratios(parts[relation])
+        found[relation] = {
+            name: None if isnan(value) else value for name, value in zip(ratios.names, ratios.values().tolist(), strict=True)
+        }
+    return found
