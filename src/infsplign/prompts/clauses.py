@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from infsplign.errors import PromptError
 from infsplign.phrases import underline
-from infsplign.prompt_words import (
+from infsplign.prompts.words import (
     ADJECTIVES,
     AND,
     CHOICES,
@@ -16,6 +16,7 @@ from infsplign.prompt_words import (
     LINKS,
     NAMELESS,
     QUOTES,
+    SETTINGS,
     UNCLEAR,
     WHICH,
     WORD,
@@ -31,6 +32,11 @@ def text_of(prompt: str, span: Span) -> str:
     return prompt[span[0] : span[1]]
 
 
+def lower_of(prompt: str, span: Span) -> str:
+    """The words of a span in lower case, without punctuation around them."""
+    return " ".join(text_of(prompt, word).lower() for word in words_of(prompt, span))
+
+
 def error_at(prompt: str, span: Span, problem: str) -> PromptError:
     """An error that marks the span under the prompt and tells the way out."""
     return PromptError(f"{problem}:\n{underline(prompt, *span)}\n{REMEDY}")
@@ -44,7 +50,7 @@ def clauses(prompt: str, span: Span) -> list[Span]:
 
 
 def pieces_of(prompt: str, span: Span, *, between: bool = False) -> list[Span]:
-    """Cuts a span at each "and" that joins objects: an article or nothing follows it, or it is the only one between two relations."""
+    """Cuts a span at each "and" that joins objects: an article or nothing follows it, or `between` takes the only one."""
     joins, doubtful = [], []
     for match in AND.finditer(prompt, *span):
         before, after = prompt[span[0] : match.start()].lower().split(), (match.end(), span[1])
@@ -77,6 +83,46 @@ def is_blank(prompt: str, span: Span) -> bool:
     return all(text_of(prompt, word).lower() in LINKS for word in words_of(prompt, span))
 
 
+def says_nothing(prompt: str, span: Span) -> bool:
+    """Whether a chunk holds no object that a relation could be about: "and is", "there is", "In a park"."""
+    words = [word for word in lower_of(prompt, without_lead(prompt, span)).split() if word not in ("and", "&")]
+    return not words or words[0] in CONTEXT or all(word in LINKS for word in words)
+
+
+def is_list_item(prompt: str, span: Span) -> bool:
+    """Whether a chunk can be one object of a list: it begins with an article, and names one object and nothing else."""
+    words = lower_of(prompt, span).split()
+    return len(words) > 1 and words[0] in DETERMINERS and not set(words[1:]) & (WHICH | CONTEXT | COPULAS | DETERMINERS | {"and", "&"})
+
+
+def without_lead(prompt: str, span: Span) -> Span:
+    """A span without "a photo of", "there is" or "with" before it."""
+    while lead := LEAD.match(prompt, *span):
+        span = (lead.end(), span[1])
+    return span
+
+
+def parts_of(prompt: str, span: Span) -> list[Span]:
+    """What lies between the "and"s of a span, whatever they join."""
+    bounds = [span[0], *(place for match in AND.finditer(prompt, *span) for place in match.span()), span[1]]
+    return list(zip(bounds[::2], bounds[1::2], strict=True))
+
+
+def listed_in(prompt: str, span: Span) -> list[Span]:
+    """The objects that a span names one by one, each with its article."""
+    parts = [without_lead(prompt, part) for chunk in clauses(prompt, span) for part in parts_of(prompt, chunk)]
+    return objects_of(prompt, items) if (items := [part for part in parts if is_list_item(prompt, part)]) else []
+
+
+def head_of(prompt: str, span: Span) -> str:
+    """The word that says what kind of thing a span names: "style" of "the style of Monet", "street" of "a snowy street"."""
+    words = lower_of(prompt, span).split()
+    while words and words[0] in DETERMINERS:
+        del words[0]
+    end = next((i for i, word in enumerate(words) if word in WHICH | CONTEXT | LINKS | {"of", "and"}), len(words))
+    return words[end - 1] if end else ""
+
+
 def objects_of(prompt: str, pieces: Sequence[Span], *, about: bool = False) -> list[Span]:
     """The object of each piece that names one."""
     named = [piece for piece in pieces if not is_blank(prompt, piece)]
@@ -87,18 +133,16 @@ def _object(prompt: str, span: Span, *, about: bool = False) -> Span:
     """Finds the one object that a span names: without article, lead-in ("a photo of"), posture ("is sitting") and what follows it.
 
     Args:
-        about: the span stands before a relation. "a mug on a shelf above ..." then leaves open what is above; after a relation
-            "on a shelf" is merely left out.
+        about: the span stands before a relation. "a mug with a flower above ..." then leaves open what is above; after a relation
+            "with a flower" is merely left out.
     """
-    while about and (lead := LEAD.match(prompt, *span)):
-        span = (lead.end(), span[1])
-    words = words_of(prompt, span)
+    words = words_of(prompt, without_lead(prompt, span) if about else span)
     lower = [text_of(prompt, word).lower() for word in words]
     begin = 0
     while begin < len(words) - 1 and lower[begin] in DETERMINERS:
         begin += 1
     end = next((i for i in range(begin, len(words)) if lower[i] in WHICH | CONTEXT), len(words))
-    if about and end < len(words) and lower[end] in CONTEXT:
+    if about and end < len(words) and lower[end] in CONTEXT and head_of(prompt, (words[end][1], span[1])) not in SETTINGS:
         raise error_at(prompt, words[end], "it is not clear which object the relation is about; leave this part out or put it last")
     while end > begin and lower[end - 1] in LINKS:
         end -= 1

@@ -1,0 +1,163 @@
+"""What the text between two relations says: what the first one leads to, and what the second one is about."""
+
+import itertools
+from collections.abc import Sequence
+from enum import Enum
+
+from infsplign.prompts.clauses import (
+    Span,
+    clauses,
+    error_at,
+    is_blank,
+    is_list_item,
+    lower_of,
+    objects_of,
+    parts_of,
+    pieces_of,
+    says_nothing,
+    text_of,
+    without_lead,
+    words_of,
+)
+from infsplign.prompts.finding import Match
+from infsplign.prompts.words import AND, CONTEXT, COPULAS, DETERMINERS, LINKS, SENTENCE_END, WHICH
+
+UNCLEAR_JOIN = "it is not clear which objects these two relations join"
+
+
+class About(Enum):
+    """What a relation is about that has no object right before it."""
+
+    SAME = "what the relation before is about: A left of B and above C"
+    LATEST = "what the relation before leads to: A left of B above C"
+    AHEAD = "what follows it: on the left a cat"
+
+
+def opening(prompt: str, gap: Span, *, place: bool, ahead: bool) -> list[Span] | About:
+    """What the first relation is about.
+
+    Args:
+        place: the relation is a place, and may stand before its object.
+        ahead: and an object follows it at once.
+    """
+    gap = (max([gap[0], *(stop.end() for stop in SENTENCE_END.finditer(prompt, *gap))]), gap[1])
+    chunks = clauses(prompt, gap)
+    named = [chunk for chunk in chunks if not says_nothing(prompt, chunk)]
+    if (place and not named) or (ahead and named[-1:] != chunks[-1:]):
+        return About.AHEAD
+    return _subjects(prompt, named or [gap])
+
+
+def follows_at_once(prompt: str, gap: Span) -> bool:
+    """Whether a gap begins with an object: "on the left [is a cat]"."""
+    words = text_of(prompt, clauses(prompt, gap)[0]).lower().split()
+    while words and (words[0] in LINKS or words[0] == "there"):
+        del words[0]
+    return bool(words) and words[0] in DETERMINERS
+
+
+def between_two(prompt: str, gap: Span, match: Match, wanted: int, ahead: bool) -> tuple[list[Span], list[Span] | About]:
+    """Cuts the gap between two relations.
+
+    Args:
+        match: the first relation.
+        wanted: how many objects it takes from the gap.
+        ahead: the first relation is a place that stands before its object.
+
+    Returns:
+        Pieces that belong to the first relation, and what the second one is about.
+    """
+    chunks = _chunks(prompt, gap, ahead)
+    if wanted == 0:
+        named = [chunk for chunk in chunks if not says_nothing(prompt, chunk)]
+        words = lower_of(prompt, named[-1]).split() if named else []
+        return [], About.SAME if not words or words[0] in WHICH else _subjects(prompt, named)
+    if len(chunks) == 1:
+        pieces = pieces_of(prompt, chunks[0], between=True)
+        if len(pieces) <= wanted:
+            return pieces, _latest(prompt, chunks[0], match, wanted)
+        cut = len(pieces) - 1 if wanted == 1 else wanted
+        after, before = pieces[:cut], pieces[cut:]
+    else:
+        after, before = pieces_of(prompt, chunks[0], between=wanted == 2), pieces_of(prompt, chunks[-1])
+    words = lower_of(prompt, before[-1]).split()
+    if words and words[0] in WHICH:
+        return after, About.LATEST if wanted == 1 else _unclear(prompt, before[-1])
+    after, before = ([piece for piece in pieces if not is_blank(prompt, piece)] for pieces in (after, before))
+    joined = len(chunks) > 2 and AND.match(text_of(prompt, chunks[-1]).lstrip()) and is_list_item(prompt, chunks[-2])
+    if (not before and len(chunks) > 2) or (before and not after) or joined or (wanted == 2 and len(before) > 1 and len(chunks) == 1):
+        raise error_at(prompt, gap, UNCLEAR_JOIN)
+    if not before:  # "A left of B and above C": A is above C
+        return after, About.SAME
+    return after, _subjects(prompt, chunks[1:]) if len(chunks) > 1 else objects_of(prompt, before, about=True)
+
+
+def after_last(prompt: str, gap: Span, wanted: int, ahead: bool) -> list[Span]:
+    """The pieces that the last relation leads to; what follows them is left alone."""
+    if wanted == 0:
+        return []
+    chunks = _chunks(prompt, gap, ahead)
+    pieces = pieces_of(prompt, chunks[0], between=wanted == 2)
+    return pieces + _rest_of_list(prompt, chunks) if wanted == len(pieces) == 1 else pieces
+
+
+def _chunks(prompt: str, gap: Span, ahead: bool) -> list[Span]:
+    """The clauses of a gap. Before an object that stands ahead, "is" and "there is" are left out: "on the left there is a cat"."""
+    chunks = clauses(prompt, gap)
+    if not ahead:
+        return chunks
+    while len(chunks) > 1 and says_nothing(prompt, chunks[0]):
+        del chunks[0]
+    start, stop = without_lead(prompt, chunks[0])
+    while (word := next(iter(words_of(prompt, (start, stop))), None)) and text_of(prompt, word).lower() in LINKS:
+        start = word[1]
+    return [(start, stop), *chunks[1:]]
+
+
+def _latest(prompt: str, span: Span, match: Match, wanted: int) -> About:
+    """The second relation goes on about the only object between the two, if that is clear."""
+    words = lower_of(prompt, span).split()
+    doubtful = next((word for word in words if word in WHICH | CONTEXT | COPULAS), None)
+    if wanted == 2 or doubtful in CONTEXT | COPULAS or (match.weak and doubtful is None):
+        _unclear(prompt, span)
+    return About.LATEST
+
+
+def _unclear(prompt: str, span: Span) -> About:
+    raise error_at(prompt, span, "it is not clear what the next relation is about; put `, ` and the object's name before it")
+
+
+def _subjects(prompt: str, chunks: Sequence[Span]) -> list[Span]:
+    """What the relation after these chunks is about: the last of them, and where an "and" ends a list, the chunks before it."""
+    pieces = pieces_of(prompt, chunks[-1])
+    items: list[Span] = []
+    if len(pieces) > 1:
+        following = chunks[-1]
+        for chunk in reversed(chunks[:-1]):
+            item = without_lead(prompt, chunk)
+            if prompt[chunk[1] : following[0]].strip() not in _COMMAS or not is_list_item(prompt, item):
+                break
+            items.insert(0, item)
+            following = chunk
+        if len(items) == 1 and is_blank(prompt, pieces[0]):  # "a table, and a cat left of a dog": the table is by itself
+            items = []
+    return objects_of(prompt, [*items, *pieces], about=True)
+
+
+def _rest_of_list(prompt: str, chunks: Sequence[Span]) -> list[Span]:
+    """The objects after the first of "left of a dog, a bird and a fish"; none where no "and" ends the list."""
+    items: list[Span] = []
+    for before, chunk in itertools.pairwise(chunks):
+        if prompt[before[1] : chunk[0]].strip() not in _COMMAS:
+            return []
+        cut = parts_of(prompt, chunk)
+        parts = [part for part in cut if not is_blank(prompt, part)]
+        if not parts or not all(is_list_item(prompt, part) for part in parts):
+            return []
+        if len(cut) > 1:
+            return items + parts if items or len(parts) > 1 else []
+        items += parts
+    return []
+
+
+_COMMAS = {",", "\u3001", "\uff0c"}

@@ -1,0 +1,120 @@
+"""Which objects each relation of a prompt joins.
+
+The relations cut the prompt into gaps. The gap between two of them holds what the first one leads to and what the second one is
+about: `A [left of] B and C [above] D`. How many objects a relation leads to is its `arity - 1`: none for a place, two for "between".
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from infsplign.core.relations import Relation
+from infsplign.prompts.clauses import Span, error_at, is_blank, listed_in, lower_of, objects_of
+from infsplign.prompts.finding import Match
+from infsplign.prompts.gaps import UNCLEAR_JOIN, About, after_last, between_two, follows_at_once, opening
+from infsplign.prompts.words import EACH_OTHER, SENTENCE_END, THEM
+
+
+class Edge(NamedTuple):
+    """A relation and where the objects that it joins are mentioned."""
+
+    first: Span
+    relation: Relation
+    others: tuple[Span, ...]
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        return (self.first, *self.others)
+
+
+class _Sides(NamedTuple):
+    """What a relation is about, and what it leads to: nothing where the next relation tells ("above and left of B")."""
+
+    firsts: list[Span]
+    seconds: list[Span]
+
+
+def edges_of(prompt: str, matches: Sequence[Match]) -> list[Edge]:
+    """Joins each relation with its objects.
+
+    Raises:
+        PromptError: an object is missing, or it is not clear which one is meant.
+    """
+    bounds = [0, *(place for match in matches for place in (match.start, match.stop)), len(prompt)]
+    gaps = list(zip(bounds[::2], bounds[1::2], strict=True))
+    about = opening(prompt, gaps[0], ahead=_is_place(matches[0]) and follows_at_once(prompt, gaps[1]), place=_is_place(matches[0]))
+    fronted = about is About.AHEAD
+    read: list[_Sides] = []
+    for number, match in enumerate(matches):
+        gap, following = gaps[number + 1], matches[number + 1] if number + 1 < len(matches) else None
+        ahead = about is About.AHEAD
+        wanted = 1 if ahead else match.relation.arity - 1
+        pieces, then = between_two(prompt, gap, match, wanted, ahead) if following else (after_last(prompt, gap, wanted, ahead), About.SAME)
+        if ahead:
+            read.append(_Sides(objects_of(prompt, pieces, about=True), []))
+        else:
+            read.append(_sides(prompt, match, pieces, _firsts(about, read), read))
+        stopped = SENTENCE_END.search(prompt, *gap)
+        if following and then is About.SAME and (fronted or stopped or follows_at_once(prompt, gaps[number + 2])) and _is_place(following):
+            then = About.AHEAD
+        elif following and then is About.SAME and stopped:
+            raise error_at(prompt, gap, UNCLEAR_JOIN)
+        about = then
+    return _edges(prompt, matches, read)
+
+
+def _is_place(match: Match) -> bool:
+    return match.relation.arity == 1
+
+
+def _firsts(about: About | list[Span], read: Sequence[_Sides]) -> list[Span]:
+    if isinstance(about, list):
+        return about
+    return read[-1].seconds if about is About.LATEST and read[-1].seconds else read[-1].firsts
+
+
+def _sides(prompt: str, match: Match, pieces: Sequence[Span], firsts: list[Span], read: Sequence[_Sides]) -> _Sides:
+    """Resolves "them" and "each other"; any other piece names its object itself."""
+    named = [piece for piece in pieces if not is_blank(prompt, piece)]
+    alone = lower_of(prompt, named[0]) if len(named) == 1 else ""
+    if match.relation.arity == 3:
+        if alone in THEM:
+            return _them(prompt, named[0], firsts, read)
+        if len(named) != 2:
+            where = (pieces[0][0], pieces[-1][1]) if named else (match.start, match.stop)
+            raise error_at(prompt, where, f"{match.relation.name!r} needs two objects, such as `between a dog and a tree`")
+    elif alone in EACH_OTHER:
+        if len(firsts) != 2 or match.relation.inverse != match.relation.name:
+            raise error_at(prompt, named[0], f"{alone!r} needs two objects before it and a relation that goes both ways, such as 'near'")
+        return _Sides(firsts[:1], firsts[1:])
+    return _Sides(firsts, objects_of(prompt, pieces) if pieces else [])
+
+
+def _them(prompt: str, span: Span, firsts: list[Span], read: Sequence[_Sides]) -> _Sides:
+    """ "between them": the only two objects that were named before, else the two that the relation before joins."""
+    if not read:  # "a cat, a dog and a bird between them": only the bird is
+        firsts = firsts[-1:]
+        named = listed_in(prompt, (0, firsts[0][0]))
+        latest: list[Span] = []
+    else:
+        named = [span for sides in read for part in sides for span in part]
+        latest = read[-1].firsts + read[-1].seconds
+    subjects = {lower_of(prompt, first) for first in firsts}
+    for candidates in (named, latest):
+        two = list({lower_of(prompt, found): found for found in candidates if lower_of(prompt, found) not in subjects}.values())
+        if len(two) == 2:
+            return _Sides(firsts, two)
+    raise error_at(prompt, span, "it is not clear which two objects are meant; name them: `between A and B`")
+
+
+def _edges(prompt: str, matches: Sequence[Match], read: list[_Sides]) -> list[Edge]:
+    edges: list[Edge] = []
+    for number in reversed(range(len(matches))):
+        match, (firsts, seconds) = matches[number], read[number]
+        if match.relation.arity == 2 and not seconds:  # "A above and left of B"
+            if number + 1 == len(matches) or matches[number + 1].relation.arity != 2:
+                raise error_at(prompt, (match.stop, match.stop), "an object is missing")
+            seconds = read[number + 1].seconds
+            read[number] = _Sides(firsts, seconds)
+        groups = [tuple(seconds)] if match.relation.arity != 2 else [(second,) for second in seconds]
+        edges[:0] = [Edge(first, match.relation, others) for first in firsts for others in groups]
+    return edges

@@ -1,0 +1,84 @@
+"""Which mentions of a prompt are the same object, and by which words its map is read."""
+
+from collections.abc import Sequence
+
+from infsplign.phrases import find_phrases, fold
+from infsplign.prompts.clauses import Span, error_at, text_of, words_of
+from infsplign.prompts.grammar import Edge
+from infsplign.prompts.words import ADJECTIVES, ARTICLES
+
+
+def without_article(phrase: str) -> str:
+    """A phrase without the articles before it.
+
+    >>> without_article("the red chair")
+    'red chair'
+    """
+    words = phrase.split()
+    while words and words[0].lower() in ARTICLES and words != ["A"]:  # "A left of B": A is a name
+        del words[0]
+    return " ".join(words)
+
+
+def with_same_mentions(prompt: str, edges: Sequence[Edge]) -> list[Edge]:
+    """Edges in which "the chair" is the "red chair" that was named before it, where there is exactly one.
+
+    Raises:
+        PromptError: it may be several.
+    """
+    known: dict[str, Span] = {}
+    found = []
+    for edge in edges:
+        same = [_earlier(prompt, span, known, edge) for span in edge.spans]
+        for span in same:
+            known.setdefault(fold(text_of(prompt, span)), span)
+        found.append(Edge(same[0], edge.relation, tuple(same[1:])))
+    return found
+
+
+def _earlier(prompt: str, span: Span, known: dict[str, Span], edge: Edge) -> Span:
+    name = fold(text_of(prompt, span))
+    if name in known or prompt[: span[0]].lower().split()[-1:] != ["the"]:
+        return span
+    here = {fold(text_of(prompt, other)) for other in edge.spans}
+    candidates = [phrase for phrase in known if phrase.endswith(f" {name}") and phrase not in here]
+    if len(candidates) > 1:
+        raise error_at(prompt, span, f"it is not clear which this is: {', '.join(candidates)}")
+    return known[candidates[0]] if candidates else span
+
+
+def without_adjectives(prompt: str, edges: Sequence[Edge]) -> list[Edge]:
+    """Edges whose objects are named by their nouns; "red chair" stays whole beside a "blue chair"."""
+    spans = {span for edge in edges for span in edge.spans}
+    nouns = {span: _noun(prompt, span) for span in spans}
+    phrases: dict[str, set[str]] = {}
+    for span, noun in nouns.items():
+        phrases.setdefault(fold(text_of(prompt, noun)), set()).add(fold(text_of(prompt, span)))
+    chosen = {span: noun if len(phrases[fold(text_of(prompt, noun))]) == 1 else span for span, noun in nouns.items()}
+    return [Edge(chosen[edge.first], edge.relation, tuple(chosen[span] for span in edge.others)) for edge in edges]
+
+
+def _noun(prompt: str, span: Span) -> Span:
+    words = words_of(prompt, span)
+    begin = 0
+    while begin < len(words) - 1 and text_of(prompt, words[begin]).lower() in ADJECTIVES | {"and"}:
+        begin += 1
+    return words[begin][0], span[1]
+
+
+def check_places(prompt: str, objects: Sequence[str], edges: Sequence[Edge]) -> None:
+    """Refuses an object whose phrase stands elsewhere too: tokens are looked up by phrase, and would be those of the other place.
+
+    Raises:
+        PromptError: it does.
+    """
+    mentions: dict[str, Span] = {}
+    for edge in edges:
+        for span in edge.spans:
+            mentions.setdefault(fold(text_of(prompt, span)), span)
+    for phrase, found in zip(objects, find_phrases(prompt, objects), strict=True):
+        place = mentions[fold(phrase)][0]
+        if found[0] != place and prompt[:place].lower().split()[-1:] != ["the"]:  # "the dog" is the one that was named before
+            raise error_at(prompt, found, f"{phrase!r} stands here as well as in its relation: use other words for one of them")
+
+
