@@ -21,7 +21,7 @@ from training.data import latents_and_captions
 from training.t5 import build_t5_tokenizer
 from training.text import build_text_encoder, build_tokenizer, encode
 
-STEPS, BATCH, SEED, DROP = 6_000, 32, 0, 0.1
+STEPS, BATCH, SEED, DROP = 4_500, 32, 0, 0.1
 CLIP_LENGTH, CLIP_WIDTH = 32, 32
 
 
