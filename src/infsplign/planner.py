@@ -114,8 +114,8 @@ def plan_memory(
     dtype = dtype or denoiser.dtype
     factor = getattr(pipe, "vae_scale_factor", 8)
     side = own_side(denoiser) * factor
-    height = height or side
-    width = width or height
+    height = side if height is None else height
+    width = height if width is None else width
     if batch < 1 or min(height, width) < factor or height % factor or width % factor:
         raise ValueError(f"`height`, `width` must be multiples of {factor} and `batch` >= 1, got {height}, {width} and {batch}")
     size = Size(batch, height // factor, width // factor, text_length or backbone.text_length(pipe) or 77, dtype)
