@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from infsplign.errors import AttentionError, NonFiniteGradientError, PromptError, UnsupportedPipelineError
     from infsplign.guidance import Guidance, GuidedPass
     from infsplign.pipelines import PipelineGuidance, guide
+    from infsplign.planner import MemoryPlan, plan_memory
     from infsplign.prompts import parse_prompt
 
 __version__ = "0.1.0"
@@ -27,6 +28,7 @@ _HOMES = {
     "infsplign.errors": ("AttentionError", "NonFiniteGradientError", "PromptError", "UnsupportedPipelineError"),
     "infsplign.guidance": ("Guidance", "GuidedPass"),
     "infsplign.pipelines": ("PipelineGuidance", "guide"),
+    "infsplign.planner": ("MemoryPlan", "plan_memory"),
     "infsplign.prompts": ("parse_prompt",),
 }
 _SUBMODULES = ("adapters", "core", "shapes")
@@ -41,6 +43,7 @@ __all__ = [
     "Guidance",
     "GuidanceConfig",
     "GuidedPass",
+    "MemoryPlan",
     "NonFiniteGradientError",
     "PipelineGuidance",
     "PromptError",
@@ -51,6 +54,7 @@ __all__ = [
     "describe",
     "guide",
     "parse_prompt",
+    "plan_memory",
 ]
 
 

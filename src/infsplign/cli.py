@@ -153,12 +153,19 @@ def generate(
 
 
 @app.command()
-def describe(model: Model = "shapes", device: Device = "cpu", dtype: Dtype = "auto", debug: Debug = False) -> None:
-    """Tell how a model would be guided: family, tapped layers and their grids, text axis, preset."""
-    from infsplign.commands.models import defaults_for, load_pipeline
-    from infsplign.description import describe as description_of
+def describe(
+    model: Model = "shapes",
+    device: Device = "cpu",
+    dtype: Dtype = "auto",
+    size: Annotated[int | None, typer.Option(min=8, help="Side of the images in pixels, for the memory; the model's own if not given.")] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Images at a time, for the memory.")] = 1,
+    memory: Annotated[str | None, typer.Option(help="What the device has, such as 12GB: propose the plan that fits.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Tell how a model would be guided: family, layers and grids, text axis, preset; with `--size` or `--memory`, what it would take."""
+    from infsplign.commands.describe import run
 
-    typer.echo(str(description_of(load_pipeline(model, device=device, dtype=dtype), defaults_for(model).config)))
+    run(model, device=device, dtype=dtype, size=size, batch=batch, memory=memory)
 
 
 def main() -> None:

@@ -20,7 +20,6 @@ from infsplign.guidance import Guidance
 from infsplign.meta_inputs import Size, meta_call
 
 SCENE = Scene.of([("first", "left of", "second")])
-GB = 1e9
 
 
 @dataclass(frozen=True)
@@ -70,20 +69,25 @@ class MemoryPlan:
         found = self.fitting(memory)
         if found is None:
             least = self.need(min(self.plans, key=lambda plan: plan.extra), offloaded=True)
-            return f"no plan fits {memory / GB:.1f} GB: at least {least / GB:.1f} GB are needed; use a smaller size, batch or dtype"
+            return f"no plan fits {amount(memory)}: at least {amount(least)} are needed; use a smaller size, batch or dtype"
         plan, offloaded = found
         how = " after `pipe.enable_model_cpu_offload()`" if offloaded else ""
-        return f'`GuidanceConfig(plan="{plan.name}")`{how}: {self.need(plan, offloaded=offloaded) / GB:.2f} of {memory / GB:.1f} GB'
+        return f'`GuidanceConfig(plan="{plan.name}")`{how}, which takes {amount(self.need(plan, offloaded=offloaded))} of {amount(memory)}'
 
     def __str__(self) -> str:
         kind = str(self.dtype).removeprefix("torch.")
         lines = [
             f"{'size':<10} {self.height}x{self.width}, batch {self.batch}, {kind}",
-            f"{'weights':<10} {self.weights / GB:.2f} GB, all components {self.components / GB:.2f} GB",
-            f"{'step':<10} {self.step / GB:.2f} GB unguided",
+            f"{'weights':<10} {amount(self.weights)} of the denoiser, {amount(self.components)} with the other components",
+            f"{'step':<10} {amount(self.step)} unguided",
         ]
-        lines += [f"{plan.name:<10} {plan.extra / GB:+.2f} GB, {plan.flops:.2f} times the step's operations" for plan in self.plans]
+        lines += [f"{plan.name:<10} +{amount(plan.extra)}, {plan.flops:.2f} times the step's operations" for plan in self.plans]
         return "\n".join(lines)
+
+
+def amount(size: float) -> str:
+    """Bytes for people: "1.25 GB", "18.3 MB"."""
+    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
 def plan_memory(
@@ -110,8 +114,8 @@ def plan_memory(
     dtype = dtype or denoiser.dtype
     factor = getattr(pipe, "vae_scale_factor", 8)
     side = own_side(denoiser) * factor
-    height = height or side
-    width = width or height
+    height = side if height is None else height
+    width = height if width is None else width
     if batch < 1 or min(height, width) < factor or height % factor or width % factor:
         raise ValueError(f"`height`, `width` must be multiples of {factor} and `batch` >= 1, got {height}, {width} and {batch}")
     size = Size(batch, height // factor, width // factor, text_length or backbone.text_length(pipe) or 77, dtype)

@@ -1,0 +1,28 @@
+"""The command `describe`: what guidance would do with a model, and what it would take."""
+
+from typing import Any
+
+from infsplign.commands.memory import parse_memory
+from infsplign.commands.models import defaults_for, load_pipeline
+from infsplign.description import describe
+
+
+def run(model: str, *, device: str, dtype: str, size: int | None, batch: int, memory: str | None) -> None:
+    """Prints the description; with a size, a batch or an amount of memory also what each plan takes, and the one that fits.
+
+    Raises:
+        ValueError: an option that cannot be.
+    """
+    limit = parse_memory(memory) if memory is not None else None  # before a model is loaded
+    pipe, config = load_pipeline(model, device=device, dtype=dtype), defaults_for(model).config
+    print(describe(pipe, config))
+    if size is not None or batch > 1 or limit is not None:
+        print(planned(pipe, config, size=size, batch=batch, memory=limit))
+
+
+def planned(pipe: Any, config: Any, *, size: int | None, batch: int, memory: float | None) -> str:
+    """The part about memory."""
+    from infsplign.planner import plan_memory
+
+    found = plan_memory(pipe, height=size, batch=batch, config=config)
+    return f"\n{found}" if memory is None else f"\n{found}\n{'proposal':<10} {found.advice(memory)}"

@@ -1,0 +1,150 @@
+"""What the planner promises, against what happens with real tensors."""
+
+import pytest
+import torch
+
+import infsplign
+from infsplign import GuidanceConfig, UnsupportedPipelineError, guide, plan_memory
+from infsplign.adapters import FAMILIES
+from infsplign.commands.memory import parse_memory
+from infsplign.config import PLANS
+from infsplign.meta_inputs import Size, meta_call
+from infsplign.planner import amount
+from infsplign.shapes import CONFIG, load
+from tests import tiny, tiny_transformers
+
+PROMPT = "a circle to the left of a square"
+MAKERS = {"sd": tiny.sd, "sdxl": tiny.sdxl} | tiny_transformers.MAKERS
+
+
+def allocated(work):
+    """The most bytes that torch's allocator had given out at a time while `work` ran, by its profiler."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        work()
+    events = [e for e in profile.profiler.kineto_results.events() if e.name() == "[memory]"]
+    level = peak = 0
+    for event in sorted(events, key=lambda e: e.start_ns()):
+        level += event.nbytes()
+        peak = max(peak, level)
+    return peak
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    pipe = load()
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_the_plans_take_what_is_measured_with_real_tensors(shipped, batch):
+    planned = plan_memory(shipped, batch=batch, config=CONFIG)
+    assert (planned.height, planned.width, planned.dtype) == (96, 96, torch.float32)
+
+    def sample(config):
+        options = {"num_inference_steps": 1, "output_type": "latent", "num_images_per_prompt": batch}
+        with guide(shipped, PROMPT, config=config):
+            shipped(PROMPT, **options)
+
+    sample(CONFIG)  # what is made once
+    unguided = allocated(lambda: sample(CONFIG.with_(scale=0.0)))
+    assert unguided == pytest.approx(planned.step, rel=0.15)
+    for plan in planned.plans:
+        guided = allocated(lambda plan=plan: sample(CONFIG.with_(plan=plan.name, stop=1.0)))
+        assert guided == pytest.approx(planned.step + plan.extra, rel=0.1)
+
+
+def test_the_plan_that_fits_has_the_fewest_operations(shipped):
+    planned = plan_memory(shipped, config=CONFIG, dtype=torch.float16, height=64, width=128)
+    split, checkpoint = planned.plans
+    assert (split.name, checkpoint.name) == PLANS
+    assert split.flops < checkpoint.flops < 1.75
+    assert split.extra > 2 * checkpoint.extra >= 0
+    assert planned.weights == 2 * sum(p.numel() for p in shipped.unet.parameters())
+    assert planned.components > planned.weights
+    assert planned.fitting(planned.need(split)) == (split, False)
+    assert planned.fitting(planned.need(split) - 1) == (checkpoint, False)
+    assert planned.fitting(planned.need(checkpoint) - 1) == (split, True)  # text encoder and autoencoder weigh more than the plans differ
+    assert planned.fitting(planned.need(checkpoint, offloaded=True) - 1) is None
+    assert planned.advice(1e9).startswith('`GuidanceConfig(plan="split")`, which takes ')
+    assert "enable_model_cpu_offload" in planned.advice(planned.need(checkpoint) - 1)
+    assert planned.advice(10).startswith("no plan fits 0.0 MB: at least ")
+    assert "64x128, batch 1, float16" in str(planned)
+
+
+def test_twice_the_batch_takes_about_twice_the_memory(shipped):
+    one, two = (plan_memory(shipped, batch=n).plans[0].extra for n in (2, 4))
+    assert two == pytest.approx(2 * one, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"height": 30}, "multiples of 4"), ({"batch": 0}, "`batch` >= 1"), ({"height": 0}, "multiples"), ({"width": 13}, "multiples")],
+)
+def test_what_cannot_be_is_refused(shipped, options, message):
+    with pytest.raises(ValueError, match=message):
+        plan_memory(shipped, **options)
+
+
+def test_a_pipeline_without_a_family_is_refused():
+    with pytest.raises(UnsupportedPipelineError):
+        plan_memory(object())
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_the_arguments_on_the_meta_device_are_those_of_the_pipeline(name):
+    pipe, seen = MAKERS[name](), []
+    denoiser = getattr(pipe, FAMILIES[name].denoiser)
+
+    class Enough(Exception):
+        pass
+
+    def stop(_module, args, kwargs):
+        seen.append((args, kwargs))
+        raise Enough
+
+    denoiser.register_forward_pre_hook(stop, with_kwargs=True)
+    call = {"height": 64, "width": 96} | tiny_transformers.CALLS.get(name, {})
+    with pytest.raises(Enough):
+        pipe(PROMPT, num_inference_steps=1, output_type="latent", **call)
+    args, kwargs = seen[0]
+    first = args[0] if args else kwargs.pop("hidden_states")
+    factor = pipe.vae_scale_factor
+    text = kwargs["encoder_hidden_states"].shape[1]
+    sample, made = meta_call(denoiser, Size(len(first), 64 // factor, 96 // factor, text, first.dtype))
+    assert sample.shape == first.shape
+    for key, value in made.items():
+        given = {"timestep": args[1]} | kwargs if len(args) > 1 else kwargs
+        assert shapes(value) == shapes(given[key]), key
+
+
+def shapes(value):
+    """Of tensors and of those within; all else as it is."""
+    if isinstance(value, torch.Tensor):
+        return tuple(value.shape)
+    if isinstance(value, dict):
+        return {key: shapes(item) for key, item in value.items()}
+    return [shapes(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_every_family_can_be_planned(name):
+    planned = plan_memory(MAKERS[name](), config=GuidanceConfig(), height=64, text_length=16)
+    assert 1.0 < planned.plans[0].flops < planned.plans[1].flops < 2.2
+    assert planned.plans[0].extra > planned.plans[1].extra
+
+
+@pytest.mark.parametrize(("text", "size"), [("12GB", 12e9), ("8 GiB", 2**33), ("800mb", 8e8), ("1.5", 1.5e9), ("2g", 2e9), ("64 MiB", 2**26)])
+def test_amounts_are_read_as_people_write_them(text, size):
+    assert parse_memory(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "GB", "-1GB", "0", "12 TB", "1e3", "12GB free"])
+def test_an_amount_that_is_none_is_refused(text):
+    with pytest.raises(ValueError, match="`--memory` must be an amount such as 12GB"):
+        parse_memory(text)
+
+
+def test_amounts_are_written_for_people():
+    assert [amount(x) for x in (1.25e9, 18.34e6, 0)] == ["1.25 GB", "18.3 MB", "0.0 MB"]
+    assert infsplign.plan_memory is plan_memory
