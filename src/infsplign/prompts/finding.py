@@ -1,7 +1,7 @@
 """Where the relations of a prompt stand: the only place that knows how they are spelled."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -77,30 +77,25 @@ def _understood() -> str:
 def _vocabulary(bare: bool) -> re.Pattern[str]:
     """All relation words, understood or not. The first alternative that fits is taken, so the long ones stand first."""
     spellings = sorted(SPELLINGS, key=len, reverse=True)
-    places = [_blanks(spelling) + OF_THE_IMAGE for spelling in spellings if SPELLINGS[spelling].arity == 1]
-    strong = [_blanks(spelling) + ("" if bare else _follows(spelling)) for spelling in spellings if spelling not in WEAK]
-    weak = [_blanks(spelling) + ("" if bare else _follows(spelling)) for spelling in spellings if spelling in WEAK]
-    unknown = [UNKNOWN[0] + _no_noun(), *UNKNOWN[1:]]
-    return re.compile(rf"(?<!\w)(?<!\w-)(?:{'|'.join([*places, *strong, *unknown, *weak])})(?!\w|-\w)", re.IGNORECASE)
+    places = _any(spelling for spelling in spellings if SPELLINGS[spelling].arity == 1)
+    article = "" if bare else rf"(?=\s+{_any(DETERMINERS)}\s)"
+    known = [spelling for spelling in spellings if SPELLINGS[spelling].arity > 1 and spelling not in WEAK]
+    known = [_any([spelling]) + article * (spelling in BARE) for spelling in known]
+    weak = _any(spelling for spelling in spellings if spelling in WEAK) + article
+    # after the whole of "on the left of", and before a lone "on"
+    alternatives = [places + OF_THE_IMAGE, *known, places + _NO_NOUN, UNKNOWN[0] + _NO_NOUN, *UNKNOWN[1:], weak]
+    return re.compile(rf"(?<!\w)(?<!\w-)(?:{'|'.join(alternatives)})(?!\w|-\w)", re.IGNORECASE)
 
 
-def _blanks(spelling: str) -> str:
-    return r"\s+".join(map(re.escape, spelling.split()))
+def _any(spellings: Iterable[str]) -> str:
+    blanks = (r"\s+".join(map(re.escape, spelling.split())) for spelling in spellings)
+    return rf"(?:{'|'.join(blanks)})"
 
 
-def _follows(spelling: str) -> str:
-    """What must follow a spelling for it to be a relation."""
-    if spelling in BARE | WEAK:
-        return rf"(?=\s+(?:{'|'.join(sorted(DETERMINERS))})\s)"
-    return _no_noun() if SPELLINGS[spelling].arity == 1 else ""
-
-
-@cache
-def _no_noun() -> str:
-    """Ends a place: "on the left wing" and "in the middle of a road" are no places of the picture."""
-    starts = {spelling.split()[0] for spelling in SPELLINGS}
-    words = sorted(DETERMINERS | LINKS | WHICH | CONTEXT | starts | {"and", "there", "while", "whereas", "but"})
-    return rf"(?!\s+(?!(?:{'|'.join(map(re.escape, words))})(?!\w|-\w))\w)"
+_STARTS = {spelling.split()[0] for spelling in SPELLINGS}
+_FUNCTION_WORDS = DETERMINERS | LINKS | WHICH | CONTEXT | _STARTS | {"and", "there", "while", "whereas", "but"}
+# "on the left wing" and "in the middle of a road" are no places of the picture
+_NO_NOUN = rf"(?!\s+(?!{_any(sorted(_FUNCTION_WORDS))}(?!\w|-\w))\w)"
 
 
 def _without_settings(prompt: str, matches: Sequence[Match]) -> list[Match]:

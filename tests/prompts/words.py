@@ -1,0 +1,29 @@
+"""What the tests of prompts share."""
+
+import re
+
+from infsplign.core.relations import SPELLINGS, Scene
+from infsplign.errors import PromptError
+
+L, R, A, B, N, T, I, W = "left of", "right of", "above", "below", "near", "on top of", "inside", "between"
+BARE = ("left", "right", "top", "bottom")
+PLACES = sorted(spelling for spelling, found in SPELLINGS.items() if found.arity == 1)
+PAIRS = sorted(spelling for spelling, found in SPELLINGS.items() if found.arity == 2)
+BETWEEN = sorted(spelling for spelling, found in SPELLINGS.items() if found.arity == 3)
+NOUNS = (
+    "cat", "dog", "wine glass", "fire hydrant", "star", "star fruit", "red apple", "old teddy bear", "bear", "t-shirt", "café", "top hat",
+)  # fmt: skip
+
+
+def entries(scene: Scene) -> list[tuple]:
+    """The relations of a scene, in words."""
+    return [
+        (scene.objects[edge.first], edge.relation.name, *(scene.objects[number] for number in edge.objects[1:])) for edge in scene.relations
+    ]
+
+
+def marked(error: PromptError) -> str:
+    """The part of the prompt that an error points at."""
+    _, shown, marks, remedy = str(error).split("\n")
+    assert re.search(r"relations=\[\(\"cat\".*--relation \"cat left of dog\"", remedy)
+    return shown[marks.index("^") : marks.rindex("^") + 1]
