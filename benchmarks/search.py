@@ -47,6 +47,7 @@ SINGLE: Mapping[str, Changes] = {
     **{f"stop-{100 * part:.0f}": {"stop": part} for part in (0.25, 0.5, 0.75)},
     "start-10": {"start": 0.1},
     **{f"every-{k}": {"every": k} for k in (2, 3)},
+    **{f"every-{k}-reuse": {"every": k, "reuse": True} for k in (2, 3)},
     **{f"patience-{k}": {"patience": k} for k in (1, 2, 4)},
     "patience-2-margin": {"patience": 2, "margin_hold": 0.1},
     "patience-2-watch-2": {"patience": 2, "watch_every": 2},
@@ -74,6 +75,7 @@ COMBINED: Mapping[str, Changes] = {
     "strong-pausing-overlap": {**STRONG, **PAUSING, "terms": (overlap(1.0),)},
     "strong-pausing-excite-half": {**STRONG, **PAUSING, "terms": (excite(1.0),), "stop": 0.5},
     "strong-pausing-excite-every-2": {**STRONG, **PAUSING, "terms": (excite(1.0),), "every": 2},
+    "strong-pausing-excite-reuse": {**STRONG, **PAUSING, "terms": (excite(1.0),), "every": 2, "reuse": True},
 }
 
 

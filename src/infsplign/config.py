@@ -32,6 +32,7 @@ class GuidanceConfig:
         layers: level ("coarse", "middle") to the exact names of the attention modules that are read; the family's when None.
         terms: loss terms beside those above, see `infsplign.core.losses.LossTerm`.
         every: guide each `every`-th step of the guided part.
+        reuse: in the steps between, shift by the last gradient once more.
         patience: pause a row whose scene has held in this many looks in a row, until it breaks; None never pauses.
         margin_hold: gap from which on a relation counts as holding, for `patience`.
         watch_every: while paused, look at each `watch_every`-th step that would be guided.
@@ -61,6 +62,7 @@ class GuidanceConfig:
     layers: Mapping[str, tuple[str, ...]] | None = None
     terms: tuple[LossTerm, ...] = ()
     every: int = 1
+    reuse: bool = False
     patience: int | None = None
     margin_hold: float = 0.0
     watch_every: int = 1
@@ -112,7 +114,11 @@ class GuidanceConfig:
 
     def guides(self, step: int, steps: int) -> bool:
         """Tells whether step `step` of `steps` is guided, by the guided part and `every`; `patience` may leave it out."""
-        return self.scale != 0 and self.start <= step / max(1, steps) < self.stop and (step - self._first(steps)) % self.every == 0
+        return self._within(step, steps) and (step - self._first(steps)) % self.every == 0
+
+    def reuses(self, step: int, steps: int) -> bool:
+        """Tells whether step `step` of `steps` is shifted by the last gradient, there being one."""
+        return self.reuse and self._within(step, steps) and not self.guides(step, steps)
 
     def weight(self, step: int, steps: int) -> float:
         """The factor of `scale` at a guided step.
@@ -131,6 +137,9 @@ class GuidanceConfig:
     def gradients(self, step: int, steps: int) -> int:
         """How many gradients a guided step takes."""
         return self.repeats if step / max(1, steps) < self.repeats_until else 1
+
+    def _within(self, step: int, steps: int) -> bool:
+        return self.scale != 0 and self.start <= step / max(1, steps) < self.stop
 
     def _first(self, steps: int) -> int:
         """Number of the first step of the guided part."""

@@ -91,8 +91,7 @@ class GuidedDenoiser:
 
     def _found(self, pending: Pending) -> None:
         call = self.calls.call
-        if pending.holds is not None:
-            call.pace.saw(pending.holds)
+        call.pace.saw(pending.holds)
         call.pending = pending
 
     def _times(self) -> int:

@@ -1,6 +1,7 @@
 """The scheduler's side of a guided pipeline: its `step`, where the shift is added to the model's combined output."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -53,18 +54,19 @@ class GuidedScheduler:
         self.check()
         plan, pending = call.plan or Plan("plain"), call.pending
         call.plan = call.pending = None
-        if pending is None or pending.gradient is None:
-            call.trace.append(self._looked(call, timestep, plan, pending))
-            return self.step(model_output, timestep, sample, *args, **kwargs)
         number = len(call.trace)
+        found = self._gradient(call, plan, pending)
+        if found is None:
+            call.trace.append(StepTrace(number, timestep, guided=False, watched=pending is not None, **self._seen(plan, pending)))
+            return self.step(model_output, timestep, sample, *args, **kwargs)
+        gradient, under = found
         weight = self.calls.config.weight(number, self.calls.steps)
-        shift = self._shift(pending.gradient, model_output, timestep, plan, weight)
+        shift = self._shift(gradient, model_output, timestep, under, weight)
         shifted = model_output + shift.output.to(model_output.dtype)
-        finite = Late(torch.isfinite(shifted).all())
-        self._unchecked = _Shifted(number, timestep, finite, model_output, pending.gradient, sample)
+        self._unchecked = _Shifted(number, timestep, Late(torch.isfinite(shifted).all()), model_output, gradient, sample)
         if number + 1 >= self.calls.steps:
             self.check()
-        call.trace.append(self._guided(call, timestep, plan, pending, shift, weight))
+        call.trace.append(self._traced(StepTrace(number, timestep, guided=pending is not None, weight=weight), shift, plan, pending))
         return self.step(shifted, timestep, sample, *args, **kwargs)
 
     def check(self) -> None:
@@ -104,34 +106,29 @@ class GuidedScheduler:
         mask = rows_mask(plan.shifted, gradient).reshape((-1,) + (1,) * (gradient.ndim - 1))
         return shift._replace(output=torch.where(mask, shift.output, 0.0))
 
+    def _gradient(self, call: Call, plan: Plan, pending: Pending | None) -> tuple[Tensor, Plan] | None:
+        """What the step is shifted by, and the plan that it was computed under: its own, or the last one where that is used again."""
+        if not self.calls.config.reuses(len(call.trace), self.calls.steps):
+            call.last = None if pending is None or pending.gradient is None else (pending.gradient, plan)
+        return call.last
+
     # --- the trace -----------------------------------------------------------------------------------------------------
 
-    def _looked(self, call: Call, timestep: Any, plan: Plan, pending: Pending | None) -> StepTrace:
+    def _traced(self, step: StepTrace, shift: Shift, plan: Plan, pending: Pending | None) -> StepTrace:
+        own = {} if pending is None or pending.gradient is None else {"gradient_norm": per_row(pending.gradient)}
+        shifted = {"shift": per_row(shift.output, mean=True), "bounded": shift.bounded, "reused": not own}
+        return replace(step, **own, **shifted, **self._seen(plan, pending))
+
+    def _seen(self, plan: Plan, pending: Pending | None) -> dict[str, Any]:
         if pending is None:
-            return StepTrace(len(call.trace), timestep, guided=False)
-        return StepTrace(len(call.trace), timestep, guided=False, watched=True, **self._seen(plan, pending))
-
-    def _guided(self, call: Call, timestep: Any, plan: Plan, pending: Pending, shift: Shift, weight: float) -> StepTrace:
-        assert pending.gradient is not None
-        return StepTrace(
-            len(call.trace),
-            timestep,
-            guided=True,
-            gradient_norm=per_row(pending.gradient),
-            shift=per_row(shift.output, mean=True),
-            bounded=shift.bounded,
-            weight=weight,
-            repeated=pending.repeated,
-            **self._seen(plan, pending),
-        )
-
-    def _seen(self, plan: Plan, pending: Pending) -> dict[str, Any]:
+            return {}
         report = pending.report
         return {
             "loss": report.total,
             "terms": report.terms,
             "centroid": report.centroid,
             "variance": report.variance,
+            "repeated": pending.repeated,
             "holds": pending.holds,
             "actions": plan.rows,
             "maps": report.maps if self.keep_maps else (),

@@ -72,9 +72,9 @@ class Pace:
         most = next(action for action in ("guided", "watched", "plain") if action in actions)
         return Plan(most, None if len(set(actions)) == 1 else actions)
 
-    def saw(self, holds: Tensor) -> None:
-        """Takes down what a look found: (B,), whether the scene of each row holds."""
-        if self.config.patience is not None:
+    def saw(self, holds: Tensor | None) -> None:
+        """Takes down what a look found: (B,), whether the scene of each row holds, as `Guidance.held` has it."""
+        if self.config.patience is not None and holds is not None:
             self._seen = Late(holds)
 
     def _learn(self) -> None:

@@ -40,6 +40,7 @@ class Call:
         engine: built at the first step that is not plain.
         plan: of the step that is under way; None until its first pass.
         pending: of that step; None where its plan is plain.
+        last: gradient of the last guided step and its plan, for the steps between that use it again.
         rows: number of rows of the denoiser's batch to which of them are conditional.
         passes: what has been run.
         needed: what each row would have run alone, without rows beside it that still need guidance.
@@ -52,6 +53,7 @@ class Call:
     engine: Guidance | None = None
     plan: Plan | None = None
     pending: Pending | None = None
+    last: tuple[Tensor, Plan] | None = None
     rows: dict[int, Rows] = field(default_factory=dict)
     passes: Passes = field(default_factory=Passes)
     needed: Passes = field(default_factory=Passes)

@@ -15,8 +15,9 @@ class StepTrace:
         step: number of the step, from 0.
         timestep: what the scheduler calls it.
         guided: False where the options left the step alone; everything below is then None or empty, but for a watched step's loss,
-            terms, centroid, variance and maps.
+            terms, centroid, variance and maps, and a reused step's shift.
         watched: attention was read without a gradient, as `patience` does while it pauses.
+        reused: shifted by the last guided step's gradient.
         loss: (B,), weighted sum of the terms.
         terms: per loss term (B,), unweighted.
         centroid: (B, O, 2), x then y in [0, 1], of each object's attention.
@@ -42,6 +43,7 @@ class StepTrace:
     shift: Tensor | None = None
     maps: tuple[Tensor, ...] = ()
     watched: bool = False
+    reused: bool = False
     bounded: Tensor | None = None
     weight: float = 1.0
     repeated: tuple[Tensor, ...] = ()

@@ -10,8 +10,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from infsplign import PAPER, NonFiniteGradientError, guide
 from infsplign.core.losses import LossTerm, presence_loss
 from infsplign.guidance import Guidance
+from infsplign.pacing import Pace
 from infsplign.passes import Passes
 from infsplign.shapes import load
+from infsplign.shift import shift_of
 from infsplign.weighting import linear_decay
 from tests import tiny
 
@@ -82,6 +84,29 @@ def test_passes_are_counted_by_kind():
 def test_each_second_step_is_guided():
     _, guidance = guided(tiny.sd(), TINY, PAPER.with_(every=2, start=0.2))
     assert [step.guided for step in guidance.trace] == [False, False, True, False, True, False]
+
+
+def test_the_last_gradient_is_used_again_between():
+    """The steps between are shifted by the same gradient, weighed for the step they are; nothing more is run."""
+    latents, guidance = guided(tiny.sd(), TINY, PAPER.with_(scale=2000.0, every=3, stop=0.7, reuse=True, schedule=linear_decay))
+    trace = guidance.trace
+    assert [step.guided for step in trace] == [True, False, False, True, False, False]
+    assert [step.reused for step in trace] == [False, True, True, False, True, False]
+    for first, *between in (trace[:3], trace[3:5]):
+        for step in between:
+            assert torch.allclose(step.shift, first.shift * step.weight / first.weight, rtol=1e-4)
+    assert guidance.passes == Passes(plain=10, guided=2)
+    without, _ = guided(tiny.sd(), TINY, PAPER.with_(scale=2000.0, every=3, stop=0.7, schedule=linear_decay))
+    assert not torch.allclose(latents, without, atol=1e-4)
+
+
+def test_a_paused_row_is_not_shifted_by_an_old_gradient(pipe):
+    config = PAPER.with_(scale=500.0, patience=1, every=2, reuse=True)
+    for prompt in (LEFT, RIGHT):
+        trace = guided(pipe, prompt, config)[1].trace
+        for before, step in zip(trace[::2], trace[1::2], strict=True):
+            assert step.reused == before.guided
+            assert (step.shift is None) == before.watched
 
 
 def test_a_scene_that_holds_pauses_and_only_looks(pipe):
@@ -245,6 +270,33 @@ def test_nothing_in_a_step_waits_for_the_device(kind, options):
         return mode.count
 
     assert asked(3, 10.0) - asked(2, 10.0) == asked(3, 0.0) - asked(2, 0.0)
+
+
+def test_a_loop_of_one_s_own_goes_as_the_pipeline_does(pipe):
+    """The example of docs/adaptive.md: planned, watched and shifted by hand, under inference mode."""
+    config = PAPER.with_(scale=500.0, patience=1, max_shift=0.1, schedule=linear_decay)
+    prompt = next(p for p in (LEFT, RIGHT) if guided(pipe, p, config, steps=1)[1].trace[0].holds)
+    expected, piped = guided(pipe, prompt, config)
+    assert {step.watched for step in piped.trace} == {True, False}
+    guidance = Guidance(pipe.unet, piped.source, piped.scenes, piped.token_indices, config)
+    embeds, negative = pipe.encode_prompt(prompt, "cpu", 1, True)
+    pipe.scheduler.set_timesteps(STEPS)
+    generator, pace = torch.Generator().manual_seed(0), Pace(config)
+    latents = torch.randn(expected.shape, generator=generator) * pipe.scheduler.init_noise_sigma
+    for step, t in enumerate(pipe.scheduler.timesteps):
+        plan, text = pace.plan(step, STEPS), {"encoder_hidden_states": embeds}
+        with torch.inference_mode():
+            if plan.action == "guided":
+                output, gradient, _ = guidance(latents, t, **text)
+            else:
+                output, _ = guidance.watch(latents, (t,), text)
+            pace.saw(guidance.held)
+            uncond = pipe.unet(latents, t, encoder_hidden_states=negative).sample
+            noise_pred = uncond + 5.0 * (output.sample - uncond)
+            if plan.action == "guided":
+                noise_pred = noise_pred + shift_of(gradient, noise_pred, config, weight=config.weight(step, STEPS)).output
+            latents = pipe.scheduler.step(noise_pred, t, latents, generator=generator).prev_sample
+    assert torch.allclose(latents, expected, atol=1e-3)
 
 
 def test_a_call_that_ends_early_is_checked_when_the_block_is_left():
