@@ -73,7 +73,14 @@ COMBINED: Mapping[str, Changes] = {
     "strong-repeats": {**STRONG, "repeats": 2, "stop": 0.5},
     **{f"strong-pausing-excite-{weight}": {**STRONG, **PAUSING, "terms": (excite(weight),)} for weight in (0.3, 1.0, 3.0)},
     "strong-pausing-overlap": {**STRONG, **PAUSING, "terms": (overlap(1.0),)},
-    "strong-pausing-excite-half": {**STRONG, **PAUSING, "terms": (excite(1.0),), "stop": 0.5},
+    **{f"strong-pausing-excite-{weight}-half": {**STRONG, **PAUSING, "terms": (excite(weight),), "stop": 0.5} for weight in (0.2, 0.4, 1.0)},
+    **{
+        f"strong-pausing-excite-{weight}-third": {**STRONG, **PAUSING, "terms": (excite(weight),), "stop": 1 / 3}
+        for weight in (0.2, 0.4, 1.0)
+    },
+    "strong-pausing-excite-0.4-half-0.06": {**STRONG, **PAUSING, "terms": (excite(0.4),), "stop": 0.5, "max_shift": 0.06},
+    "strong-pausing-excite-0.4-half-0.15": {**STRONG, **PAUSING, "terms": (excite(0.4),), "stop": 0.5, "max_shift": 0.15},
+    "strong-pausing-excite-0.4-half-patient": {**STRONG, "patience": 3, "margin_hold": 0.2, "terms": (excite(0.4),), "stop": 0.5},
     "strong-pausing-excite-every-2": {**STRONG, **PAUSING, "terms": (excite(1.0),), "every": 2},
     "strong-pausing-excite-reuse": {**STRONG, **PAUSING, "terms": (excite(1.0),), "every": 2, "reuse": True},
 }

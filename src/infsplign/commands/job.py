@@ -124,13 +124,17 @@ class Job:
 
 
 def triples_of(scene: Scene) -> list[list[str]]:
-    """The relations as [A, relation, B]."""
-    return [[scene.objects[edge.first], edge.relation.name, scene.objects[edge.second]] for edge in scene.relations]
+    """The relations as [A, relation, B], with a fourth for "between" and no B for a place."""
+    found = []
+    for edge in scene.relations:
+        first, *others = (scene.objects[number] for number in edge.objects)
+        found.append([first, edge.relation.name, *others])
+    return found
 
 
 def relation_texts(scene: Scene) -> list[str]:
     """The relations as "A left of B"."""
-    return [" ".join(triple) for triple in triples_of(scene)]
+    return [scene.text(edge) for edge in scene.relations]
 
 
 def plain_config(config: GuidanceConfig) -> dict[str, Any]:

@@ -88,24 +88,26 @@ def judged(model: str, scene: Scene, seeds: Sequence[int], images: Mapping[str, 
     if strange := [repr(name) for name, noun in zip(scene.objects, nouns, strict=True) if noun not in NAMES]:
         verb = "is no noun" if len(strange) == 1 else "are no nouns"
         return Verdicts(reason=f"{' and '.join(strange)} {verb} of the shipped model's world ({', '.join(NAMES)})")
-    relations = tuple(f"{scene.objects[e.first]} {e.relation.name} {scene.objects[e.second]}" for e in scene.relations)
+    relations = tuple(scene.text(edge) for edge in scene.relations)
     outcomes = {method: [_outcomes(image, scene, nouns) for image in found] for method, found in images.items()}
     return Verdicts(relations, tuple(seeds), outcomes)
 
 
 def _outcomes(image: Image.Image, scene: Scene, nouns: Sequence[str]) -> list[Outcome]:
+    """Orders on an axis by VISOR's rule (any pair of boxes), other relations by the best box of each object."""
+    from infsplign.evaluation.painted import relations_hold
     from infsplign.evaluation.visor import judge
     from infsplign.shapes.detector import MIN_SCORE, detect
 
     detections = [found for found in detect(image) if found.score >= MIN_SCORE]
-    there = {found.name for found in detections}
-    return [
-        Outcome(
-            judge(detections, nouns[edge.first], edge.relation, nouns[edge.second]).correct,
-            tuple(nouns[number] for number in (edge.first, edge.second) if nouns[number] not in there),
-        )
-        for edge in scene.relations
-    ]
+    there = {found.name: found.box for found in reversed(detections)}  # the best one last
+    named = Scene(tuple(nouns), scene.relations)
+    outcomes = []
+    for edge, held in zip(scene.relations, relations_hold(there, image.size, named), strict=True):
+        ordered = edge.relation.equation == "ordered" and len(edge.relation.axes) == 1 and edge.second is not None
+        right = judge(detections, nouns[edge.first], edge.relation, nouns[edge.second]).correct if ordered else held
+        outcomes.append(Outcome(right, tuple(nouns[number] for number in edge.objects if nouns[number] not in there)))
+    return outcomes
 
 
 def _note(found: Sequence[Outcome]) -> str:

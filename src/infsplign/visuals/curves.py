@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 from torch import Tensor
 
-from infsplign.core.relations import Scene
+from infsplign.core.relations import Relation, Scene
 from infsplign.trace import StepTrace
 from infsplign.visuals.style import (
     GRID,
@@ -51,7 +51,7 @@ def trace_plot(trace: Sequence[StepTrace], scene: Scene, *, title: str, note: st
     if not steps:
         raise ValueError("`trace` must hold at least one guided step")
     numbers = np.array([step.step + 1 for step in steps])
-    axes_asked = sorted({edge.relation.axis for edge in scene.relations})
+    axes_asked = sorted({axis for edge in scene.relations for axis in _axes(edge.relation)})
     panels = [1.35] * len(axes_asked) + [1.0, 0.75]
     height = PANEL * sum(panels) + 1.15
     with drawing(WIDTH, height) as figure:
@@ -79,9 +79,11 @@ def trace_plot(trace: Sequence[StepTrace], scene: Scene, *, title: str, note: st
 
 def _centroids(axes: Axes, numbers: np.ndarray, steps: Sequence[StepTrace], scene: Scene, axis: int, row: int) -> None:
     places = _curve([step.centroid for step in steps], row)[..., axis]  # (steps, O)
-    relations = [edge for edge in scene.relations if edge.relation.axis == axis]
-    involved = sorted({number for edge in relations for number in (edge.first, edge.second)})
+    relations = [edge for edge in scene.relations if axis in _axes(edge.relation)]
+    involved = sorted({number for edge in relations for number in (edge.first, edge.second, edge.third) if number is not None})
     for edge in relations:
+        if edge.second is None or axis not in edge.relation.axes:
+            continue  # a place, or a relation of both axes at once: there is no side to shade
         first, second = places[:, edge.first], places[:, edge.second]
         holds = (second - first) * edge.relation.direction[axis] > 0
         band = {"interpolate": True, "linewidth": 0.0}
@@ -94,9 +96,14 @@ def _centroids(axes: Axes, numbers: np.ndarray, steps: Sequence[StepTrace], scen
     _line_labels(axes, [(float(places[-1, n]), scene.objects[n], colour_of(n)) for n in involved], (0.5 + reach, 0.5 - reach))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     axes.set_ylabel(ENDS[axis], fontsize=SMALL, color=MUTED)
-    asked = ", ".join(f"{scene.objects[e.first]} {e.relation.name} {scene.objects[e.second]}" for e in relations)
+    asked = ", ".join(scene.text(edge) for edge in relations)
     axes.set_title(wrapped(f"centroids; asked: {asked}", 92, 1), fontsize=LABEL, loc="left", pad=5)
     axes.text(0.995, 0.03, KEY, fontsize=SMALL, color=MUTED, ha="right", va="bottom", transform=axes.transAxes)
+
+
+def _axes(relation: Relation) -> tuple[int, ...]:
+    """The axes on which a relation is to be seen: those that it orders; for a place and for "near", "inside", ... both."""
+    return relation.axes or (0, 1)
 
 
 def _terms(axes: Axes, numbers: np.ndarray, steps: Sequence[StepTrace], row: int) -> None:
