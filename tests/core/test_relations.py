@@ -1,18 +1,22 @@
 """Spellings, scenes, contradictions, and scenes as arrays."""
 
-from itertools import permutations
+from itertools import permutations, product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infsplign.core import ABOVE, BELOW, LEFT_OF, RIGHT_OF, Scene, SceneRelation, relation, scene_arrays
+from infsplign.core import ABOVE, LEFT_OF, RIGHT_OF, Scene, SceneRelation, relation, scene_arrays
+from infsplign.core.relations import RELATIONS as ALL
 from infsplign.core.relations import SPELLINGS
+from infsplign.core.spatial import EQUATIONS
+from infsplign.core.vocabulary import _SPELLED
 from tests.core.numeric import assert_close, to_numpy
-from tests.core.strategies import RELATIONS, relations, scenes
+from tests.core.strategies import RELATIONS, scenes
 
-edges = st.builds(SceneRelation, st.integers(0, 3), relations, st.integers(0, 3)).filter(lambda edge: edge.first != edge.second)
+orders = st.sampled_from([one for one in ALL if one.axes])  # also diagonals and "on top of"
+edges = st.builds(SceneRelation, st.integers(0, 3), orders, st.integers(0, 3)).filter(lambda edge: edge.first != edge.second)
 
 
 def can_be_drawn(objects, wanted):
@@ -32,10 +36,25 @@ def test_case_and_blanks_of_a_spelling_do_not_matter(spelling, case, blank):
 
 @pytest.mark.parametrize(
     ("spelling", "expected"),
-    [("to the left of", LEFT_OF), ("on the right of", RIGHT_OF), ("on the top of", ABOVE), ("on the bottom of", BELOW), ("under", BELOW)],
-)
+    [
+        ("to the left of", "left of"), ("on the right of", "right of"), ("on the top of", "above"), ("on the bottom of", "below"),
+        ("under", "below"), ("near", "near"), ("next to", "near"), ("on side of", "near"),
+        # the same words with and without "of", and what they join
+        ("on the left side of", "left of"), ("on the left side", "on the left side"), ("on the left", "on the left side"),
+        ("to the top left of", "upper left of"), ("in the top-left", "in the top left corner"), ("on top of", "on top of"),
+        ("on the top", "at the top"), ("in the middle", "in the centre"), ("in between", "between"), ("bigger than", "larger than"),
+    ],
+)  # fmt: skip
 def test_spellings_of_the_benchmarks_mean_what_they_say(spelling, expected):
-    assert relation(spelling) is expected
+    assert relation(spelling).name == expected
+
+
+def test_no_spelling_has_two_meanings_and_every_name_is_one():
+    assert sum(len(spellings) + (one.name not in spellings) for one, spellings in _SPELLED.items()) == len(SPELLINGS)
+    assert all(spelling == " ".join(spelling.lower().split()) for spelling in SPELLINGS)
+    for one in ALL:
+        assert relation(one.name) is one
+        assert one.inverse is None or relation(one.inverse).inverse == one.name
 
 
 @pytest.mark.parametrize("one", RELATIONS)
@@ -47,9 +66,9 @@ def test_inverse_is_the_opposite_direction_on_the_same_axis(one):
     assert relation(one) is one
 
 
-@pytest.mark.parametrize("unknown", ["near", "next to", "", "lef of", "left of of"])
+@pytest.mark.parametrize("unknown", ["behind", "in front of", "", "lef of", "left of of"])
 def test_unknown_relations_are_refused_with_the_known_ones(unknown):
-    with pytest.raises(ValueError, match=f"`relation` is unknown: got '{unknown}', expected one of above, at the"):
+    with pytest.raises(ValueError, match=f"`relation` is unknown: got '{unknown}', expected one of above, at the bottom, "):
         relation(unknown)
 
 
@@ -82,6 +101,15 @@ def test_a_scene_raises_exactly_when_no_order_of_its_objects_fits(wanted):
         [("a", "left of", "b"), ("b", "left of", "c"), ("c", "left of", "a")],
         [("a", "left of", "b"), ("c", "right of", "b"), ("a", "right of", "c")],
         [("a", "above", "b"), ("c", "under", "b"), ("c", "on top of", "a")],
+        [("a", "upper left of", "b"), ("b", "left of", "a")],
+        [("a", "upper left of", "b"), ("b", "upper right of", "c"), ("c", "above", "a")],
+        [("a", "near", "b"), ("b", "far from", "a")],
+        [("a", "inside", "b"), ("b", "inside", "a")],
+        [("a", "inside", "b"), ("b", "in", "c"), ("c", "within", "a")],
+        [("a", "inside", "b"), ("a", "far from", "b")],
+        [("a", "larger than", "b"), ("b", "larger than", "a")],
+        [("a", "larger than", "b"), ("a", "smaller than", "b")],
+        [("a", "larger than", "b"), ("b", "larger than", "c"), ("a", "inside", "c")],
     ],
 )
 def test_a_cycle_is_named_by_all_its_edges(triples):
@@ -89,6 +117,102 @@ def test_a_cycle_is_named_by_all_its_edges(triples):
         Scene.of(triples)
     for first, spelling, second in triples:
         assert f'"{first} {relation(spelling).name} {second}"' in str(error.value)
+
+
+PLACES_THAT_CANNOT_HOLD = [
+    [("a", "on the left side"), ("a", "on the right side")],
+    [("a", "in the centre"), ("a", "in the top left corner")],
+    [("a", "at the top"), ("a", "in the bottom left corner")],
+    [("a", "on the left side"), ("b", "in the centre"), ("b", "left of", "a")],
+    [("a", "at the bottom"), ("a", "above", "b"), ("b", "on top of", "c"), ("c", "at the top")],
+    [("a", "in the centre"), ("b", "in the centre"), ("a", "far from", "b")],
+    [("a", "in the top left corner"), ("b", "in the bottom right corner"), ("b", "near", "a")],
+    [("a", "between", ("b", "c")), ("a", "upper left of", "b"), ("a", "upper left of", "c")],
+]
+
+
+@pytest.mark.parametrize("triples", PLACES_THAT_CANNOT_HOLD)
+def test_places_that_cannot_hold_are_named_with_what_they_contradict(triples):
+    with pytest.raises(ValueError, match="`relations` contradict each other: ") as error:
+        Scene.of(triples)
+    found = str(error.value)
+    for triple in triples:
+        others = "" if len(triple) == 2 else f" {triple[2] if isinstance(triple[2], str) else ' and '.join(triple[2])}"
+        assert f'"{triple[0]} {triple[1]}{others}"' in found
+    assert found.count('"') == 2 * len(triples)
+
+
+@pytest.mark.parametrize(
+    "triples",
+    [
+        [("a", "on the left side"), ("a", "at the top"), ("a", "in the top left corner")],
+        [("a", "on the left side"), ("b", "on the left side"), ("a", "right of", "b"), ("a", "near", "b")],
+        [("a", "in the top left corner"), ("b", "at the top"), ("a", "far from", "b")],
+        [("a", "between", ("b", "c")), ("a", "left of", "b"), ("a", "left of", "c")],
+        [("a", "between", ("b", "c")), ("a", "upper left of", "b"), ("a", "lower right of", "c")],
+        [("a", "inside", "b"), ("a", "near", "b"), ("a", "left of", "b"), ("b", "larger than", "a")],
+        [("a", "on top of", "b"), ("a", "near", "b"), ("a", "left of", "b"), ("a", "far from", "c")],
+    ],
+)
+def test_what_may_hold_together_is_let_through(triples):
+    assert len(Scene.of(triples).relations) == len(triples)
+
+
+located = st.one_of(
+    st.builds(SceneRelation, st.integers(0, 2), st.sampled_from([one for one in ALL if one.arity == 1])),
+    st.builds(SceneRelation, st.integers(0, 2), orders, st.integers(0, 2)).filter(lambda edge: edge.first != edge.second),
+)
+
+
+def has_room(wanted):
+    """Tries every way to put three objects on nine places along each axis, three in each third of the picture."""
+
+    def holds(axis, places, edge):
+        along, one = edge.relation.direction[axis], places[edge.first]
+        if edge.second is not None:
+            return along == 0 or along * places[edge.second] > along * one
+        if edge.relation.name == "in the centre":
+            return one // 3 == 1
+        return along == 0 or one // 3 == (0 if along > 0 else 2)
+
+    return all(any(all(holds(axis, places, e) for e in wanted) for places in product(range(9), repeat=3)) for axis in (0, 1))
+
+
+@given(st.lists(located, max_size=4))
+@settings(max_examples=60)
+def test_orders_and_places_raise_exactly_when_there_is_no_room(wanted):
+    if has_room(wanted):
+        assert Scene(("a", "b", "c"), tuple(wanted)).relations == tuple(wanted)
+    else:
+        with pytest.raises(ValueError, match='`relations` contradict each other: "'):
+            Scene(("a", "b", "c"), tuple(wanted))
+
+
+sizes = st.sampled_from([relation(name) for name in ("larger than", "smaller than", "inside")])
+sized = st.builds(SceneRelation, st.integers(0, 3), sizes, st.integers(0, 3)).filter(lambda edge: edge.first != edge.second)
+
+
+@given(st.lists(sized, max_size=5))
+def test_sizes_raise_exactly_when_they_cannot_be_put_in_order(wanted):
+    def fits(order):
+        return all((order[e.first] > order[e.second]) == (e.relation.name == "larger than") for e in wanted)
+
+    if any(map(fits, permutations(range(4)))):
+        assert Scene(tuple("abcd"), tuple(wanted)).relations == tuple(wanted)
+    else:
+        with pytest.raises(ValueError, match='`relations` contradict each other: "'):
+            Scene(tuple("abcd"), tuple(wanted))
+
+
+def test_all_forms_of_a_relation():
+    scene = Scene.of(
+        [("cat", "left of", "dog"), ("bird", "between", ("dog", "tree")), ("tree", "at the top"), ("cat", "in the center", None)]
+    )
+    assert scene.objects == ("cat", "dog", "bird", "tree")
+    assert [edge.objects for edge in scene.relations] == [(0, 1), (2, 1, 3), (3,), (0,)]
+    assert [(edge.second, edge.third) for edge in scene.relations] == [(1, None), (1, 3), (None, None), (None, None)]
+    assert [scene.text(edge) for edge in scene.relations] == [
+        "cat left of dog", "bird between dog and tree", "tree at the top", "cat in the centre"]  # fmt: skip
 
 
 def test_only_the_edges_of_the_cycle_are_named():
@@ -116,7 +240,25 @@ def test_equal_phrases_are_one_object_whatever_their_blanks():
         (lambda: Scene(("a", "b"), (SceneRelation(-1, ABOVE, 1),)), "`relations` must refer to objects 0 to 1, got -1 and 1"),
         (lambda: Scene.of([("a", "above", "a")]), '`relations` must join two different objects, got "a above a"'),
         (lambda: Scene.of(["abc"]), """`relations` must be triples such as ("cat", "left of", "dog"), got 'abc'"""),
-        (lambda: Scene.of([("a", "b")]), """`relations` must be triples such as ("cat", "left of", "dog"), got ('a', 'b')"""),
+        (lambda: Scene.of([("a",)]), """`relations` must be triples such as ("cat", "left of", "dog"), got ('a',)"""),
+        (
+            lambda: Scene.of([("a", "left of")]),
+            """`relations` must give 'left of' two objects, such as ("cat", 'left of', "dog"), got ('a', 'left of')""",
+        ),
+        (
+            lambda: Scene.of([("a", "in the middle", "b")]),
+            """`relations` must give 'in the centre' one object, such as ("cat", 'in the centre'), got ('a', 'in the middle', 'b')""",
+        ),
+        (
+            lambda: Scene.of([("a", "between", "b")]),
+            """`relations` must give 'between' three objects, such as ("cat", 'between', ("dog", "tree")), got ('a', 'between', 'b')""",
+        ),
+        (
+            lambda: Scene.of([("a", "between", ("b", "b"))]),
+            '`relations` must join 3 different objects, got "a between b and b"',
+        ),
+        (lambda: Scene(("a", "b"), (SceneRelation(0, ABOVE),)), "`relations` must give 'above' two objects, got numbers (0,)"),
+        (lambda: Scene(("a", "b"), (SceneRelation(0, ABOVE, None, 1),)), "`relations` must give 'above' two objects, got numbers (0, 1)"),
         (lambda: Scene.of([("a", "above", " ")]), "`relations` must name two objects, got ('a', 'above', ' ')"),
         (lambda: Scene.of([("", "above", "b")]), "`relations` must name two objects, got ('', 'above', 'b')"),
         (lambda: scene_arrays([], xp=np), "`scenes` must hold at least one scene, got none"),
@@ -129,23 +271,28 @@ def test_errors_name_the_argument_and_the_value(build, message):
 
 
 @given(rows=st.lists(scenes(), min_size=1, max_size=4))
+@settings(max_examples=20)
 def test_arrays_hold_each_scene_and_zeros_elsewhere(xp, rows):
-    arrays = scene_arrays(rows, xp=xp)
-    difference, direction, weight, present = (to_numpy(array) for array in arrays)
-    most, wide = max(1, *(len(s.relations) for s in rows)), max(len(s.objects) for s in rows)
-    assert [a.shape for a in (difference, direction, weight, present)] == [
-        (len(rows), most, wide), (len(rows), most, 2), (len(rows), most), (len(rows), wide)]  # fmt: skip
-    places = np.arange(2.0 * wide).reshape(wide, 2) ** 2
+    rows = [*rows, Scene.of([("a", "between", ("b", "c")), ("b", "on the left side")])]
+    arrays = type(packed := scene_arrays(rows, xp=xp))(*map(to_numpy, packed))
+    most, wide, kinds = max(len(s.relations) for s in rows), max(len(s.objects) for s in rows), len(EQUATIONS)
+    assert {name: getattr(arrays, name).shape[1:] for name in arrays._fields} == {
+        "difference": (most, wide), "direction": (most, 2), "relation_weight": (most,), "present": (wide,),
+        "roles": (3, most, wide), "equation": (most, kinds), "margin": (most,)}  # fmt: skip
     for row, scene in enumerate(rows):
         count = len(scene.relations)
         for number, edge in enumerate(scene.relations):
-            assert_close(difference[row, number] @ places, places[edge.second] - places[edge.first])
-            assert tuple(direction[row, number]) == edge.relation.direction
-        assert_close(weight[row, :count].sum(), float(count > 0))
-        assert not difference[row, count:].any()
-        assert not direction[row, count:].any()
-        assert not weight[row, count:].any()
-        assert list(present[row]) == [1.0] * len(scene.objects) + [0.0] * (wide - len(scene.objects))
+            wanted = [[float(place == o) for o in range(wide)] for place in (edge.first, edge.second, edge.third)]
+            np.testing.assert_array_equal(arrays.roles[row, :, number], wanted)
+            np.testing.assert_array_equal(arrays.difference[row, number], np.subtract(wanted[1], wanted[0]))
+            assert tuple(arrays.direction[row, number]) == edge.relation.direction
+            assert list(arrays.equation[row, number]) == [float(name == edge.relation.equation) for name in EQUATIONS]
+            assert arrays.margin[row, number] == edge.relation.margin
+        assert_close(arrays.relation_weight[row, :count].sum(), float(count > 0))
+        for name in ("difference", "direction", "relation_weight", "equation", "margin"):
+            assert not getattr(arrays, name)[row, count:].any()
+        assert not arrays.roles[row, :, count:].any()
+        assert list(arrays.present[row]) == [1.0] * len(scene.objects) + [0.0] * (wide - len(scene.objects))
 
 
 def test_arrays_have_the_type_that_was_asked_for(xp):
