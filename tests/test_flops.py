@@ -15,7 +15,8 @@ def test_a_guided_step_stays_within_its_budget_of_operations(name):
     case, split = CASES[name], counted(name)["split"]
     assert 1.0 < split["flops"] <= case.budget
     assert split["flops"] < split["executed"] <= case.executed
-    assert split["flops"] < counted(name)["published"]["flops"]
+    if case.together:  # where there is a half to leave out; with one call a step only the memory is less
+        assert split["flops"] < counted(name)["published"]["flops"] - 0.25
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -19,7 +19,7 @@ def operands(seed, rows=2, heads=3, grid=(2, 4), keys=9, dtype=torch.float64, ma
     return [x.requires_grad_() for x in made], options, weights
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 999), piece=st.integers(1, 400), axes=st.sampled_from([None, (1, 1, 9), (2, 1, 1, 9), (1, 3, 8, 9), (8, 9)]))
 def test_maps_and_gradients_are_those_of_the_whole(seed, piece, axes):
     mask = None if axes is None else torch.randn(axes, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
@@ -75,8 +75,9 @@ def test_joint_attention_at_1024_pixels_never_holds_its_matrix():
     with counted() as meter, saved.hooks():
         maps = StreamedAttention(query, key, 0.125, (4096, 4429), (64, 64)).object_maps(weights)
         assert meter.peak < 150e6
+        assert saved.bytes <= 1.01 * (query.nbytes + key.nbytes + weights.nbytes)
         torch.autograd.grad(maps.sum(), (query, key))
-    assert saved.peak <= 1.01 * (query.nbytes + key.nbytes + weights.nbytes)
+    assert saved.peak < 150e6  # with a piece that is made again
     assert meter.peak < 400e6
     # a product forward, the same again backward, and one for each gradient; the text's columns besides
     assert meter.flops == pytest.approx(4 * 2 * 4096 * 4429 * 24 * 64, rel=0.02)
