@@ -80,7 +80,7 @@ def attempt(sampler: Sampler, job: Job) -> Outcome:
         Exception: of a device that is of no use any more, or a full disk: see `is_fatal`.
     """
     made: list[Made] = []
-    size = job.size
+    size = allowed = job.size if job.size >= len(job.tasks) else _below(job.size + 1)
     parts = deque(_cut(range(len(job.tasks)), size))
     while parts:
         part = parts.popleft()
@@ -94,15 +94,15 @@ def attempt(sampler: Sampler, job: Job) -> Outcome:
         if not isinstance(found, _Failure):
             made += [Made(task, image, batch=len(part)) for task, image in zip(tasks, found, strict=True)]
             continue
-        free_memory()
         smaller = _below(len(part))
-        if found.memory and smaller:
-            size = min(size, smaller)
+        if found.memory:
+            free_memory()
+            size = min(size, smaller or 1)
         if smaller:
             parts.extendleft(reversed(_cut(part, smaller)))
         else:
             made.append(Made(tasks[0], error=found.text))
-    return Outcome(tuple(m for m in made if m.task.key in job.wanted), size)
+    return Outcome(tuple(m for m in made if m.task.key in job.wanted), size if size < allowed else job.size)
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,11 @@
 """Methods by name: what each of them is for a given model."""
 
-from collections.abc import Mapping
-from typing import Any
-
-import infsplign.core
 from infsplign.config import PAPER, GuidanceConfig
+from infsplign.core import LOSSES
 
-NAMES = ("unguided", "infsplign", "paper")
-"""Without those that `infsplign.core.LOSSES` names."""
-
-
-def names() -> tuple[str, ...]:
-    """All methods that can be asked for by name."""
-    return NAMES + tuple(name for name in _losses() if name not in NAMES)
+OWN = ("unguided", "infsplign", "paper")
+NAMES = OWN + tuple(name for name in LOSSES if name not in OWN)
+"""All methods that can be asked for by name."""
 
 
 def method(name: str, own: GuidanceConfig = PAPER, published: GuidanceConfig = PAPER) -> GuidanceConfig | None:
@@ -20,18 +13,18 @@ def method(name: str, own: GuidanceConfig = PAPER, published: GuidanceConfig = P
 
     Args:
         name: "unguided"; "infsplign", the constants chosen for the model; "paper", the published ones for its family; or a loss of
-            `infsplign.core.LOSSES`, in place of the paper's, with the model's other constants.
+            `infsplign.core.LOSSES` in place of the paper's, with the model's other constants.
         own: constants of the model.
         published: the paper's, for its family.
 
     Raises:
         ValueError: an unknown name.
     """
-    if name in _losses():
-        return own.with_(loss=_losses()[name]())
     if name not in NAMES:
-        raise ValueError(f"`--methods` must be one or more of {', '.join(names())}, each once, got {name!r}")
-    return {"unguided": None, "infsplign": own, "paper": published}[name]
+        raise ValueError(f"`--methods` must be one or more of {', '.join(NAMES)}, each once, got {name!r}")
+    if name in OWN:
+        return {"unguided": None, "infsplign": own, "paper": published}[name]
+    return own.with_(loss=LOSSES[name](), terms=())
 
 
 def choose_methods(
@@ -43,12 +36,7 @@ def choose_methods(
         ValueError: no name, an unknown one, or one twice.
     """
     listed = [name.strip() for name in asked.split(",") if name.strip()]
-    if not listed or len(set(listed)) != len(listed) or not set(listed) <= set(names()):
-        raise ValueError(f"`--methods` must be one or more of {', '.join(names())}, each once, got {asked!r}")
+    if not listed or len(set(listed)) != len(listed) or not set(listed) <= set(NAMES):
+        raise ValueError(f"`--methods` must be one or more of {', '.join(NAMES)}, each once, got {asked!r}")
     configs = {name: method(name, own, published) for name in listed}
     return {name: c.with_(scale=scale) if c is not None and scale is not None else c for name, c in configs.items()}
-
-
-def _losses() -> Mapping[str, Any]:
-    """Losses by name; each is called without arguments and gives a compound."""
-    return getattr(infsplign.core, "LOSSES", {})
