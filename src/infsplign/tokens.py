@@ -80,16 +80,18 @@ def read_phrases(tokenizer: Any, text: str, phrases: Sequence[str], *, nth: Mapp
         tokenizer, text, phrases, nth: as in `token_indices`.
 
     Raises:
-        PromptError: a phrase is not in the text.
+        PromptError: a phrase is not in the text, or has no token of its own.
         ValueError: the tokenizer has no offsets.
     """
     ids, tokens = _tokens(tokenizer, text)
     trailing = next((i for i, token in enumerate(reversed(tokens)) if not token.special), len(tokens))
-    found = []
+    found: list[tuple[int, ...]] = []
+    taken: set[int] = set()
     for phrase, (start, stop) in zip(phrases, find_phrases(text, phrases, nth=nth), strict=True):
         numbers = tuple(i for i, token in enumerate(tokens) if token.start < stop and start < token.stop)
-        if not numbers:
+        if not numbers or not taken.isdisjoint(numbers):  # two emoji side by side may be one token
             raise PromptError(f"{phrase!r} has no token of its own in {type(tokenizer).__name__}:\n{underline(text, start, stop)}")
+        taken.update(numbers)
         found.append(numbers)
     return Reading(text, ids, trailing, tuple(found))
 

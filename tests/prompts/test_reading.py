@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from infsplign.core.relations import SPELLINGS, Scene, relation
 from infsplign.prompts import parse_prompt, parse_relation
-from tests.prompts.words import BARE, BETWEEN, NOUNS, PAIRS, PLACES, A, B, I, L, N, R, T, W, entries
+from tests.prompts.words import BARE, BETWEEN, IN, NOUNS, PAIRS, PLACES, A, B, L, N, R, T, W, entries
 
 TWO = [
     ("a cat to the left of a dog", [("cat", L, "dog")]),
@@ -34,7 +34,7 @@ TWO = [
     ("a dog that is much bigger than a cat", [("dog", "larger than", "cat")]),
     ("a cat on a table", [("cat", T, "table")]),
     ("a book on the top shelf", [("book", T, "top shelf")]),
-    ("a rabbit in a box", [("rabbit", I, "box")]),
+    ("a rabbit in a box", [("rabbit", IN, "box")]),
     ("a bird on a beach ball", [("bird", T, "beach ball")]),
 ]
 SEVERAL = [
@@ -52,7 +52,7 @@ SEVERAL = [
     ("a cat left of a dog on a mat", [("cat", L, "dog"), ("dog", T, "mat")]),
     ("a cat in a park left of a dog", [("cat", L, "dog")]),
     ("On a wooden table, a cup left of a plate. On a hill, a cat", [("cup", L, "plate")]),
-    ("a cat inside a box on top of a table", [("cat", I, "box"), ("box", T, "table")]),
+    ("a cat inside a box on top of a table", [("cat", IN, "box"), ("box", T, "table")]),
     ("a cat left of a dog, oil painting, a bird above a bus", [("cat", L, "dog"), ("bird", A, "bus")]),
     # the same object
     ("a red chair left of a dog, a cat above the chair", [("red chair", L, "dog"), ("cat", A, "red chair")]),

@@ -5,7 +5,7 @@ import re
 from infsplign.core.relations import SPELLINGS, Scene
 from infsplign.errors import PromptError
 
-L, R, A, B, N, T, I, W = "left of", "right of", "above", "below", "near", "on top of", "inside", "between"
+L, R, A, B, N, T, IN, W = "left of", "right of", "above", "below", "near", "on top of", "inside", "between"
 BARE = ("left", "right", "top", "bottom")
 PLACES = sorted(spelling for spelling, found in SPELLINGS.items() if found.arity == 1)
 PAIRS = sorted(spelling for spelling, found in SPELLINGS.items() if found.arity == 2)
@@ -26,4 +26,5 @@ def marked(error: PromptError) -> str:
     """The part of the prompt that an error points at."""
     _, shown, marks, remedy = str(error).split("\n")
     assert re.search(r"relations=\[\(\"cat\".*--relation \"cat left of dog\"", remedy)
+    shown = shown.ljust(len(marks))
     return shown[marks.index("^") : marks.rindex("^") + 1]

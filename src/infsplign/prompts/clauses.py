@@ -39,7 +39,11 @@ def lower_of(prompt: str, span: Span) -> str:
 
 def error_at(prompt: str, span: Span, problem: str) -> PromptError:
     """An error that marks the span under the prompt and tells the way out."""
-    return PromptError(f"{problem}:\n{underline(prompt, *span)}\n{REMEDY}")
+    start, stop = span
+    if text := text_of(prompt, span).strip():
+        start = prompt.index(text, start)
+        stop = start + len(text)
+    return PromptError(f"{problem}:\n{underline(prompt, start, stop)}\n{REMEDY}")
 
 
 def clauses(prompt: str, span: Span) -> list[Span]:

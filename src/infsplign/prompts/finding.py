@@ -16,6 +16,7 @@ from infsplign.prompts.words import (
     OF_THE_IMAGE,
     SENTENCE_END,
     SETTINGS,
+    SIDES,
     UNKNOWN,
     WEAK,
     WHICH,
@@ -93,7 +94,7 @@ def _any(spellings: Iterable[str]) -> str:
 
 
 _STARTS = {spelling.split()[0] for spelling in SPELLINGS}
-_FUNCTION_WORDS = DETERMINERS | LINKS | WHICH | CONTEXT | _STARTS | {"and", "there", "while", "whereas", "but"}
+_FUNCTION_WORDS = (DETERMINERS | LINKS | WHICH | CONTEXT | _STARTS | {"and", "there", "while", "whereas", "but"}) - SIDES
 # "on the left wing" and "in the middle of a road" are no places of the picture
 _NO_NOUN = rf"(?!\s+(?!{_any(sorted(_FUNCTION_WORDS))}(?!\w|-\w))\w)"
 
@@ -101,8 +102,8 @@ _NO_NOUN = rf"(?!\s+(?!{_any(sorted(_FUNCTION_WORDS))}(?!\w|-\w))\w)"
 def _without_settings(prompt: str, matches: Sequence[Match]) -> list[Match]:
     """Leaves out each "in" and "on" that tells where the picture is: "on a beach", or "On a table, a cup above a plate"."""
     kept: list[Match] = []
-    ends = [*(match.start for match in matches[1:]), len(prompt)]
-    for match, end in zip(matches, ends, strict=True):
+    for number, match in enumerate(matches):
+        end = matches[number + 1].start if number + 1 < len(matches) else len(prompt)
         begin = kept[-1].stop if kept else 0
         begin = max([begin, *(stop.end() for stop in SENTENCE_END.finditer(prompt, begin, match.start))])
         opens = (not kept or begin > kept[-1].stop) and is_blank(prompt, (begin, match.start))

@@ -36,6 +36,7 @@ SETTINGS = _set(
     "kitchen bedroom bathroom office museum restaurant wall walls floor ground ceiling scene image picture photo painting drawing"
 )
 BARE = _set("left right top bottom")  # adjectives as well ("a top hat"): relations only where an article follows
+SIDES = BARE | _set("upper lower middle center centre")  # a place ends before none of them: "in the top left of a box"
 WEAK = _set("in on upon within by")  # relations only where an article and an object follow that is no setting
 EACH_OTHER = frozenset(("each other", "one another"))
 THEM = frozenset(("them", "the two", "both", "both of them", "the two of them", "these", "these two"))
