@@ -141,6 +141,14 @@ def test_plot_has_a_panel_an_axis_that_is_asked_for():
     assert trace_plot(moving(), both, title="t").height > trace_plot(moving(), LEFT, title="t").height + 250
 
 
+def test_plot_has_a_panel_only_for_what_is_an_order():
+    def height(*triples):
+        return trace_plot(moving(), Scene.of([("circle", "left of", "square"), *triples][1 if triples else 0 :]), title="t").height
+
+    assert height(("circle", "upper left of", "square")) > height() > height(("circle", "near", "square"))
+    assert height(("circle", "at the top"), ("square", "near", "circle"), ("circle", "left of", "square")) == height()
+
+
 def test_plot_passes_over_unguided_steps():
     mixed = [*moving(5), StepTrace(5, 100.0, guided=False), StepTrace(6, 50.0, guided=False)]
     assert has_clean_border(trace_plot(mixed, LEFT, title="t"))

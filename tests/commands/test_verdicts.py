@@ -35,6 +35,11 @@ def test_every_relation_has_its_line():
     assert judged("shapes", scene, [0], {"guided": [BOTH]}).notes("guided") == ["\u2717 1 of 2 relations"]
 
 
+def test_relations_that_boxes_do_not_tell_have_no_verdict():
+    scene = Scene.of([("circle", "left of", "square"), ("circle", "near", "square"), ("circle", "at the top")])
+    assert judged("shapes", scene, [0], {"guided": [BOTH]}).reason.endswith("not 'circle near square', 'circle at the top'")
+
+
 def test_what_cannot_be_judged_says_why():
     strange = judged("shapes", Scene.of([("zebra", "left of", "red square")]), [0], {"guided": [BOTH]})
     assert "'zebra' and 'red square' are no nouns" in strange.lines()[0]

@@ -124,13 +124,14 @@ class Job:
 
 
 def triples_of(scene: Scene) -> list[list[str]]:
-    """The relations as [A, relation, B]."""
-    return [[scene.objects[edge.first], edge.relation.name, scene.objects[edge.second]] for edge in scene.relations]
+    """The relations as [A, relation, B]; a place as [A, place], "between" as [A, relation, B, C]."""
+    named = [[scene.objects[number] for number in edge.objects] for edge in scene.relations]
+    return [[first, edge.relation.name, *others] for edge, (first, *others) in zip(scene.relations, named, strict=True)]
 
 
 def relation_texts(scene: Scene) -> list[str]:
     """The relations as "A left of B"."""
-    return [" ".join(triple) for triple in triples_of(scene)]
+    return [scene.text(edge) for edge in scene.relations]
 
 
 def plain_config(config: GuidanceConfig) -> dict[str, Any]:

@@ -6,9 +6,10 @@ from typing import Any
 
 from PIL import Image
 
-from infsplign.core.relations import Scene
+from infsplign.core.relations import ABOVE, BELOW, LEFT_OF, RIGHT_OF, Scene
 from infsplign.shapes.loading import shipped
 
+JUDGED = (ABOVE, BELOW, LEFT_OF, RIGHT_OF)
 TICK, CROSS = "\u2713", "\u2717"
 
 
@@ -88,7 +89,9 @@ def judged(model: str, scene: Scene, seeds: Sequence[int], images: Mapping[str, 
     if strange := [repr(name) for name, noun in zip(scene.objects, nouns, strict=True) if noun not in NAMES]:
         verb = "is no noun" if len(strange) == 1 else "are no nouns"
         return Verdicts(reason=f"{' and '.join(strange)} {verb} of the shipped model's world ({', '.join(NAMES)})")
-    relations = tuple(f"{scene.objects[e.first]} {e.relation.name} {scene.objects[e.second]}" for e in scene.relations)
+    relations = tuple(map(scene.text, scene.relations))
+    if beyond := [text for text, edge in zip(relations, scene.relations, strict=True) if edge.relation not in JUDGED]:
+        return Verdicts(reason=f"only left of, right of, above and below are judged by boxes, not {', '.join(map(repr, beyond))}")
     outcomes = {method: [_outcomes(image, scene, nouns) for image in found] for method, found in images.items()}
     return Verdicts(relations, tuple(seeds), outcomes)
 
@@ -101,8 +104,8 @@ def _outcomes(image: Image.Image, scene: Scene, nouns: Sequence[str]) -> list[Ou
     there = {found.name for found in detections}
     return [
         Outcome(
-            judge(detections, nouns[edge.first], edge.relation, nouns[edge.second]).correct,
-            tuple(nouns[number] for number in (edge.first, edge.second) if nouns[number] not in there),
+            judge(detections, nouns[edge.objects[0]], edge.relation, nouns[edge.objects[1]]).correct,
+            tuple(nouns[number] for number in edge.objects if nouns[number] not in there),
         )
         for edge in scene.relations
     ]

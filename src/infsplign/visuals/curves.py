@@ -51,7 +51,7 @@ def trace_plot(trace: Sequence[StepTrace], scene: Scene, *, title: str, note: st
     if not steps:
         raise ValueError("`trace` must hold at least one guided step")
     numbers = np.array([step.step + 1 for step in steps])
-    axes_asked = sorted({edge.relation.axis for edge in scene.relations})
+    axes_asked = sorted({axis for edge in scene.relations for axis in edge.relation.axes})
     panels = [1.35] * len(axes_asked) + [1.0, 0.75]
     height = PANEL * sum(panels) + 1.15
     with drawing(WIDTH, height) as figure:
@@ -79,10 +79,10 @@ def trace_plot(trace: Sequence[StepTrace], scene: Scene, *, title: str, note: st
 
 def _centroids(axes: Axes, numbers: np.ndarray, steps: Sequence[StepTrace], scene: Scene, axis: int, row: int) -> None:
     places = _curve([step.centroid for step in steps], row)[..., axis]  # (steps, O)
-    relations = [edge for edge in scene.relations if edge.relation.axis == axis]
-    involved = sorted({number for edge in relations for number in (edge.first, edge.second)})
+    relations = [edge for edge in scene.relations if axis in edge.relation.axes]
+    involved = sorted({number for edge in relations for number in edge.objects})
     for edge in relations:
-        first, second = places[:, edge.first], places[:, edge.second]
+        first, second = (places[:, number] for number in edge.objects)
         holds = (second - first) * edge.relation.direction[axis] > 0
         band = {"interpolate": True, "linewidth": 0.0}
         axes.fill_between(numbers, first, second, where=holds, facecolor=HOLDS, **band)
@@ -94,7 +94,7 @@ def _centroids(axes: Axes, numbers: np.ndarray, steps: Sequence[StepTrace], scen
     _line_labels(axes, [(float(places[-1, n]), scene.objects[n], colour_of(n)) for n in involved], (0.5 + reach, 0.5 - reach))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     axes.set_ylabel(ENDS[axis], fontsize=SMALL, color=MUTED)
-    asked = ", ".join(f"{scene.objects[e.first]} {e.relation.name} {scene.objects[e.second]}" for e in relations)
+    asked = ", ".join(map(scene.text, relations))
     axes.set_title(wrapped(f"centroids; asked: {asked}", 92, 1), fontsize=LABEL, loc="left", pad=5)
     axes.text(0.995, 0.03, KEY, fontsize=SMALL, color=MUTED, ha="right", va="bottom", transform=axes.transAxes)
 
