@@ -141,6 +141,15 @@ def test_plot_has_a_panel_an_axis_that_is_asked_for():
     assert trace_plot(moving(), both, title="t").height > trace_plot(moving(), LEFT, title="t").height + 250
 
 
+def test_places_and_relations_without_a_direction_are_plotted_on_both_axes():
+    def height(*triples):
+        return trace_plot(moving(), Scene.of(triples), title="t").height
+
+    ordered = height(("circle", "left of", "square"))
+    for triple in (("circle", "upper left of", "square"), ("circle", "near", "square"), ("circle", "in the centre")):
+        assert height(triple) > ordered + 250
+
+
 def test_plot_passes_over_unguided_steps():
     mixed = [*moving(5), StepTrace(5, 100.0, guided=False), StepTrace(6, 50.0, guided=False)]
     assert has_clean_border(trace_plot(mixed, LEFT, title="t"))

@@ -35,6 +35,13 @@ def test_every_relation_has_its_line():
     assert judged("shapes", scene, [0], {"guided": [BOTH]}).notes("guided") == ["\u2717 1 of 2 relations"]
 
 
+def test_relations_beyond_the_four_directions_are_judged_by_boxes():
+    asked = [("circle", "on the left side"), ("circle", "in the centre"), ("circle", "on top of", "square")]
+    scene = Scene.of(asked)
+    lines = judged("shapes", scene, [0], {"guided": [BOTH]}).lines()
+    assert [line.rpartition(" ")[2] for line in lines] == ["yes", "no", "no"]
+
+
 def test_what_cannot_be_judged_says_why():
     strange = judged("shapes", Scene.of([("zebra", "left of", "red square")]), [0], {"guided": [BOTH]})
     assert "'zebra' and 'red square' are no nouns" in strange.lines()[0]
