@@ -29,7 +29,24 @@ _WORDS = (
     "猫狗", "🐱", "👩\u200d👩\u200d👧", "😂😂", "ﬁsh", "İstanbul", "straße", "ẞ", "\u200b", "\u00a0", "\u0301", "<|endoftext|>", "</s>",
 )  # fmt: skip
 SOUP = st.lists(st.sampled_from(_WORDS), max_size=14).map(" ".join)
-TEXTS = st.one_of(st.text(), SOUP, st.lists(st.one_of(st.sampled_from(_WORDS), st.text(max_size=3))).map("".join))
+_NOUNS = st.sampled_from(["cat", "dog", "red chair", "star", "star fruit", "A", "B", "🐱", "café", "black and white cat"])
+_RELATIONS = st.sampled_from(sorted(SPELLINGS))
+
+
+@st.composite
+def sentences(draw: st.DrawFn) -> str:
+    """What is nearly a prompt: objects, relations and joints in turn, some of them strange."""
+    noun = st.builds("{} {}".format, st.sampled_from(["a", "the", ""]), _NOUNS | st.text(min_size=1, max_size=4))
+    joint = st.sampled_from([", ", " and ", "; ", ", and ", ". ", ", which is ", " with ", "\n", "\u3001"])
+    parts = [draw(st.sampled_from(["", "a photo of ", "in a park, "])), draw(noun)]
+    for _ in range(draw(st.integers(1, 4))):
+        parts += [" ", draw(_RELATIONS), " ", draw(noun)]
+        if draw(st.booleans()):
+            parts += [draw(joint), draw(noun)]
+    return "".join(parts)
+
+
+TEXTS = st.one_of(st.text(), SOUP, sentences(), st.lists(st.one_of(st.sampled_from(_WORDS), st.text(max_size=3))).map("".join))
 
 
 @st.composite

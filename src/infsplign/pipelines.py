@@ -1,7 +1,7 @@
 """`guide(pipe, ...)`: attach to a stock diffusers pipeline, and detach exactly."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from infsplign.adapters import Backbone, backbone_for
 from infsplign.adapters.text import expected
@@ -9,10 +9,10 @@ from infsplign.config import GuidanceConfig
 from infsplign.core.relations import Scene
 from infsplign.errors import PromptError
 from infsplign.pipeline_guidance import PipelineGuidance
-from infsplign.prompts import parse_prompt, scene_from
+from infsplign.prompts import Entry, parse_prompt, scene_from
 from infsplign.tokens import check_token_indices
 
-Triples = Sequence[tuple[str, str, str]]
+Triples = Sequence[Entry]
 
 
 def guide(
@@ -24,6 +24,7 @@ def guide(
     config: GuidanceConfig | None = None,
     keep_maps: bool = False,
     backbone: Backbone | None = None,
+    adjectives: Literal["join", "leave"] = "join",
 ) -> "PipelineGuidance":
     """Guides every call of `pipe` inside a `with` block.
 
@@ -35,12 +36,15 @@ def guide(
         pipe: a stock diffusers pipeline of a supported family.
         prompt: the prompt, or the list of prompts, that `pipe` will be called with. May be None where `pipe` is called with
             `prompt_embeds`; `relations` and `token_indices` are then required.
-        relations: `(A, relation, B)` triples, for a list of prompts one list each; read from the prompt when None.
+        relations: entries `(A, relation, B)`, `(A, "between", (B, C))` or `(A, place)`, for a list of prompts one list each; read from
+            the prompt when None.
         token_indices: positions of each object's tokens on the text axis, for each object in the order in which `relations`
             names them first; for a list of prompts one list each. Found from the prompt when None.
         config: options; the family's preset when None.
         keep_maps: keep the object maps of each step in the trace.
         backbone: an adapter of your own for the pipeline's family; found by the denoiser's class when None.
+        adjectives: whether the map of "a red chair" that is read from the prompt is that of both words, or of the noun; see
+            `parse_prompt`. Objects of `relations` are taken as they are given.
 
     Raises:
         UnsupportedPipelineError: no adapter knows the pipeline.
@@ -56,7 +60,7 @@ def guide(
     if not prompts:
         raise PromptError("`prompt` must hold at least one prompt, got an empty list")
     listed = _per_prompt(relations, len(prompts), many, "relations")
-    scenes = [_scene(text, triples) for text, triples in zip(prompts, listed, strict=True)]
+    scenes = [_scene(text, triples, adjectives) for text, triples in zip(prompts, listed, strict=True)]
     options = {"config": config, "keep_maps": keep_maps}
     if token_indices is None:
         read = [expected(pipe, backbone.segments, text or "", scene.objects) for text, scene in zip(prompts, scenes, strict=True)]
@@ -78,7 +82,7 @@ def _per_prompt(values: Any, count: int, many: bool, name: str) -> list[Any]:
     return list(values)
 
 
-def _scene(prompt: str | None, triples: Triples | None) -> Scene:
+def _scene(prompt: str | None, triples: Triples | None, adjectives: Literal["join", "leave"]) -> Scene:
     if prompt is None:
         return Scene.of(triples or ())
-    return parse_prompt(prompt) if triples is None else scene_from(prompt, triples)
+    return parse_prompt(prompt, adjectives=adjectives) if triples is None else scene_from(prompt, triples)

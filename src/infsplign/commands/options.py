@@ -8,9 +8,9 @@ from typing import Any
 
 from infsplign.config import GuidanceConfig
 from infsplign.core.relations import Scene
-from infsplign.prompts import parse_prompt, parse_relation, scene_from
+from infsplign.prompts import Entry, parse_prompt, parse_relation, scene_from
 
-Triples = list[tuple[str, str, str]]
+Triples = list[Entry]
 
 
 def check_guidance_scale(value: float) -> None:

@@ -15,7 +15,6 @@ from infsplign.prompts.words import (
     LEAD,
     LINKS,
     NAMELESS,
-    QUOTES,
     SETTINGS,
     UNCLEAR,
     WHICH,
@@ -73,13 +72,7 @@ def pieces_of(prompt: str, span: Span, *, between: bool = False) -> list[Span]:
 
 def words_of(prompt: str, span: Span) -> list[Span]:
     """Words of a span, each without the quotes and punctuation around it."""
-    words = []
-    for match in WORD.finditer(prompt, *span):
-        inner = match.group().strip(QUOTES)
-        if inner:
-            start = match.start() + match.group().index(inner)
-            words.append((start, start + len(inner)))
-    return words
+    return [match.span() for match in WORD.finditer(prompt, *span)]
 
 
 def is_blank(prompt: str, span: Span) -> bool:

@@ -60,7 +60,7 @@ UNKNOWN = (
 )
 CLAUSE_END = re.compile(r"[,;!?\u3001\u3002\uff0c]|[.:](?=\s|$)|\s[-\u2013]\s|\u2014|\b(?:while|whereas|but)\b", re.IGNORECASE)
 SENTENCE_END = re.compile(r"[;!?\u3002]|[.:](?=\s|$)")
-WORD = re.compile(r"\S+")
+_OUTSIDE = r"\s\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb.,;:!?"
+WORD = re.compile(rf"[^{_OUTSIDE}](?:\S*[^{_OUTSIDE}])?")  # without the quotes and punctuation around it
 AND = re.compile(r"\band\b|&", re.IGNORECASE)
-QUOTES = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb.,;:!?"
 UNCLEAR = re.compile(r"[()\[\]{}<>|=*\"\u201c\u201d]")
