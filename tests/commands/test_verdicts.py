@@ -36,7 +36,7 @@ def test_every_relation_has_its_line():
 
 
 def test_relations_beyond_the_four_directions_are_judged_by_boxes():
-    asked = [("circle", "on the left side"), ("circle", "in the centre"), ("circle", "on top of", "square")]
+    asked = [("circle", "on the left side"), ("square", "in the centre"), ("circle", "inside", "square")]
     scene = Scene.of(asked)
     lines = judged("shapes", scene, [0], {"guided": [BOTH]}).lines()
     assert [line.rpartition(" ")[2] for line in lines] == ["yes", "no", "no"]
