@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from infsplign.config import PAPER, GuidanceConfig
+from infsplign.core.terms import excite
 
 T5_LENGTH = 32
 """Tokens of the T5 segment of the shipped MMDiT."""
@@ -18,7 +19,7 @@ class Preset:
         folder: of its weights, in `infsplign/shapes/models`.
         steps: denoising steps, of its own scheduler.
         guidance_scale: of classifier-free guidance.
-        config: spatial guidance, the best of the candidates in `docs/measured/tune*.md`, tried on the tune split.
+        config: spatial guidance, the best of the candidates in `docs/measured/search-*.md`, tried on the tune split.
         call: further arguments of its pipeline's call.
     """
 
@@ -29,9 +30,13 @@ class Preset:
     call: Mapping[str, Any] = field(default_factory=dict)
 
 
+FIRST_READER = "down_blocks.1.attentions.0.transformer_blocks.0.attn2"
+STRONG = PAPER.with_(scale=5000.0, max_shift=0.1, patience=2, margin_hold=0.1, stop=0.5)
+"""A gradient that is nearly always bounded, by a tenth of the model's output, in the first half of the steps and while the scene does not
+hold: what all shipped models do best with."""
 PRESETS: Mapping[str, Preset] = {
-    # the paper's constants with half its scale and over the first half of the steps; at its own scale this small model loses objects
-    "shapes": Preset("sd", 30, 5.0, PAPER.with_(scale=500.0, stop=0.5)),
+    # the earliest block that reads where objects are: also the cheapest; `docs/measured/search-shapes.md`
+    "shapes": Preset("sd", 30, 5.0, STRONG.with_(terms=(excite(0.2),), layers={"coarse": (FIRST_READER,)})),
     # of the sets of blocks that were tried, the one that doubles least; `docs/measured/blocks-shapes-pixart.md`
     "shapes-pixart": Preset(
         "pixart",
