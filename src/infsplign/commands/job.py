@@ -3,7 +3,6 @@
 import math
 import platform
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Any
 
 import diffusers
@@ -19,6 +18,7 @@ from infsplign.commands.options import GenerateOptions, Pair, Triples
 from infsplign.config import GuidanceConfig
 from infsplign.core.relations import Scene
 from infsplign.description import describe
+from infsplign.evaluation.fingerprint import plain
 from infsplign.pipelines import PipelineGuidance, guide
 
 
@@ -138,10 +138,8 @@ def relation_texts(scene: Scene) -> list[str]:
 
 
 def plain_config(config: GuidanceConfig) -> dict[str, Any]:
-    """Options as JSON can hold them: functions by their names."""
-    plain = {field.name: getattr(config, field.name) for field in fields(config)}
-    penalty = getattr(config.penalty, "__name__", repr(config.penalty))
-    return plain | {"penalty": penalty, "loss": repr(config.loss) if config.loss else None}
+    """Options as JSON can hold them: functions by their names, terms with theirs."""
+    return plain(config) | {"penalty": getattr(config.penalty, "__name__", repr(config.penalty))}
 
 
 def finite(value: Any) -> Any:
