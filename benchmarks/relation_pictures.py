@@ -1,5 +1,7 @@
 """One picture of every relation, unguided and guided from the same noise, by a shipped model.
 
+The seed is the first one whose unguided picture shows every object; the guided one is not looked at.
+
 python -m benchmarks.relation_pictures --out docs/images/relations.png      (--only near inside: some relations; --seed, --model)
 """
 
@@ -14,36 +16,42 @@ from tqdm import tqdm
 
 import infsplign
 from infsplign.config import GuidanceConfig
-from infsplign.core.relations import RELATIONS, Relation
+from infsplign.core.relations import RELATIONS, Relation, Scene
 from infsplign.shapes import PRESETS, Preset, load
+from infsplign.shapes.detector import MIN_SCORE, detect
 from infsplign.visuals import comparison_sheet
 
-A, B, C = "a star", "a circle", "a heart"
-PLACED = "a star and a circle"
+A, B, C = "circle", "square", "heart"
+TRIES = 16
 
 
 def asked(relation: Relation) -> tuple[str, list[tuple[Any, ...]]]:
-    """Prompt and relations that show a relation; the model was taught no others than left, right, above and below."""
+    """Prompt and relations that show a relation. The words alone place nothing: where captions named places, these were drawn at random."""
     if relation.arity == 1:
-        return PLACED, [(A, relation.name)]
+        return f"a {A} {relation.name}", [(A, relation.name)]
     if relation.arity == 3:
-        return f"{A} and {B} and {C}", [(A, relation.name, (B, C))]
-    return PLACED, [(A, relation.name, B)]
+        return f"a {A} {relation.name} a {B} and a {C}", [(A, relation.name, (B, C))]
+    return f"a {A} {relation.name} a {B}", [(A, relation.name, B)]
 
 
-def pair(pipe: Any, preset: Preset, relation: Relation, seed: int, config: GuidanceConfig) -> tuple[Image.Image, Image.Image]:
-    """The same noise unguided and guided."""
+def pair(pipe: Any, preset: Preset, relation: Relation, seed: int, config: GuidanceConfig) -> tuple[int, Image.Image, Image.Image]:
+    """The same noise unguided and guided: of the first seed from `seed` on whose unguided picture shows every object."""
     prompt, triples = asked(relation)
     call = {"num_inference_steps": preset.steps, "guidance_scale": preset.guidance_scale, **preset.call}
-    unguided = pipe(prompt, generator=torch.Generator().manual_seed(seed), **call).images[0]
+    named = Scene.of(triples).objects
+    for number in range(seed, seed + TRIES):
+        unguided = pipe(prompt, generator=torch.Generator().manual_seed(number), **call).images[0]
+        if {found.name for found in detect(unguided) if found.score >= MIN_SCORE} >= set(named):
+            break
     with infsplign.guide(pipe, prompt, relations=triples, config=config):
-        guided = pipe(prompt, generator=torch.Generator().manual_seed(seed), **call).images[0]
-    return unguided, guided
+        guided = pipe(prompt, generator=torch.Generator().manual_seed(number), **call).images[0]
+    return number, unguided, guided
 
 
-def sheet(pairs: Sequence[tuple[Image.Image, Image.Image]], captions: Sequence[str], title: str) -> Image.Image:
-    """All pairs, each with its relation above it."""
-    unguided, guided = zip(*pairs, strict=True)
+def sheet(relations: Sequence[Relation], pairs: Sequence[tuple[int, Image.Image, Image.Image]], title: str) -> Image.Image:
+    """All pairs, each with its prompt and seed above it."""
+    captions = [f"{asked(relation)[0]}, seed {number}" for relation, (number, *_) in zip(relations, pairs, strict=True)]
+    _, unguided, guided = zip(*pairs, strict=True)
     return comparison_sheet({"unguided": unguided, "guided": guided}, title=title, rows=captions)
 
 
@@ -60,10 +68,9 @@ def main() -> None:
     config = preset.config if options.scale is None else preset.config.with_(scale=options.scale)
     chosen = [relation for relation in RELATIONS if relation.name in (options.only or [relation.name])]
     pairs = [pair(pipe, preset, relation, options.seed, config) for relation in tqdm(chosen)]
-    captions = [" ".join([A, r.name, *([B] if r.arity == 2 else [f"{B} and {C}"] if r.arity == 3 else [])]) for r in chosen]
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    title = f"What is asked for, unguided and guided: {options.model}, seed {options.seed}, scale {config.scale:g}"
-    sheet(pairs, captions, title).save(options.out, optimize=True)
+    title = f"Every relation, unguided and guided from the same noise: {options.model}, scale {config.scale:g}"
+    sheet(chosen, pairs, title).save(options.out, optimize=True)
 
 
 if __name__ == "__main__":
