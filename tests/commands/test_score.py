@@ -1,0 +1,210 @@
+"""`infsplign score`: the same numbers as the run that made the images, and again from what it has kept."""
+
+import json
+import shutil
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from infsplign.cli import app
+from infsplign.evaluation.detectors.recorded import FORMAT
+from infsplign.evaluation.detectors.world import World
+from tests import tiny_detectors
+from tests.evaluation import stub
+
+PROMPTS = "a cat on the left of a dog\na girl near a lamp\n"
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["score", "--no-progress", *map(str, arguments)], env={"COLUMNS": "200"})
+
+
+def said(done):
+    return " ".join(done.output.split())
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A run of five prompts and two images, unguided wrong and guided right, beside the file of all prompts of its world."""
+    folder = tmp_path_factory.mktemp("made")
+    results = stub.run(folder / "run")
+    assert CliRunner().invoke(app, ["prompts", "shapes", "--out", str(folder / "shapes.jsonl")]).exit_code == 0
+    return folder, results
+
+
+def scored(made, method, out, *more):
+    folder, _ = made
+    common = ["--prompts", folder / "shapes.jsonl", "--benchmark", "shapes", "--images", folder / "run" / method, "--out", out]
+    done = run(*common, *(("--detector", "world") if "--detector" not in more else ()), *more)
+    assert done.exit_code == 0, done.output
+    return done, json.loads((out / "results.json").read_text())
+
+
+class TestShapes:
+    @pytest.mark.parametrize("method", ["unguided", "infsplign"])
+    def test_the_measures_are_those_of_the_run(self, made, method, tmp_path):
+        done, results = scored(made, method, tmp_path / "out")
+        assert results["methods"][method] == made[1]["methods"][method]
+        assert results["relations"][method] == made[1]["relations"][method]
+        assert results["detector"] == World().settings()
+        assert "5 of 728 prompts x 2 images" in said(done)
+        assert "detector world infsplign.shapes.detector" in said(done)
+        assert "score >= 0.6" in said(done)
+
+    def test_scored_again_without_looking(self, made, tmp_path, monkeypatch):
+        kept = tmp_path / "kept.json"
+        _, before = scored(made, "infsplign", tmp_path / "a", "--detections", kept)
+        monkeypatch.setattr(World, "detect", lambda *_: pytest.fail("looked again"))
+        _, again = scored(made, "infsplign", tmp_path / "b", "--detections", kept)
+        _, recorded = scored(made, "infsplign", tmp_path / "c", "--detector", kept)
+        assert before == again == recorded
+        assert (tmp_path / "a" / "images.jsonl").read_bytes() == (tmp_path / "c" / "images.jsonl").read_bytes()
+
+    def test_only_new_and_changed_images_are_looked_at(self, made, tmp_path, monkeypatch):
+        images, kept = tmp_path / "images", tmp_path / "kept.json"
+        shutil.copytree(made[0] / "run" / "infsplign", images)
+        common = ["--prompts", made[0] / "shapes.jsonl", "--benchmark", "shapes", "--detector", "world", "--images", images]
+        assert run(*common, "--detections", kept, "--count", "1").exit_code == 0
+        Image.new("RGB", (96, 96), "white").save(images / "tune-0000_00.png")
+        looked, detect = [], World.detect
+        monkeypatch.setattr(World, "detect", lambda self, found, names: looked.extend(found) or detect(self, found, names))
+        assert run(*common, "--detections", kept).exit_code == 0
+        assert len(looked) == 6  # the second images of five prompts, and the changed one
+        done = run(*common[:-4], "--detector", kept, "--images", made[0] / "run" / "infsplign")
+        assert done.exit_code == 2
+        assert "tune-0000_00.png' has changed since it was looked at" in said(done)
+
+    def test_paired_differences(self, made, tmp_path):
+        scored(made, "unguided", tmp_path / "a")
+        _, results = scored(made, "infsplign", tmp_path / "b", "--against", tmp_path / "a")
+        assert results["differences"] == made[1]["differences"]
+
+    def test_the_threshold_is_named(self, made, tmp_path):
+        done, results = scored(made, "infsplign", tmp_path / "a", "--threshold", "0.99")
+        assert results["threshold"] == {"value": 0.99, "inclusive": True}
+        assert "score >= 0.99" in said(done)
+        assert results["methods"]["infsplign"]["OA"]["value"] < made[1]["methods"]["infsplign"]["OA"]["value"]
+
+
+@pytest.fixture
+def t2i(tmp_path):
+    """Prompts of T2I-CompBench with images under their published names."""
+    (tmp_path / "spatial_val.txt").write_text(PROMPTS)
+    (tmp_path / "samples").mkdir()
+    for text in PROMPTS.splitlines():
+        for number in range(2):
+            Image.new("RGB", (48, 40), (number * 90, 30, 200)).save(tmp_path / "samples" / f"{text}_{number:06d}.png")
+    return tmp_path
+
+
+class TestT2I:
+    def test_with_a_transformers_detector(self, t2i):
+        tiny_detectors.owl(t2i / "owl")
+        common = ["--prompts", t2i / "spatial_val.txt", "--benchmark", "t2i", "--images", t2i / "samples"]
+        common += ["--detector", "owlvit", "--model", t2i / "owl", "--device", "cpu", "--detections", t2i / "kept.json"]
+        done = run(*common, "--threshold", "0.2", "--out", t2i / "out")
+        assert done.exit_code == 0, done.output
+        kept = json.loads((t2i / "kept.json").read_text())
+        assert kept["detector"]["name"] == "owlvit"
+        assert kept["images"]["a girl near a lamp_000001"]["names"] == ["person", "lamp"]
+        assert kept["images"]["a girl near a lamp_000001"]["size"] == [48, 40]
+        assert all(row["detections"] for row in kept["images"].values())
+        results = json.loads((t2i / "out" / "results.json").read_text())
+        assert results["detector"]["model"] == str(t2i / "owl")
+        assert set(results["methods"]["samples"]) == {"score", "both", "position"}
+        assert set(results["relations"]["samples"]) == {"left of", "near"}
+        done = run(*common, "--threshold", "0.3")
+        assert done.exit_code == 2
+        assert "holds detections with other settings" in said(done)
+
+    def detections(self, folder, **change):
+        def row(*found):
+            return {"size": [479, 479], "detections": [{"name": n, "score": s, "box": [x - 5, 5, x + 5, 15]} for n, s, x in found]}
+
+        images = {
+            "a cat on the left of a dog_000000": row(("cat", 0.9, 50), ("dog", 0.7, 300), ("cat", 0.6, 400)),
+            "a cat on the left of a dog_000001": row(("cat", 0.9, 50), ("dog", 0.4, 300)),
+            "a girl near a lamp_000000": row(("person", 0.8, 50), ("lamp", 0.6, 60)),
+            "a girl near a lamp_000001": row(("girl", 0.8, 50), ("lamp", 0.6, 60)),
+        }
+        path = folder / "theirs.json"
+        path.write_text(json.dumps({"format": FORMAT, "detector": {"name": "unidet"} | change, "images": images}))
+        return path
+
+    @pytest.mark.parametrize(("benchmark", "expected"), [("t2i", (0.9 + 0.85) / 4), ("t2i-infsplign", 0.85 / 4)])
+    def test_detections_made_elsewhere(self, t2i, benchmark, expected):
+        """By hand: 0.25 (0.9 + 0.7) + 0.5 = 0.9 and 0 below the threshold; 0.25 (0.8 + 0.6) + 0.5 = 0.85 and 0 without a person."""
+        path, out = self.detections(t2i), t2i / "out"
+        done = run("--prompts", t2i / "spatial_val.txt", "--benchmark", benchmark, "--detector", path, "--out", out)
+        assert done.exit_code == 0, done.output
+        results = json.loads((out / "results.json").read_text())
+        assert results["methods"]["theirs"]["score"]["value"] == pytest.approx(expected)
+        assert "unidet of unknown version" in said(done).replace("version,", "version ")
+
+    def test_detections_kept_above_a_higher_score_are_refused(self, t2i):
+        path = self.detections(t2i, threshold=0.6)
+        done = run("--prompts", t2i / "spatial_val.txt", "--benchmark", "t2i", "--detector", path)
+        assert done.exit_code == 2
+        assert "kept above a score of 0.6, and 0.5 is needed" in said(done)
+
+    def test_an_image_without_detections_is_refused(self, t2i):
+        samples = t2i / "samples"
+        for text in PROMPTS.splitlines():
+            shutil.copy(samples / f"{text}_000001.png", samples / f"{text}_000002.png")
+        done = run("--prompts", t2i / "spatial_val.txt", "--benchmark", "t2i", "--detector", self.detections(t2i), "--images", samples)
+        assert done.exit_code == 2
+        assert "_000002' is not among the detections" in said(done)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["--detector", "yolo", "--images", "{0}/samples"], "`--detector` must be owlvit"),
+            (["--detector", "owlvit"], "`--images` is needed"),
+            (["--detector", "owlvit", "--images", "{0}/nothing"], "there is no folder of images"),
+            (["--detector", "owlvit", "--images", "{0}"], "no image belongs to a prompt"),
+            (["--detector", "owlvit", "--images", "{0}/samples", "--count", "3"], "2 of 2 prompts have fewer than 3 images"),
+            (["--detector", "owlvit", "--images", "{0}/samples", "--model", "{0}/none"], "could not be loaded"),
+            (["--detector", "world", "--images", "{0}/samples", "--model", "x"], "has no model"),
+            (["--detector", "{0}/none.json"], "none.json"),
+            (["--detector", "{0}/none.json", "--model", "x"], "--model is of no use"),
+            (["--detector", "owlvit", "--images", "{0}/samples", "--against", "{0}"], "holds no scores"),
+            (["--detector", "owlvit", "--images", "{0}/samples", "--out", "{0}/spatial_val.txt"], "cannot be written"),
+        ],
+    )
+    def test_one_message_and_nothing_written(self, t2i, arguments, message):
+        before = sorted(t2i.rglob("*"))
+        done = run("--prompts", t2i / "spatial_val.txt", "--benchmark", "t2i", *(argument.format(t2i) for argument in arguments))
+        assert done.exit_code == 2
+        assert message in said(done)
+        assert sorted(t2i.rglob("*")) == before
+
+    def test_a_file_that_is_no_image(self, t2i):
+        (t2i / "samples" / "a girl near a lamp_000001.png").write_text("no")
+        done = run("--prompts", t2i / "spatial_val.txt", "--benchmark", "t2i", "--detector", "world", "--images", t2i / "samples")
+        assert done.exit_code == 2
+        assert "lamp_000001.png' is no image that can be read" in said(done)
+
+
+def test_what_was_found_is_kept_when_looking_is_interrupted(tmp_path, monkeypatch):
+    from infsplign.evaluation.detecting import detect_all
+    from infsplign.evaluation.detectors.recorded import read_recording
+
+    for number in range(5):
+        Image.new("RGB", (9, 9)).save(tmp_path / f"{number}.png")
+    files = {str(number): tmp_path / f"{number}.png" for number in range(5)}
+    calls, detect = [], World.detect
+
+    def dies(self, images, names):
+        calls.append(len(images))
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return detect(self, images, names)
+
+    monkeypatch.setattr(World, "detect", dies)
+    options = {"names": dict.fromkeys(files, ("star",)), "detector": World(), "keep": tmp_path / "kept.json", "batch": 2, "progress": False}
+    with pytest.raises(KeyboardInterrupt):
+        detect_all(files, **options)
+    assert list(read_recording(tmp_path / "kept.json").images) == ["0", "1", "2", "3"]
+    assert list(detect_all(files, **options).images) == ["0", "1", "2", "3", "4"]
+    assert calls == [2, 2, 1, 1]

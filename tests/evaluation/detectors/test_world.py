@@ -1,0 +1,36 @@
+"""The shapes world's detector behind the common protocol."""
+
+import pytest
+
+from infsplign.evaluation.detectors import KINDS, Detection, load_detector
+from infsplign.shapes import detector as shapes
+from infsplign.shapes.world import Placed, Scene, render
+
+
+def test_finds_what_the_detector_finds_whatever_is_asked_for():
+    picture = render(Scene((Placed("star", 5, 5, 30), Placed("moon", 55, 50, 30)), "", 0))
+    found, again = load_detector("world", threshold=0.5).detect([picture, picture], [["star", "moon"], ["heart"]])
+    assert found == again == [Detection(blob.name, blob.score, blob.box) for blob in shapes.detect(picture)]
+    assert {d.name for d in found} == {"star", "moon"}
+
+
+def test_settings_change_with_the_source(monkeypatch):
+    from infsplign.evaluation.detectors import world
+
+    before = world.World().settings()
+    monkeypatch.setattr(world, "sources", lambda *modules: "another")
+    assert world.World().settings() == {**before, "weights": "another"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"kind": "yolo", "threshold": 0.1}, f"must be one of {', '.join(KINDS)}, got 'yolo'"),
+        ({"kind": "owlvit", "threshold": 1.0}, "`threshold` must lie in"),
+        ({"kind": "owlvit", "threshold": float("nan")}, "`threshold` must lie in"),
+        ({"kind": "world", "model": "x", "threshold": 0.1}, "has no model, got 'x'"),
+    ],
+)
+def test_errors(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        load_detector(**arguments)
