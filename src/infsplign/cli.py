@@ -11,6 +11,7 @@ except ModuleNotFoundError as missing:
     raise SystemExit(f"infsplign: {missing}; the command needs `pip install 'infsplign[cli]'`") from None
 
 from infsplign import __version__
+from infsplign.commands.report import report
 
 DEBUG = "infsplign.debug"
 INTERRUPTED = 130
@@ -90,6 +91,7 @@ app = typer.Typer(
 )
 evaluations = typer.Typer(cls=Evaluations, no_args_is_help=True, add_completion=False)
 app.add_typer(evaluations, name="eval", help="Measure how often relations come out right.")
+app.command("report")(report)
 
 Debug = Annotated[bool, typer.Option("--debug", callback=_remember_debug, help="Show the traceback of an error.")]
 Model = Annotated[str, typer.Option(help="shapes or shapes-pixart (shipped), a local folder, or a Hugging Face id.")]
