@@ -1,6 +1,5 @@
 """A loaded model with what is asked of it: samples images, and knows everything that `trace.json` records."""
 
-import math
 import platform
 from collections.abc import Sequence
 from dataclasses import fields
@@ -19,6 +18,7 @@ from infsplign.commands.options import GenerateOptions, Pair, Triples
 from infsplign.config import GuidanceConfig
 from infsplign.core.relations import Scene
 from infsplign.description import describe
+from infsplign.evaluation.files import finite
 from infsplign.pipelines import PipelineGuidance, guide
 
 
@@ -138,12 +138,3 @@ def plain_config(config: GuidanceConfig) -> dict[str, Any]:
     plain = {field.name: getattr(config, field.name) for field in fields(config)}
     penalty = getattr(config.penalty, "__name__", repr(config.penalty))
     return plain | {"penalty": penalty, "loss": repr(config.loss) if config.loss else None}
-
-
-def finite(value: Any) -> Any:
-    """Numbers that JSON does not know (nan, inf) become None."""
-    if isinstance(value, dict):
-        return {key: finite(v) for key, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
