@@ -35,6 +35,13 @@ def split_trace(trace: Sequence[Any], rows: int) -> list[list[dict[str, Any]]]:
     return [[{name: of_row(name, value, row) for name, value in step.items()} for step in steps] for row in range(rows)]
 
 
+def _kind(device: Any) -> str:
+    """What computes: other kinds of GPU round otherwise."""
+    import torch
+
+    return f"{device.type}, {torch.cuda.get_device_name(device)}" if device.type == "cuda" else device.type
+
+
 class PipelineSampler:
     """Samples a stock diffusers pipeline, guided or not; one generator an image, so that batches do not matter.
 
@@ -77,7 +84,7 @@ class PipelineSampler:
             "pipeline": type(self.pipe).__name__,
             "model": model_hash(self.pipe),
             "dtype": str(self.pipe.dtype),
-            "device": self.pipe.device.type,
+            "device": _kind(self.pipe.device),
             "scheduler": {"class": type(self.pipe.scheduler).__name__} | scheduler,
             "steps": self.steps,
             "guidance_scale": self.guidance_scale if self.guidance_scale is None else float(self.guidance_scale),
