@@ -12,6 +12,7 @@ except ModuleNotFoundError as missing:
 
 from infsplign import __version__
 from infsplign.commands.prompts import prompts
+from infsplign.commands.report import report
 from infsplign.commands.score import score
 
 DEBUG = "infsplign.debug"
@@ -93,6 +94,7 @@ app = typer.Typer(
 evaluations = typer.Typer(cls=Evaluations, no_args_is_help=True, add_completion=False)
 app.add_typer(evaluations, name="eval", help="Measure how often relations come out right.")
 app.command("prompts")(prompts)
+app.command("report")(report)
 app.command("score")(score)
 
 Debug = Annotated[bool, typer.Option("--debug", callback=_remember_debug, help="Show the traceback of an error.")]

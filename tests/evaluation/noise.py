@@ -4,10 +4,16 @@ True models depend on their neighbours by rounding alone, in the last bits and n
 """
 
 import hashlib
+import os
+import signal
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from PIL import Image
+
+from infsplign.config import GuidanceConfig
+from infsplign.evaluation.sampler import Loaded
 
 
 @dataclass(frozen=True)
@@ -49,3 +55,35 @@ class NoiseSampler:
 def noise(text: str) -> Image.Image:
     data = b"".join(hashlib.sha256(f"{text} {row}".encode()).digest()[:24] for row in range(8))
     return Image.frombytes("RGB", (8, 8), data)
+
+
+@dataclass(frozen=True)
+class Dying:
+    """Builds, in a worker, a sampler that dies with its process when `folder` says so.
+
+    Files named by the id of a prompt: `once-ID` is taken away before, `always-ID` is not, and `lost-ID` is a device that is lost.
+    """
+
+    folder: str
+
+    def __call__(self):
+        return Loaded(DyingSampler(Path(self.folder)), GuidanceConfig(scale=5.0), GuidanceConfig())
+
+
+class DyingSampler(NoiseSampler):
+    def __init__(self, folder):
+        super().__init__(seconds=0.02)
+        self.folder = folder
+
+    def __call__(self, texts, seeds, config):
+        with (self.folder / "pids").open("a") as file:
+            file.write(f"{os.getpid()}\n")
+        for prompt in LISTED:
+            once, always, lost = (self.folder / f"{name}-{prompt.id}" for name in ("once", "always", "lost"))
+            if prompt.text in texts and (once.exists() or always.exists()):
+                once.unlink(missing_ok=True)
+                os.kill(os.getpid(), signal.SIGKILL)
+            if prompt.text in texts and lost.exists():
+                lost.unlink()
+                raise RuntimeError("CUDA error: an illegal memory access was encountered")
+        return super().__call__(texts, seeds, config)

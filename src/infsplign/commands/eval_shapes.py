@@ -24,6 +24,7 @@ def eval_shapes(
     batch: shared.Batch = 8,
     device: shared.Device = "auto",
     dtype: shared.Dtype = "auto",
+    traces: shared.Traces = False,
     ray: shared.Ray = None,
     workers: shared.WorkerCount = None,
     progress: shared.Progress = True,
@@ -36,7 +37,7 @@ def eval_shapes(
 
     prompts_shapes.prompts(split, prompts)
     shared.check_options(methods, scale, guidance_scale, out, ray, workers)
-    loading = shared.Loading(model, device, dtype, steps, guidance_scale, world=True, threads=shared.threads_here(ray))
+    loading = shared.Loading(model, device, dtype, steps, guidance_scale, world=True, threads=shared.threads_here(ray), traces=traces)
     with shared.sampling(loading, out, ray=ray, workers=workers) as (sampler, own, published):
         chosen = choose_methods(methods, scale, own, published)
         results = evaluate_shapes(sampler, out, count=prompts, images=images, methods=chosen, split=split, batch=batch, progress=progress)

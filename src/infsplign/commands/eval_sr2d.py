@@ -26,6 +26,7 @@ def eval_sr2d(
     batch: shared.Batch = 8,
     device: shared.Device = "auto",
     dtype: shared.Dtype = "auto",
+    traces: shared.Traces = False,
     ray: shared.Ray = None,
     workers: shared.WorkerCount = None,
     progress: shared.Progress = True,
@@ -36,7 +37,7 @@ def eval_sr2d(
 
     listed = benchmark_prompts(prompts)[:limit]
     shared.check_options(methods, scale, guidance_scale, out, ray, workers)
-    loading = shared.Loading(model, device, dtype, steps, guidance_scale, threads=shared.threads_here(ray))
+    loading = shared.Loading(model, device, dtype, steps, guidance_scale, threads=shared.threads_here(ray), traces=traces)
     with shared.sampling(loading, out, ray=ray, workers=workers) as (sampler, own, published):
         chosen = choose_methods(methods, scale, own, published)
         results = make_benchmark("sr2d", listed, sampler, out, images=images, methods=chosen, batch=batch, progress=progress)

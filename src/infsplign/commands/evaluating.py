@@ -23,6 +23,7 @@ Batch = Annotated[int, typer.Option(min=1, help="Images made at once; halved whe
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps; auto takes the best there is.")]
 Dtype = Annotated[str, typer.Option(help="fp32, fp16 or bf16; auto is fp16 on cuda and fp32 elsewhere.")]
 Progress = Annotated[bool, typer.Option(help="Show a progress bar with the time left.")]
+Traces = Annotated[bool, typer.Option("--traces", help="Keep what guidance did at each step: METHOD/KEY.trace.json.")]
 Ray = Annotated[str | None, typer.Option(metavar="ADDRESS", help='Spread the run over a Ray cluster; "local" starts one here.')]
 WorkerCount = Annotated[int | None, typer.Option("--workers", min=1, help="Workers of the Ray run; one a GPU if not given, else one.")]
 
@@ -35,6 +36,7 @@ class Loading:
         model, device, dtype: see `load_pipeline`.
         steps, guidance_scale: the model's own when None.
         world: the model draws the shapes world, whatever its name: it gets the constants of the shipped one of its family.
+        traces: keep what guidance did at each step.
         threads: of torch on the CPU, which decide how sums are rounded; left alone when None.
     """
 
@@ -45,6 +47,7 @@ class Loading:
     guidance_scale: float | None = None
     world: bool = False
     threads: int | None = None
+    traces: bool = False
 
     def __call__(self) -> Loaded:
         """Loads it.
@@ -67,7 +70,7 @@ class Loading:
             defaults = Defaults(preset.steps, preset.guidance_scale, preset.config, preset.call)
         steps = defaults.steps if self.steps is None else self.steps
         guidance_scale = defaults.guidance_scale if self.guidance_scale is None else self.guidance_scale
-        sampler = PipelineSampler(pipe, steps=steps, guidance_scale=guidance_scale, call=defaults.call)
+        sampler = PipelineSampler(pipe, steps=steps, guidance_scale=guidance_scale, call=defaults.call, keep_traces=self.traces)
         return Loaded(sampler, defaults.config or family.config, family.config)
 
 

@@ -1,6 +1,5 @@
 """A loaded model with what is asked of it: samples images, and knows everything that `trace.json` records."""
 
-import math
 import platform
 from collections.abc import Sequence
 from typing import Any
@@ -19,6 +18,7 @@ from infsplign.config import GuidanceConfig
 from infsplign.core.relations import Scene
 from infsplign.description import describe
 from infsplign.evaluation.fingerprint import plain
+from infsplign.evaluation.files import finite
 from infsplign.pipelines import PipelineGuidance, guide
 
 
@@ -140,12 +140,3 @@ def relation_texts(scene: Scene) -> list[str]:
 def plain_config(config: GuidanceConfig) -> dict[str, Any]:
     """Options as JSON can hold them: functions by their names, terms with theirs."""
     return plain(config) | {"penalty": getattr(config.penalty, "__name__", repr(config.penalty))}
-
-
-def finite(value: Any) -> Any:
-    """Numbers that JSON does not know (nan, inf) become None."""
-    if isinstance(value, dict):
-        return {key: finite(v) for key, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

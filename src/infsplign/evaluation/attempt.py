@@ -54,12 +54,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Made:
-    """An image, or why there is none; `batch` images were made together."""
+    """An image, or why there is none; `batch` images were made together. `trace`: what guidance did, where the sampler keeps it."""
 
     task: Task
     image: Any = None
     error: str | None = None
     batch: int = 1
+    trace: Any = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ def attempt(sampler: Sampler, job: Job) -> Outcome:
             continue
         found = _together(sampler, tasks, job.config)
         if not isinstance(found, _Failure):
-            made += [Made(task, image, batch=len(part)) for task, image in zip(tasks, found, strict=True)]
+            traces = getattr(sampler, "traces", None) or [None] * len(tasks)
+            made += [Made(task, image, batch=len(part), trace=trace) for task, image, trace in zip(tasks, found, traces, strict=True)]
             continue
         smaller = _below(len(part))
         if found.memory:

@@ -1,6 +1,7 @@
 """Files that are whole or not there, and errors that say what to do."""
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -85,6 +86,15 @@ def write(path: Path, content: str | bytes) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Writes JSON whole or not at all; nan is an error, so that every reader can read it."""
     write(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def finite(value: Any) -> Any:
+    """Numbers that JSON does not know (nan, inf) become None."""
+    if isinstance(value, dict):
+        return {key: finite(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def append(path: Path, lines: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from infsplign.evaluation.files import OutputError, append, write
+from infsplign.evaluation.files import OutputError, append, finite, write
 
 Record = dict[str, Any]
 
@@ -50,6 +50,10 @@ class MethodFolder:
         """Writes an image and returns its hash, which belongs into its record as `sha256`."""
         write(self.path(key), data)
         return hashlib.sha256(data).hexdigest()
+
+    def save_trace(self, key: str, trace: Any) -> None:
+        """Writes what guidance did at each step of an image."""
+        write(self.images / f"{key}.trace.json", json.dumps(finite(trace), allow_nan=False) + "\n")
 
     def add(self, records: Iterable[Record]) -> None:
         """Appends records (`key` and `sha256` are required) whose images have been saved."""

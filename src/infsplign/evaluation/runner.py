@@ -131,6 +131,8 @@ def _jobs(
 
 def _record(folder: MethodFolder, made: Made, inspect: Inspect | None, inspected_by: str) -> Record:
     data = made.image if isinstance(made.image, bytes) else png(made.image)
+    if made.trace is not None:
+        folder.save_trace(made.task.key, made.trace)
     facts = _facts(made.task) | {"sha256": folder.save(made.task.key, data), "batch": made.batch}
     return facts | _inspected(folder, made.task.key, inspect, inspected_by)
 

@@ -17,6 +17,31 @@ class Loaded(NamedTuple):
     published: GuidanceConfig
 
 
+def split_trace(trace: Sequence[Any], rows: int) -> list[list[dict[str, Any]]]:
+    """The trace of a batch, taken apart: for each image its own number wherever the batch has one a row.
+
+    What all rows share (step, timestep, what an option made of the step) stays as it is.
+    """
+    shared = {"step", "timestep", "guided", "watched", "weight"}
+
+    def of_row(name: str, value: Any, row: int) -> Any:
+        if isinstance(value, dict):
+            return {key: of_row(key, item, row) for key, item in value.items()}
+        if name == "repeated":
+            return [item[row] for item in value]
+        return value if name in shared or value is None else value[row]
+
+    steps = [step.to_dict() for step in trace]
+    return [[{name: of_row(name, value, row) for name, value in step.items()} for step in steps] for row in range(rows)]
+
+
+def _kind(device: Any) -> str:
+    """What computes: other kinds of GPU round otherwise."""
+    import torch
+
+    return f"{device.type}, {torch.cuda.get_device_name(device)}" if device.type == "cuda" else device.type
+
+
 class PipelineSampler:
     """Samples a stock diffusers pipeline, guided or not; one generator an image, so that batches do not matter.
 
@@ -25,16 +50,27 @@ class PipelineSampler:
         steps: denoising steps; the pipeline's own number when None.
         guidance_scale: of classifier-free guidance; the pipeline's own when None.
         call: further arguments of the pipeline's call.
+        keep_traces: keep what guidance did at each step.
+
+    Attributes:
+        traces: of the last call, for each image its steps as JSON can hold them; empty when none were kept.
     """
 
     def __init__(
-        self, pipe: Any, *, steps: int | None = None, guidance_scale: float | None = None, call: Mapping[str, Any] | None = None
+        self,
+        pipe: Any,
+        *,
+        steps: int | None = None,
+        guidance_scale: float | None = None,
+        call: Mapping[str, Any] | None = None,
+        keep_traces: bool = False,
     ) -> None:
         from infsplign.adapters.text import signature_default
 
         if steps is not None and steps < 1:
             raise ValueError(f"`steps` must be >= 1, got {steps}")
-        self.pipe, self.call = pipe, dict(call or {})
+        self.pipe, self.call, self.keep_traces = pipe, dict(call or {}), keep_traces
+        self.traces: list[Any] = []
         self.steps = signature_default(pipe, "num_inference_steps") if steps is None else steps
         self.guidance_scale = signature_default(pipe, "guidance_scale") if guidance_scale is None else guidance_scale
 
@@ -48,7 +84,7 @@ class PipelineSampler:
             "pipeline": type(self.pipe).__name__,
             "model": model_hash(self.pipe),
             "dtype": str(self.pipe.dtype),
-            "device": self.pipe.device.type,
+            "device": _kind(self.pipe.device),
             "scheduler": {"class": type(self.pipe.scheduler).__name__} | scheduler,
             "steps": self.steps,
             "guidance_scale": self.guidance_scale if self.guidance_scale is None else float(self.guidance_scale),
@@ -67,7 +103,9 @@ class PipelineSampler:
         options = {name: value for name, value in given.items() if value is not None}
         self.pipe.set_progress_bar_config(**bars | {"disable": True})
         try:
-            with guide(self.pipe, list(texts), config=config) if config else nullcontext():
-                return self.pipe(list(texts), output_type="pil", generator=generators, **options, **self.call).images
+            with guide(self.pipe, list(texts), config=config) if config else nullcontext() as guidance:
+                images = self.pipe(list(texts), output_type="pil", generator=generators, **options, **self.call).images
+            self.traces = split_trace(guidance.trace, len(texts)) if guidance and self.keep_traces else []
+            return images
         finally:
             self.pipe.set_progress_bar_config(**bars)

@@ -1,0 +1,21 @@
+"""`infsplign report`: runs and scores as one HTML page."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="Runs of `infsplign eval`, or folders of scores; scores below a run are found.")
+    ],
+    out: Annotated[Path, typer.Option(help="The page: one file that needs nothing else.")] = Path("report.html"),
+    images: Annotated[int, typer.Option(min=0, help="How many images to show at most; fewer where the page would grow above 5 MB.")] = 320,
+    title: Annotated[str, typer.Option(help="Of the page.")] = "Spatial relations in generated images",
+) -> None:
+    """Write a page with measures beside published ones, bars for each relation, and the images of the same seeds side by side."""
+    from infsplign.evaluation.page import write_report
+
+    shown = write_report(folders, out, images=images, title=title)
+    typer.echo(f"{out}: {len(folders)} runs, {shown} images, {out.stat().st_size / 1e6:.1f} MB")

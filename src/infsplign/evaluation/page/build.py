@@ -1,0 +1,140 @@
+"""Fills the template: tables, bars and gallery of one or more runs."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from infsplign.evaluation.page.cards import BUDGET, VERDICTS, Card, cards, count
+from infsplign.evaluation.page.published import DETECTOR, PUBLISHED
+from infsplign.evaluation.page.reading import Measured, RunFolder, read_run
+from infsplign.evaluation.report import heading
+from infsplign.evaluation.store import check_writable, write
+
+IMAGES = 320
+"""Images on a page when nothing else is asked for."""
+COLOURS = ("#8a8f98", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195")
+"""Of methods, in order: grey for the first, then Okabe and Ito's, told apart under every common kind of colour blindness."""
+BAR_ORDER = ("uncond", "score", "correct", "OA")
+MEANING = {
+    "OA": "both objects are detected",
+    "cond": "the relation is right, of images with both objects",
+    "uncond": "the relation is right, of all images",
+    "strict": "each object exactly once, nothing else, relation right",
+    "doubled": "an object more than once; less is better",
+    "shape": "how well what was found fits its true outline",
+}
+
+
+def write_report(folders: Sequence[Path], out: Path, *, images: int = IMAGES, title: str = "Spatial relations in generated images") -> int:
+    """Writes the page.
+
+    Args:
+        folders: runs of `infsplign eval`, with what `infsplign score --out` has written below them, or scores alone.
+        out: the HTML file.
+        images: how many to show at most, all runs together.
+        title: of the page.
+
+    Returns:
+        Number of images shown.
+
+    Raises:
+        ReportError: a folder that holds neither.
+        ValueError: no folder, or a number of images below 0.
+        OutputError: the page cannot be written.
+    """
+    from jinja2 import Environment, FileSystemLoader
+
+    if not folders or images < 0:
+        raise ValueError(f"`folders` must name at least one and `images` be >= 0, got {len(folders)} and {images}")
+    check_writable(out.parent)
+    runs = [read_run(folder) for folder in folders]
+    with_images = [run for run in runs if run.records]
+    parts = max(1, len(with_images))  # each run gets its share of the images and of the page
+    shown = [card for run in with_images if images for card in cards(run, out, images // parts, BUDGET // parts)]
+    env = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    env.filters |= {"heading": heading, "pairs": lambda names: [(name, name) for name in names]}
+    write(out, env.get_template("report.html.j2").render(title=title, runs=[_run(run) for run in runs], **_gallery(with_images, shown)))
+    return count(shown)
+
+
+def _gallery(runs: Sequence[RunFolder], shown: Sequence[Card]) -> dict[str, Any]:
+    methods = list(dict.fromkeys(name for run in runs for name in run.records))
+    there = {shot.verdict for card in shown for shot in card.shots}
+    return {
+        "cards": shown,
+        "relations": sorted({card.relation for card in shown}),
+        "verdicts": {name: text for name, text in VERDICTS.items() if name in there},
+        "methods": methods,
+        "run_names": list(dict.fromkeys(card.run for card in shown)),
+        "total": sum(len({key for found in run.records.values() for key in found}) for run in runs),
+        "images": count(shown),
+        "made": sum("error" not in r for run in runs for found in run.records.values() for r in found.values()),
+    }
+
+
+def _run(run: RunFolder) -> dict[str, Any]:
+    names = list(run.records) or list(next((m.methods for m in run.measured), ()))
+    return {
+        "name": run.name,
+        "facts": _facts(run),
+        "details": _details(run),
+        "colours": dict(zip(names, (COLOURS[n % len(COLOURS)] for n in range(len(names))), strict=True)),
+        "tables": [_table(measured, names) for measured in run.measured],
+        "failed": {name: lost for name, found in run.records.items() if (lost := sum("error" in r for r in found.values()))},
+        "unfinished": bool(run.manifest) and not run.results,
+    }
+
+
+def _facts(run: RunFolder) -> list[str]:
+    s, r = run.settings, run.results
+    scale = s.get("guidance_scale")
+    sampled = [f"{s['steps']} steps" if s.get("steps") else "", f"guidance scale {scale:g}" if scale else ""]
+    size = f"{r['prompts']} prompts × {r['images']} images" if "prompts" in r and "images" in r else ""
+    return [fact for fact in (s.get("benchmark") or r.get("benchmark", ""), s.get("pipeline", ""), size, *sampled) if fact]
+
+
+def _details(run: RunFolder) -> list[tuple[str, str]]:
+    s, r = run.settings, run.results
+    versions = r.get("versions") or run.manifest.get("versions", {})
+    found = {
+        "folder": run.name,
+        "model": str(s.get("model", ""))[:16],
+        "scheduler": str((s.get("scheduler") or {}).get("class", "")) if isinstance(s.get("scheduler"), Mapping) else "",
+        "device": " ".join(str(s.get(name, "")) for name in ("device", "dtype")).strip(),
+        "split": str(s.get("split", "")),
+        "batch": str(s.get("batch", "")),
+        "memory ran out": ", ".join(f"{name}: batches of {note['batch']}" for name, note in run.manifest.get("reduced", {}).items()),
+        "seeds": r.get("seed_rule", ""),
+        "versions": ", ".join(f"{name} {number}" for name, number in versions.items()),
+    }
+    return [(name, value) for name, value in found.items() if value]
+
+
+def _table(measured: Measured, order: Sequence[str]) -> dict[str, Any]:
+    methods = {name: measured.methods[name] for name in (*order, *measured.methods) if name in measured.methods}
+    columns = list(next(iter(methods.values())))
+    visor = "OA" in columns
+    return {
+        "title": measured.title,
+        "columns": columns,
+        "meaning": {name: MEANING.get(name) or _at_least(name) for name in columns},
+        "methods": methods,
+        "differences": measured.differences,
+        "published": PUBLISHED if visor else (),
+        "published_detector": DETECTOR,
+        "bars": _bars(measured, list(methods), columns),
+    }
+
+
+def _at_least(name: str) -> str:
+    return f"prompts with at least {name[6:]} right images" if name.startswith("VISOR-") else ""
+
+
+def _bars(measured: Measured, methods: Sequence[str], columns: Sequence[str]) -> dict[str, Any] | None:
+    """Bars of one measure, a group for each relation."""
+    name = next((n for n in BAR_ORDER if n in columns), columns[0])
+    relations = list(dict.fromkeys(relation for method in methods for relation in measured.relations.get(method, {})))
+    if not relations:
+        return None
+    groups = [(rel, [(m, measured.relations.get(m, {}).get(rel, {}).get(name)) for m in methods]) for rel in relations]
+    return {"measure": name, "meaning": MEANING.get(name, ""), "groups": groups, "methods": methods}

@@ -1,0 +1,161 @@
+"""What the folder of a run holds, and the scores below it, for people to look at."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from infsplign.errors import PromptError
+from infsplign.evaluation.method_folder import Record, read_lines
+from infsplign.evaluation.store import MANIFEST
+from infsplign.prompts import parse_prompt
+
+RESULTS, VERDICTS = "results.json", "images.jsonl"
+OTHER = "other"
+"""The relation of a prompt that cannot be read, or asks for none."""
+
+
+class ReportError(ValueError):
+    """A folder that holds nothing to report."""
+
+
+@dataclass
+class Measured:
+    """Measures by one detector.
+
+    Attributes:
+        title: rule and detector.
+        methods: name to measures, each with `value`, `low` and `high`.
+        differences: "A - B" to measures.
+        relations: method to relation to plain values.
+        prompts: how many were measured.
+    """
+
+    title: str
+    methods: dict[str, Any] = field(default_factory=dict)
+    differences: dict[str, Any] = field(default_factory=dict)
+    relations: dict[str, Any] = field(default_factory=dict)
+    prompts: int = 0
+
+
+@dataclass
+class RunFolder:
+    """A run, finished or not, or scores of images that were made elsewhere.
+
+    Attributes:
+        folder: where.
+        manifest, results: as they stand there; empty where there is none.
+        records: method to key of an image to its record; failed images have an `error`.
+        verdicts: the same with what was judged, by the first detector that judged it.
+        measured: one for each detector.
+    """
+
+    folder: Path
+    manifest: Mapping[str, Any]
+    results: Mapping[str, Any]
+    records: dict[str, dict[str, Record]]
+    verdicts: dict[str, dict[str, Record]]
+    measured: list[Measured]
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return self.manifest.get("settings", {})
+
+    @property
+    def name(self) -> str:
+        return self.folder.resolve().name
+
+
+def read_run(folder: Path) -> RunFolder:
+    """Reads a run with the scores below it, or a folder of scores.
+
+    Raises:
+        ReportError: it holds neither.
+        OutputError: a broken record.
+    """
+    manifest, results = _json(folder / MANIFEST), _json(folder / RESULTS)
+    if not manifest and "label" not in results:
+        raise ReportError(f"{str(folder)!r} holds neither a run of `infsplign eval` (a {MANIFEST}) nor scores of `infsplign score`")
+    records = {name: _records(folder, name) for name in manifest.get("methods", {})}
+    verdicts = {name: {key: r for key, r in found.items() if "correct" in r} for name, found in records.items()}
+    measured = [_measured(results, results)] if results.get("methods") else []
+    by_title = {m.title: m for m in measured}
+    for path in _scores(folder) if manifest else ():
+        scored = _json(path)
+        if (label := scored.get("label")) not in records:
+            continue
+        group = by_title.setdefault(_title(scored), Measured(_title(scored)))
+        if group not in measured:
+            measured.append(group)
+        _merge(group, scored, label)
+        for row in _rows(path.with_name(VERDICTS)):
+            verdicts[label].setdefault(row["key"], row)
+    return RunFolder(folder, manifest, results, records, verdicts, measured)
+
+
+def relation_of(text: str, row: Mapping[str, Any]) -> str:
+    """The relation that a prompt asks for, several joined."""
+    if isinstance(row.get("relation"), str):
+        return row["relation"]
+    try:
+        return " + ".join(dict.fromkeys(edge.relation.name for edge in parse_prompt(text).relations)) or OTHER
+    except (PromptError, ValueError):
+        return OTHER
+
+
+def _scores(folder: Path) -> Iterator[Path]:
+    yield from sorted({*folder.glob(f"*/{RESULTS}"), *folder.glob(f"*/*/{RESULTS}")})
+
+
+def _measured(results: Mapping[str, Any], scored: Mapping[str, Any]) -> Measured:
+    names = ("methods", "differences", "relations")
+    return Measured(_title(scored), *({**results.get(name, {})} for name in names), prompts=results.get("prompts", 0))
+
+
+def _merge(group: Measured, scored: Mapping[str, Any], label: str) -> None:
+    """Adds the scores of one method; those that it was compared with come from their own folders."""
+    group.methods[label] = scored["methods"][label]
+    group.differences |= {name: row for name, row in scored.get("differences", {}).items() if name.startswith(f"{label} - ")}
+    group.relations |= scored.get("relations", {})
+    group.prompts = scored.get("prompts", 0)
+
+
+def _title(results: Mapping[str, Any]) -> str:
+    detector, threshold = results.get("detector", {}), results.get("threshold", {})
+    rule = results.get("rule") or "VISOR, strict, doubled, shape"
+    name = " ".join(str(detector[key]) for key in ("name", "model") if detector.get(key))
+    name = name.replace("infsplign.shapes.detector", "the world's own")
+    least = threshold.get("value", detector.get("min_score"))
+    sign = ">" if threshold and not threshold.get("inclusive") else "≥"
+    return f"{rule}; detector {name or 'unknown'}" + (f", score {sign} {least:g}" if least is not None else "")
+
+
+def _records(folder: Path, method: str) -> dict[str, Record]:
+    lines = folder / f"{method}.jsonl"
+    found = {record["key"]: record for record in read_lines(lines)} if lines.exists() else {}
+    failed = {r["key"]: r for r in _list(folder / f"{method}.failed.json")}
+    return failed | found
+
+
+def _rows(path: Path) -> Iterator[Record]:
+    try:
+        yield from (json.loads(line) for line in path.read_text("utf-8").splitlines() if line)
+    except (OSError, ValueError):
+        return
+
+
+def _list(path: Path) -> list[Record]:
+    try:
+        return [row for row in json.loads(path.read_text("utf-8")) if isinstance(row, dict) and "key" in row]
+    except (OSError, ValueError, TypeError):
+        return []
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """An object of a file; empty when there is none, or another thing."""
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,130 @@
+"""The same run on two workers of a local Ray cluster, with workers that die: one cluster for the whole file."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from typer.testing import CliRunner
+
+import infsplign
+from infsplign.cli import app
+from infsplign.config import GuidanceConfig
+from infsplign.evaluation import ray_workers
+from infsplign.evaluation.images_run import make_benchmark
+from infsplign.evaluation.ray_workers import RayWorkers
+from infsplign.evaluation.runner import FailedError
+from tests.evaluation.noise import LISTED, Dying, NoiseSampler
+from tests.evaluation.stub import contents
+
+METHODS = {"unguided": None, "infsplign": GuidanceConfig()}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("dying")
+
+
+@pytest.fixture(scope="module")
+def pool(folder):
+    with RayWorkers(Dying(str(folder)), workers=2) as workers:
+        yield workers
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("whole")
+    run(out, NoiseSampler())
+    return out
+
+
+def run(out: Path, sampler, prompts=LISTED, methods=METHODS):
+    return make_benchmark("sr2d", prompts, sampler, out, images=3, methods=methods, batch=4, progress=False)
+
+
+def workers_seen(folder: Path) -> set[str]:
+    return set((folder / "pids").read_text().split())
+
+
+def test_what_the_workers_tell(pool):
+    assert pool.settings() == {"model": "noise"}
+    assert (pool.own.scale, pool.published.scale) == (5.0, 1000.0)
+
+
+def test_killed_workers_are_replaced_and_the_files_are_those_of_one_process(pool, folder, whole, tmp_path):
+    (folder / "once-40").touch()  # in the middle: its group is the fourth of nine, of the first method that comes by
+    run(tmp_path, pool)
+    assert not (folder / "once-40").exists()
+    assert len(workers_seen(folder)) == 3
+    assert contents(tmp_path) == contents(whole)
+
+
+def test_a_worker_with_a_lost_device_is_replaced(pool, folder, whole, tmp_path):
+    (folder / "lost-70").touch()
+    before = workers_seen(folder)
+    run(tmp_path, pool)
+    assert len(workers_seen(folder) - before) == 1
+    assert contents(tmp_path) == contents(whole)
+
+
+def test_a_prompt_that_kills_its_workers_is_given_up_and_tried_again_the_next_time(pool, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(ray_workers, "DEATHS", 2)
+    (folder / "always-0").touch()
+    results = run(tmp_path / "cut", pool, methods={"unguided": None})
+    assert results["failed"] == {"unguided": ["0_00", "0_01", "0_02", "10_00"]}  # the whole group
+    (first, *_) = json.loads((tmp_path / "cut" / "unguided.failed.json").read_text())
+    assert first["error"].startswith("2 workers died with it or its neighbours: ")
+    (folder / "always-0").unlink()
+    for name in ("cut", "whole"):  # this process goes on where the workers were
+        run(tmp_path / name, NoiseSampler(), methods={"unguided": None})
+    assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
+
+
+def test_workers_that_do_nothing_but_die_are_an_end(pool, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(ray_workers, "DEATHS", 1)
+    (folder / "always-0").touch()
+    with pytest.raises(FailedError, match="none of the first 3 images could be made. 1 workers died"):
+        run(tmp_path, pool, LISTED[:1])
+    (folder / "always-0").unlink()
+
+
+def code(text: str) -> str:
+    environment = os.environ | {"PYTHONPATH": str(Path(infsplign.__file__).parents[1])}
+    return subprocess.run([sys.executable, "-c", text], env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def test_ray_is_imported_only_when_asked_for():
+    modules = "infsplign.evaluation.ray_workers, infsplign.commands.eval_sr2d, infsplign.commands.eval_shapes"
+    assert code(f"import sys, {modules}; print('ray' in sys.modules)") == "False\n"
+
+
+def test_without_ray_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ValueError, match=r"`--ray` needs Ray: `pip install 'infsplign\[ray\]'`"):
+        RayWorkers(Dying("."))
+
+
+@pytest.mark.parametrize(
+    ("resources", "message"),
+    [
+        ({"CPU": 2.0}, "`--workers` 3 needs as many CPUs, and the cluster has 2"),
+        ({"CPU": 64.0, "GPU": 1.0}, "`--workers` 3 needs as many GPUs, and the cluster has 1"),
+    ],
+)
+def test_more_workers_than_there_is_room_for(monkeypatch, resources, message):
+    """Ray would wait for ever."""
+    closed = []
+    fake = SimpleNamespace(init=lambda **_: None, cluster_resources=lambda: resources, shutdown=lambda: closed.append(1))
+    monkeypatch.setattr(ray_workers, "_ray", lambda: fake)
+    with pytest.raises(ValueError, match=message):
+        RayWorkers(Dying("."), workers=3)
+    assert closed
+
+
+def test_workers_without_ray_are_refused(tmp_path):
+    result = CliRunner().invoke(app, ["eval", "shapes", "--workers", "2", "--out", str(tmp_path / "out")])
+    assert result.exit_code == 2
+    assert "`--workers` needs `--ray`" in result.output
