@@ -3,8 +3,8 @@
 python -m benchmarks.scale            three minutes on two quiet cores
 python -m benchmarks.scale --timed    the timings alone, the counts as they were
 
-Counted on Stable Diffusion 1.5 in half precision, see `infsplign.counting`. Timed: the core functions on 64 x 64 maps in float32, the median
-of many runs, one thread. Writes docs/measured/scale.json, the tables of docs/performance.md and docs/images/scale.png.
+Counted on Stable Diffusion 1.5 in half precision, see `infsplign.counting`. Timed: the core functions on 64 x 64 maps in float32, the
+median of many runs, one thread. Writes docs/measured/scale.json, the tables of docs/performance.md and docs/images/scale.png.
 """
 
 import argparse

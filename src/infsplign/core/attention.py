@@ -9,7 +9,6 @@ from array_api_compat import array_namespace
 
 from infsplign.core._namespace import Array, device_of
 
-
 PIECE = 2**23
 """Most logits that are held at a time while object maps are made: 32 MiB in float32."""
 
@@ -168,13 +167,14 @@ def object_columns(
     xp = array_namespace(query)
     rows: dict[int, Array] = {}
     for heads, queries in pieces(query.shape, key.shape[2], piece):
-        part = head_sum(query[:, heads, queries, :], key[:, heads, :, :], weights, scale=scale, text=text, mask=part_of(mask, heads, queries))
+        part_mask = part_of(mask, heads, queries)
+        part = head_sum(query[:, heads, queries, :], key[:, heads, :, :], weights, scale=scale, text=text, mask=part_mask)
         rows[queries.start] = rows[queries.start] + part if queries.start in rows else part
     return xp.concat(list(rows.values()), axis=1) / query.shape[1]
 
 
 def head_sum(query: Array, key: Array, weights: Array, *, scale: float, text: tuple[int, int], mask: Array | None = None) -> Array:
-    """`sum_n softmax(scale * query @ key^T + mask)[..., text] @ weights`, (B, S, O), all heads at once. Arguments as in `object_columns`."""
+    """`sum_n softmax(scale * query @ key^T + mask)[..., text] @ weights`, (B, S, O), for all heads at once. As `object_columns`."""
     xp = array_namespace(query)
     query, key = (_at_least_float32(xp, x) for x in (query, key))
     logits = scale * (query @ xp.matrix_transpose(key))
