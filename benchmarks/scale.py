@@ -24,7 +24,7 @@ from benchmarks.flops import CASES
 from benchmarks.pages import fill
 from infsplign.adapters import FAMILIES
 from infsplign.core import Scene, SceneRelation, paper_loss, relation, scene_arrays, token_weights
-from infsplign.core.attention import object_columns
+from infsplign.core.pieces import object_columns
 from infsplign.planner import guided_step, unguided_step
 from infsplign.visuals.style import INK, LABEL, OBJECT_COLOURS, drawing, light_axes, rendered
 
