@@ -4,8 +4,8 @@ python -m benchmarks.cost                 everything (on two quiet cores about a
 python -m benchmarks.cost --part counted  operations and bytes of real configurations on meta tensors, half precision
 python -m benchmarks.cost --quick         the counts, and short timings of the shipped models
 
-Counted: see `infsplign.counting`. Timed: real tensors, float32, random weights where none ship; the ways take turns, and ratios are of medians.
-Resident memory: each way in a process of its own, the most that the process ever held, above what the unguided one did.
+Counted: see `infsplign.counting`. Timed: real tensors, float32, random weights where none ship; the ways take turns, and ratios are of
+medians. Resident memory: each way in a process of its own, the most that the process ever held, above what the unguided one did.
 
 Writes docs/measured/cost.json and the tables of docs/performance.md.
 """
@@ -53,7 +53,8 @@ def counts(name: str) -> dict[str, dict[str, float]]:
             config = backbone.config(model).with_(plan=way)
             meter = guided_step(model, backbone, case.size(), config, case.together, saved=saved)
         found[way] = {
-            "flops": (meter.flops - meter.again) / plain.flops, "executed": meter.flops / plain.flops, "saved": saved.peak, "peak": meter.peak,
+            "flops": (meter.flops - meter.again) / plain.flops, "executed": meter.flops / plain.flops,
+            "saved": saved.peak, "peak": meter.peak,
         }  # fmt: skip
     return found
 
@@ -118,7 +119,7 @@ def counted_table(record: dict[str, Any]) -> str:
 
 
 def timed_table(record: dict[str, Any]) -> str:
-    lines = ["| one step, float32 | way | seconds (median) | ratio | range of ratios | resident above unguided | rounds |", "|---|---|---|---|---|---|---|"]
+    lines = ["| one step, float32 | way | seconds | ratio | range of ratios | resident above unguided | rounds |", "|---" * 7 + "|"]
     for name, kept in record["timed"].items():
         rounds = kept["seconds"]
         base = kept["resident"].get("unguided")
@@ -128,10 +129,8 @@ def timed_table(record: dict[str, Any]) -> str:
             extra = f"{(resident - base) / 1e6:+.0f} MB" if resident is not None and base is not None else ""
             middle = median(r[way] for r in rounds)
             ratio = middle / median(r["unguided"] for r in rounds)
-            lines.append(
-                f"| {name if way == 'unguided' else ''} | {way} | {middle:.3f} | {ratio:.2f} | {min(ratios):.2f} to {max(ratios):.2f} | {extra} | "
-                f"{len(rounds)} |"
-            )
+            span = f"{min(ratios):.2f} to {max(ratios):.2f}"
+            lines.append(f"| {name if way == 'unguided' else ''} | {way} | {middle:.3f} | {ratio:.2f} | {span} | {extra} | {len(rounds)} |")
     return "\n".join(lines)
 
 

@@ -1,7 +1,8 @@
 """The published way of taking the gradient, rewritten in few lines, to measure ours against.
 
-As the authors' code does (arXiv 2512.17851; described in docs/method.md): both halves of the batch under grad, weights that want gradients
-too, the whole graph recorded, and on tapped layers the attention probabilities computed a second time, beside the fused attention, and kept.
+As the authors' code does (arXiv 2512.17851; described in docs/method.md): both halves of the batch under grad, weights that want
+gradients too, the whole graph recorded, and on tapped layers the attention probabilities computed a second time, beside the fused
+attention, and kept.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

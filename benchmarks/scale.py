@@ -3,8 +3,8 @@
 python -m benchmarks.scale            three minutes on two quiet cores
 python -m benchmarks.scale --timed    the timings alone, the counts as they were
 
-Counted on Stable Diffusion 1.5 in half precision, see `infsplign.counting`. Timed: the core functions on 64 x 64 maps in float32, the median
-of many runs, one thread. Writes docs/measured/scale.json, the tables of docs/performance.md and docs/images/scale.png.
+Counted on Stable Diffusion 1.5 in half precision, see `infsplign.counting`. Timed: the core functions on 64 x 64 maps in float32, the
+median of many runs, one thread. Writes docs/measured/scale.json, the tables of docs/performance.md and docs/images/scale.png.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from benchmarks.flops import CASES
 from benchmarks.pages import fill
 from infsplign.adapters import FAMILIES
 from infsplign.core import Scene, SceneRelation, paper_loss, relation, scene_arrays, token_weights
-from infsplign.core.attention import object_columns
+from infsplign.core.pieces import object_columns
 from infsplign.planner import guided_step, unguided_step
 from infsplign.visuals.style import INK, LABEL, OBJECT_COLOURS, drawing, light_axes, rendered
 

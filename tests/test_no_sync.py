@@ -52,15 +52,16 @@ def waits(step):
     return None
 
 
+TOKENS = []
+
+
 class Alive(torch.autograd.Function):
     """Passes a tensor on; its place in the graph holds an object that can be watched."""
-
-    tokens = []
 
     @staticmethod
     def forward(ctx, x):
         ctx.token = Token()
-        Alive.tokens.append(weakref.ref(ctx.token))
+        TOKENS.append(weakref.ref(ctx.token))
         return x.clone()
 
     @staticmethod
@@ -76,12 +77,12 @@ class Token:
 def test_no_graph_outlives_its_step(plan):
     """With the cycle collector off, so that nothing may even wait for it."""
     pipe = tiny.sd()
-    Alive.tokens.clear()
+    TOKENS.clear()
     pipe.unet.conv_in.register_forward_hook(lambda _m, _a, out: Alive.apply(out))
     alive = []
 
     def after_step(_pipe, _step, _t, kwargs):
-        alive.append(sum(token() is not None for token in Alive.tokens))
+        alive.append(sum(token() is not None for token in TOKENS))
         return kwargs
 
     gc.collect()
@@ -92,5 +93,5 @@ def test_no_graph_outlives_its_step(plan):
     finally:
         gc.enable()
     assert [step.guided for step in guidance.trace] == [True] * 3
-    assert len(Alive.tokens) >= 3
+    assert len(TOKENS) >= 3
     assert alive == [0, 0, 0]

@@ -96,16 +96,16 @@ def test_the_arguments_on_the_meta_device_are_those_of_the_pipeline(name):
     pipe, seen = MAKERS[name](), []
     denoiser = getattr(pipe, FAMILIES[name].denoiser)
 
-    class Enough(Exception):
+    class EnoughError(Exception):
         pass
 
     def stop(_module, args, kwargs):
         seen.append((args, kwargs))
-        raise Enough
+        raise EnoughError
 
     denoiser.register_forward_pre_hook(stop, with_kwargs=True)
     call = {"height": 64, "width": 96} | tiny_transformers.CALLS.get(name, {})
-    with pytest.raises(Enough):
+    with pytest.raises(EnoughError):
         pipe(PROMPT, num_inference_steps=1, output_type="latent", **call)
     args, kwargs = seen[0]
     first = args[0] if args else kwargs.pop("hidden_states")
@@ -134,7 +134,9 @@ def test_every_family_can_be_planned(name):
     assert planned.plans[0].extra > planned.plans[1].extra
 
 
-@pytest.mark.parametrize(("text", "size"), [("12GB", 12e9), ("8 GiB", 2**33), ("800mb", 8e8), ("1.5", 1.5e9), ("2g", 2e9), ("64 MiB", 2**26)])
+@pytest.mark.parametrize(
+    ("text", "size"), [("12GB", 12e9), ("8 GiB", 2**33), ("800mb", 8e8), ("1.5", 1.5e9), ("2g", 2e9), ("64 MiB", 2**26)]
+)
 def test_amounts_are_read_as_people_write_them(text, size):
     assert parse_memory(text) == size
 

@@ -159,7 +159,7 @@ def describe(
     model: Model = "shapes",
     device: Device = "cpu",
     dtype: Dtype = "auto",
-    size: Annotated[int | None, typer.Option(min=8, help="Side of the images in pixels, for the memory; the model's own if not given.")] = None,
+    size: Annotated[int | None, typer.Option(min=8, help="Side of the images in pixels, for the memory; else the model's own.")] = None,
     batch: Annotated[int, typer.Option(min=1, help="Images at a time, for the memory.")] = 1,
     memory: Annotated[str | None, typer.Option(help="What the device has, such as 12GB: propose the plan that fits.")] = None,
     debug: Debug = False,

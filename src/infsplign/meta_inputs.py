@@ -71,8 +71,8 @@ def _flux(config: Any, size: Size) -> Call:
     height, width = size.packed()
     text = {"encoder_hidden_states": size.empty(size.rows, size.text, config.joint_attention_dim), "txt_ids": size.empty(size.text, 3)}
     pooled = {"pooled_projections": size.empty(size.rows, config.pooled_projection_dim), "img_ids": size.empty(height * width, 3)}
-    guidance = size.empty(size.rows) if config.guidance_embeds else None
-    return size.empty(size.rows, height * width, config.in_channels), {"timestep": size.empty(size.rows), "guidance": guidance} | text | pooled
+    steps = {"timestep": size.empty(size.rows), "guidance": size.empty(size.rows) if config.guidance_embeds else None}
+    return size.empty(size.rows, height * width, config.in_channels), steps | text | pooled
 
 
 def _qwenimage(config: Any, size: Size) -> Call:

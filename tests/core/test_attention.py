@@ -7,7 +7,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from infsplign.core import AttentionMap, QueryKeyAttention, centroid, token_weights, variance
-from infsplign.core.attention import object_columns, pieces, resize
+from infsplign.core.attention import resize
+from infsplign.core.pieces import object_columns, pieces
 from tests.core import published
 from tests.core.numeric import assert_close, assert_gradient, gradient, to_numpy
 from tests.core.strategies import generic, grids, maps, seeds

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from infsplign.core.attention import QueryKeyAttention, head_sum, object_columns, part_of, pieces
+from infsplign.core.attention import QueryKeyAttention
+from infsplign.core.pieces import head_sum, object_columns, part_of, pieces
 
 
 @dataclass(frozen=True)

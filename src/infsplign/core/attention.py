@@ -1,6 +1,6 @@
 """Attention maps: where they come from, and how heads and tokens become one map an object."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -8,11 +8,7 @@ from typing import Any, Protocol
 from array_api_compat import array_namespace
 
 from infsplign.core._namespace import Array, device_of
-
-
-PIECE = 2**23
-"""Most logits that are held at a time while object maps are made: 32 MiB in float32."""
-
+from infsplign.core.pieces import at_least_float32, object_columns
 
 class Attention(Protocol):
     """The attention of one layer, ready to be reduced to objects."""
@@ -87,7 +83,7 @@ class AttentionMap:
         """See `Attention.object_maps`. Heads are averaged, then tokens: `A_S = mean_{t in S} mean_n A[n, :, t]`."""
         xp = array_namespace(self.probabilities, weights)
         _check_weights(weights, self.probabilities.shape[0], self.probabilities.shape[-1])
-        maps = xp.mean(_at_least_float32(xp, self.probabilities), axis=1) @ weights  # (B, S, O)
+        maps = xp.mean(at_least_float32(xp, self.probabilities), axis=1) @ weights  # (B, S, O)
         maps = xp.permute_dims(maps, (0, 2, 1))
         return xp.reshape(maps, (*maps.shape[:2], *self.grid))
 
@@ -134,7 +130,7 @@ class QueryKeyAttention:
     def probabilities(self) -> Array:
         """`softmax(scale * query @ key^T + mask)` over ALL keys, in float32 or better: (B, N, S, K)."""
         xp = array_namespace(self.query)
-        query, key = (_at_least_float32(xp, x) for x in (self.query, self.key))
+        query, key = (at_least_float32(xp, x) for x in (self.query, self.key))
         logits = self.scale * (query @ xp.matrix_transpose(key))
         if self.mask is not None:
             logits = logits + xp.astype(self.mask, logits.dtype)
@@ -147,65 +143,6 @@ class QueryKeyAttention:
         _check_weights(weights, self.query.shape[0], self.text_length)
         maps = object_columns(self.query, self.key, weights, scale=self.scale, text=self.text, mask=self.mask)
         return xp.reshape(xp.permute_dims(maps, (0, 2, 1)), (maps.shape[0], maps.shape[2], *self.grid))
-
-
-def object_columns(
-    query: Array, key: Array, weights: Array, *, scale: float, text: tuple[int, int], mask: Array | None = None, piece: int = PIECE
-) -> Array:
-    """Maps of objects, row by row of queries: `mean_n softmax(scale * query @ key^T + mask)[..., text] @ weights`.
-
-    The (B, N, S, K) probabilities are never there at once: each piece of heads and queries is normalised over all keys, cut to the text,
-    averaged over tokens and added up.
-
-    Args:
-        query, key, scale, text, mask: as in `QueryKeyAttention`.
-        weights: (B or 1, T, O).
-        piece: most logits to hold at a time.
-
-    Returns:
-        (B, S, O), in float32 or better.
-    """
-    xp = array_namespace(query)
-    rows: dict[int, Array] = {}
-    for heads, queries in pieces(query.shape, key.shape[2], piece):
-        part = head_sum(query[:, heads, queries, :], key[:, heads, :, :], weights, scale=scale, text=text, mask=part_of(mask, heads, queries))
-        rows[queries.start] = rows[queries.start] + part if queries.start in rows else part
-    return xp.concat(list(rows.values()), axis=1) / query.shape[1]
-
-
-def head_sum(query: Array, key: Array, weights: Array, *, scale: float, text: tuple[int, int], mask: Array | None = None) -> Array:
-    """`sum_n softmax(scale * query @ key^T + mask)[..., text] @ weights`, (B, S, O), all heads at once. Arguments as in `object_columns`."""
-    xp = array_namespace(query)
-    query, key = (_at_least_float32(xp, x) for x in (query, key))
-    logits = scale * (query @ xp.matrix_transpose(key))
-    if mask is not None:
-        logits = logits + xp.astype(mask, logits.dtype)
-    share = xp.exp(logits - xp.max(logits, axis=-1, keepdims=True))  # (B, N, S, K)
-    columns = share[..., text[0] : text[1]] @ weights[:, None, :, :]
-    return xp.sum(columns / xp.sum(share, axis=-1, keepdims=True), axis=1)
-
-
-def pieces(shape: tuple[int, ...], keys: int, most: int = PIECE) -> Iterator[tuple[slice, slice]]:
-    """Slices of heads and of queries whose logits number at most `most`, for queries of `shape` (B, N, S, D).
-
-    >>> [(h.stop, s.stop) for h, s in pieces((1, 2, 4, 8), 4, 16)]
-    [(1, 4), (2, 4)]
-    """
-    batch, heads, queries, _ = shape
-    long = max(1, min(queries, most // max(1, batch * keys)))
-    many = max(1, min(heads, most // max(1, batch * keys * long)))
-    for first in range(0, queries, long):
-        for head in range(0, heads, many):
-            yield slice(head, min(head + many, heads)), slice(first, min(first + long, queries))
-
-
-def part_of(mask: Array | None, heads: slice, queries: slice) -> Array | None:
-    """The part of a mask that belongs to a piece; axes that it is broadcast along stay."""
-    if mask is None:
-        return None
-    mask = array_namespace(mask).reshape(mask, (1,) * (4 - mask.ndim) + tuple(mask.shape))
-    every = slice(None)
-    return mask[:, heads if mask.shape[1] > 1 else every, queries if mask.shape[2] > 1 else every, :]
 
 
 def token_weights(token_indices: Sequence[Sequence[Sequence[int]]], length: int, *, xp, dtype=None, device=None) -> Array:
@@ -267,10 +204,6 @@ def _triangle_filter(old: int, new: int, xp, like: Array) -> Array:
         row = [max(0.0, 1.0 - abs((source + 0.5 - centre) / stretch)) for source in range(old)]
         rows.append([value / sum(row) for value in row])
     return xp.asarray(rows, dtype=like.dtype, device=device_of(like))
-
-
-def _at_least_float32(xp, x: Array) -> Array:
-    return x if x.dtype in (xp.float32, xp.float64) else xp.astype(x, xp.float32)
 
 
 def _check_grid(x: Array, name: str, grid: tuple[int, int], layer: str) -> None:

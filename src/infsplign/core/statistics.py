@@ -23,7 +23,7 @@ def coordinates(height: int, width: int, *, like: Array) -> tuple[Array, Array]:
     def axis(n: int) -> Array:
         if n == 1:
             return xp.full((1,), 0.5, dtype=like.dtype, device=device_of(like))
-        return xp.arange(n, dtype=like.dtype, device=device_of(like)) / (n - 1)  # made on the device: a list would be copied to it, and wait
+        return xp.arange(n, dtype=like.dtype, device=device_of(like)) / (n - 1)  # a list would be copied to the device
 
     return axis(width), axis(height)
 

@@ -1,0 +1,75 @@
+"""Attention a piece of heads and queries at a time, so that its matrix of queries by keys is never there as a whole."""
+
+from collections.abc import Iterator
+
+from array_api_compat import array_namespace
+
+from infsplign.core._namespace import Array
+
+PIECE = 2**23
+"""Most logits that are held at a time while object maps are made: 32 MiB in float32."""
+
+
+def object_columns(
+    query: Array, key: Array, weights: Array, *, scale: float, text: tuple[int, int], mask: Array | None = None, piece: int = PIECE
+) -> Array:
+    """Maps of objects, row by row of queries: `mean_n softmax(scale * query @ key^T + mask)[..., text] @ weights`.
+
+    The (B, N, S, K) probabilities are never there at once: each piece of heads and queries is normalised over all keys, cut to the text,
+    averaged over tokens and added up.
+
+    Args:
+        query, key, scale, text, mask: as in `QueryKeyAttention`.
+        weights: (B or 1, T, O).
+        piece: most logits to hold at a time.
+
+    Returns:
+        (B, S, O), in float32 or better.
+    """
+    xp = array_namespace(query)
+    rows: dict[int, Array] = {}
+    for heads, queries in pieces(query.shape, key.shape[2], piece):
+        part_mask = part_of(mask, heads, queries)
+        part = head_sum(query[:, heads, queries, :], key[:, heads, :, :], weights, scale=scale, text=text, mask=part_mask)
+        rows[queries.start] = rows[queries.start] + part if queries.start in rows else part
+    return xp.concat(list(rows.values()), axis=1) / query.shape[1]
+
+
+def head_sum(query: Array, key: Array, weights: Array, *, scale: float, text: tuple[int, int], mask: Array | None = None) -> Array:
+    """`sum_n softmax(scale * query @ key^T + mask)[..., text] @ weights`, (B, S, O), for all heads at once. As `object_columns`."""
+    xp = array_namespace(query)
+    query, key = (at_least_float32(xp, x) for x in (query, key))
+    logits = scale * (query @ xp.matrix_transpose(key))
+    if mask is not None:
+        logits = logits + xp.astype(mask, logits.dtype)
+    share = xp.exp(logits - xp.max(logits, axis=-1, keepdims=True))  # (B, N, S, K)
+    columns = share[..., text[0] : text[1]] @ weights[:, None, :, :]
+    return xp.sum(columns / xp.sum(share, axis=-1, keepdims=True), axis=1)
+
+
+def pieces(shape: tuple[int, ...], keys: int, most: int = PIECE) -> Iterator[tuple[slice, slice]]:
+    """Slices of heads and of queries whose logits number at most `most`, for queries of `shape` (B, N, S, D).
+
+    >>> [(h.stop, s.stop) for h, s in pieces((1, 2, 4, 8), 4, 16)]
+    [(1, 4), (2, 4)]
+    """
+    batch, heads, queries, _ = shape
+    long = max(1, min(queries, most // max(1, batch * keys)))
+    many = max(1, min(heads, most // max(1, batch * keys * long)))
+    for first in range(0, queries, long):
+        for head in range(0, heads, many):
+            yield slice(head, min(head + many, heads)), slice(first, min(first + long, queries))
+
+
+def part_of(mask: Array | None, heads: slice, queries: slice) -> Array | None:
+    """The part of a mask that belongs to a piece; axes that it is broadcast along stay."""
+    if mask is None:
+        return None
+    mask = array_namespace(mask).reshape(mask, (1,) * (4 - mask.ndim) + tuple(mask.shape))
+    every = slice(None)
+    return mask[:, heads if mask.shape[1] > 1 else every, queries if mask.shape[2] > 1 else every, :]
+
+
+def at_least_float32(xp, x: Array) -> Array:
+    """`x`, in float32 where it is of less."""
+    return x if x.dtype in (xp.float32, xp.float64) else xp.astype(x, xp.float32)
