@@ -73,7 +73,10 @@ COMBINED: Mapping[str, Changes] = {
     "strong-repeats": {**STRONG, "repeats": 2, "stop": 0.5},
     **{f"strong-pausing-excite-{weight}": {**STRONG, **PAUSING, "terms": (excite(weight),)} for weight in (0.3, 1.0, 3.0)},
     "strong-pausing-overlap": {**STRONG, **PAUSING, "terms": (overlap(1.0),)},
-    **{f"strong-pausing-excite-{weight}-half": {**STRONG, **PAUSING, "terms": (excite(weight),), "stop": 0.5} for weight in (0.2, 0.4, 1.0)},
+    **{
+        f"strong-pausing-excite-{weight}-half": {**STRONG, **PAUSING, "terms": (excite(weight),), "stop": 0.5}
+        for weight in (0.2, 0.4, 1.0)
+    },
     **{
         f"strong-pausing-excite-{weight}-third": {**STRONG, **PAUSING, "terms": (excite(weight),), "stop": 1 / 3}
         for weight in (0.2, 0.4, 1.0)

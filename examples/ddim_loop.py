@@ -39,10 +39,11 @@ def sample(pipe: Any, x: Tensor, uncond: Tensor, cond: Tensor, steps: int, guida
         eps_uncond = unet(x, times[i], encoder_hidden_states=uncond).sample
         if guidance is not None and guidance.config.guides(i, steps):
             output, gradient, _ = guidance(x, times[i], encoder_hidden_states=cond)
-            eps_cond, shift = output.sample, guidance.config.scale * gradient
+            eps = eps_uncond + GUIDANCE_SCALE * (output.sample - eps_uncond)
+            eps = eps + guidance.shift(gradient, eps)
         else:
-            eps_cond, shift = unet(x, times[i], encoder_hidden_states=cond).sample, 0.0
-        eps = eps_uncond + GUIDANCE_SCALE * (eps_cond - eps_uncond) + shift
+            eps_cond = unet(x, times[i], encoder_hidden_states=cond).sample
+            eps = eps_uncond + GUIDANCE_SCALE * (eps_cond - eps_uncond)
         x_0 = (x - (1 - alpha).sqrt() * eps) / alpha.sqrt()
         x = alpha_next.sqrt() * x_0 + (1 - alpha_next).sqrt() * eps
     return x

@@ -34,10 +34,11 @@ class CFGDenoiser:
         if self.guidance is not None and self.guidance.config.guides(step, len(self.timesteps)):
             # the gradient is with respect to what the UNet gets, so that `scale` means what it means in DDIM
             output, gradient, _ = self.guidance(x_in, t, encoder_hidden_states=self.cond)
-            eps_cond, shift = output.sample, self.guidance.config.scale * gradient
+            eps = eps_uncond + GUIDANCE_SCALE * (output.sample - eps_uncond)
+            eps = eps + self.guidance.shift(gradient, eps)
         else:
-            eps_cond, shift = self.unet(x_in, t, encoder_hidden_states=self.cond).sample, 0.0
-        eps = eps_uncond + GUIDANCE_SCALE * (eps_cond - eps_uncond) + shift
+            eps_cond = self.unet(x_in, t, encoder_hidden_states=self.cond).sample
+            eps = eps_uncond + GUIDANCE_SCALE * (eps_cond - eps_uncond)
         return x - sigma * eps
 
 

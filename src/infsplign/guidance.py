@@ -16,6 +16,7 @@ from infsplign.loss_scale import LossScale
 from infsplign.pacing import scene_holds
 from infsplign.passes import Passes
 from infsplign.recomputation import recomputed
+from infsplign.shift import shift_of
 from infsplign.tokens import check_token_indices
 from infsplign.trees import map_tensors
 
@@ -26,7 +27,7 @@ class GuidedPass(NamedTuple):
     Attributes:
         output: the denoiser's own output, without a graph.
         gradient: of the loss with respect to `sample`, same shape, float32 or better. The noise prediction moves by
-            `config.scale * gradient`.
+            `Guidance.shift(gradient, ...)`.
         report: loss, terms and centroids of each row, without a graph.
     """
 
@@ -49,7 +50,7 @@ class Guidance:
 
         guidance = Guidance(denoiser, source, scene, token_indices)
         output, gradient, report = guidance(sample, timestep, encoder_hidden_states=embeddings)
-        noise_pred = output.sample + guidance.config.scale * gradient
+        noise_pred = output.sample + guidance.shift(gradient, output.sample)
 
     Args:
         denoiser: called as `denoiser(sample, ...)`; a `torch.nn.Module` has its weights frozen for the moment of the call.
@@ -136,6 +137,19 @@ class Guidance:
         self.passes.watched += count
         self.passes.plain += len(sample) - count
         return WatchedPass(output, report)
+
+    def shift(self, gradient: Tensor, output: Tensor, *, weight: float = 1.0, gain: Any = 1.0) -> Tensor:
+        """What to add to `output`, the combined prediction: `scale * gradient`, normalised or bounded as the options say.
+
+        Window, pauses and decay are the sampler's: `config.guides(step, steps)`, `infsplign.pacing.Pace`, `config.weight(step, steps)`.
+
+        Args:
+            gradient: (B, ...), from a call.
+            output: (B, ...), the prediction that is shifted, after classifier-free guidance.
+            weight: factor of `scale` at this step.
+            gain: factor from a shift of the noise to one of what the model predicts, see `infsplign.core.update.gain`; 1 for noise.
+        """
+        return shift_of(gradient, output, self.config, weight=weight, gain=gain).output.to(output.dtype)
 
     def measure(self, attention: Sequence[Attention], rows: int) -> LossReport:
         """Computes the loss of recorded attention for `rows` rows."""

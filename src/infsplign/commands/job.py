@@ -17,8 +17,8 @@ from infsplign.commands.options import GenerateOptions, Pair, Triples
 from infsplign.config import GuidanceConfig
 from infsplign.core.relations import Scene
 from infsplign.description import describe
-from infsplign.evaluation.fingerprint import plain
 from infsplign.evaluation.files import finite
+from infsplign.evaluation.fingerprint import plain
 from infsplign.pipelines import PipelineGuidance, guide
 
 

@@ -10,6 +10,7 @@ from array_api_compat import array_namespace
 from infsplign.core._namespace import Array, device_of
 from infsplign.core.pieces import at_least_float32, object_columns
 
+
 class Attention(Protocol):
     """The attention of one layer, ready to be reduced to objects."""
 
