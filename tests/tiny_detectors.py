@@ -58,7 +58,7 @@ def grounding_dino(folder: Path, seed: int = 0) -> Path:
     )  # fmt: skip
     network = GroundingDinoForObjectDetection(config)
     network.save_pretrained(folder)
-    GroundingDinoImageProcessorPil(size={"shortest_edge": 64, "longest_edge": 96}).save_pretrained(folder)
+    GroundingDinoImageProcessorPil(size={"shortest_edge": 96, "longest_edge": 128}).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 

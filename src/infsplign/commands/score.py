@@ -60,11 +60,12 @@ def score(
 def title(results: Mapping[str, Any]) -> str:
     """What was measured with what: numbers mean nothing without it."""
     detector, threshold = results["detector"], results["threshold"]
-    version = detector.get("commit") or detector.get("weights") or detector.get("version") or "of unknown version"
+    known = detector.get("commit") or detector.get("weights") or detector.get("version")
+    version = f"{known:.12}" if known else "of unknown version"
     part = f"{results['prompts']} of {results['prompts_of_benchmark']} prompts x {results['images']} images"
     model = f" {detector['model']}" if detector.get("model") else ""
     sign = ">=" if threshold["inclusive"] else ">"
-    return f"{results['rule']}: {part}\ndetector {detector['name']}{model} {version:.12}, score {sign} {threshold['value']:g}"
+    return f"{results['rule']}: {part}\ndetector {detector['name']}{model} {version}, score {sign} {threshold['value']:g}"
 
 
 def _recorded(path: Path, threshold: float | None, images: Path | None, useless: Mapping[str, Any], common: Mapping[str, Any]) -> Any:

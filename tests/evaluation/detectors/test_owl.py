@@ -103,7 +103,7 @@ def test_a_folder_that_is_not_there(tmp_path):
 def test_recorded_outputs(folders):
     """Two images of 200 x 100: boxes as (centre x, centre y, width, height) in parts of the sides, scores by hand."""
     detector = load_detector("owlvit", folders["owlvit"], threshold=0.1)
-    logits = [[[0.2, 0.9], [0.6, 0.05]], [[0.1, 0.05], [0.0999, 0.3]]]
+    logits = [[[0.2, 0.9], [0.6, 0.05]], [[0.0999, 0.05], [0.08, 0.3]]]
     boxes = [[[0.5, 0.5, 0.2, 0.4], [0.1, 0.2, 0.2, 0.4]], [[0.5, 0.5, 1, 1], [0.0, 0.5, 0.1, 0.2]]]
     outputs = SimpleNamespace(
         logits=torch.tensor([[[logit(score) for score in box] for box in image] for image in logits], dtype=torch.float64),

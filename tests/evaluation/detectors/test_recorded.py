@@ -37,9 +37,9 @@ def test_the_best_score_comes_first_whatever_the_order_in_the_file(tmp_path):
     assert [d.name for d in seen.found.detections] == ["1", "0", "2"]
 
 
-def read(folder, images, **change):
+def read(folder, images, change=None):
     path = folder / "detections.json"
-    path.write_text(json.dumps({"format": FORMAT, "detector": {"name": "x"}, "images": images} | change))
+    path.write_text(json.dumps({"format": FORMAT, "detector": {"name": "x"}, "images": images} | (change or {})))
     return read_recording(path)
 
 
@@ -54,7 +54,7 @@ def read(folder, images, **change):
 )
 def test_broken_files(change, message, tmp_path):
     with pytest.raises(RecordingError, match=message):
-        read(tmp_path, {}, **change)
+        read(tmp_path, {}, change)
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,8 @@ def sr2d() -> list[BenchmarkPrompt]:
         for r, spelling in enumerate((*RELATIONS, AND)):
             prompts += [_of_pair(10 * k + 2 * r + turn, pair[turn], spelling, pair[1 - turn]) for turn in (0, 1)]
     start = len(prompts)
-    singles = [BenchmarkPrompt(str(start + n), _articled(name), name, SINGLE, "", {"rel_type": SINGLE}) for n, name in enumerate(COCO)]
-    return prompts + singles
+    alone = {"rel_type": SINGLE}
+    return prompts + [BenchmarkPrompt(str(start + n), _articled(name), name, SINGLE, "", alone) for n, name in enumerate(COCO)]
 
 
 def spatial(prompts: Iterable[BenchmarkPrompt]) -> list[BenchmarkPrompt]:
