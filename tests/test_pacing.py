@@ -108,6 +108,15 @@ def test_a_scene_holds_when_all_its_relations_do(centres, slack):
     assert all(f == x or close for f, x, close in zip(found, expected, near, strict=True))
 
 
+@pytest.mark.parametrize(("slack", "expected"), [(0.0, True), (0.6, True), (0.65, False)])
+def test_a_relation_with_less_room_has_less_to_hold_by(slack, expected):
+    """A place asks for a third of the slack. The gap here is 1/3 - 1/8, so that it holds up to a slack of 0.625."""
+    maps = torch.zeros(1, 1, 5, 5, dtype=torch.float64)
+    maps[0, 0, 2, :2] = 1.0
+    scene = scene_arrays([Scene.of([("a", "on the left side")])], xp=torch)
+    assert scene_holds([maps], scene, slack=slack).tolist() == [expected]
+
+
 @pytest.mark.parametrize("option", ["every", "watch_every", "patience", "repeats"])
 @pytest.mark.parametrize("value", [0, -1, 1.5, True])
 def test_counts_must_be_whole_numbers(option, value):

@@ -34,7 +34,7 @@ class GuidanceConfig:
         every: guide each `every`-th step of the guided part.
         reuse: in the steps between, shift by the last gradient once more.
         patience: pause a row whose scene has held in this many looks in a row, until it breaks; None never pauses.
-        margin_hold: gap from which on a relation counts as holding, for `patience`.
+        margin_hold: gap from which on a relation counts as holding, for `patience`; like `margin`, times the relation's own factor.
         watch_every: while paused, look at each `watch_every`-th step that would be guided.
         schedule: progress in the guided part, in [0, 1), to a factor of `scale`: a function such as those of `infsplign.weighting`.
         normalise: scale each row's shift to the RMS of the model's output; `scale` is then the fraction of it.

@@ -97,18 +97,18 @@ class Pace:
 
 
 def scene_holds(maps: Sequence[Tensor], scene: SceneArrays, *, slack: float) -> Tensor:
-    """Whether every relation of each row has a gap of at least `slack`, averaged over layers: (B,).
+    """Whether every relation of each row has a gap of at least its part of `slack`, averaged over layers: (B,).
 
     A row without relations never holds: there is nothing to tell it by.
 
     Args:
         maps: object maps of each layer, (B, O, H, W).
         scene: of each row.
-        slack: gap that is asked for, in widths of the picture.
+        slack: gap that is asked for, in widths of the picture; like the loss's margin, times `scene.margin` for each relation.
     """
     asked = scene.relation_weight > 0
     each = torch.stack([gaps(observe(layer), scene) for layer in maps]).mean(0)  # (B, R)
-    return ((each >= slack) | ~asked).all(-1) & asked.any(-1)
+    return ((each >= slack * scene.margin) | ~asked).all(-1) & asked.any(-1)
 
 
 def rows_mask(rows: tuple[bool, ...], like: Tensor) -> Tensor:
