@@ -116,7 +116,8 @@ class RayWorkers:
         done: list[tuple[Job, Outcome]] = []
         while True:
             while idle and (job := again.popleft() if again else next(source, None)) is not None:
-                running[self.workers[idle[-1]].attempt.remote(job)] = (idle.pop(), job)
+                place = idle.pop()
+                running[self.workers[place].attempt.remote(job)] = (place, job)
             yield from done  # while they are written, the workers are at work
             if not running:
                 return
