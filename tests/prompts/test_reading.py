@@ -46,6 +46,8 @@ SEVERAL = [
     ("a cat left of a dog above a bird", [("cat", L, "dog"), ("dog", A, "bird")]),
     ("a cat left of a dog, which is above a bird", [("cat", L, "dog"), ("dog", A, "bird")]),
     ("a cat above and to the left of a dog", [("cat", A, "dog"), ("cat", L, "dog")]),
+    ("a cat diagonally above and to the left of a dog", [("cat", A, "dog"), ("cat", L, "dog")]),
+    ("a cat left of a dog and right of a bird", [("cat", L, "dog"), ("cat", R, "bird")]),
     ("a cat above a table while a dog is left of the Cat", [("cat", A, "table"), ("dog", L, "cat")]),
     ("a dog, a cat left of the dog", [("cat", L, "dog")]),
     ("a cat on a mat, left of a dog", [("cat", T, "mat"), ("cat", L, "dog")]),

@@ -26,6 +26,7 @@ REFUSED = [
     ("a cat above and on the left", "an object is missing", " "),
     ("on the left", "an object is missing", " "),
     ("a cat left of it", "not the name of an object", "it"),
+    ("a cat left of a dog, with a bird on its left", "'on its left' is not understood", "on its left"),
     ("a woman over 50 left of a dog", "not the name of an object", "50"),
     # or it is not clear which one is meant
     ("a vase with flowers left of a dog", "not clear which object", "with"),

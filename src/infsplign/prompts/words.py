@@ -9,7 +9,10 @@ def _set(words: str) -> frozenset[str]:
 
 ARTICLES = _set("a an the one")
 DETERMINERS = ARTICLES | _set("another some this these those my your his her its our their")
-NAMELESS = _set("it itself they them themselves he she him i me we us there other others each both everything nothing")
+NAMELESS = _set(
+    "it itself they them themselves he she him i me we us there other others each both everything nothing "
+    "left right top bottom middle center centre side"
+)
 CHOICES = _set("or nor either neither no not")  # nothing that can be drawn in one picture
 WHICH = _set("that which who whose where")
 CONTEXT = _set("in on at upon with without within from by during against through along across around into onto wearing holding")
@@ -19,7 +22,7 @@ LINKS = COPULAS | _set(
     "sitting standing lying laying resting hanging floating flying hovering walking running jumping sleeping parked placed located "
     "sits stands lies lays rests hangs floats hovers walks runs jumps sleeps swims sails waits looks swimming sailing waiting looking "
     "positioned situated seen shown perched directly just right immediately exactly slightly far high straight also then "
-    "much halfway midway somewhere"
+    "much halfway midway somewhere diagonally surrounded covered"
 )
 # Words that say what an object is like: they never end its name. "A black and white cat" is one object; any other "and" joins two.
 ADJECTIVES = _set(
@@ -56,6 +59,7 @@ UNKNOWN = (
     r"(?:top|bottom|upper|lower)(?:\s+|-)(?:left|right)(?:\s+(?:corner|side))?(?:\s+of)?",
     r"near(?:\s+to)?|next\s+to|beside|alongside|(?:close|adjacent)\s+to|(?:on|by)\s+(?:the\s+)?side\s+of|side\s+by\s+side",
     r"(?:in\s+)?between|among|in\s+(?:front|back)\s+of|behind|(?:in|out)side(?:\s+of)?|(?:far|away)\s+from|(?:small|larg|bigg)er\s+than",
+    r"(?:on|to|at|by)\s+(?:its|his|her|their|my|your|our)\s+(?:left|right|side|top|bottom)(?:\s+side)?",
     r"opposite(?:\s+of)?|across\s+from|(?:tall|short|wid)er\s+than|not|never|\w+n['\u2019]t",
 )
 CLAUSE_END = re.compile(r"[,;!?\u3001\u3002\uff0c]|[.:](?=\s|$)|\s[-\u2013]\s|\u2014|\b(?:while|whereas|but)\b", re.IGNORECASE)
