@@ -2,9 +2,10 @@
 
 import json
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from infsplign.evaluation.promptsets.sr2d import AND, SINGLE, spatial, sr2d
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,11 @@ def benchmark_prompts(path: Path | None = None) -> list[Any]:
     """
     if path is not None:
         rows = [_row(value, number, path) for number, value in enumerate(_values(path), start=1)]
-        kept = [row for row in rows if row.relation not in ("and", "")]
+        kept = [row for row in rows if row.relation not in (AND, SINGLE, "")]
         if not kept:
             raise ValueError(f"`--prompts` {str(path)!r} holds no prompt with a relation")
         return kept
-    try:
-        module = import_module("infsplign.evaluation.promptsets")
-    except ModuleNotFoundError:
-        raise ValueError("`--prompts` must name a file of prompts") from None
-    return [prompt for prompt in module.sr2d() if prompt.relation]
+    return spatial(sr2d())
 
 
 def _values(path: Path) -> list[Any]:
