@@ -1,8 +1,11 @@
-"""A mode that forbids what makes the host wait for the device, so that it is found on a machine without one."""
+"""Forbids what makes the host wait for the device, so that it is found on a machine without one."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 aten = torch.ops.aten
@@ -17,7 +20,25 @@ FORBIDDEN = {
 }
 
 
-class NoSync(TorchDispatchMode):
+READS = (torch.Tensor.tolist, torch.Tensor.numpy, torch.Tensor.cpu, torch.Tensor.__array__)
+"""Methods that read a tensor of the CPU without an operator."""
+
+
+@contextmanager
+def no_sync() -> Iterator[None]:
+    """Forbids it inside the context."""
+    with _Operators(), _Methods():
+        yield
+
+
+class _Methods(TorchFunctionMode):
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in READS:
+            raise AssertionError(f"{func.__name__}: a value is read")
+        return func(*args, **(kwargs or {}))
+
+
+class _Operators(TorchDispatchMode):
     """Raises where an operator waits for the device, or copies to it from pageable memory."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -10,7 +10,7 @@ from infsplign import Guidance, GuidanceConfig, Scene, guide
 from infsplign.adapters import FAMILIES
 from tests import tiny, tiny_transformers
 from tests.adapters_inputs import INPUTS
-from tests.syncs import NoSync
+from tests.syncs import no_sync
 
 SCENE = Scene.of([("circle", "left of", "square"), ("square", "above", "star")])
 PROMPT = "a circle to the left of a square"
@@ -22,9 +22,9 @@ MAKERS = {"sd": tiny.sd, "sdxl": tiny.sdxl} | tiny_transformers.MAKERS
     [lambda x: x.sum().item(), lambda x: x.tolist(), lambda x: bool(x[0] > 0), lambda x: x[x > 0], lambda x: x.nonzero(),
      lambda x: torch.equal(x, x), lambda x: torch.tensor([1.0, 2.0]) + x[:2]],
 )  # fmt: skip
-def test_the_mode_finds_what_waits(read):
+def test_what_waits_is_found(read):
     x = torch.randn(3)
-    with pytest.raises(AssertionError), NoSync():
+    with pytest.raises(AssertionError), no_sync():
         read(x)
 
 
@@ -45,7 +45,7 @@ def test_no_step_but_the_first_waits_for_the_device(name, plan):
 def waits(step):
     """What a step waits for: denoisers of diffusers may do so themselves."""
     try:
-        with NoSync():
+        with no_sync():
             step()
     except AssertionError as error:
         return str(error)
