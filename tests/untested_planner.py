@@ -1,32 +1,29 @@
-"""What the planner promises, against what happens with real tensors."""
+"""What the planner promises, against what happens with real tensors.
+
+NOT RUN YET, and so not collected: rename to test_planner.py once it passes.
+"""
 
 import pytest
 import torch
 
 import infsplign
-from infsplign import GuidanceConfig, UnsupportedPipelineError, guide, plan_memory
+from infsplign import Guidance, GuidanceConfig, UnsupportedPipelineError, plan_memory
 from infsplign.adapters import FAMILIES
 from infsplign.commands.memory import parse_memory
 from infsplign.config import PLANS
+from infsplign.counting import counted
 from infsplign.meta_inputs import Size, meta_call
-from infsplign.planner import amount
+from infsplign.planner import SCENE, amount
 from infsplign.shapes import CONFIG, load
+from infsplign.trees import map_tensors
 from tests import tiny, tiny_transformers
 
 PROMPT = "a circle to the left of a square"
 MAKERS = {"sd": tiny.sd, "sdxl": tiny.sdxl} | tiny_transformers.MAKERS
 
 
-def allocated(work):
-    """The most bytes that torch's allocator had given out at a time while `work` ran, by its profiler."""
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
-        work()
-    events = [e for e in profile.profiler.kineto_results.events() if e.name() == "[memory]"]
-    level = peak = 0
-    for event in sorted(events, key=lambda e: e.start_ns()):
-        level += event.nbytes()
-        peak = max(peak, level)
-    return peak
+def filled(x):
+    return torch.ones(x.shape) if x.ndim <= 2 else torch.randn(x.shape)
 
 
 @pytest.fixture(scope="module")
@@ -37,21 +34,23 @@ def shipped():
 
 
 @pytest.mark.parametrize("batch", [1, 4])
-def test_the_plans_take_what_is_measured_with_real_tensors(shipped, batch):
+def test_the_plans_take_what_is_counted_with_real_tensors(shipped, batch):
     planned = plan_memory(shipped, batch=batch, config=CONFIG)
     assert (planned.height, planned.width, planned.dtype) == (96, 96, torch.float32)
-
-    def sample(config):
-        options = {"num_inference_steps": 1, "output_type": "latent", "num_images_per_prompt": batch}
-        with guide(shipped, PROMPT, config=config):
-            shipped(PROMPT, **options)
-
-    sample(CONFIG)  # what is made once
-    unguided = allocated(lambda: sample(CONFIG.with_(scale=0.0)))
-    assert unguided == pytest.approx(planned.step, rel=0.15)
+    unet = shipped.unet
+    sample, kwargs = map_tensors(filled, meta_call(unet, Size(batch, 24, 24, 77)))
+    both, doubled = map_tensors(filled, meta_call(unet, Size(2 * batch, 24, 24, 77)))
+    with counted() as unguided, torch.no_grad():
+        unet(both, **doubled)
+    assert unguided.peak == pytest.approx(planned.step, rel=0.1)
     for plan in planned.plans:
-        guided = allocated(lambda plan=plan: sample(CONFIG.with_(plan=plan.name, stop=1.0)))
-        assert guided == pytest.approx(planned.step + plan.extra, rel=0.1)
+        engine = Guidance(unet, FAMILIES["sd"].source(unet), SCENE, [[0], [1]], CONFIG.with_(plan=plan.name))
+        with counted() as guided:
+            with torch.no_grad():
+                kept = unet(sample, **kwargs)
+            engine(sample, **kwargs)
+        assert guided.peak == pytest.approx(planned.step + plan.extra, rel=0.1)
+        del kept
 
 
 def test_the_plan_that_fits_has_the_fewest_operations(shipped):
