@@ -37,14 +37,12 @@ hold: what all shipped models do best with."""
 PRESETS: Mapping[str, Preset] = {
     # the earliest block that reads where objects are: also the cheapest; `docs/measured/search-shapes.md`
     "shapes": Preset("sd", 30, 5.0, STRONG.with_(terms=(excite(0.2),), layers={"coarse": (FIRST_READER,)})),
-    # of the sets of blocks that were tried, the one that doubles least; `docs/measured/blocks-shapes-pixart.md`
+    # the pair of blocks that doubles least, `docs/measured/blocks-shapes-pixart.md`; `docs/measured/search-shapes-pixart.md`
     "shapes-pixart": Preset(
         "pixart",
         30,
         5.0,
-        PAPER.with_(
-            scale=200.0, stop=0.5, layers={"coarse": ("transformer_blocks.2.attn2",), "middle": ("transformer_blocks.5.attn2",)}
-        ),
+        STRONG.with_(layers={"coarse": ("transformer_blocks.2.attn2",), "middle": ("transformer_blocks.5.attn2",)}),
         {"clean_caption": False, "use_resolution_binning": False},
     ),
     "shapes-sd3": Preset("sd3", 30, 5.0, PAPER.with_(scale=500.0, stop=0.5), {"max_sequence_length": T5_LENGTH}),
