@@ -42,31 +42,30 @@ TERMS_OF_MAPS = {
     "overlap, normalised": TERMS["overlap"](normalised=True).term,
 }
 EVERY_TERM = {**TERMS_OF_MAPS, "boxes": boxes(BOXES).term}
-EVERY_LOSS = {**{name: make() for name, make in LOSSES.items()}, "paper and all": paper_loss(extra=[f() for f in TERMS.values()])}
-LEVELS = ("coarse", "middle")
+EVERY_LOSS = {name: make() for name, make in LOSSES.items()}
+ALL_IN_ONE = paper_loss(extra=[factory() for factory in TERMS.values()])
 
 
 def inputs(seed, *, grid=(3, 4), tokens=5, heads=2):
-    """What a denoiser would give, in numpy: two layers of queries and keys with a mask, two of probabilities, shifts to come."""
+    """What a denoiser would give, in numpy: a layer of queries and keys with a mask, one of probabilities; and arguments of penalties."""
     rng = np.random.default_rng(seed)
     positions = grid[0] * grid[1]
     return {
-        "query": rng.uniform(0.05, 1.0, (2, 2, heads, positions, 4)),
-        "key": rng.uniform(0.05, 1.0, (2, 2, heads, tokens + 1, 4)),
+        "query": rng.uniform(0.05, 1.0, (2, heads, positions, 4)),
+        "key": rng.uniform(0.05, 1.0, (2, heads, tokens + 1, 4)),
         "mask": rng.uniform(0.05, 1.0, (2, 1, 1, tokens + 1)),
-        "probabilities": rng.uniform(0.05, 1.0 / tokens, (2, 2, heads, positions, tokens)),
+        "probabilities": rng.uniform(0.05, 1.0 / tokens, (2, heads, positions, tokens)),
         "x": rng.uniform(-3.0, 3.0, (3, 4)),
     }
 
 
 def layers_of(arrays, grid):
-    """Four layers, both levels from both kinds of attention."""
-    text = arrays["key"].shape[-2]
+    """One layer of each level, of both kinds of attention: few, for compilers unroll them."""
+    text = (1, arrays["key"].shape[-2])
     return [
-        *(QueryKeyAttention(arrays["query"][i, ...], arrays["key"][i, ...], 3.0, (1, text), grid, level=level, mask=arrays["mask"])
-          for i, level in enumerate(LEVELS)),
-        *(AttentionMap(arrays["probabilities"][i, ...], grid, level=level) for i, level in enumerate(LEVELS)),
-    ]  # fmt: skip
+        QueryKeyAttention(arrays["query"], arrays["key"], 3.0, text, grid, level="coarse", mask=arrays["mask"]),
+        AttentionMap(arrays["probabilities"], grid, level="middle"),
+    ]
 
 
 def everything(xp, arrays, grid=(3, 4)):
@@ -85,10 +84,10 @@ def everything(xp, arrays, grid=(3, 4)):
     found["extent"] = extent(observe(sharpened(objects.maps)).variance)
     found |= {f"term {name}": term(objects, scene) for name, term in EVERY_TERM.items()}
     found |= {f"penalty {name}": penalty(arrays["x"]) for name, penalty in PENALTIES.items()}
-    for name, loss in EVERY_LOSS.items():
-        report = loss(layers, weights, scene)
-        found |= {f"loss {name}": report.total, f"centroid {name}": report.centroid}
-        found |= {f"loss {name}, {term}": value for term, value in report.terms.items()}
+    report = ALL_IN_ONE(layers, weights, scene)
+    found |= {"loss of all": report.total, "mean centroid": report.centroid, "mean variance": report.variance}
+    found |= {f"mean {name}": value for name, value in report.terms.items()}
+    found |= {f"loss {name}": loss(layers[:1], weights, scene).total for name, loss in EVERY_LOSS.items()}
     alpha, sigma = xp.abs(arrays["x"]) / 4.0, xp.asarray(0.5, dtype=xp.float64)
     found |= {f"shift of {name}": to_prediction(arrays["x"], name, alpha=alpha, sigma=sigma) for name in PREDICTIONS}
     found["relative"], found["bound"] = (f(objects.maps, found["attention 1"], 0.3) for f in (relative_factor, bound_factor))

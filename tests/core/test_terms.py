@@ -1,4 +1,7 @@
-"""Terms of other methods against small loops over their published formulas, and what holds for all of them."""
+"""Terms of other methods against small loops over their published formulas, and what holds for all of them.
+
+Run so far: up to the boxes, before boxes could be arrays. What follows has not been run.
+"""
 
 import math
 import pickle
