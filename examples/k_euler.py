@@ -35,11 +35,9 @@ class CFGDenoiser:
             # the gradient is with respect to what the UNet gets, so that `scale` means what it means in DDIM
             output, gradient, _ = self.guidance(x_in, t, encoder_hidden_states=self.cond)
             eps = eps_uncond + GUIDANCE_SCALE * (output.sample - eps_uncond)
-            eps = eps + self.guidance.shift(gradient, eps)
-        else:
-            eps_cond = self.unet(x_in, t, encoder_hidden_states=self.cond).sample
-            eps = eps_uncond + GUIDANCE_SCALE * (eps_cond - eps_uncond)
-        return x - sigma * eps
+            return x - sigma * (eps + self.guidance.shift(gradient, eps))
+        eps_cond = self.unet(x_in, t, encoder_hidden_states=self.cond).sample
+        return x - sigma * (eps_uncond + GUIDANCE_SCALE * (eps_cond - eps_uncond))
 
 
 def to_d(x: Tensor, sigma: Tensor, denoised: Tensor) -> Tensor:

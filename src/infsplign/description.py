@@ -87,13 +87,15 @@ def describe(pipe: Any, config: GuidanceConfig | None = None) -> Description:
 
 
 def own_grid(denoiser: Any, layer: str) -> tuple[int, int] | None:
-    """The grid of a layer at the denoiser's own size: each up block of a UNet but the last doubles it, transformers cut patches."""
+    """The grid of a layer at the denoiser's own size: each level of a UNet halves it, transformers cut patches."""
     size, parts = getattr(denoiser.config, "sample_size", None), layer.split(".")
     if size is None:
         return None
     height, width = (size, size) if isinstance(size, int) else size
-    if parts[0] == "up_blocks":
-        for _ in range(len(denoiser.config.up_block_types) - 1 - int(parts[1])):
+    if parts[0] in ("down_blocks", "mid_block", "up_blocks"):
+        last = len(denoiser.config.up_block_types) - 1
+        level = {"down_blocks": lambda: int(parts[1]), "mid_block": lambda: last, "up_blocks": lambda: last - int(parts[1])}
+        for _ in range(level[parts[0]]()):
             height, width = (height + 1) // 2, (width + 1) // 2
         return height, width
     patch = getattr(denoiser.config, "patch_size", None)

@@ -65,7 +65,10 @@ class TestJudge:
         with pytest.raises(ValueError, match="two different objects, got 'a' twice"):
             judge([], "a", "left of", "a")
         with pytest.raises(ValueError, match="`relation` is unknown"):
-            judge([], "a", "near", "b")
+            judge([], "a", "in front of", "b")
+        for beyond in ("near", "upper left of"):
+            with pytest.raises(ValueError, match=f"`relation` must be .*got '{beyond}'"):
+                judge([], "a", beyond, "b")
 
     @given(detections, st.sampled_from(RELATIONS))
     def test_against_all_pairs(self, seen, relation):

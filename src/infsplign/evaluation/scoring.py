@@ -70,7 +70,7 @@ class Benchmark:
     ratios: Callable[[Mapping[str, Sequence[Any]]], Ratios]
     read: Callable[[Path], list[BenchmarkPrompt]]
     label: Callable[[str], str] = str
-    relations: Collection[str] = tuple(SPELLINGS)
+    relations: Collection[str] = tuple(spelling for spelling, r in SPELLINGS.items() if r.equation == "ordered" and len(r.axes) == 1)
 
     def names(self, prompt: BenchmarkPrompt) -> tuple[str, ...]:
         """What to look for in the images of a prompt, each once."""

@@ -55,7 +55,7 @@ def judge(detections: Iterable[Found], first: str, relation: str | relations.Rel
         relation: a relation or a spelling of one.
 
     Raises:
-        ValueError: an unknown relation, or one of an object with itself.
+        ValueError: an unknown relation, one that VISOR does not know, or one of an object with itself.
 
     >>> from infsplign.shapes.detector import Detection
     >>> judge([Detection("star", 1.0, (0, 0, 2, 2), 4), Detection("moon", 1.0, (5, 0, 7, 2), 4)], "star", "left of", "moon")
@@ -63,7 +63,10 @@ def judge(detections: Iterable[Found], first: str, relation: str | relations.Rel
     """
     if first == second:
         raise ValueError(f"`first` and `second` must be two different objects, got {first!r} twice")
-    dx, dy = relations.relation(relation).direction
+    asked = relations.relation(relation)
+    if asked.equation != "ordered" or len(asked.axes) != 1:
+        raise ValueError(f"`relation` must be left of, right of, above or below, which is all that VISOR knows, got {asked.name!r}")
+    dx, dy = asked.direction
     along: dict[str, list[float]] = {first: [], second: []}
     for found in detections:
         if found.name in along:

@@ -99,7 +99,10 @@ class TestJudge:
         with pytest.raises(ValueError, match="two different objects, got 'a' twice"):
             judge([], "a", "left of", "a")
         with pytest.raises(ValueError, match="`relation` is unknown"):
-            judge([], "a", "near", "b")
+            judge([], "a", "in front of", "b")
+        for beyond in ("near", "upper left of"):
+            with pytest.raises(ValueError, match=f"`relation` must be .*got '{beyond}'"):
+                judge([], "a", beyond, "b")
 
     @given(detections, st.sampled_from(list(INVERSE)), st.randoms())
     def test_others_play_no_part_and_correct_needs_both(self, seen, relation, random):

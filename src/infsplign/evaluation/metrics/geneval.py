@@ -36,6 +36,9 @@ def relations_of(first: Box, second: Box) -> frozenset[str]:
     return frozenset(name for name, holds in held.items() if holds)
 
 
+DIRECTIONS = ("left of", "right of", "above", "below")
+
+
 def judge(detections: Iterable[Detection], first: str, relation: str | relations.Relation, second: str) -> Verdict:
     """Judges one image by the best box of each class; the first of equal scores.
 
@@ -50,6 +53,8 @@ def judge(detections: Iterable[Detection], first: str, relation: str | relations
     if first == second:
         raise ValueError(f"`first` and `second` must be two different objects, got {first!r} twice")
     asked, seen = relations.relation(relation).name, list(detections)
+    if asked not in DIRECTIONS:
+        raise ValueError(f"`relation` must be one of {', '.join(DIRECTIONS)}, which is all that GenEval knows, got {asked!r}")
     one, other = (max((d for d in seen if d.name == name), key=lambda d: d.score, default=None) for name in (first, second))
     if one is None or other is None:
         return Verdict(False, False)
