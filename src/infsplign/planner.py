@@ -111,16 +111,16 @@ def plan_memory(
     """
     backbone = backbone or backbone_for(pipe)
     denoiser = uncompiled(getattr(pipe, backbone.denoiser))
-    dtype = dtype or denoiser.dtype
+    kept: torch.dtype = dtype or denoiser.dtype
     factor = getattr(pipe, "vae_scale_factor", 8)
     side = own_side(denoiser) * factor
-    height = side if height is None else height
-    width = height if width is None else width
-    if batch < 1 or min(height, width) < factor or height % factor or width % factor:
-        raise ValueError(f"`height`, `width` must be multiples of {factor} and `batch` >= 1, got {height}, {width} and {batch}")
-    size = Size(batch, height // factor, width // factor, text_length or backbone.text_length(pipe) or 77, dtype)
+    tall: int = side if height is None else height
+    wide: int = tall if width is None else width
+    if batch < 1 or min(tall, wide) < factor or tall % factor or wide % factor:
+        raise ValueError(f"`height`, `width` must be multiples of {factor} and `batch` >= 1, got {tall}, {wide} and {batch}")
+    size = Size(batch, tall // factor, wide // factor, text_length or backbone.text_length(pipe) or 77, kept)
     with torch.device("meta"):
-        model = nn.Module.to(type(denoiser).from_config(denoiser.config), dtype).eval()
+        model = nn.Module.to(type(denoiser).from_config(denoiser.config), kept).eval()
     config = config or backbone.config(denoiser)
     together = backbone.conditional is not first_call
     unguided = unguided_step(model, size, together)
@@ -129,9 +129,9 @@ def plan_memory(
         meter = guided_step(model, backbone, size, config.with_(plan=name), together)
         plans.append(Plan(name, max(0, meter.peak - unguided.peak), meter.flops / unguided.flops))
     parts = [part for part in pipe.components.values() if isinstance(part, nn.Module)]
-    components = sum(_numbers(part) for part in parts) * dtype.itemsize
+    components = sum(_numbers(part) for part in parts) * kept.itemsize
     plans.sort(key=lambda plan: plan.flops)
-    return MemoryPlan(height, width, batch, dtype, _numbers(denoiser) * dtype.itemsize, components, unguided.peak, tuple(plans))
+    return MemoryPlan(tall, wide, batch, kept, _numbers(denoiser) * kept.itemsize, components, unguided.peak, tuple(plans))
 
 
 def unguided_step(model: nn.Module, size: Size, together: bool) -> Meter:

@@ -37,7 +37,7 @@ class _Columns(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         query, key, weights, mask = ctx.saved_tensors
         wanted = [n for n in (0, 1) if ctx.needs_input_grad[n]]
         found: list[Tensor | None] = [torch.zeros_like(x, dtype=weights.dtype) if n in wanted else None for n, x in enumerate((query, key))]
@@ -47,7 +47,7 @@ class _Columns(torch.autograd.Function):
             parts = [x[place].detach().to(weights.dtype) for x, place in zip((query, key), places, strict=True)]
             leaves = [parts[n].requires_grad_() for n in wanted]
             with torch.enable_grad():
-                columns = head_sum(*parts, weights, mask=part_of(mask, heads, queries), **ctx.options)
+                columns = head_sum(parts[0], parts[1], weights, mask=part_of(mask, heads, queries), **ctx.options)
             for n, gradient in zip(wanted, torch.autograd.grad(columns, leaves, upstream[:, queries]), strict=True):
                 found[n][places[n]] += gradient  # type: ignore[index]
         return *(g if g is None else g.to(x.dtype) for g, x in zip(found, (query, key), strict=True)), None, None, None, None

@@ -65,9 +65,9 @@ def part_of(mask: Array | None, heads: slice, queries: slice) -> Array | None:
     """The part of a mask that belongs to a piece; axes that it is broadcast along stay."""
     if mask is None:
         return None
-    mask = array_namespace(mask).reshape(mask, (1,) * (4 - mask.ndim) + tuple(mask.shape))
+    full: Array = array_namespace(mask).reshape(mask, (1,) * (4 - mask.ndim) + tuple(mask.shape))
     every = slice(None)
-    return mask[:, heads if mask.shape[1] > 1 else every, queries if mask.shape[2] > 1 else every, :]
+    return full[:, heads if full.shape[1] > 1 else every, queries if full.shape[2] > 1 else every, :]
 
 
 def at_least_float32(xp, x: Array) -> Array:

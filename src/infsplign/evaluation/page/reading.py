@@ -83,7 +83,8 @@ def read_run(folder: Path) -> RunFolder:
     by_title = {m.title: m for m in measured}
     for path in _scores(folder) if manifest else ():
         scored = _json(path)
-        if (label := scored.get("label")) not in records:
+        label = scored.get("label")
+        if label is None or label not in records:
             continue
         group = by_title.setdefault(_title(scored), Measured(_title(scored)))
         if group not in measured:
