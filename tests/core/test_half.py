@@ -1,7 +1,4 @@
-"""Half precision: what goes in may be float16 or bfloat16, what is computed is float32, and the bounds of `docs/losses.md` hold.
-
-Not run yet: the bounds are derived, not observed.
-"""
+"""Half precision: what goes in may be float16 or bfloat16, what is computed is float32, and the bounds of `docs/losses.md` hold."""
 
 import array_api_compat.torch as xp
 import numpy as np

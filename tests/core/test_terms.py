@@ -1,7 +1,4 @@
-"""Terms of other methods against small loops over their published formulas, and what holds for all of them.
-
-Run so far: up to the boxes, before boxes could be arrays. What follows has not been run.
-"""
+"""Terms of other methods against small loops over their published formulas, and what holds for all of them."""
 
 import math
 import pickle

@@ -104,8 +104,9 @@ def _outcomes(image: Image.Image, scene: Scene, nouns: Sequence[str]) -> list[Ou
     named = Scene(tuple(nouns), scene.relations)
     outcomes = []
     for edge, held in zip(scene.relations, relations_hold(there, image.size, named), strict=True):
-        ordered = edge.relation.equation == "ordered" and len(edge.relation.axes) == 1 and edge.second is not None
-        right = judge(detections, nouns[edge.first], edge.relation, nouns[edge.second]).correct if ordered else held
+        right, asked = held, edge.relation
+        if edge.second is not None and asked.equation == "ordered" and len(asked.axes) == 1:
+            right = judge(detections, nouns[edge.first], asked, nouns[edge.second]).correct
         outcomes.append(Outcome(right, tuple(nouns[number] for number in edge.objects if nouns[number] not in there)))
     return outcomes
 

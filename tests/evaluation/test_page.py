@@ -1,0 +1,52 @@
+"""The report in a real browser: what is in the page, and what its filters leave to be seen. CI installs Chromium, see `.ci/run`."""
+
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from infsplign.evaluation.page import write_report
+from tests.evaluation.stub import run
+
+CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+SILENT = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update"
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """Ten images unguided, all the wrong way round, and guided, all right."""
+    folder = tmp_path_factory.mktemp("page")
+    run(folder / "run")
+    shown = write_report([folder / "run"], folder / "report.html", images=320, title="A <title>")
+    return folder / "report.html", shown
+
+
+def cards(address, profile):
+    """Visible cards of the page, once its script has run."""
+    assert CHROMIUM, "CI installs chromium"
+    command = [CHROMIUM, *SILENT.split(), "--disable-sync", f"--user-data-dir={profile}", "--dump-dom", address]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    found = re.findall(r'<(?:article|div|li|section)[^>]*class="card[^"]*"[^>]*>', done.stdout)
+    return [card for card in found if " hidden" not in card]
+
+
+def test_the_page_needs_nothing_else(page):
+    path, shown = page
+    text = path.read_text("utf-8")
+    assert shown == 20
+    assert "A &lt;title&gt;" in text
+    assert not re.search(r"""(?:src|href)=["']https?://[^"']+\.(?:js|css|png|jpg)""", text)
+    assert path.stat().st_size < 5e6
+
+
+@pytest.mark.skipif(CHROMIUM is None and "CI" not in os.environ, reason="needs Chromium, which CI has")
+def test_filters_of_the_address_leave_what_fits(page, tmp_path):
+    address = page[0].as_uri()
+    everything = cards(address, tmp_path / "a")
+    above = cards(f"{address}#relation=above", tmp_path / "b")
+    assert len(everything) == 10
+    assert 0 < len(above) < 10
+    assert cards(f"{address}#method=infsplign&verdict=wrong", tmp_path / "c") == []
+    assert len(cards(f"{address}#method=unguided&verdict=wrong", tmp_path / "d")) == 10
