@@ -28,9 +28,12 @@ lint: $(VENV)/.ready  ## style and types
 measure: $(VENV)/.ready  ## every figure of the README
 	$(BIN)/python -m benchmarks.detector --scenes 2000
 	$(BIN)/python -m benchmarks.flops
-	$(BIN)/infsplign eval shapes --prompts 64 --images 4 --methods unguided,infsplign,paper --split heldout --out out/heldout
+	$(BIN)/infsplign eval shapes --prompts 64 --images 4 --batch 16 --methods unguided,infsplign,paper --split heldout --out out/heldout
 	cp out/heldout/table.md docs/measured/heldout.md
 	cp out/heldout/results.json docs/measured/heldout.json
+	$(BIN)/infsplign eval shapes --model shapes-pixart --prompts 64 --images 4 --batch 16 --methods unguided,infsplign --split heldout --out out/heldout-pixart
+	cp out/heldout-pixart/table.md docs/measured/heldout-pixart.md
+	cp out/heldout-pixart/results.json docs/measured/heldout-pixart.json
 
 clean:
 	rm -rf $(VENV) demo out
