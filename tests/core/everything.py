@@ -54,7 +54,7 @@ def inputs(seed, *, grid=(3, 4), tokens=5, heads=2):
         "query": rng.uniform(0.05, 1.0, (2, heads, positions, 4)),
         "key": rng.uniform(0.05, 1.0, (2, heads, tokens + 1, 4)),
         "mask": rng.uniform(0.05, 1.0, (2, 1, 1, tokens + 1)),
-        "probabilities": rng.uniform(0.05, 1.0 / tokens, (2, heads, positions, tokens)),
+        "probabilities": rng.uniform(0.05 / tokens, 1.0 / tokens, (2, heads, positions, tokens)),
         "x": rng.uniform(-3.0, 3.0, (3, 4)),
     }
 

@@ -8,14 +8,20 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
+
+from tqdm import tqdm
 
 from infsplign.config import GuidanceConfig
 from infsplign.evaluation import files
 from infsplign.evaluation.images_run import make_benchmark
 from tests.evaluation.noise import LISTED, NoiseSampler
 from tests.evaluation.stub import contents
+
+tqdm.set_lock(threading.RLock())  # tqdm's own is shared by forked processes: one that is killed with it in hand locks all others out
+tqdm.monitor_interval = 0  # no thread that could hold it while a process is forked
 
 METHODS = {"unguided": None, "infsplign": GuidanceConfig(stop=0.5)}
 
