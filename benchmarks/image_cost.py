@@ -16,10 +16,10 @@ from contextlib import nullcontext
 from typing import Any
 
 import torch
-from infsplign.counting import counted
 
 from benchmarks.methods import methods
 from infsplign.config import GuidanceConfig
+from infsplign.counting import counted
 from infsplign.evaluation.prompts_shapes import prompts, seed
 from infsplign.pipelines import guide
 from infsplign.shapes import PRESETS, load
