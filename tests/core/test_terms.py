@@ -256,7 +256,11 @@ def test_descent_moves_each_object_the_way_the_relation_asks(term, relation):
         gap[step] = float((objects.centroid[0, 1] - objects.centroid[0, 0]).detach() @ torch.tensor(relation.direction, dtype=logits.dtype))
         logits = (logits - 5.0 * torch.autograd.grad(term(objects, packed).sum(), logits)[0]).detach()
     assert abs(gap[0]) < 0.2
-    assert gap[199] > 0.35
+    if term is layout_loss:  # all mass in its own half is all that it asks for: the nearest cells of two halves are a fifth apart
+        assert float(term(objects, packed).sum().detach()) < 0.01
+        assert gap[199] > 0.2
+    else:
+        assert gap[199] > 0.4
 
 
 def test_names_lead_to_terms_and_losses():

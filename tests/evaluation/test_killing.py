@@ -23,13 +23,13 @@ def killing(kind: str, folder: Path) -> dict:
 
 def test_killed_at_every_moment_of_writing(tmp_path):
     found = killing("moments", tmp_path)
-    assert found["kills"] >= 60  # 12 images and what else is written
+    assert found["kills"] == 60  # 12 images and what else is written
     assert found["different"] == []
 
 
 def test_killed_at_random_times(tmp_path):
     found = killing("times", tmp_path)
-    assert found["kills"] >= 3  # by the clock: how many fit in depends on the machine
+    assert found["kills"] >= 10
     assert (found["lost"], found["equal"]) == (0, True)
 
 
