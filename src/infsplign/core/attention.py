@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 from array_api_compat import array_namespace
 
-from infsplign.core._namespace import Array, device_of
-from infsplign.core.pieces import at_least_float32, object_columns
+from infsplign.core._namespace import Array, at_least_float32, device_of
+from infsplign.core.pieces import object_columns
 
 
 class Attention(Protocol):
@@ -84,7 +84,7 @@ class AttentionMap:
         """See `Attention.object_maps`. Heads are averaged, then tokens: `A_S = mean_{t in S} mean_n A[n, :, t]`."""
         xp = array_namespace(self.probabilities, weights)
         _check_weights(weights, self.probabilities.shape[0], self.probabilities.shape[-1])
-        maps = xp.mean(at_least_float32(xp, self.probabilities), axis=1) @ weights  # (B, S, O)
+        maps = xp.mean(at_least_float32(self.probabilities), axis=1) @ weights  # (B, S, O)
         maps = xp.permute_dims(maps, (0, 2, 1))
         return xp.reshape(maps, (*maps.shape[:2], *self.grid))
 
@@ -131,7 +131,7 @@ class QueryKeyAttention:
     def probabilities(self) -> Array:
         """`softmax(scale * query @ key^T + mask)` over ALL keys, in float32 or better: (B, N, S, K)."""
         xp = array_namespace(self.query)
-        query, key = (at_least_float32(xp, x) for x in (self.query, self.key))
+        query, key = (at_least_float32(x) for x in (self.query, self.key))
         logits = self.scale * (query @ xp.matrix_transpose(key))
         if self.mask is not None:
             logits = logits + xp.astype(self.mask, logits.dtype)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from array_api_compat import array_namespace
 
-from infsplign.core._namespace import Array
+from infsplign.core._namespace import Array, at_least_float32
 
 PIECE = 2**23
 """Most logits that are held at a time while object maps are made: 32 MiB in float32."""
@@ -38,7 +38,7 @@ def object_columns(
 def head_sum(query: Array, key: Array, weights: Array, *, scale: float, text: tuple[int, int], mask: Array | None = None) -> Array:
     """`sum_n softmax(scale * query @ key^T + mask)[..., text] @ weights`, (B, S, O), for all heads at once. As `object_columns`."""
     xp = array_namespace(query)
-    query, key = (at_least_float32(xp, x) for x in (query, key))
+    query, key = (at_least_float32(x) for x in (query, key))
     logits = scale * (query @ xp.matrix_transpose(key))
     if mask is not None:
         logits = logits + xp.astype(mask, logits.dtype)
@@ -68,8 +68,3 @@ def part_of(mask: Array | None, heads: slice, queries: slice) -> Array | None:
     full: Array = array_namespace(mask).reshape(mask, (1,) * (4 - mask.ndim) + tuple(mask.shape))
     every = slice(None)
     return full[:, heads if full.shape[1] > 1 else every, queries if full.shape[2] > 1 else every, :]
-
-
-def at_least_float32(xp, x: Array) -> Array:
-    """`x`, in float32 where it is of less."""
-    return x if x.dtype in (xp.float32, xp.float64) else xp.astype(x, xp.float32)
