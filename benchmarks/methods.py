@@ -10,18 +10,22 @@ from infsplign.config import PAPER, GuidanceConfig
 from infsplign.core import LOSSES
 from infsplign.shapes import PRESETS
 
+BEST = {"shapes": 200.0, "shapes-pixart": 200.0, "shapes-sd3": 200.0}
+"""Scale with which the published method does best in the first half of the steps: docs/measured/search-rivals-*.md."""
+RIVALS = ("attend-and-excite", "psg", "layout", "overlap")
+
 
 def methods(model: str) -> Mapping[str, GuidanceConfig | None]:
-    """By name, for `infsplign.shapes.PRESETS[model]`."""
+    """By name, for `infsplign.shapes.PRESETS[model]`; what varies our own preset's window, on the UNet alone."""
     own = PRESETS[model].config
-    rivals = {name: own.with_(loss=LOSSES[name](), terms=()) for name in ("attend-and-excite", "psg", "layout")}
-    return {
+    found = {
         "unguided": None,
         "paper": PAPER,
-        "paper-best": PAPER.with_(scale=500.0, stop=0.5),
+        "paper-best": PAPER.with_(scale=BEST[model], stop=0.5),
         "infsplign": own,
         "infsplign-all-steps": own.with_(start=0.0, stop=1.0, patience=None),
-        "infsplign-every-2": own.with_(every=2),
-        "infsplign-short": own.with_(stop=own.stop / 2),
-        **rivals,
     }
+    if model == "shapes":
+        found |= {"infsplign-every-2": own.with_(every=2), "infsplign-short": own.with_(stop=own.stop / 2)}
+    found |= {name: own.with_(loss=LOSSES[name](), terms=()) for name in RIVALS}
+    return found | {"spatial": own.with_(presence=0.0, balance=0.0, terms=())}

@@ -19,6 +19,7 @@ from PIL import Image
 
 from infsplign import GuidanceConfig, guide
 from infsplign.config import PAPER, PAPER_CLI
+from infsplign.core import LOSSES
 from infsplign.core.terms import excite, overlap, superiority
 from infsplign.evaluation.runner import PipelineSampler
 from infsplign.evaluation.shapes_runner import TABLE, evaluate_shapes
@@ -98,6 +99,11 @@ def candidates(model: str) -> dict[str, GuidanceConfig]:
     found |= {name: paper.with_(**changes) for name, changes in {**SINGLE, **COMBINED}.items()}
     for size in (50, 100, 200, 500, 1000):  # what a flow or v model predicts moves by the gradient itself
         found[f"direct-{size}-half"] = paper.with_(scale=float(size), stop=0.5, update="direct")
+    for name in (name for name in LOSSES if name != "paper"):  # rivals: our layers, window, pauses and bound, their loss
+        own = PRESETS[model].config.with_(loss=LOSSES[name](), terms=())
+        found |= {f"{name}-{size}": own.with_(scale=float(size)) for size in (500, 5000, 50000)}
+    for size in (200, 500, 1000, 2000):  # the paper's method whole, its layers too
+        found |= {f"published-{size}": PAPER.with_(scale=float(size)), f"published-{size}-half": PAPER.with_(scale=float(size), stop=0.5)}
     for prefix, other in (("readers", READERS.get(model)), ("first", FIRST.get(model))):
         if other is not None:
             found |= {f"{prefix}-{name}": found[name].with_(layers=other) for name in ("paper", *COMBINED)}

@@ -16,12 +16,12 @@ from transformers import CLIPTextModelWithProjection, T5EncoderModel
 
 from infsplign.shapes.defaults import T5_LENGTH
 from infsplign.shapes.loading import load_vae
-from training.common import CACHE, MODELS, Run, averaged_parts, batches
+from training.common import CACHE, MODELS, Run, averaged_parts, batches, cosine
 from training.data import latents_and_captions
 from training.t5 import build_t5_tokenizer
 from training.text import build_text_encoder, build_tokenizer, encode
 
-STEPS, BATCH, SEED, DROP = 4_500, 32, 0, 0.1
+RESTART, STEPS, BATCH, SEED, DROP = 4_500, 9_000, 32, 0, 0.1
 CLIP_LENGTH, CLIP_WIDTH = 32, 32
 
 
@@ -42,6 +42,11 @@ def build(text_width: int) -> SD3Transformer2DModel:
     )
 
 
+def rate(step: int) -> float:
+    """Down to 0 at `RESTART`, when it drew too few objects well; from there on half a cosine more."""
+    return cosine(step, RESTART if step < RESTART else STEPS)
+
+
 def main() -> None:
     torch.manual_seed(SEED)
     latents, captions = latents_and_captions()
@@ -57,7 +62,7 @@ def main() -> None:
     clip_ids = encode(clip, [*captions, ""], CLIP_LENGTH)  # the last row is the empty caption
     t5_ids = t5([*captions, ""], padding="max_length", max_length=T5_LENGTH, truncation=True, return_tensors="pt").input_ids
     velocity_of = torch.compile(transformer)  # twice as fast on a processor without bfloat16
-    run = Run("sd3", modules, steps=STEPS, lr=1e-3, seed=SEED, ema=0.999, muon=True)
+    run = Run("sd3", modules, steps=STEPS, lr=1e-3, seed=SEED, ema=0.999, muon=True, rate=rate)
 
     def loss_of(step: int) -> dict[str, torch.Tensor]:
         rows = batches(len(latents), BATCH, SEED, step)

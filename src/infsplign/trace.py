@@ -50,9 +50,10 @@ class StepTrace:
     holds: Tensor | None = None
     actions: tuple[str, ...] | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers and lists, for JSON; the maps are left out."""
-        return {name: _plain(getattr(self, name)) for name in self.__dataclass_fields__ if name != "maps"}
+    def to_dict(self, row: int | None = None) -> dict[str, Any]:
+        """Plain numbers and lists, for JSON; the maps are left out. With `row`, that image's own number wherever there is one a row."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "maps"}
+        return {name: _plain(value if row is None else _of_row(value, row)) for name, value in values.items()}
 
     def read(self) -> "StepTrace":
         """With the timestep as a number. While the pipeline runs it may be a tensor, whose value would have to be waited for."""
@@ -63,6 +64,16 @@ def per_row(x: Tensor, *, mean: bool = False) -> Tensor:
     """L2 norm of each row, or its root mean square: (B, ...) to (B,)."""
     squares = x.float().square().flatten(1)
     return (squares.mean(1) if mean else squares.sum(1)).sqrt()
+
+
+def _of_row(value: Any, row: int) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value[row]
+    if isinstance(value, dict):
+        return {key: item[row] for key, item in value.items()}
+    if isinstance(value, tuple):  # of tensors, or an action a row
+        return value[row] if value and isinstance(value[0], str) else tuple(item[row] for item in value)
+    return value
 
 
 def _plain(value: Any) -> Any:

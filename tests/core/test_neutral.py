@@ -45,7 +45,7 @@ def test_every_function_has_the_same_values_everywhere(ways, seed):
 
 
 @pytest.fixture(scope="module")
-def slopes(jnp):
+def slopes(jnp, torch_compile):
     """The gradient of all losses with respect to the queries, of each library that has one."""
     import jax
 
@@ -58,8 +58,10 @@ def slopes(jnp):
 
         return slope
 
+    compiled = torch_compile(lambda query, arrays: weighted(XT, {**arrays, "query": query}))
     return {
         "torch": of_torch(lambda query, arrays: weighted(XT, {**arrays, "query": query})),
+        "torch, compiled": of_torch(compiled),
         "jax, compiled": lambda arrays: in_jax(jnp.asarray(arrays["query"]), in_library(jnp, arrays)),
     }
 

@@ -18,21 +18,8 @@ class Loaded(NamedTuple):
 
 
 def split_trace(trace: Sequence[Any], rows: int) -> list[list[dict[str, Any]]]:
-    """The trace of a batch, taken apart: for each image its own number wherever the batch has one a row.
-
-    What all rows share (step, timestep, what an option made of the step) stays as it is.
-    """
-    shared = {"step", "timestep", "guided", "watched", "weight"}
-
-    def of_row(name: str, value: Any, row: int) -> Any:
-        if isinstance(value, dict):
-            return {key: of_row(key, item, row) for key, item in value.items()}
-        if name == "repeated":
-            return [item[row] for item in value]
-        return value if name in shared or value is None else value[row]
-
-    steps = [step.to_dict() for step in trace]
-    return [[{name: of_row(name, value, row) for name, value in step.items()} for step in steps] for row in range(rows)]
+    """The trace of a batch, taken apart: for each image its own number wherever the batch has one a row. What all rows share stays."""
+    return [[step.to_dict(row) for step in trace] for row in range(rows)]
 
 
 def _kind(device: Any) -> str:

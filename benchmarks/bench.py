@@ -1,0 +1,57 @@
+"""`make bench`: all methods on all shipped models, held out; writes docs/comparison.md, its figures, and the report docs/report.html.
+
+python -m benchmarks.bench                        (under an hour on two cores; interrupted, the same command goes on)
+python -m benchmarks.bench --prompts 2 --images 1 --docs /tmp/docs     (to see that it works)
+
+Each model is compared by `python -m benchmarks.compare` in a process of one thread, as many at a time as there are cores.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from benchmarks import cases
+from benchmarks.pages import fill
+from infsplign.evaluation.page import write_report
+from infsplign.shapes import PRESETS
+
+OUT, PAGE = Path("out"), "comparison.md"
+
+
+def compare(model: str, place: int, options: argparse.Namespace) -> None:
+    """One model's comparison in a process of its own; its bar is on line `place`."""
+    command = [sys.executable, "-m", "benchmarks.compare", "--model", model, "--docs", str(options.docs / "measured")]
+    command += ["--prompts", str(options.prompts), "--images", str(options.images), "--out", str(folder(model))]
+    threads = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=os.environ | threads | {"TQDM_POSITION": str(place)})
+
+
+def folder(model: str) -> Path:
+    return OUT / f"compare-{model}-heldout"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--prompts", type=int, default=32)
+    parser.add_argument("--images", type=int, default=4)
+    parser.add_argument("--models", nargs="*", default=list(PRESETS), choices=list(PRESETS))
+    parser.add_argument("--docs", type=Path, default=Path("docs"))
+    options = parser.parse_args()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for done in [pool.submit(compare, model, place, options) for place, model in enumerate(options.models)]:
+            done.result()
+    for model in options.models:
+        table = (options.docs / "measured" / f"compare-{model}.md").read_text("utf-8").strip()
+        fill(options.docs / PAGE, model, table.partition("\n\n| difference")[0])
+        sheet = cases.sheet(folder(model), ("unguided", "paper", "infsplign"), each=4)
+        sheet.quantize(128).save(options.docs / "images" / f"cases-{model}.png", optimize=True)
+    title, runs = "Methods on the shipped models", [folder(model) for model in options.models]
+    shown = write_report(runs, options.docs / "report.html", images=192, title=title)
+    print(f"{options.docs / PAGE}, {options.docs / 'report.html'} with {shown} images")
+
+
+if __name__ == "__main__":
+    main()

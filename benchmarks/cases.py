@@ -1,0 +1,77 @@
+"""Pictures of a comparison: images that guidance put right, and images that it spoilt. Nothing is picked by eye.
+
+python -m benchmarks.cases out/compare-shapes-heldout --out docs/images/cases-shapes.png
+
+Won: strict as the last method made it, not strict as the first did. Lost: the other way round. Of each kind the first `--each` prompts
+that have such an image, in the order of the split; methods between are shown beside them.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from infsplign.visuals import comparison_sheet
+
+Records = dict[str, dict[str, Any]]
+
+
+def records(run: Path, method: str) -> Records:
+    """Records of a method by key, in the order of the run."""
+    found = [json.loads(line) for line in (run / f"{method}.jsonl").read_text("utf-8").splitlines()]
+    return {record["key"]: record for record in sorted(found, key=lambda record: record["key"])}
+
+
+def verdict(record: dict[str, Any]) -> str:
+    """What is right or wrong with an image, in a few words."""
+    if record["strict"]:
+        return "strict"
+    if not record["both"]:
+        return "an object is missing" + (", one doubled" if record["doubled"] else "")
+    found = ([] if record["correct"] else ["relation wrong"]) + (["doubled"] if record["doubled"] else [])
+    return ", ".join(found) or "something else is there"
+
+
+def changed(before: Records, after: Records, each: int) -> dict[str, list[str]]:
+    """Keys of images won and lost, at most one a prompt."""
+    found: dict[str, list[str]] = {"won": [], "lost": []}
+    seen: set[tuple[str, str]] = set()
+    for key, record in after.items():
+        kind = "won" if record["strict"] else "lost"
+        prompt = key.rpartition("_")[0]
+        if key in before and record["strict"] != before[key]["strict"] and (kind, prompt) not in seen and len(found[kind]) < each:
+            seen.add((kind, prompt))
+            found[kind].append(key)
+    return found
+
+
+def sheet(run: Path, methods: Sequence[str], each: int) -> Image.Image:
+    """The sheet of a run; won and lost images are told by the difference between the first method and the last."""
+    known = {method: records(run, method) for method in methods}
+    kinds = changed(known[methods[0]], known[methods[-1]], each)
+    chosen = [(kind, key) for kind, keys in kinds.items() for key in keys]
+    if not chosen:
+        raise SystemExit(f"{run}: no image is strict for one of {methods[0]} and {methods[-1]} alone")
+    images = {method: [Image.open(run / method / f"{key}.png") for _, key in chosen] for method in methods}
+    notes = {method: [verdict(found[key]) for _, key in chosen] for method, found in known.items()}
+    captions = [f"{kind}: {known[methods[0]][key]['prompt']}, image {int(key.rpartition('_')[2])}" for kind, key in chosen]
+    return comparison_sheet(images, title=f"{run.name}: images won and lost", rows=captions, notes=notes)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, help="folder of a run of `infsplign eval shapes` or `benchmarks.compare`")
+    parser.add_argument("--methods", nargs="*", default=["unguided", "paper", "infsplign"])
+    parser.add_argument("--each", type=int, default=4)
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    sheet(options.run, options.methods, options.each).quantize(128).save(options.out, optimize=True)
+    print(options.out)
+
+
+if __name__ == "__main__":
+    main()

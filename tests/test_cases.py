@@ -1,0 +1,37 @@
+"""Which images a comparison shows, and what is said under them."""
+
+import pytest
+
+from benchmarks.cases import changed, verdict
+
+RIGHT = {"strict": True, "both": True, "correct": True, "doubled": False}
+
+
+def record(**wrong):
+    return RIGHT | {"strict": False} | wrong
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (RIGHT, "strict"),
+        (record(both=False, correct=False), "an object is missing"),
+        (record(both=False, correct=False, doubled=True), "an object is missing, one doubled"),
+        (record(correct=False), "relation wrong"),
+        (record(correct=False, doubled=True), "relation wrong, doubled"),
+        (record(doubled=True), "doubled"),
+        (record(), "something else is there"),
+    ],
+)
+def test_verdict_says_what_is_wrong(found, said):
+    assert verdict(found) == said
+
+
+def test_the_first_image_of_each_prompt_is_shown_and_no_more_than_asked_for():
+    before = {"a_00": record(), "a_01": record(), "b_00": RIGHT, "b_01": record(), "c_00": record(), "d_00": record(), "e_00": RIGHT}
+    after = {"a_00": record(), "a_01": RIGHT, "b_00": record(), "b_01": RIGHT, "c_00": RIGHT, "d_00": RIGHT, "e_00": RIGHT}
+    assert changed(before, after, each=3) == {"won": ["a_01", "b_01", "c_00"], "lost": ["b_00"]}
+
+
+def test_a_prompt_that_only_one_of_the_methods_has_is_not_compared():
+    assert changed({}, {"a_00": RIGHT}, each=1) == {"won": [], "lost": []}
