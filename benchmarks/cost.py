@@ -23,6 +23,7 @@ import torch
 from benchmarks import published, steps
 from benchmarks.flops import CASES, Case
 from benchmarks.pages import fill
+from benchmarks.steps import RANDOM
 from infsplign.adapters import FAMILIES
 from infsplign.counting import Saved, counted
 from infsplign.meta_inputs import meta_call
@@ -30,7 +31,7 @@ from infsplign.planner import SCENE, guided_step, unguided_step
 
 WAYS = ("unguided", "published", "split", "checkpoint")
 RESULT, PAGE = Path("docs/measured/cost.json"), Path("docs/performance.md")
-ROUNDS = {"SD1.5 at 512": 5, "SD1.5 at 256": 7, "shapes": 15, "shapes-pixart": 15}
+ROUNDS = {"SD1.5 at 512": 5, "SD1.5 at 256": 7, "shapes": 15, "shapes-pixart": 15, "shapes-sd3": 15}
 """Repetitions of what is timed."""
 JOINT = {
     "sd3": {"text": slice(4096, None), "image": slice(0, 4096), "grid": (64, 64)},
@@ -89,6 +90,20 @@ def timed(record: dict[str, Any], names: list[str], rounds: dict[str, int]) -> N
                 command = [sys.executable, "-m", "benchmarks.steps", "memory", name, way]
                 kept["resident"][way] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
                 save(record)
+        if name in RANDOM and "planned" not in kept:
+            kept["planned"] = planned(name)
+            save(record)
+
+
+def planned(name: str) -> dict[str, float]:
+    """Bytes above the unguided step that the counts foresee, in float32: what `infsplign describe --memory` plans with."""
+    place, side = RANDOM[name]
+    case, backbone = CASES[place], FAMILIES[CASES[place].family]
+    model = case.model(torch.float32)
+    size = case.size(torch.float32)._replace(height=side, width=side)
+    plain = unguided_step(model, size, True).peak
+    plans = {way: guided_step(model, backbone, size, backbone.config(model).with_(plan=way), True).peak for way in WAYS[2:]}
+    return {way: peak - plain for way, peak in plans.items()}
 
 
 def save(record: dict[str, Any]) -> None:
@@ -119,7 +134,8 @@ def counted_table(record: dict[str, Any]) -> str:
 
 
 def timed_table(record: dict[str, Any]) -> str:
-    lines = ["| one step, float32 | way | seconds | ratio | range of ratios | resident above unguided | rounds |", "|---" * 7 + "|"]
+    columns = "| one step, float32 | way | seconds | ratio | range of ratios | resident above unguided | planned | rounds |"
+    lines = [columns, "|---" * 8 + "|"]
     for name, kept in record["timed"].items():
         rounds = kept["seconds"]
         base = kept["resident"].get("unguided")
@@ -130,7 +146,9 @@ def timed_table(record: dict[str, Any]) -> str:
             middle = median(r[way] for r in rounds)
             ratio = middle / median(r["unguided"] for r in rounds)
             span = f"{min(ratios):.2f} to {max(ratios):.2f}"
-            lines.append(f"| {name if way == 'unguided' else ''} | {way} | {middle:.3f} | {ratio:.2f} | {span} | {extra} | {len(rounds)} |")
+            foreseen = f"{kept['planned'][way] / 1e6:+.0f} MB" if way in kept.get("planned", {}) else ""
+            figures = [f"{middle:.3f}", f"{ratio:.2f}", span, extra, foreseen, str(len(rounds))]
+            lines.append(" | ".join([f"| {name if way == 'unguided' else ''}", way, *figures]) + " |")
     return "\n".join(lines)
 
 

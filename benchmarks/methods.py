@@ -10,18 +10,18 @@ from infsplign.config import PAPER, GuidanceConfig
 from infsplign.core import LOSSES
 from infsplign.shapes import PRESETS
 
-BEST = {"shapes": 200.0, "shapes-pixart": 200.0, "shapes-sd3": 200.0}
-"""Scale with which the published method does best in the first half of the steps: docs/measured/search-rivals-*.md."""
+BEST = {"shapes": (500.0, 0.5), "shapes-pixart": (200.0, 1.0), "shapes-sd3": (200.0, 1.0)}
+"""Scale and `stop` with which the published method does best, by uncond and strict: docs/measured/search-rivals-*.md."""
 RIVALS = ("attend-and-excite", "psg", "layout", "overlap")
 
 
 def methods(model: str) -> Mapping[str, GuidanceConfig | None]:
     """By name, for `infsplign.shapes.PRESETS[model]`; what varies our own preset's window, on the UNet alone."""
-    own = PRESETS[model].config
+    own, (scale, stop) = PRESETS[model].config, BEST[model]
     found = {
         "unguided": None,
         "paper": PAPER,
-        "paper-best": PAPER.with_(scale=BEST[model], stop=0.5),
+        "paper-best": PAPER.with_(scale=scale, stop=stop),
         "infsplign": own,
         "infsplign-all-steps": own.with_(start=0.0, stop=1.0, patience=None),
     }

@@ -22,7 +22,7 @@ from infsplign.planner import SCENE
 from infsplign.shapes import PRESETS, load
 from infsplign.trees import map_tensors
 
-SHIPPED = ("shapes", "shapes-pixart")
+SHIPPED = ("shapes", "shapes-pixart", "shapes-sd3")
 RANDOM = {"SD1.5 at 512": ("SD1.5 at 512", 64), "SD1.5 at 256": ("SD1.5 at 512", 32)}
 TOKENS = [[2], [6]]
 
@@ -48,13 +48,14 @@ def ways(name: str) -> dict[str, Callable[[], Any]]:
     sample, kwargs = map_tensors(filled, meta_call(denoiser, size))
     _, both = map_tensors(filled, meta_call(denoiser, size._replace(rows=2)))
     layers = config.layers or backbone.layers(denoiser)
+    joint = {"text": slice(64, None), "image": slice(0, 64), "grid": (8, 8)} if name == "shapes-sd3" else {}
 
     def unguided() -> None:
         with torch.no_grad():
             denoiser(torch.cat([sample] * 2), **both)
 
     def as_published() -> None:
-        published.gradient(denoiser, sample, both, layers, TOKENS, scene=SCENE)
+        published.gradient(denoiser, sample, both, layers, TOKENS, scene=SCENE, **joint)
 
     def ours(plan: str) -> Callable[[], None]:
         engine = Guidance(denoiser, backbone.source(denoiser, layers), SCENE, TOKENS, config.with_(plan=plan))
