@@ -21,17 +21,20 @@ from infsplign.shapes import PRESETS, Preset, load
 from infsplign.shapes.detector import MIN_SCORE, detect
 from infsplign.visuals import comparison_sheet
 
-A, B, C = "circle", "square", "heart"
 TRIES = 16
 
 
-def asked(relation: Relation) -> tuple[str, list[tuple[Any, ...]]]:
-    """Prompt and relations that show a relation. The words alone place nothing: where captions named places, these were drawn at random."""
+def asked(relation: Relation, names: Sequence[str] = ("circle", "square", "heart")) -> tuple[str, list[tuple[Any, ...]]]:
+    """Prompt and relations that show a relation, between the first of `names`.
+
+    The words alone place nothing: where captions named places, these were drawn at random.
+    """
+    first, second, third = names
     if relation.arity == 1:
-        return f"a {A} {relation.name}", [(A, relation.name)]
+        return f"a {first} {relation.name}", [(first, relation.name)]
     if relation.arity == 3:
-        return f"a {A} {relation.name} a {B} and a {C}", [(A, relation.name, (B, C))]
-    return f"a {A} {relation.name} a {B}", [(A, relation.name, B)]
+        return f"a {first} {relation.name} a {second} and a {third}", [(first, relation.name, (second, third))]
+    return f"a {first} {relation.name} a {second}", [(first, relation.name, second)]
 
 
 def pair(pipe: Any, preset: Preset, relation: Relation, seed: int, config: GuidanceConfig) -> tuple[int, Image.Image, Image.Image]:

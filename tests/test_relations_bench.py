@@ -1,0 +1,46 @@
+"""Pictures are judged by the relations' own equations."""
+
+import pytest
+
+from benchmarks.relations import judged, prompts
+from infsplign.core.relations import RELATIONS, relation
+from infsplign.detection import Detection
+
+SIZE = (96, 96)
+
+
+def seen(name, x, y, half=8, score=0.9):
+    return Detection(name, score, (x - half, y - half, x + half, y + half))
+
+
+@pytest.mark.parametrize(
+    ("asked", "found", "right"),
+    [
+        (("star", "left of", "moon"), [seen("star", 20, 50), seen("moon", 70, 50)], True),
+        (("star", "left of", "moon"), [seen("star", 70, 50), seen("moon", 20, 50)], False),
+        (("star", "left of", "moon"), [seen("star", 20, 50), seen("star", 80, 50, score=0.95), seen("moon", 50, 50)], False),
+        (("star", "near", "moon"), [seen("star", 40, 50), seen("moon", 60, 50)], True),
+        (("star", "near", "moon"), [seen("star", 10, 10), seen("moon", 85, 85)], False),
+        (("star", "far from", "moon"), [seen("star", 10, 10), seen("moon", 85, 85)], True),
+        (("star", "inside", "moon"), [seen("star", 48, 48, half=5), seen("moon", 48, 48, half=30)], True),
+        (("star", "inside", "moon"), [seen("star", 48, 48, half=30), seen("moon", 48, 48, half=5)], False),
+        (("star", "larger than", "moon"), [seen("star", 20, 50, half=20), seen("moon", 70, 50, half=5)], True),
+        (("star", "between", ("moon", "fish")), [seen("moon", 10, 50), seen("star", 48, 50), seen("fish", 85, 50)], True),
+        (("star", "in the centre"), [seen("star", 48, 48)], True),
+        (("star", "in the centre"), [seen("star", 10, 48)], False),
+    ],
+)
+def test_boxes_are_held_to_the_equation(asked, found, right):
+    assert judged(found, SIZE, [asked]) == (True, right)
+
+
+def test_without_one_of_the_objects_nothing_holds():
+    assert judged([seen("star", 20, 50)], SIZE, [("star", "left of", "moon")]) == (False, False)
+
+
+def test_each_relation_has_prompts_of_its_own_that_do_not_change_with_their_number():
+    for asked in RELATIONS:
+        many = prompts(asked, 6)
+        assert many[:3] == prompts(asked, 3)
+        assert len({seed for *_, seed in many}) == 6
+    assert prompts(relation("left of"), 4) != prompts(relation("right of"), 4)
