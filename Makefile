@@ -5,7 +5,7 @@ TORCH ?= torch==2.13.0
 BIN := $(VENV)/bin
 export OMP_WAIT_POLICY ?= PASSIVE  # threads that spin while they wait slow each other down where cores are few
 
-.PHONY: demo test lint measure clean
+.PHONY: demo test lint measure bench clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -34,6 +34,12 @@ measure: $(VENV)/.ready  ## every figure of the README
 	$(BIN)/infsplign eval shapes --model shapes-pixart --prompts 64 --images 4 --batch 16 --methods unguided,infsplign --split heldout --out out/heldout-pixart
 	cp out/heldout-pixart/table.md docs/measured/heldout-pixart.md
 	cp out/heldout-pixart/results.json docs/measured/heldout-pixart.json
+	$(BIN)/infsplign eval shapes --model shapes-sd3 --prompts 64 --images 4 --batch 16 --methods unguided,infsplign --split heldout --out out/heldout-sd3
+	cp out/heldout-sd3/table.md docs/measured/heldout-sd3.md
+	cp out/heldout-sd3/results.json docs/measured/heldout-sd3.json
+
+bench: $(VENV)/.ready  ## all methods on all shipped models, docs/comparison.md and docs/report.html: under an hour on two cores
+	$(BIN)/python -m benchmarks.bench
 
 clean:
 	rm -rf $(VENV) demo out

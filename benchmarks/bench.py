@@ -1,4 +1,5 @@
-"""`make bench`: all methods on all shipped models, held out; writes docs/comparison.md, its figures, and the report docs/report.html.
+"""`make bench`: all methods on all shipped models, held out; writes docs/comparison.md, the table of whole images in docs/performance.md,
+figures, and the report docs/report.html.
 
 python -m benchmarks.bench                        (under an hour on two cores; interrupted, the same command goes on)
 python -m benchmarks.bench --prompts 2 --images 1 --docs /tmp/docs     (to see that it works)
@@ -7,18 +8,23 @@ Each model is compared by `python -m benchmarks.compare` in a process of one thr
 """
 
 import argparse
+import json
 import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from benchmarks import cases
 from benchmarks.pages import fill
 from infsplign.evaluation.page import write_report
+from infsplign.evaluation.report import cell
 from infsplign.shapes import PRESETS
 
-OUT, PAGE = Path("out"), "comparison.md"
+OUT, PAGE, COSTS = Path("out"), "comparison.md", "performance.md"
+OURS = ("unguided", "paper", "paper-best", "infsplign")
+"""Methods in the table of whole images, and all that vary ours."""
 
 
 def compare(model: str, place: int, options: argparse.Namespace) -> None:
@@ -31,6 +37,18 @@ def compare(model: str, place: int, options: argparse.Namespace) -> None:
 
 def folder(model: str) -> Path:
     return OUT / f"compare-{model}-heldout"
+
+
+def whole_images(found: dict[str, dict[str, Any]]) -> str:
+    """What whole images cost and give: FLOPs relative to unguided, guided rows, quality; model by model."""
+    lines = ["| model | method | FLOPs | guided rows | OA | uncond | strict | doubled ↓ |", "|---" * 8 + "|"]
+    for model, results in found.items():
+        for number, method in enumerate(m for m in results["quality"] if m.startswith("infsplign") or m in OURS):
+            cost, quality = results["cost"][method], results["quality"][method]
+            figures = [f"{cost['flops']:.3f}", f"{cost['rows']['guided']:.1f}"]
+            figures += [cell(quality[name]) for name in ("OA", "uncond", "strict", "doubled")]
+            lines.append(" | ".join([f"| {model if number == 0 else ''}", method, *figures]) + " |")
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -48,6 +66,8 @@ def main() -> None:
         fill(options.docs / PAGE, model, table.partition("\n\n| difference")[0])
         sheet = cases.sheet(folder(model), ("unguided", "paper", "infsplign"), each=4)
         sheet.quantize(128).save(options.docs / "images" / f"cases-{model}.png", optimize=True)
+    found = {model: json.loads((options.docs / "measured" / f"compare-{model}.json").read_text("utf-8")) for model in options.models}
+    fill(options.docs / COSTS, "whole images", whole_images(found))
     title, runs = "Methods on the shipped models", [folder(model) for model in options.models]
     shown = write_report(runs, options.docs / "report.html", images=192, title=title)
     print(f"{options.docs / PAGE}, {options.docs / 'report.html'} with {shown} images")

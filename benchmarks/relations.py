@@ -2,7 +2,7 @@
 
 python -m benchmarks.relations --model shapes --images 16        (ten minutes on one core; interrupted, it goes on)
 
-Each relation gets `--images` prompts of its own, objects drawn at random. A picture is right when each object is there and the relation's own
+Each relation gets `--images` prompts of its own, objects drawn at random. A picture is right when each object is there and the relation's
 equation (`infsplign.core.spatial`) holds of the boxes of the best detections. The same noise unguided and guided. Nothing is chosen by it.
 """
 

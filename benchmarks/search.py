@@ -90,6 +90,26 @@ COMBINED: Mapping[str, Changes] = {
 }
 
 
+TURNED: Mapping[str, Changes] = {
+    "all-steps": {"stop": 1.0},
+    "quarter": {"stop": 0.25},
+    "late": {"start": 0.1},
+    "no-pause": {"patience": None},
+    "no-bound": {"max_shift": None},
+    "published-scale-no-bound": {"max_shift": None, "scale": 1000.0},
+    "bound-0.2": {"max_shift": 0.2},
+    "bound-0.05": {"max_shift": 0.05},
+    "normalised": {"max_shift": None, "normalise": True, "scale": 0.1},
+    "every-2": {"every": 2},
+    "every-2-reuse": {"every": 2, "reuse": True},
+    "watch-every-2": {"watch_every": 2},
+    "cosine": {"schedule": cosine_decay},
+    "repeats-2": {"repeats": 2},
+    "no-terms": {"terms": ()},
+}
+"""One option of a preset turned at a time, as `preset-NAME`: what each does by itself is the difference from `preset`."""
+
+
 def candidates(model: str) -> dict[str, GuidanceConfig]:
     """All candidates of a model by name; a name that begins with `readers-` or `first-` is the rest of it on other layers."""
     layers = PRESETS[model].config.layers
@@ -99,6 +119,7 @@ def candidates(model: str) -> dict[str, GuidanceConfig]:
     found |= {name: paper.with_(**changes) for name, changes in {**SINGLE, **COMBINED}.items()}
     for size in (50, 100, 200, 500, 1000):  # what a flow or v model predicts moves by the gradient itself
         found[f"direct-{size}-half"] = paper.with_(scale=float(size), stop=0.5, update="direct")
+    found |= {f"preset-{name}": PRESETS[model].config.with_(**changes) for name, changes in TURNED.items()}
     for name in (name for name in LOSSES if name != "paper"):  # rivals: our layers, window, pauses and bound, their loss
         own = PRESETS[model].config.with_(loss=LOSSES[name](), terms=())
         found |= {f"{name}-{size}": own.with_(scale=float(size)) for size in (500, 5000, 50000)}
