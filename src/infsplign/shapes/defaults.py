@@ -45,7 +45,15 @@ PRESETS: Mapping[str, Preset] = {
         STRONG.with_(layers={"coarse": ("transformer_blocks.2.attn2",), "middle": ("transformer_blocks.5.attn2",)}),
         {"clean_caption": False, "use_resolution_binning": False},
     ),
-    "shapes-sd3": Preset("sd3", 30, 5.0, PAPER.with_(scale=500.0, stop=0.5), {"max_sequence_length": T5_LENGTH}),
+    # all blocks read where objects are, the earliest that reads it well costs least; what a velocity is shifted by counts less than what a
+    # noise prediction is shifted by at the first steps, so the bound is wider; `docs/measured/search-shapes-sd3.md`
+    "shapes-sd3": Preset(
+        "sd3",
+        30,
+        5.0,
+        STRONG.with_(max_shift=0.6, layers={"coarse": ("transformer_blocks.2.attn",)}),
+        {"max_sequence_length": T5_LENGTH},
+    ),
 }
 CONFIG, STEPS, GUIDANCE_SCALE = PRESETS["shapes"].config, PRESETS["shapes"].steps, PRESETS["shapes"].guidance_scale
 """Those of the shipped Stable Diffusion."""
