@@ -8,7 +8,6 @@ such a row costs, counted by `infsplign.counting`. Rows are counted as if each i
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from typing import Any
 import torch
 
 from benchmarks.methods import methods
+from benchmarks.resident import peak
 from infsplign.config import GuidanceConfig
 from infsplign.counting import counted
 from infsplign.evaluation.prompts_shapes import prompts, seed
@@ -74,11 +74,11 @@ def measure(model: str, method: str, count: int) -> dict[str, Any]:
     pipe.set_progress_bar_config(disable=True)
     texts = [p.text for p in prompts("tune", count)]
     sample(pipe, preset, texts, config, steps=1)  # warm
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak()
     began = time.process_time()
     guidance = sample(pipe, preset, texts, config, steps=preset.steps)
     seconds = time.process_time() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    most = peak()
     whole = 2 * preset.steps
     if guidance is None:
         rows, ratio = {"plain": whole, "watched": 0.0, "guided": 0.0}, 1.0
@@ -86,7 +86,7 @@ def measure(model: str, method: str, count: int) -> dict[str, Any]:
         rows = {kind: getattr(guidance.needed, kind) / count for kind in ("plain", "watched", "guided")}
         costs = row_costs(pipe, preset, texts[0], config)  # type: ignore[arg-type]
         ratio = sum(rows[kind] * costs[kind] for kind in rows) / (whole * costs["plain"])
-    memory = {"peak_mib": peak / 1024, "above_start_mib": (peak - before) / 1024}
+    memory = {"peak_mib": most / 2**20, "above_start_mib": (most - before) / 2**20}
     return {"rows": rows, "flops": ratio, "cpu_seconds": seconds / count} | memory
 
 

@@ -109,6 +109,9 @@ TURNED: Mapping[str, Changes] = {
 }
 """One option of a preset turned at a time, as `preset-NAME`: what each does by itself is the difference from `preset`."""
 
+TRIED = ((2, 0.3, 0.4), (2, 0.6, 0.0), (2, 0.6, 0.4), (4, 0.3, 0.0), (4, 0.3, 0.4), (4, 0.3, 1.0), (4, 0.45, 0.4))
+"""Block, bound and weight of Attend-and-Excite's term, on the MMDiT."""
+
 
 def candidates(model: str) -> dict[str, GuidanceConfig]:
     """All candidates of a model by name; a name that begins with `readers-` or `first-` is the rest of it on other layers."""
@@ -125,6 +128,11 @@ def candidates(model: str) -> dict[str, GuidanceConfig]:
         found |= {f"{name}-{size}": own.with_(scale=float(size)) for size in (500, 5000, 50000)}
     for size in (200, 500, 1000, 2000):  # the paper's method whole, its layers too
         found |= {f"published-{size}": PAPER.with_(scale=float(size)), f"published-{size}-half": PAPER.with_(scale=float(size), stop=0.5)}
+    if model == "shapes-sd3":
+        own = PRESETS[model].config.with_(terms=())
+        for block, bound, weight in TRIED:
+            place = {"max_shift": bound, "layers": {"coarse": (f"transformer_blocks.{block}.attn",)}}
+            found[f"block-{block}-bound-{bound}-excite-{weight}"] = own.with_(**place, terms=(excite(weight),) if weight else ())
     for prefix, other in (("readers", READERS.get(model)), ("first", FIRST.get(model))):
         if other is not None:
             found |= {f"{prefix}-{name}": found[name].with_(layers=other) for name in ("paper", *COMBINED)}

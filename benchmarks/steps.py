@@ -5,7 +5,6 @@ python -m benchmarks.steps memory MODEL WAY     the most bytes that the process 
 """
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ import torch
 
 from benchmarks import published
 from benchmarks.flops import CASES
+from benchmarks.resident import peak
 from infsplign.adapters import FAMILIES, backbone_for
 from infsplign.guidance import Guidance, frozen
 from infsplign.meta_inputs import Size, meta_call
@@ -76,7 +76,7 @@ def main() -> None:
     steps = ways(name)
     if task == "memory":
         steps[what]()
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+        print(peak())
         return
     steps["unguided"]()  # warm up
     for _ in range(int(what)):

@@ -45,13 +45,13 @@ PRESETS: Mapping[str, Preset] = {
         STRONG.with_(layers={"coarse": ("transformer_blocks.2.attn2",), "middle": ("transformer_blocks.5.attn2",)}),
         {"clean_caption": False, "use_resolution_binning": False},
     ),
-    # all blocks read where objects are, the earliest that reads it well costs least; what a velocity is shifted by counts less than what a
-    # noise prediction is shifted by at the first steps, so the bound is wider; `docs/measured/search-shapes-sd3.md`
+    # all blocks read where objects are, the last one best, `docs/measured/blocks-shapes-sd3.md`. A tenth of a velocity moves less than
+    # a tenth of a noise prediction does at the first steps, so the bound is wider; `docs/measured/search-shapes-sd3.md`
     "shapes-sd3": Preset(
         "sd3",
         30,
         5.0,
-        STRONG.with_(max_shift=0.6, layers={"coarse": ("transformer_blocks.2.attn",)}),
+        STRONG.with_(max_shift=0.3, terms=(excite(0.4),), layers={"coarse": ("transformer_blocks.4.attn",)}),
         {"max_sequence_length": T5_LENGTH},
     ),
 }
