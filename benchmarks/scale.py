@@ -1,4 +1,4 @@
-"""How the cost of guidance grows (NOT RUN YET): with batch, resolution and tapped layers (counted), with objects and relations (timed).
+"""How the cost of guidance grows: with batch, resolution and tapped layers (counted), with objects and relations (timed).
 
 python -m benchmarks.scale            three minutes on two quiet cores
 python -m benchmarks.scale --timed    the timings alone, the counts as they were

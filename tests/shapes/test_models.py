@@ -55,10 +55,14 @@ def pipe(name):
 
 
 def call(name, texts, seeds, steps, **options):
-    """Images of a shipped model as its preset calls it."""
-    preset, generators = PRESETS[name], [torch.Generator().manual_seed(seed) for seed in seeds]
-    options |= {"num_inference_steps": steps, "guidance_scale": preset.guidance_scale, "generator": generators}
-    return lambda pipe: pipe(texts, **options, **preset.call).images
+    """Images of a shipped model as its preset calls it, from the same noise each time."""
+    preset = PRESETS[name]
+    options |= {"num_inference_steps": steps, "guidance_scale": preset.guidance_scale}
+
+    def run(pipe):
+        return pipe(texts, generator=[torch.Generator().manual_seed(seed) for seed in seeds], **options, **preset.call).images
+
+    return run
 
 
 def test_all_models_together_are_small_and_in_half_precision():
@@ -109,7 +113,8 @@ def test_guidance_moves_objects_to_where_the_prompt_wants_them(pipe, name):
     """24 pictures of the tune split: more of them are right guided than unguided, and by a wide margin."""
     asked = prompts("tune", 24)
     texts = [p.text for p in asked]
-    run = call(name, texts, [seed("tune", text, 0) for text in texts], 15)
+    steps = 30 if name == "shapes-sd3" else 15  # half of its steps are too few for the MMDiT to draw both objects often enough
+    run = call(name, texts, [seed("tune", text, 0) for text in texts], steps)
 
     def correct():
         return sum(inspect_image(image, p)["correct"] for image, p in zip(run(pipe), asked, strict=True))
@@ -118,8 +123,8 @@ def test_guidance_moves_objects_to_where_the_prompt_wants_them(pipe, name):
     with guide(pipe, texts, config=PRESETS[name].config) as guidance:
         guided = correct()
     assert guided >= unguided + 4
-    steps = [step for step in guidance.trace if step.guided]
-    gaps = [(s.centroid[:, 1] - s.centroid[:, 0]) for s in (steps[0], steps[-1])]
+    looked = [step for step in guidance.trace if step.guided]
+    gaps = [(s.centroid[:, 1] - s.centroid[:, 0]) for s in (looked[0], looked[-1])]
     axis = [scene.relations[0].relation.axis for scene in guidance.scenes]
     sign = [scene.relations[0].relation.direction[a] for scene, a in zip(guidance.scenes, axis, strict=True)]
     first, last = (sum(g[i, a].item() * s for i, (a, s) in enumerate(zip(axis, sign, strict=True))) for g in gaps)
