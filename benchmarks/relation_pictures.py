@@ -73,7 +73,7 @@ def main() -> None:
     pairs = [pair(pipe, preset, relation, options.seed, config) for relation in tqdm(chosen)]
     options.out.parent.mkdir(parents=True, exist_ok=True)
     title = f"Every relation, unguided and guided from the same noise: {options.model}, scale {config.scale:g}"
-    sheet(chosen, pairs, title).save(options.out, optimize=True)
+    sheet(chosen, pairs, title).quantize(128).save(options.out, optimize=True)
 
 
 if __name__ == "__main__":
