@@ -18,6 +18,7 @@ from typing import Any
 
 import array_api_compat.torch as xp
 import torch
+from matplotlib.ticker import LogLocator
 from torch import Tensor
 
 from benchmarks.flops import CASES
@@ -157,6 +158,8 @@ def plot(record: dict[str, Any]) -> None:
             axes.set_xscale("log", base=2)
             axes.set_yscale("log")
             axes.set_xticks(x, [f"{value:g}" for value in x])
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
             axes.minorticks_off()
             axes.set_xlabel(label, color=INK)
             axes.set_title(unit, fontsize=LABEL, loc="left")
