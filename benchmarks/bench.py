@@ -61,12 +61,13 @@ def main() -> None:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for done in [pool.submit(compare, model, place, options) for place, model in enumerate(options.models)]:
             done.result()
+    found = {model: json.loads((options.docs / "measured" / f"compare-{model}.json").read_text("utf-8")) for model in options.models}
     for model in options.models:
-        table = (options.docs / "measured" / f"compare-{model}.md").read_text("utf-8").strip()
-        fill(options.docs / PAGE, model, table.partition("\n\n| difference")[0])
+        table, _, _ = (options.docs / "measured" / f"compare-{model}.md").read_text("utf-8").partition("\n\n| difference")
+        wrong = cases.failures(folder(model), list(found[model]["quality"]))
+        fill(options.docs / PAGE, model, f"{table}\n\nWhat is wrong, in percent of the images:\n\n{wrong}")
         sheet = cases.sheet(folder(model), ("unguided", "paper", "infsplign"), each=4)
         sheet.quantize(128).save(options.docs / "images" / f"cases-{model}.png", optimize=True)
-    found = {model: json.loads((options.docs / "measured" / f"compare-{model}.json").read_text("utf-8")) for model in options.models}
     fill(options.docs / COSTS, "whole images", whole_images(found))
     title, runs = "Methods on the shipped models", [folder(model) for model in options.models]
     shown = write_report(runs, options.docs / "report.html", images=192, title=title)

@@ -35,6 +35,20 @@ def verdict(record: dict[str, Any]) -> str:
     return ", ".join(found) or "something else is there"
 
 
+def failures(run: Path, methods: Sequence[str]) -> str:
+    """What is wrong with a method's images, in percent; "exactly once": each object once and nothing else, wherever they are."""
+    columns = ("exactly once", "strict", "an object missing", "doubled", "relation wrong", "something else")
+    lines = ["| method | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for method in methods:
+        rows = list(records(run, method).values())
+        said = [verdict(row) for row in rows]
+        counts = [sum(row["both"] and len(row["detections"]) == 2 for row in rows), said.count("strict")]
+        counts += [sum(text.startswith("an object") for text in said), sum(text.endswith("doubled") and text[:2] != "an" for text in said)]
+        counts += [said.count("relation wrong"), said.count("something else is there")]
+        lines.append(" | ".join([f"| {method}", *(f"{100 * count / len(rows):.1f}" for count in counts)]) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def changed(before: Records, after: Records, each: int) -> dict[str, list[str]]:
     """Keys of images won and lost, at most one a prompt."""
     found: dict[str, list[str]] = {"won": [], "lost": []}
@@ -68,6 +82,7 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=4)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
+    print(failures(options.run, options.methods))
     options.out.parent.mkdir(parents=True, exist_ok=True)
     sheet(options.run, options.methods, options.each).quantize(128).save(options.out, optimize=True)
     print(options.out)

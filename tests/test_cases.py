@@ -1,8 +1,10 @@
 """Which images a comparison shows, and what is said under them."""
 
+import json
+
 import pytest
 
-from benchmarks.cases import changed, verdict
+from benchmarks.cases import changed, failures, verdict
 
 RIGHT = {"strict": True, "both": True, "correct": True, "doubled": False}
 
@@ -35,3 +37,13 @@ def test_the_first_image_of_each_prompt_is_shown_and_no_more_than_asked_for():
 
 def test_a_prompt_that_only_one_of_the_methods_has_is_not_compared():
     assert changed({}, {"a_00": RIGHT}, each=1) == {"won": [], "lost": []}
+
+
+def test_failures_are_counted_once_each_and_add_up(tmp_path):
+    once, twice = [{}, {}], [{}, {}, {}]
+    rows = [RIGHT | {"detections": once}] * 4 + [record(correct=False, detections=once), record(detections=twice)]
+    rows += [record(doubled=True, detections=twice), record(correct=False, doubled=True, detections=twice)]
+    rows += [record(both=False, correct=False, detections=[{}]), record(both=False, correct=False, doubled=True, detections=once)]
+    lines = "".join(json.dumps(row | {"key": f"p_{number:02d}"}) + "\n" for number, row in enumerate(rows))
+    (tmp_path / "mine.jsonl").write_text(lines)
+    assert failures(tmp_path, ["mine"]).splitlines()[-1] == "| mine | 50.0 | 40.0 | 20.0 | 20.0 | 10.0 | 10.0 |"
