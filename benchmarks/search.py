@@ -93,6 +93,8 @@ COMBINED: Mapping[str, Changes] = {
 TURNED: Mapping[str, Changes] = {
     "all-steps": {"stop": 1.0},
     "quarter": {"stop": 0.25},
+    "sixth": {"stop": 1 / 6},
+    "sixth-from-step-2": {"start": 1 / 15, "stop": 1 / 6 + 1 / 15},
     "late": {"start": 0.1},
     "no-pause": {"patience": None},
     "no-bound": {"max_shift": None},
@@ -109,8 +111,15 @@ TURNED: Mapping[str, Changes] = {
 }
 """One option of a preset turned at a time, as `preset-NAME`: what each does by itself is the difference from `preset`."""
 
-TRIED = ((2, 0.3, 0.4), (2, 0.6, 0.0), (2, 0.6, 0.4), (4, 0.3, 0.0), (4, 0.3, 0.4), (4, 0.3, 1.0), (4, 0.45, 0.4))
-"""Block, bound and weight of Attend-and-Excite's term, on the MMDiT."""
+TRIED = {
+    "shapes-pixart": [(block, 0.1, weight) for block in (1, 2) for weight in (0.0, 0.2, 0.4)],
+    "shapes-sd3": [
+        *((2, 0.3, 0.4), (2, 0.6, 0.0), (2, 0.6, 0.4), (4, 0.3, 0.0), (4, 0.3, 0.4), (4, 0.3, 1.0), (4, 0.45, 0.4)),
+        *((block, bound, weight) for block in (1, 2, 3) for bound in (0.2, 0.3, 0.45) for weight in (0.0, 0.4)),
+    ],
+}
+"""Block, bound and weight of Attend-and-Excite's term, with one block alone."""
+ATTENTION = {"shapes-pixart": "attn2", "shapes-sd3": "attn"}
 
 
 def candidates(model: str) -> dict[str, GuidanceConfig]:
@@ -128,11 +137,10 @@ def candidates(model: str) -> dict[str, GuidanceConfig]:
         found |= {f"{name}-{size}": own.with_(scale=float(size)) for size in (500, 5000, 50000)}
     for size in (200, 500, 1000, 2000):  # the paper's method whole, its layers too
         found |= {f"published-{size}": PAPER.with_(scale=float(size)), f"published-{size}-half": PAPER.with_(scale=float(size), stop=0.5)}
-    if model == "shapes-sd3":
-        own = PRESETS[model].config.with_(terms=())
-        for block, bound, weight in TRIED:
-            place = {"max_shift": bound, "layers": {"coarse": (f"transformer_blocks.{block}.attn",)}}
-            found[f"block-{block}-bound-{bound}-excite-{weight}"] = own.with_(**place, terms=(excite(weight),) if weight else ())
+    for block, bound, weight in TRIED.get(model, ()):
+        place = {"max_shift": bound, "layers": {"coarse": (f"transformer_blocks.{block}.{ATTENTION[model]}",)}}
+        own = PRESETS[model].config.with_(terms=(excite(weight),) if weight else ())
+        found[f"block-{block}-bound-{bound}-excite-{weight}"] = own.with_(**place)
     for prefix, other in (("readers", READERS.get(model)), ("first", FIRST.get(model))):
         if other is not None:
             found |= {f"{prefix}-{name}": found[name].with_(layers=other) for name in ("paper", *COMBINED)}

@@ -11,6 +11,7 @@ from torch import Tensor
 from infsplign.config import GuidanceConfig
 from infsplign.core.attention import Attention, AttentionSource, token_weights
 from infsplign.core.losses import LossReport
+from infsplign.core.observed import observe_layers
 from infsplign.core.relations import Scene, SceneArrays, scene_arrays
 from infsplign.loss_scale import LossScale
 from infsplign.pacing import scene_holds
@@ -154,10 +155,11 @@ class Guidance:
     def measure(self, attention: Sequence[Attention], rows: int) -> LossReport:
         """Computes the loss of recorded attention for `rows` rows."""
         weights, arrays = self._arrays(attention[0], rows)
-        report = self.loss(attention, weights, arrays)
+        layers = observe_layers(attention, weights, arrays)
         if self.config.patience is not None:
-            self.held = scene_holds([maps.detach() for maps in report.maps], arrays, slack=self.config.margin_hold)
-        return report
+            with torch.no_grad():
+                self.held = scene_holds(layers, slack=self.config.margin_hold)
+        return self.loss.of(layers)
 
     def _module(self) -> torch.nn.Module:
         """The denoiser as a module: itself, or whose method it is, or the one that the source watches."""

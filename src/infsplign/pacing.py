@@ -1,14 +1,13 @@
 """Which steps are guided, and which of their rows: the plan of each step, made from the options and from whether the scene holds."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from infsplign.config import GuidanceConfig
-from infsplign.core.losses import gaps, observe
-from infsplign.core.relations import SceneArrays
+from infsplign.core.observed import Layers
+from infsplign.core.spatial import gaps
 from infsplign.late import Late
 
 
@@ -96,19 +95,18 @@ class Pace:
         return "watched" if row.idle % self.config.watch_every == 0 else "plain"
 
 
-def scene_holds(maps: Sequence[Tensor], scene: SceneArrays, *, slack: float) -> Tensor:
+def scene_holds(layers: Layers, *, slack: float) -> Tensor:
     """Whether every relation of each row has a gap of at least its part of `slack`, averaged over layers: (B,).
 
     A row without relations never holds: there is nothing to tell it by.
 
     Args:
-        maps: object maps of each layer, (B, O, H, W).
-        scene: of each row.
+        layers: the recorded layers of each row.
         slack: gap that is asked for, in widths of the picture; like the loss's margin, times `scene.margin` for each relation.
     """
-    asked = scene.relation_weight > 0
-    each = torch.stack([gaps(observe(layer), scene) for layer in maps]).mean(0)  # (B, R)
-    return ((each >= slack * scene.margin) | ~asked).all(-1) & asked.any(-1)
+    asked = layers.scene.relation_weight > 0
+    each = layers.mean(lambda group: gaps(group.objects, group.scene))  # (B, R)
+    return ((each >= slack * layers.scene.margin) | ~asked).all(-1) & asked.any(-1)
 
 
 def rows_mask(rows: tuple[bool, ...], like: Tensor) -> Tensor:

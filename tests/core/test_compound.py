@@ -27,8 +27,8 @@ weights3 = st.tuples(*[st.floats(0, 3)] * 3)
 
 
 def layers_of(xp, seed, names):
-    """Attention (2, 3, H * W, 4) for each level, on grids of different sizes and shapes."""
-    grids = [(2, 3), (4, 4), (5, 2), (1, 6)]
+    """Attention (2, 3, H * W, 4) for each level, on grids of different sizes and shapes; some may share both, and are then one group."""
+    grids = [(2, 3), (1, 6), (2, 3), (1, 6)] if seed % 2 else [(2, 3), (4, 4), (5, 2), (1, 6)]
     return [
         AttentionMap(xp.asarray(generic(seed + i, 2, 3, h * w, 4)), (h, w), f"layer {i}", level)
         for i, (level, (h, w)) in enumerate(zip(names, grids, strict=False))

@@ -274,11 +274,15 @@ def test_errors_name_the_argument_and_the_value(build, message):
 @settings(max_examples=20)
 def test_arrays_hold_each_scene_and_zeros_elsewhere(xp, rows):
     rows = [*rows, Scene.of([("a", "between", ("b", "c")), ("b", "on the left side")])]
-    arrays = type(packed := scene_arrays(rows, xp=xp))(*map(to_numpy, packed))
-    most, wide, kinds = max(len(s.relations) for s in rows), max(len(s.objects) for s in rows), len(EQUATIONS)
-    assert {name: getattr(arrays, name).shape[1:] for name in arrays._fields} == {
+    packed = scene_arrays(rows, xp=xp)
+    arrays = type(packed)(*({k: to_numpy(v) for k, v in x.items()} if isinstance(x, dict) else to_numpy(x) for x in packed))
+    most, wide = max(len(s.relations) for s in rows), max(len(s.objects) for s in rows)
+    asked = {edge.relation.equation for scene in rows for edge in scene.relations}
+    assert set(arrays.equation) == asked <= set(EQUATIONS)
+    assert {chosen.shape for chosen in arrays.equation.values()} == {(len(rows), most)}
+    assert {name: getattr(arrays, name).shape[1:] for name in arrays._fields if name != "equation"} == {
         "difference": (most, wide), "direction": (most, 2), "relation_weight": (most,), "present": (wide,),
-        "roles": (3, most, wide), "equation": (most, kinds), "margin": (most,)}  # fmt: skip
+        "roles": (3, most, wide), "margin": (most,)}  # fmt: skip
     for row, scene in enumerate(rows):
         count = len(scene.relations)
         for number, edge in enumerate(scene.relations):
@@ -286,16 +290,18 @@ def test_arrays_hold_each_scene_and_zeros_elsewhere(xp, rows):
             np.testing.assert_array_equal(arrays.roles[row, :, number], wanted)
             np.testing.assert_array_equal(arrays.difference[row, number], np.subtract(wanted[1], wanted[0]))
             assert tuple(arrays.direction[row, number]) == edge.relation.direction
-            assert list(arrays.equation[row, number]) == [float(name == edge.relation.equation) for name in EQUATIONS]
+            for name, chosen in arrays.equation.items():
+                assert chosen[row, number] == float(name == edge.relation.equation)
             assert arrays.margin[row, number] == edge.relation.margin
         assert_close(arrays.relation_weight[row, :count].sum(), float(count > 0))
-        for name in ("difference", "direction", "relation_weight", "equation", "margin"):
-            assert not getattr(arrays, name)[row, count:].any()
+        for values in (arrays.difference, arrays.direction, arrays.relation_weight, arrays.margin, *arrays.equation.values()):
+            assert not values[row, count:].any()
         assert not arrays.roles[row, :, count:].any()
         assert list(arrays.present[row]) == [1.0] * len(scene.objects) + [0.0] * (wide - len(scene.objects))
 
 
 def test_arrays_have_the_type_that_was_asked_for(xp):
     scene = Scene.of([("a", "above", "b")])
-    assert all(array.dtype == xp.float32 for array in scene_arrays([scene], xp=xp, dtype=xp.float32))
-    assert all(array.dtype == xp.float64 for array in scene_arrays([scene], xp=xp))
+    for asked, dtype in ((xp.float32, xp.float32), (None, xp.float64)):
+        *arrays, equation = sorted(scene_arrays([scene], xp=xp, dtype=asked), key=lambda x: isinstance(x, dict))
+        assert all(array.dtype == dtype for array in (*arrays, *equation.values()))

@@ -10,38 +10,14 @@ from typing import NamedTuple
 
 from array_api_compat import array_namespace
 
-from infsplign.core import statistics
-from infsplign.core._namespace import Array, at_least_float32
+from infsplign.core._namespace import Array
 from infsplign.core.attention import Attention
+from infsplign.core.observed import Layers, ObjectAttention, observe_layers
+from infsplign.core.observed import observe as observe
 from infsplign.core.penalties import Penalty, gelu
 from infsplign.core.scene_arrays import SceneArrays
 from infsplign.core.spatial import gaps as gaps
 from infsplign.core.spatial import spatial_loss
-
-
-class ObjectAttention(NamedTuple):
-    """Object maps of one layer with the statistics that terms read.
-
-    Attributes:
-        maps: (B, O, H, W).
-        mass: (B, O).
-        centroid: (B, O, 2), x then y in [0, 1].
-        variance: (B, O).
-    """
-
-    maps: Array
-    mass: Array
-    centroid: Array
-    variance: Array
-
-
-def observe(maps: Array) -> ObjectAttention:
-    """Computes the statistics of `maps` (B, O, H, W) once, for all terms; in float32 where the maps are of less."""
-    if maps.ndim != 4:
-        raise ValueError(f"`maps` must have shape (batch, objects, height, width), got {tuple(maps.shape)}")
-    maps = at_least_float32(maps)
-    centroids = statistics.centroid(maps)
-    return ObjectAttention(maps, statistics.mass(maps), centroids, statistics.variance(maps, centroids))
 
 
 def presence_loss(objects: ObjectAttention, scene: SceneArrays) -> Array:
@@ -132,23 +108,26 @@ class CompoundLoss:
         Raises:
             ValueError: no layer, or a term that does not give one value a row.
         """
-        if not attention:
-            raise ValueError("`attention` must hold at least one layer, got none")
-        values: dict[str, list[Array]] = {term.name: [] for term in self.terms}
-        weighted: list[Array] = []
-        layers = [(layer.level, observe(layer.object_maps(weights))) for layer in attention]
+        return self.of(observe_layers(attention, weights, scene))
+
+    def of(self, layers: Layers) -> LossReport:
+        """As a call, of layers that are measured already.
+
+        Raises:
+            ValueError: a term that does not give one value a row.
+        """
+        first = layers.groups[0].objects
+        total = layers.scene.present[:, 0] * 0.0 + first.variance[: layers.scene.present.shape[0], 0] * 0.0
+        terms: dict[str, Array] = {}
         for term in self.terms:
-            for level, objects in layers:
-                if term.reads(level):
-                    value = _one_a_row(term, objects, scene)
-                    values[term.name].append(value)
-                    weighted.append(term.weight * value)
-        anchor = layers[0][1].variance[:, 0] * 0.0  # keeps shape, type and graph when no term reads any layer
-        total = sum(weighted, anchor) / len(layers)
-        terms = {name: sum(found[1:], found[0]) / len(found) for name, found in values.items() if found}
-        mean_centroid = sum((o.centroid for _, o in layers[1:]), layers[0][1].centroid) / len(layers)
-        mean_variance = sum((o.variance for _, o in layers[1:]), layers[0][1].variance) / len(layers)
-        return LossReport(total, terms, mean_centroid, mean_variance, tuple(objects.maps for _, objects in layers))
+            read = [group for group in layers.groups if term.reads(group.level)]
+            each = [group.summed(_one_a_row(term, group.objects, group.scene)) for group in read]
+            if each:
+                found = sum(each[1:], each[0])
+                total = total + term.weight * found
+                terms[term.name] = found / sum(len(group.places) for group in read)
+        centroid, variance = (layers.mean(lambda group, name=name: getattr(group.objects, name)) for name in ("centroid", "variance"))
+        return LossReport(total / layers.number, terms, centroid, variance, layers.maps)
 
 
 def _one_a_row(term: LossTerm, objects: ObjectAttention, scene: SceneArrays) -> Array:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from array_api_compat import array_namespace
+
 from infsplign.core._namespace import Array
 from infsplign.core.scenes import Scene
 from infsplign.core.spatial import EQUATIONS
@@ -19,7 +21,7 @@ class SceneArrays(NamedTuple):
         present: (B, O), 1 for an object of the row, 0 where padded.
         roles: (B, 3, R, O), 1 at the first, second and third object of each relation; `roles[:, 0] @ centroids` are the first
             objects' centroids.
-        equation: (B, R, E), 1 at the relation's place in `core.spatial.EQUATIONS`.
+        equation: for each equation of `core.spatial.EQUATIONS` that a relation of the batch has, (B, R), 1 at the relations that have it.
         margin: (B, R), what the relation multiplies the margin of the spatial loss by.
     """
 
@@ -28,7 +30,7 @@ class SceneArrays(NamedTuple):
     relation_weight: Array
     present: Array
     roles: Array
-    equation: Array
+    equation: dict[str, Array]
     margin: Array
 
 
@@ -55,13 +57,36 @@ def scene_arrays(scenes: Sequence[Scene], *, xp, dtype=None, device=None) -> Sce
         relation_weight=_zeros(rows, most),
         present=[[float(o < len(scene.objects)) for o in range(wide)] for scene in scenes],
         roles=_zeros(rows, 3, most, wide),
-        equation=_zeros(rows, most, len(EQUATIONS)),
+        equation={name: _zeros(rows, most) for name in EQUATIONS if any(name in _equations(scene) for scene in scenes)},
         margin=_zeros(rows, most),
     )
     for row, scene in enumerate(scenes):
         for number in range(len(scene.relations)):
             _write(arrays, scene, row, number)
-    return SceneArrays(*(xp.asarray(values, dtype=dtype or xp.float64, device=device) for values in arrays))
+
+    def array(values: Any) -> Any:
+        if isinstance(values, dict):
+            return {name: array(value) for name, value in values.items()}
+        return xp.asarray(values, dtype=dtype or xp.float64, device=device)
+
+    return SceneArrays(*map(array, arrays))
+
+
+def repeated(scene: SceneArrays, times: int) -> SceneArrays:
+    """The rows of `scene`, `times` times one after the other."""
+    if times == 1:
+        return scene
+
+    def again(values: Any) -> Any:
+        if isinstance(values, dict):
+            return {name: again(value) for name, value in values.items()}
+        return array_namespace(values).concat([values] * times, axis=0)
+
+    return SceneArrays(*map(again, scene))
+
+
+def _equations(scene: Scene) -> set[str]:
+    return {edge.relation.equation for edge in scene.relations}
 
 
 def _write(arrays: SceneArrays, scene: Scene, row: int, number: int) -> None:
@@ -74,7 +99,7 @@ def _write(arrays: SceneArrays, scene: Scene, row: int, number: int) -> None:
         arrays.difference[row][number][edge.second] = 1.0
     arrays.direction[row][number] = list(edge.relation.direction)
     arrays.relation_weight[row][number] = 1.0 / len(scene.relations)
-    arrays.equation[row][number][list(EQUATIONS).index(edge.relation.equation)] = 1.0
+    arrays.equation[edge.relation.equation][row][number] = 1.0  # type: ignore[index]
     arrays.margin[row][number] = edge.relation.margin
 
 

@@ -18,7 +18,7 @@ an extent is e = sqrt(variance), for an even disc 0.71 of its radius.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from array_api_compat import array_namespace
 
@@ -27,7 +27,7 @@ from infsplign.core._namespace import Array
 from infsplign.core.penalties import Penalty, gelu
 
 if TYPE_CHECKING:
-    from infsplign.core.losses import ObjectAttention
+    from infsplign.core.observed import ObjectAttention
     from infsplign.core.scene_arrays import SceneArrays
 
 CLOSE = 150 / 479
@@ -46,8 +46,8 @@ class Placed(NamedTuple):
     Attributes:
         along: (B, R, 2), direction times difference of the centroids of the maps as they are.
         direction: (B, R, 2).
-        a, b, c: (B, R, 2), centroids of the sharpened maps; 0 where the relation has no such object.
-        size_a, size_b: (B, R), extents of the sharpened maps.
+        a, b, c: (B, R, 2), centroids of the sharpened maps; 0 where the relation has no such object. None where only `ordered` reads.
+        size_a, size_b: (B, R), extents of the sharpened maps; None where nothing in `SIZED` reads.
     """
 
     along: Array
@@ -61,19 +61,25 @@ class Placed(NamedTuple):
 
 def gaps(objects: "ObjectAttention", scene: "SceneArrays") -> Array:
     """Measures every relation, (B, R): >= 0 exactly where it holds, larger is better, in widths of the picture; 0 where padded."""
-    xp = array_namespace(objects.maps)
+    placed = _placed(objects, scene)
+    found = [EQUATIONS[name](placed) * asked for name, asked in scene.equation.items()]
+    return sum(found[1:], found[0]) if found else scene.margin * 0.0
+
+
+def _placed(objects: "ObjectAttention", scene: "SceneArrays") -> Placed:
+    """What the equations of the scene read, and no more: on a GPU each of these small operations costs a launch, a layer, a step."""
+    nothing: Any = None
+    along, asked = (scene.difference @ objects.centroid) * scene.direction, set(scene.equation)
+    if asked <= {"ordered"}:
+        return Placed(along, scene.direction, nothing, nothing, nothing, nothing, nothing)
     sharp = statistics.sharpened(objects.maps)
     centroids = statistics.centroid(sharp)
-    sizes = statistics.extent(statistics.variance(sharp, centroids))[..., None]
     roles = [scene.roles[:, role, ...] for role in range(3)]  # each (B, R, O)
-    placed = Placed(
-        (scene.difference @ objects.centroid) * scene.direction,
-        scene.direction,
-        *(role @ centroids for role in roles),
-        *((role @ sizes)[..., 0] for role in roles[:2]),
-    )
-    measured = xp.stack([equation(placed) for equation in EQUATIONS.values()], axis=-1)  # (B, R, E)
-    return xp.sum(measured * scene.equation, axis=-1)
+    sizes = [nothing, nothing]
+    if asked & SIZED:
+        extents = statistics.extent(statistics.variance(sharp, centroids))[..., None]
+        sizes = [(role @ extents)[..., 0] for role in roles[:2]]
+    return Placed(along, scene.direction, *(role @ centroids for role in roles), *sizes)
 
 
 def spatial_loss(
@@ -175,7 +181,9 @@ EQUATIONS: dict[str, Callable[[Placed], Array]] = {
     "larger": larger,
     "smaller": smaller,
 }
-"""By the name that `Relation.equation` gives; `SceneArrays.equation` counts in this order."""
+"""By the name that `Relation.equation` gives."""
+SIZED = {"on top", "inside", "larger", "smaller"}
+"""Equations that read extents."""
 
 
 def _least_asked(along: Array, direction: Array) -> Array:

@@ -56,12 +56,7 @@ def centroid(maps: Array) -> Array:
     >>> centroid(numpy.asarray([[0.0, 0.0, 1.0]])).tolist()
     [1.0, 0.5]
     """
-    xp = array_namespace(maps)
-    x, y = coordinates(maps.shape[-2], maps.shape[-1], like=maps)
-    total = _safe(xp, mass(maps))
-    cx = xp.sum(xp.sum(maps, axis=-2) * (x - 0.5), axis=-1) / total
-    cy = xp.sum(xp.sum(maps, axis=-1) * (y - 0.5), axis=-1) / total
-    return 0.5 + xp.stack((cx, cy), axis=-1)
+    return _Sums(maps).centroid()
 
 
 def variance(maps: Array, centroids: Array | None = None) -> Array:
@@ -74,13 +69,15 @@ def variance(maps: Array, centroids: Array | None = None) -> Array:
     Returns:
         (...), in [0, 0.5]: 0 for a single cell, 0.5 for opposite corners.
     """
-    xp = array_namespace(maps)
-    about: Array = centroid(maps) if centroids is None else centroids
-    x, y = coordinates(maps.shape[-2], maps.shape[-1], like=maps)
-    total = _safe(xp, mass(maps))
-    along_x = xp.sum(xp.sum(maps, axis=-2) * (x - about[..., 0:1]) ** 2, axis=-1)
-    along_y = xp.sum(xp.sum(maps, axis=-1) * (y - about[..., 1:2]) ** 2, axis=-1)
-    return (along_x + along_y) / total
+    found = _Sums(maps)
+    return found.variance(found.centroid() if centroids is None else centroids)
+
+
+def moments(maps: Array) -> tuple[Array, Array, Array]:
+    """`mass`, `centroid` and `variance` of `maps` (..., H, W), the sums over its rows and columns made once."""
+    found = _Sums(maps)
+    about = found.centroid()
+    return found.mass, about, found.variance(about)
 
 
 def sharpened(maps: Array) -> Array:
@@ -105,6 +102,27 @@ def sharpened(maps: Array) -> Array:
 def extent(variances: Array) -> Array:
     """How far an object reaches from its centroid: `e = sqrt(v + LEAST_EXTENT^2)`; an even disc has 0.71 of its radius."""
     return array_namespace(variances).sqrt(variances + LEAST_EXTENT**2)
+
+
+class _Sums:
+    """Sums of maps that the statistics share."""
+
+    def __init__(self, maps: Array) -> None:
+        self.xp = array_namespace(maps)
+        self.mass = mass(maps)
+        self.x, self.y = coordinates(maps.shape[-2], maps.shape[-1], like=maps)
+        self.columns, self.rows = self.xp.sum(maps, axis=-2), self.xp.sum(maps, axis=-1)  # (..., W), (..., H)
+        self.total = _safe(self.xp, self.mass)
+
+    def centroid(self) -> Array:
+        cx = self.xp.sum(self.columns * (self.x - 0.5), axis=-1) / self.total
+        cy = self.xp.sum(self.rows * (self.y - 0.5), axis=-1) / self.total
+        return 0.5 + self.xp.stack((cx, cy), axis=-1)
+
+    def variance(self, about: Array) -> Array:
+        along_x = self.xp.sum(self.columns * (self.x - about[..., 0:1]) ** 2, axis=-1)
+        along_y = self.xp.sum(self.rows * (self.y - about[..., 1:2]) ** 2, axis=-1)
+        return (along_x + along_y) / self.total
 
 
 def _safe(xp, total: Array) -> Array:

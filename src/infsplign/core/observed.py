@@ -1,0 +1,116 @@
+"""What the losses read: object maps with their statistics, and the recorded layers of one pass together.
+
+Layers of the same grid and level are measured as one batch. On a GPU the mathematics after the maps is a matter of launches, not of
+arithmetic: their number follows the kinds of layers, not their count.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from array_api_compat import array_namespace
+
+from infsplign.core import statistics
+from infsplign.core._namespace import Array, at_least_float32
+from infsplign.core.attention import Attention
+from infsplign.core.scene_arrays import SceneArrays, repeated
+
+
+class ObjectAttention(NamedTuple):
+    """Object maps of one layer with the statistics that terms read.
+
+    Attributes:
+        maps: (B, O, H, W).
+        mass: (B, O).
+        centroid: (B, O, 2), x then y in [0, 1].
+        variance: (B, O).
+    """
+
+    maps: Array
+    mass: Array
+    centroid: Array
+    variance: Array
+
+
+def observe(maps: Array) -> ObjectAttention:
+    """Computes the statistics of `maps` (B, O, H, W) once, for all terms; in float32 where the maps are of less."""
+    if maps.ndim != 4:
+        raise ValueError(f"`maps` must have shape (batch, objects, height, width), got {tuple(maps.shape)}")
+    maps = at_least_float32(maps)
+    return ObjectAttention(maps, *statistics.moments(maps))
+
+
+class Group(NamedTuple):
+    """Layers of one grid and level, measured as one batch.
+
+    Attributes:
+        level: of all of them.
+        places: of each among the recorded layers.
+        objects: of L layers, (L B, ...): the rows of the first, then of the second, ...
+        scene: of each of these rows.
+    """
+
+    level: str
+    places: tuple[int, ...]
+    objects: ObjectAttention
+    scene: SceneArrays
+
+    def summed(self, values: Array) -> Array:
+        """Values of each row, (L B, ...), summed over the layers: (B, ...)."""
+        xp, layers = array_namespace(values), len(self.places)
+        return values if layers == 1 else xp.sum(xp.reshape(values, (layers, -1, *values.shape[1:])), axis=0)
+
+
+class Layers(NamedTuple):
+    """The layers of one pass.
+
+    Attributes:
+        groups: the layers, by grid and level.
+        scene: of each row.
+    """
+
+    groups: tuple[Group, ...]
+    scene: SceneArrays
+
+    @property
+    def number(self) -> int:
+        """How many layers there are."""
+        return sum(len(group.places) for group in self.groups)
+
+    @property
+    def maps(self) -> tuple[Array, ...]:
+        """The maps of each layer, (B, O, H, W), in the order of recording."""
+        found = {}
+        for group in self.groups:
+            rows = group.objects.maps.shape[0] // len(group.places)
+            found |= {place: group.objects.maps[i * rows : (i + 1) * rows, ...] for i, place in enumerate(group.places)}
+        return tuple(found[place] for place in sorted(found))
+
+    def mean(self, measure: Callable[[Group], Array]) -> Array:
+        """What `measure` finds of each group's rows, (L B, ...), averaged over all layers: (B, ...)."""
+        each = [group.summed(measure(group)) for group in self.groups]
+        return sum(each[1:], each[0]) / self.number
+
+
+def observe_layers(attention: Sequence[Attention], weights: Array, scene: SceneArrays) -> Layers:
+    """Makes the object maps of recorded attention and measures them.
+
+    Args:
+        attention: one entry a tapped layer.
+        weights: (B, T, O) from `token_weights`.
+        scene: from `scene_arrays`.
+
+    Raises:
+        ValueError: no layer.
+    """
+    if not attention:
+        raise ValueError("`attention` must hold at least one layer, got none")
+    alike: dict[tuple, list[tuple[int, Array]]] = {}
+    for place, layer in enumerate(attention):
+        maps = layer.object_maps(weights)
+        alike.setdefault((layer.level, *maps.shape, maps.dtype, str(statistics.device_of(maps))), []).append((place, maps))
+    groups = []
+    for (level, *_), members in alike.items():
+        places, maps = zip(*members, strict=True)
+        together = maps[0] if len(maps) == 1 else array_namespace(*maps).concat(maps, axis=0)
+        groups.append(Group(level, places, observe(together), repeated(scene, len(maps))))
+    return Layers(tuple(groups), scene)
