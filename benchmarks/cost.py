@@ -25,11 +25,12 @@ from benchmarks.flops import CASES, Case
 from benchmarks.pages import fill
 from benchmarks.steps import RANDOM
 from infsplign.adapters import FAMILIES
+from infsplign.config import PLANS
 from infsplign.counting import Saved, counted
 from infsplign.meta_inputs import meta_call
 from infsplign.planner import SCENE, guided_step, unguided_step
 
-WAYS = ("unguided", "published", "split", "checkpoint")
+WAYS = ("unguided", "published", *PLANS)
 RESULT, PAGE = Path("docs/measured/cost.json"), Path("docs/performance.md")
 ROUNDS = {"SD1.5 at 512": 5, "SD1.5 at 256": 7, "shapes": 15, "shapes-pixart": 15, "shapes-sd3": 15}
 """Repetitions of what is timed."""
@@ -41,12 +42,14 @@ JOINT = {
 
 
 def counts(name: str) -> dict[str, dict[str, float]]:
-    """For each way: operations relative to the unguided step (needed, and executed), bytes saved for the gradient, bytes at the peak."""
+    """For each way: operations relative to the unguided step (needed, and executed), bytes saved for the gradient, bytes at the peak,
+    operators that run."""
     case = CASES[name]
     model, backbone = case.model(), FAMILIES[case.family]
     plain = unguided_step(model, case.size(), case.together)
     found = {"unguided": {"tflop": plain.flops / 1e12, "flops": 1.0, "executed": 1.0, "saved": 0, "peak": plain.peak}}
-    for way in WAYS[1:]:
+    found["unguided"]["operators"] = plain.operators
+    for way in WAYS[1:] if case.together else (way for way in WAYS[1:] if way != "batched"):
         saved = Saved(model.parameters())
         if way == "published":
             meter = _published(case, model, saved)
@@ -55,7 +58,7 @@ def counts(name: str) -> dict[str, dict[str, float]]:
             meter = guided_step(model, backbone, case.size(), config, case.together, saved=saved)
         found[way] = {
             "flops": (meter.flops - meter.again) / plain.flops, "executed": meter.flops / plain.flops,
-            "saved": saved.peak, "peak": meter.peak,
+            "saved": saved.peak, "peak": meter.peak, "operators": meter.operators,
         }  # fmt: skip
     return found
 
@@ -115,19 +118,21 @@ def save(record: dict[str, Any]) -> None:
 
 def counted_table(record: dict[str, Any]) -> str:
     lines = [
-        "| one step | way | operations | executed | saved for the gradient | of published | peak above unguided | of published |",
-        "|---|---|---|---|---|---|---|---|",
+        "| one step | way | operations | executed | operators | saved for the gradient | of published | peak above unguided "
+        "| of published |",
+        "|---" * 9 + "|",
     ]
     for name, ways in record["counted"].items():
         base = ways["unguided"]
-        for way in WAYS:
+        for way in (way for way in WAYS if way in ways):
             found, reference = ways[way], ways["published"]
             if way == "unguided":
-                lines.append(f"| {name} | {way} | {base['tflop']:.3f} TFLOP | | | | | |")
+                lines.append(f"| {name} | {way} | {base['tflop']:.3f} TFLOP | | {base['operators']:,} | | | | |")
                 continue
             extra, most = found["peak"] - base["peak"], reference["peak"] - base["peak"]
             lines.append(
-                f"| | {way} | x{found['flops']:.3f} | x{found['executed']:.3f} | {found['saved'] / 1e9:.2f} GB | "
+                f"| | {way} | x{found['flops']:.3f} | x{found['executed']:.3f} | x{found['operators'] / base['operators']:.2f} "
+                f"| {found['saved'] / 1e9:.2f} GB | "
                 f"{found['saved'] / reference['saved']:.3f} | {extra / 1e9:+.2f} GB | {extra / most:.3f} |"
             )
     return "\n".join(lines)

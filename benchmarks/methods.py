@@ -1,7 +1,7 @@
 """The methods that are compared on a shipped model, each with its constants; None is the stock pipeline.
 
 Constants come from the tune split (`python -m benchmarks.search`, tables in `docs/measured/search-*.md`). Methods other than ours read
-the same layers of the model and differ in their loss; "layout" gets the boxes that the relation implies.
+the same layers of the model, in the first half of the steps, and differ in their loss; "layout" gets the boxes that the relation implies.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,8 @@ def methods(model: str) -> Mapping[str, GuidanceConfig | None]:
         "infsplign-all-steps": own.with_(start=0.0, stop=1.0, patience=None),
     }
     if model == "shapes":
-        found |= {"infsplign-every-2": own.with_(every=2), "infsplign-short": own.with_(stop=own.stop / 2)}
+        found |= {"infsplign-every-2": own.with_(every=2), "infsplign-long": own.with_(stop=2 * own.stop)}
     rivals = RIVALS if model == "shapes-sd3" else (*RIVALS, "overlap")
-    found |= {name: own.with_(loss=LOSSES[name](), terms=()) for name in rivals}
-    return found if model == "shapes-sd3" else found | {"spatial": own.with_(presence=0.0, balance=0.0, terms=())}
+    half = own.with_(stop=0.5, terms=())
+    found |= {name: half.with_(loss=LOSSES[name]()) for name in rivals}
+    return found if model == "shapes-sd3" else found | {"spatial": half.with_(presence=0.0, balance=0.0)}

@@ -93,7 +93,10 @@ COMBINED: Mapping[str, Changes] = {
 TURNED: Mapping[str, Changes] = {
     "all-steps": {"stop": 1.0},
     "quarter": {"stop": 0.25},
+    "fifth": {"stop": 0.2},
     "sixth": {"stop": 1 / 6},
+    "patience-1": {"patience": 1},
+    "hold-0.05": {"margin_hold": 0.05},
     "sixth-from-step-2": {"start": 1 / 15, "stop": 1 / 6 + 1 / 15},
     "late": {"start": 0.1},
     "no-pause": {"patience": None},

@@ -16,7 +16,8 @@ from benchmarks import published
 from benchmarks.flops import CASES
 from benchmarks.resident import peak
 from infsplign.adapters import FAMILIES, backbone_for
-from infsplign.guidance import Guidance, frozen
+from infsplign.config import PLANS
+from infsplign.guidance import Guidance
 from infsplign.meta_inputs import Size, meta_call
 from infsplign.planner import SCENE
 from infsplign.shapes import PRESETS, load
@@ -61,14 +62,16 @@ def ways(name: str) -> dict[str, Callable[[], Any]]:
         engine = Guidance(denoiser, backbone.source(denoiser, layers), SCENE, TOKENS, config.with_(plan=plan))
 
         def step() -> None:
+            if plan == "batched":
+                engine.run(torch.cat([sample] * 2), (), both, rows=slice(1, 2))
+                return
             with torch.no_grad():
                 denoiser(sample, **kwargs)
-            with frozen(denoiser):
-                engine(sample, **kwargs)
+            engine(sample, **kwargs)
 
         return step
 
-    return {"unguided": unguided, "published": as_published, "split": ours("split"), "checkpoint": ours("checkpoint")}
+    return {"unguided": unguided, "published": as_published} | {plan: ours(plan) for plan in PLANS}
 
 
 def main() -> None:

@@ -26,3 +26,13 @@ def test_a_guided_step_stays_within_its_budget_of_memory(name):
     assert 0 < checkpoint["saved"] <= published["saved"] / 10
     assert checkpoint["peak"] <= published["peak"] / 10
     assert checkpoint["flops"] < 1.75
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.together])
+def test_both_halves_in_one_call_take_fewer_operators_and_twice_the_memory(name):
+    published, split, batched = (counted(name)[way] for way in ("published", "split", "batched"))
+    joint = name.startswith("SD3")  # most of its operators make the maps, a piece at a time, in either plan
+    assert batched["operators"] < (0.98 if joint else 0.8) * split["operators"]
+    assert batched["flops"] <= published["flops"] + 0.04
+    assert 1.5 * split["saved"] < batched["saved"] < 2.1 * split["saved"]
+    assert batched["saved"] < published["saved"] / 1.9

@@ -43,10 +43,14 @@ def test_the_plans_take_what_is_counted_with_real_tensors(shipped, batch, config
     assert unguided.peak == pytest.approx(planned.step, rel=0.1)
     for plan in planned.plans:
         engine = Guidance(unet, FAMILIES["sd"].source(unet, config.layers), SCENE, [[0], [1]], config.with_(plan=plan.name))
+        kept = None
         with counted() as guided:
-            with torch.no_grad():
-                kept = unet(sample, **kwargs)
-            engine(sample, **kwargs)
+            if plan.name == "batched":
+                engine.run(both, (), doubled, rows=slice(batch, 2 * batch))
+            else:
+                with torch.no_grad():
+                    kept = unet(sample, **kwargs)
+                engine(sample, **kwargs)
         # the guided step runs the halves one after the other, and may need less than the unguided one, which runs them together
         assert max(guided.peak, unguided.peak) == pytest.approx(planned.step + plan.extra, rel=0.1)
         del kept
@@ -54,9 +58,12 @@ def test_the_plans_take_what_is_counted_with_real_tensors(shipped, batch, config
 
 def test_the_plan_that_fits_has_the_fewest_operations(shipped):
     planned = plan_memory(shipped, config=CONFIG, dtype=torch.float16, height=64, width=128)
-    split, checkpoint = planned.plans
-    assert (split.name, checkpoint.name) == PLANS
+    split, *_ = planned.plans
+    checkpoint, batched = (next(plan for plan in planned.plans if plan.name == name) for name in ("checkpoint", "batched"))
+    assert {plan.name for plan in planned.plans} == set(PLANS)
+    assert split.name == "split"
     assert split.flops < checkpoint.flops < 1.75
+    assert batched.extra > split.extra
     assert split.extra > 2 * checkpoint.extra >= 0
     assert planned.weights == 2 * sum(p.numel() for p in shipped.unet.parameters())
     assert planned.components > planned.weights
@@ -128,8 +135,9 @@ def shapes(value):
 @pytest.mark.parametrize("name", MAKERS)
 def test_every_family_can_be_planned(name):
     planned = plan_memory(MAKERS[name](), config=GuidanceConfig(), height=64, text_length=16)
-    assert 1.0 < planned.plans[0].flops < planned.plans[1].flops < 4.5  # tiny ones are read in all their blocks
-    assert planned.plans[0].extra >= planned.plans[1].extra  # both 0 where the unguided half needs more
+    plans = {plan.name: plan for plan in planned.plans}
+    assert 1.0 < plans["split"].flops < plans["checkpoint"].flops < 4.5  # tiny ones are read in all their blocks
+    assert plans["split"].extra >= plans["checkpoint"].extra  # both 0 where the unguided half needs more
 
 
 @pytest.mark.parametrize(

@@ -42,15 +42,40 @@ def test_both_plans_give_the_same_gradient(name):
     assert {key: "forward" in vars(m) for key, m in denoiser.named_modules()} == forwards
 
 
-def test_a_pipeline_makes_the_same_image_under_both_plans():
-    def latents(plan):
-        pipe = tiny.sd()
-        with guide(pipe, PROMPT, config=GuidanceConfig(scale=5000.0, plan=plan)) as guidance:
-            made = pipe(PROMPT, num_inference_steps=2, output_type="latent", generator=torch.Generator().manual_seed(0)).images
-        assert all(step.guided for step in guidance.trace)
-        return made
+def made(pipe, plan, **call):
+    """Latents, passes that were run, and how often the denoiser was called."""
+    calls = []
+    denoiser = pipe.unet if hasattr(pipe, "unet") else pipe.transformer
+    watch = denoiser.register_forward_pre_hook(lambda *_: calls.append(None))
+    options = {"num_inference_steps": 2, "output_type": "latent", "generator": torch.Generator().manual_seed(0)}
+    with guide(pipe, PROMPT, config=GuidanceConfig(scale=5000.0, plan=plan)) as guidance:
+        latents = pipe(PROMPT, **options, **call).images
+    watch.remove()
+    assert all(step.guided for step in guidance.trace)
+    return latents, guidance.passes, len(calls)
 
-    assert torch.equal(latents("checkpoint"), latents("split"))
+
+def test_a_pipeline_makes_the_same_image_under_every_plan():
+    split, _, _ = made(tiny.sd(), "split")
+    assert torch.equal(made(tiny.sd(), "checkpoint")[0], split)
+    torch.testing.assert_close(made(tiny.sd(), "batched")[0], split, rtol=1e-4, atol=1e-4)  # sums over another batch are rounded otherwise
+
+
+def test_batched_calls_the_denoiser_once_a_step_and_counts_what_it_ran():
+    _, split, _ = made(tiny.sd(), "split")
+    _, batched, calls = made(tiny.sd(), "batched")
+    assert (split.guided, split.plain) == (2, 2)
+    assert (batched.guided, batched.plain) == (4, 0)
+    assert calls == 2
+
+
+def test_batched_is_split_where_one_call_holds_one_half():
+    """Flux makes no second half, or calls the transformer again for it."""
+    call = tiny_transformers.CALLS.get("flux", {})
+    split, passes, calls = made(tiny_transformers.MAKERS["flux"](), "split", **call)
+    batched, same, as_many = made(tiny_transformers.MAKERS["flux"](), "batched", **call)
+    assert torch.equal(split, batched)
+    assert (passes, calls) == (same, as_many)
 
 
 def test_blocks_are_the_innermost_that_must_not_be_split():
@@ -67,7 +92,7 @@ def test_a_denoiser_that_is_no_module_cannot_be_run_again():
 
     with pytest.raises(ValueError, match='`plan` "checkpoint".*"split"'):
         Guidance(lambda x: x, Plain(), SCENE, [[0], [1]], GuidanceConfig(plan="checkpoint"))
-    with pytest.raises(ValueError, match="`plan` must be one of split, checkpoint, got 'half'"):
+    with pytest.raises(ValueError, match="`plan` must be one of split, batched, checkpoint, got 'half'"):
         GuidanceConfig(plan="half")
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from infsplign.core.losses import CompoundLoss, LossTerm, paper_loss
 from infsplign.core.penalties import Penalty, gelu
 
-PLANS = ("split", "checkpoint")
+PLANS = ("split", "batched", "checkpoint")
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,10 @@ class GuidanceConfig:
         update: "epsilon" gives every parametrisation the same shift of the noise; "direct" adds the gradient to whatever the
             model predicts, as the published code does.
         max_gain: cap on the factor that turns a shift of the noise into one of v, x_0 or velocity.
-        plan: "split" keeps what the gradient needs of the recorded part of the denoiser; "checkpoint" keeps its blocks' inputs alone and
-            runs the blocks again: a fraction of the memory, for about a third of a step more. The images are the same.
+        plan: "split" runs the conditional half of a guided step by itself, and keeps what the gradient needs of its recorded part;
+            "checkpoint" keeps its blocks' inputs alone and runs the blocks again: a fraction of the memory, for about a third of a step
+            more; "batched" runs both halves in one call: twice the memory and gradient, for half the calls, where launches are what a
+            step costs. The images are the same.
         layers: level ("coarse", "middle") to the exact names of the attention modules that are read; the family's when None.
         terms: loss terms beside those above, see `infsplign.core.losses.LossTerm`.
         every: guide each `every`-th step of the guided part.

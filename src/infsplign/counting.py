@@ -63,6 +63,7 @@ class Meter(TorchDispatchMode):
 
     Attributes:
         flops: operations of matrix products, convolutions and attention, as torch's `FlopCounterMode` counts them.
+        operators: how many ran, views left out: on a GPU each is a launch or more.
         again: part of them in which the gradient of fused attention computes the matrix again: a way to store less, which counts of what
             a model needs leave out.
         live, peak: bytes of the tensors made inside the context that are alive now, and the most that ever were. What an operator
@@ -71,12 +72,13 @@ class Meter(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.flops = self.again = self.live = self.peak = 0
+        self.flops = self.operators = self.again = self.live = self.peak = 0
         self._known: dict[int, Any] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
+        self.operators += not func.is_view
         formula = FORMULAS.get(func._overloadpacket)
         if formula is not None:
             self.flops += formula(*args, **kwargs, out_val=result)

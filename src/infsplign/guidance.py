@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from infsplign.config import GuidanceConfig
-from infsplign.core.attention import Attention, AttentionSource, token_weights
+from infsplign.core.attention import Attention, AttentionMap, AttentionSource, QueryKeyAttention, token_weights
 from infsplign.core.losses import LossReport
 from infsplign.core.observed import observe_layers
 from infsplign.core.relations import Scene, SceneArrays, scene_arrays
@@ -116,8 +116,7 @@ class Guidance:
             with self.source.record(leaf, *args, **kwargs) as attention, recomputed(self._again) if self._again else nullcontext():
                 output = self.denoiser(leaf, *args, **kwargs)
             rows = rows or slice(0, len(leaf))
-            seen = attention if rows.stop - rows.start == len(leaf) else [RowsOf(layer, rows, len(leaf)) for layer in attention]
-            report = self.measure(seen, rows.stop - rows.start)
+            report = self.measure(of_rows(attention, rows, len(leaf)), rows.stop - rows.start)
             if not report.total.requires_grad:
                 raise ValueError("`source` recorded attention without a gradient to `sample`; is the denoiser run under no_grad inside?")
             (gradient,) = torch.autograd.grad(self._loss_scale.scaled(report.total, leaf.dtype).sum(), leaf)
@@ -132,9 +131,8 @@ class Guidance:
             with self.source.record(sample, *args, **kwargs) as attention:
                 output = self.denoiser(sample, *args, **kwargs)
             count = rows.stop - rows.start
-            seen = attention if count == len(sample) else [RowsOf(layer, rows, len(sample)) for layer in attention]
             with torch.inference_mode(False):
-                report = self.measure(seen, count)
+                report = self.measure(of_rows(attention, rows, len(sample)), count)
         self.passes.watched += count
         self.passes.plain += len(sample) - count
         return WatchedPass(output, report)
@@ -184,8 +182,16 @@ class Guidance:
         return self._packed[key]
 
 
+def of_rows(attention: Sequence[Attention], rows: slice, batch: int) -> Sequence[Attention]:
+    """The attention of some rows of a batch; nothing is computed for the others where a layer can be cut."""
+    if rows.stop - rows.start == batch:
+        return attention
+    cut = QueryKeyAttention | AttentionMap
+    return [layer.of_rows(rows) if isinstance(layer, cut) else RowsOf(layer, rows, batch) for layer in attention]
+
+
 class RowsOf:
-    """Some rows of an attention, as an attention of their own."""
+    """Some rows of an attention that cannot be cut, as an attention of their own."""
 
     def __init__(self, whole: Attention, rows: slice, batch: int) -> None:
         self.whole, self.rows, self.batch = whole, rows, batch

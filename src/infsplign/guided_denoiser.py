@@ -47,7 +47,8 @@ class GuidedDenoiser:
         kwargs = {key: value for key, value in kwargs.items() if key != name}
         engine = self.calls.engine(self.forward, self.source, kwargs)
         if len(sample) not in call.rows:
-            call.rows[len(sample)] = rows_of_call(self.calls.pipe, self.calls.backbone.conditional, sample, call.negative)
+            found = rows_of_call(self.calls.pipe, self.calls.backbone.conditional, sample, call.negative)
+            call.rows[len(sample)] = found._replace(together=found.together or self.calls.config.plan == "batched")
         rows = call.rows[len(sample)]
         _count(call, plan, len(sample), rows, self._times())
         if plan.action == "watched":

@@ -125,7 +125,7 @@ def plan_memory(
     together = backbone.conditional is not first_call
     unguided = unguided_step(model, size, together)
     plans = []
-    for name in PLANS:
+    for name in PLANS if together else (name for name in PLANS if name != "batched"):
         meter = guided_step(model, backbone, size, config.with_(plan=name), together)
         plans.append(Plan(name, max(0, meter.peak - unguided.peak), meter.flops / unguided.flops))
     parts = [part for part in pipe.components.values() if isinstance(part, nn.Module)]
@@ -145,8 +145,10 @@ def unguided_step(model: nn.Module, size: Size, together: bool) -> Meter:
 def guided_step(
     model: nn.Module, backbone: Backbone, size: Size, config: GuidanceConfig, together: bool, *, saved: Saved | None = None
 ) -> Meter:
-    """The same with guidance: unconditional rows without gradient, then the conditional ones with it. `saved` counts what that keeps."""
-    sample, kwargs = meta_call(model, size)
+    """The same with guidance: unconditional rows without gradient, then the conditional ones with it; with the plan "batched" all at once.
+    `saved` counts what the gradient keeps."""
+    batched = together and config.plan == "batched"
+    sample, kwargs = meta_call(model, size._replace(rows=size.rows * (1 + batched)))
     if "img_ids" in kwargs:  # the adapter reads the size from their values, and these have none
         backbone = replace(backbone, grid=lambda _model: lambda _sample, _kwargs: size.packed())
     guidance = Guidance(model, backbone.source(model, config.layers), SCENE, [[0], [1]], config)
@@ -154,10 +156,10 @@ def guided_step(
         guidance.saving = saved.hooks
     with counted() as meter:
         kept = []
-        if together:
+        if together and not batched:
             with torch.no_grad():
                 kept.append(model(sample, **kwargs))
-        kept.append(guidance(sample, **kwargs))
+        kept.append(guidance.run(sample, (), kwargs, rows=slice(len(sample) - size.rows, len(sample))))
     return meter
 
 

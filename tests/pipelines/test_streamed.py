@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from infsplign.adapters import streamed
 from infsplign.adapters.streamed import StreamedAttention
-from infsplign.core import QueryKeyAttention, token_weights
+from infsplign.core import AttentionMap, QueryKeyAttention, token_weights
 from infsplign.counting import Saved, counted
+from infsplign.guidance import RowsOf, of_rows
 
 
 def operands(seed, rows=2, heads=3, grid=(2, 4), keys=9, dtype=torch.float64, mask=None):
@@ -59,6 +60,25 @@ def test_half_precision_gets_gradients_of_its_own_type_near_those_of_the_same_nu
     for mine, its in zip(found, torch.autograd.grad(exact.square().sum(), doubles), strict=True):
         assert mine.dtype == dtype
         assert torch.allclose(mine.double(), its, rtol=2 * torch.finfo(dtype).eps, atol=1e-6)
+
+
+@pytest.mark.parametrize("axes", [None, (9,), (8, 9), (1, 1, 9), (1, 3, 8, 9), (3, 1, 1, 9)])
+@pytest.mark.parametrize("rows", [slice(1, 3), slice(0, 1), slice(2, 3)])
+def test_some_rows_alone_have_the_maps_that_they_have_among_all(axes, rows):
+    """As they are cut where only some rows are asked for, and as a layer is read that cannot be cut."""
+    mask = None if axes is None else torch.randn(axes, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    (query, key), options, weights = operands(3, rows=3, mask=mask)
+    weights = weights * torch.tensor([1.0, 2.0, 3.0])[:, None, None]
+    whole = StreamedAttention(query, key, **options)
+    plain = AttentionMap(whole.probabilities()[..., 2:6], options["grid"])
+    expected = whole.object_maps(weights)[rows]
+    for attention in (whole, QueryKeyAttention(query, key, **options), plain):
+        (cut,) = of_rows([attention], rows, 3)
+        assert type(cut) is type(attention)
+        assert cut.like.shape[0] == rows.stop - rows.start
+        for some in (cut, RowsOf(attention, rows, 3)):
+            torch.testing.assert_close(some.object_maps(weights[rows]), expected)
+    assert of_rows([whole], slice(0, 3), 3) == [whole]
 
 
 def test_a_mask_that_wants_a_gradient_gets_it():

@@ -1,5 +1,14 @@
-"""Attention whose maps are made a piece at a time, in the gradient too: what autograd keeps is queries and keys, never the matrix."""
+"""Attention whose maps are made a piece at a time, in the gradient too: what autograd keeps is queries and keys, never the matrix.
 
+With the probabilities P = softmax(L) of the logits L = scale Q K^T + mask, the weights W of objects on the text tokens, N heads, and G the
+gradient of the maps M = sum_n P[text] W / N, the gradient of the logits is
+
+    dL = P * (A - sum_text P A)        A = G W^T / N on text tokens, 0 on all others
+
+so that a piece costs its logits, one softmax, and the products with K and Q: nothing is left for autograd to do, and nothing to keep.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from infsplign.core.attention import QueryKeyAttention
-from infsplign.core.pieces import head_sum, object_columns, part_of, pieces
+from infsplign.core.attention import QueryKeyAttention, check_weights
+from infsplign.core.pieces import part_of, pieces
 
 
 @dataclass(frozen=True)
@@ -22,32 +31,50 @@ class StreamedAttention(QueryKeyAttention):
         """See `Attention.object_maps`."""
         if self.mask is not None and self.mask.requires_grad:
             return super().object_maps(weights)
+        check_weights(weights, self.query.shape[0], self.text_length)
         maps = _Columns.apply(self.query, self.key, weights, self.mask, self.scale, self.text)
         return maps.transpose(1, 2).unflatten(2, self.grid)
 
 
 class _Columns(torch.autograd.Function):
-    """`object_columns`, with a gradient to queries and keys."""
+    """`infsplign.core.pieces.object_columns`, with a gradient to queries and keys."""
 
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, weights: Tensor, mask: Tensor | None, scale: float, text: tuple[int, int]) -> Tensor:
         ctx.save_for_backward(query, key, weights, mask)
-        ctx.options = {"scale": scale, "text": text}
-        return object_columns(query, key, weights, mask=mask, **ctx.options)
+        ctx.scale, ctx.text = scale, text
+        columns = weights.new_zeros(query.shape[0], query.shape[2], text[1] - text[0])
+        for _, queries, _, _, share in _shares(query, key, mask, scale, weights.dtype):
+            columns[:, queries] += share[..., text[0] : text[1]].sum(1)
+        return columns @ weights / query.shape[1]
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         query, key, weights, mask = ctx.saved_tensors
-        wanted = [n for n in (0, 1) if ctx.needs_input_grad[n]]
-        found: list[Tensor | None] = [torch.zeros_like(x, dtype=weights.dtype) if n in wanted else None for n, x in enumerate((query, key))]
-        upstream = gradients[0] / query.shape[1]
-        for heads, queries in pieces(query.shape, key.shape[2]):
-            places = ((slice(None), heads, queries), (slice(None), heads))
-            parts = [x[place].detach().to(weights.dtype) for x, place in zip((query, key), places, strict=True)]
-            leaves = [parts[n].requires_grad_() for n in wanted]
-            with torch.enable_grad():
-                columns = head_sum(parts[0], parts[1], weights, mask=part_of(mask, heads, queries), **ctx.options)
-            for n, gradient in zip(wanted, torch.autograd.grad(columns, leaves, upstream[:, queries]), strict=True):
-                found[n][places[n]] += gradient  # type: ignore[index]
-        return *(g if g is None else g.to(x.dtype) for g, x in zip(found, (query, key), strict=True)), None, None, None, None
+        wants_query, wants_key = ctx.needs_input_grad[:2]
+        text = slice(*ctx.text)
+        asked = (gradients[0] @ weights.mT * (ctx.scale / query.shape[1]))[:, None]  # (B, 1, S, T)
+        to_query, to_key = (torch.zeros_like(x, dtype=weights.dtype) if w else None for x, w in ((query, wants_query), (key, wants_key)))
+        for heads, queries, part, keys, share in _shares(query, key, mask, ctx.scale, weights.dtype):
+            wanted = share[..., text] * asked[:, :, queries]
+            share *= -wanted.sum(-1, keepdim=True)
+            share[..., text] += wanted
+            if to_query is not None:
+                to_query[:, heads, queries] = share @ keys
+            if to_key is not None:
+                to_key[:, heads] += share.mT @ part
+        return *(g if g is None else g.to(x.dtype) for g, x in zip((to_query, to_key), (query, key), strict=True)), None, None, None, None
+
+
+def _shares(
+    query: Tensor, key: Tensor, mask: Tensor | None, scale: float, dtype: torch.dtype
+) -> Iterator[tuple[slice, slice, Tensor, Tensor, Tensor]]:
+    """For each piece its heads, queries, `query` and `key` of these in `dtype`, and probabilities of all keys: the caller's to change."""
+    for heads, queries in pieces(query.shape, key.shape[2]):
+        part, keys = query[:, heads, queries].to(dtype), key[:, heads].to(dtype)
+        logits = (part * scale) @ keys.mT
+        added = part_of(mask, heads, queries)
+        if added is not None:
+            logits += added
+        yield heads, queries, part, keys, logits.softmax(-1)

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, Self
 
 from array_api_compat import array_namespace
 
@@ -80,10 +80,14 @@ class AttentionMap:
     def like(self) -> Array:
         return self.probabilities
 
+    def of_rows(self, rows: slice) -> "AttentionMap":
+        """The attention of some rows of the batch."""
+        return replace(self, probabilities=self.probabilities[rows, ...])
+
     def object_maps(self, weights: Array) -> Array:
         """See `Attention.object_maps`. Heads are averaged, then tokens: `A_S = mean_{t in S} mean_n A[n, :, t]`."""
         xp = array_namespace(self.probabilities, weights)
-        _check_weights(weights, self.probabilities.shape[0], self.probabilities.shape[-1])
+        check_weights(weights, self.probabilities.shape[0], self.probabilities.shape[-1])
         maps = xp.mean(at_least_float32(self.probabilities), axis=1) @ weights  # (B, S, O)
         maps = xp.permute_dims(maps, (0, 2, 1))
         return xp.reshape(maps, (*maps.shape[:2], *self.grid))
@@ -138,10 +142,16 @@ class QueryKeyAttention:
         weights = xp.exp(logits - xp.max(logits, axis=-1, keepdims=True))
         return weights / xp.sum(weights, axis=-1, keepdims=True)
 
+    def of_rows(self, rows: slice) -> Self:
+        """The attention of some rows of the batch."""
+        shared = self.mask is None or self.mask.ndim < 4 or self.mask.shape[0] == 1
+        mask = self.mask if shared else self.mask[rows, ...]  # type: ignore[index]
+        return replace(self, query=self.query[rows, ...], key=self.key[rows, ...], mask=mask)
+
     def object_maps(self, weights: Array) -> Array:
         """See `Attention.object_maps`. Normalised over all keys, a piece of heads and queries at a time: see `object_columns`."""
         xp = array_namespace(self.query, weights)
-        _check_weights(weights, self.query.shape[0], self.text_length)
+        check_weights(weights, self.query.shape[0], self.text_length)
         maps = object_columns(self.query, self.key, weights, scale=self.scale, text=self.text, mask=self.mask)
         return xp.reshape(xp.permute_dims(maps, (0, 2, 1)), (maps.shape[0], maps.shape[2], *self.grid))
 
@@ -216,6 +226,6 @@ def _check_grid(x: Array, name: str, grid: tuple[int, int], layer: str) -> None:
         )
 
 
-def _check_weights(weights: Array, batch: int, tokens: int) -> None:
+def check_weights(weights: Array, batch: int, tokens: int) -> None:
     if weights.ndim != 3 or weights.shape[0] not in (1, batch) or weights.shape[1] != tokens:
         raise ValueError(f"`weights` must have shape ({batch}, {tokens}, objects), got {tuple(weights.shape)}")
