@@ -5,7 +5,7 @@ TORCH ?= torch==2.13.0
 BIN := $(VENV)/bin
 export OMP_WAIT_POLICY ?= PASSIVE  # threads that spin while they wait slow each other down where cores are few
 
-.PHONY: demo test lint measure bench clean
+.PHONY: demo test lint measure bench performance clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -40,6 +40,10 @@ measure: $(VENV)/.ready  ## every figure of the README
 
 bench: $(VENV)/.ready  ## all methods on all shipped models, docs/comparison.md and docs/report.html: under an hour on two cores
 	$(BIN)/python -m benchmarks.bench
+
+performance: bench  ## and all else in docs/performance.md: counts, timings (on a quiet machine), how cost grows: half an hour more
+	$(BIN)/python -m benchmarks.cost
+	$(BIN)/python -m benchmarks.scale
 
 clean:
 	rm -rf $(VENV) demo out

@@ -92,6 +92,7 @@ COMBINED: Mapping[str, Changes] = {
 
 TURNED: Mapping[str, Changes] = {
     "all-steps": {"stop": 1.0},
+    "half": {"stop": 0.5},
     "quarter": {"stop": 0.25},
     "fifth": {"stop": 0.2},
     "sixth": {"stop": 1 / 6},

@@ -32,7 +32,7 @@ class Preset:
 
 FIRST_READER = "down_blocks.1.attentions.0.transformer_blocks.0.attn2"
 STRONG = PAPER.with_(scale=5000.0, max_shift=0.1, patience=2, margin_hold=0.1, stop=0.5)
-"""A gradient that is nearly always bounded, by a tenth of the model's output, in the first half of the steps and while the scene does not
+"""A gradient that is nearly always bounded, by a tenth of the model's output, in the first part of the steps and while the scene does not
 hold: what all shipped models do best with."""
 PRESETS: Mapping[str, Preset] = {
     # the earliest block that reads where objects are: also the cheapest; `docs/measured/search-shapes.md`. A quarter of the steps does
