@@ -29,6 +29,6 @@ def methods(model: str) -> Mapping[str, GuidanceConfig | None]:
     if model == "shapes":
         found |= {"infsplign-every-2": own.with_(every=2), "infsplign-long": own.with_(stop=2 * own.stop)}
     rivals = RIVALS if model == "shapes-sd3" else (*RIVALS, "overlap")
-    half = own.with_(stop=0.5, terms=())
+    half = own.with_(stop=0.5, patience=2, terms=())
     found |= {name: half.with_(loss=LOSSES[name]()) for name in rivals}
     return found if model == "shapes-sd3" else found | {"spatial": half.with_(presence=0.0, balance=0.0)}

@@ -24,8 +24,8 @@ from torch import Tensor
 from benchmarks.flops import CASES
 from benchmarks.pages import fill
 from infsplign.adapters import FAMILIES
+from infsplign.adapters.streamed import StreamedAttention
 from infsplign.core import Scene, SceneRelation, paper_loss, relation, scene_arrays, token_weights
-from infsplign.core.pieces import object_columns
 from infsplign.planner import guided_step, unguided_step
 from infsplign.visuals.style import INK, LABEL, OBJECT_COLOURS, drawing, light_axes, rendered
 
@@ -96,7 +96,8 @@ def timed_core(objects: int, relations: int, grid: tuple[int, int] = GRID, layer
         torch.autograd.grad(loss(given, weights, arrays).total.sum(), maps)
 
     with torch.no_grad():
-        reduced = milliseconds(lambda: object_columns(query, key, weights, scale=0.16, text=(0, 77)))
+        attention = StreamedAttention(query, key, 0.16, (0, 77), grid)
+        reduced = milliseconds(lambda: attention.object_maps(weights))
     return {"maps_ms": reduced, "after_ms": milliseconds(after)}
 
 

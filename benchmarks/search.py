@@ -90,6 +90,7 @@ COMBINED: Mapping[str, Changes] = {
 }
 
 
+PARTS = {"sixth": 1 / 6, "fifth": 0.2, "quarter": 0.25, "third": 1 / 3, "all-steps": 1.0}
 TURNED: Mapping[str, Changes] = {
     "all-steps": {"stop": 1.0},
     "half": {"stop": 0.5},
@@ -101,6 +102,8 @@ TURNED: Mapping[str, Changes] = {
     "sixth-from-step-2": {"start": 1 / 15, "stop": 1 / 6 + 1 / 15},
     "late": {"start": 0.1},
     "no-pause": {"patience": None},
+    **{f"no-pause-{name}": {"patience": None, "stop": part} for name, part in PARTS.items()},
+    "patient": {"patience": 4, "margin_hold": 0.2},
     "no-bound": {"max_shift": None},
     "published-scale-no-bound": {"max_shift": None, "scale": 1000.0},
     "bound-0.2": {"max_shift": 0.2},

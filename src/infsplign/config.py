@@ -30,7 +30,7 @@ class GuidanceConfig:
         plan: "split" runs the conditional half of a guided step by itself, and keeps what the gradient needs of its recorded part;
             "checkpoint" keeps its blocks' inputs alone and runs the blocks again: a fraction of the memory, for about a third of a step
             more; "batched" runs both halves in one call: twice the memory and gradient, for half the calls, where launches are what a
-            step costs. The images are the same.
+            step costs. The images are the same, with "batched" to rounding.
         layers: level ("coarse", "middle") to the exact names of the attention modules that are read; the family's when None.
         terms: loss terms beside those above, see `infsplign.core.losses.LossTerm`.
         every: guide each `every`-th step of the guided part.

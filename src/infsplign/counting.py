@@ -27,6 +27,8 @@ FORMULAS: dict[Any, Any] = dict(flop_registry) | {
 }
 """Operators to their operations: torch's own table, in which the CPU's fused attention is missing. It counts two matrix products for fused
 attention and five for its gradient, the first of which computes the matrix of the forward pass again."""
+IDLE = {aten._unsafe_view, aten._reshape_alias, aten.empty, aten.empty_like, aten.empty_strided, aten.new_empty, aten.detach}
+"""Operators that are no views by name, and compute nothing."""
 GRADIENTS = tuple(op for op in FORMULAS if "attention" in str(op) and "backward" in str(op) and "flex" not in str(op))
 
 
@@ -63,9 +65,9 @@ class Meter(TorchDispatchMode):
 
     Attributes:
         flops: operations of matrix products, convolutions and attention, as torch's `FlopCounterMode` counts them.
-        operators: how many ran, views left out: on a GPU each is a launch or more.
         again: part of them in which the gradient of fused attention computes the matrix again: a way to store less, which counts of what
             a model needs leave out.
+        operators: how many ran that compute or copy something: on a GPU each is about a launch.
         live, peak: bytes of the tensors made inside the context that are alive now, and the most that ever were. What an operator
             uses and frees within itself is not seen.
     """
@@ -78,7 +80,7 @@ class Meter(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
-        self.operators += not func.is_view
+        self.operators += not func.is_view and func._overloadpacket not in IDLE
         formula = FORMULAS.get(func._overloadpacket)
         if formula is not None:
             self.flops += formula(*args, **kwargs, out_val=result)

@@ -186,8 +186,9 @@ def of_rows(attention: Sequence[Attention], rows: slice, batch: int) -> Sequence
     """The attention of some rows of a batch; nothing is computed for the others where a layer can be cut."""
     if rows.stop - rows.start == batch:
         return attention
-    cut = QueryKeyAttention | AttentionMap
-    return [layer.of_rows(rows) if isinstance(layer, cut) else RowsOf(layer, rows, batch) for layer in attention]
+    return [
+        layer.of_rows(rows) if isinstance(layer, (QueryKeyAttention, AttentionMap)) else RowsOf(layer, rows, batch) for layer in attention
+    ]
 
 
 class RowsOf:

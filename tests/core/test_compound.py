@@ -11,6 +11,7 @@ from infsplign.core import (
     CompoundLoss,
     LossTerm,
     balance_loss,
+    boxes,
     observe,
     paper_loss,
     presence_loss,
@@ -107,3 +108,33 @@ def test_a_term_without_levels_reads_every_layer(xp):
     expected = np.mean([to_numpy(presence_loss(observe(layer.object_maps(weights)), scene)) for layer in layers], axis=0)
     assert_close(report.terms["own"], expected)
     assert_close(report.total, 3.0 * expected)
+
+
+@given(seed=seeds, prompts=st.sampled_from([1, 2, 4]))
+def test_a_term_with_numbers_of_its_own_for_each_row_sees_one_layer_at_a_time(xp, seed, prompts):
+    """Layers of one kind are a batch for terms that say `rowwise`, and boxes of prompts would not fit its rows."""
+    layers = [AttentionMap(xp.asarray(generic(seed + i, 4, 3, 12, 4)), (3, 4), f"layer {i}", "coarse") for i in range(3)]
+    weights, scene = token_weights([[[0], [1, 2]]] * 4, 4, xp=xp), scene_arrays([pair(LEFT_OF)] * 4, xp=xp)
+    corners = [[(0.0, 0.1 * p, 0.5, 1.0), (0.3, 0.0, 1.0, 0.9 - 0.1 * p)] for p in range(prompts)]
+    term = boxes(corners)
+    assert not term.rowwise
+    rows = []
+
+    def seen(objects, scene):
+        rows.append(objects.maps.shape[0])
+        return term.term(objects, scene)
+
+    found = CompoundLoss((LossTerm("boxes", seen), LossTerm("spatial", spatial_loss, rowwise=True)))(layers, weights, scene)
+    each = [observe(layer.object_maps(weights)) for layer in layers]
+    assert rows == [4, 4, 4]
+    assert_close(found.terms["boxes"], np.mean([to_numpy(term.term(objects, scene)) for objects in each], axis=0))
+    assert_close(found.terms["spatial"], np.mean([to_numpy(spatial_loss(objects, scene)) for objects in each], axis=0))
+
+
+@given(seed=seeds, relation=relations)
+def test_one_scene_serves_all_rows(xp, seed, relation):
+    layers = [AttentionMap(xp.asarray(generic(seed + i, 3, 2, 12, 4)), (3, 4), f"layer {i}", "middle") for i in range(2)]
+    weights = token_weights([[[0], [1, 2]]] * 3, 4, xp=xp)
+    one, many = (paper_loss()(layers, weights, scene_arrays([pair(relation)] * n, xp=xp)) for n in (1, 3))
+    assert_close(one.total, many.total)
+    assert_close(one.terms["spatial"], many.terms["spatial"])

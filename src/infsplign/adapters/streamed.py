@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from infsplign.core._namespace import at_least_float32
 from infsplign.core.attention import QueryKeyAttention, check_weights
 from infsplign.core.pieces import part_of, pieces
 
@@ -32,6 +33,7 @@ class StreamedAttention(QueryKeyAttention):
         if self.mask is not None and self.mask.requires_grad:
             return super().object_maps(weights)
         check_weights(weights, self.query.shape[0], self.text_length)
+        weights = at_least_float32(weights)
         maps = _Columns.apply(self.query, self.key, weights, self.mask, self.scale, self.text)
         return maps.transpose(1, 2).unflatten(2, self.grid)
 
@@ -45,7 +47,7 @@ class _Columns(torch.autograd.Function):
         ctx.scale, ctx.text = scale, text
         columns = weights.new_zeros(query.shape[0], query.shape[2], text[1] - text[0])
         for _, queries, _, _, share in _shares(query, key, mask, scale, weights.dtype):
-            columns[:, queries] += share[..., text[0] : text[1]].sum(1)
+            columns[:, queries].add_(share[..., text[0] : text[1]].sum(1))
         return columns @ weights / query.shape[1]
 
     @staticmethod
@@ -59,11 +61,11 @@ class _Columns(torch.autograd.Function):
         for heads, queries, part, keys, share in _shares(query, key, mask, ctx.scale, weights.dtype):
             wanted = share[..., text] * asked[:, :, queries]
             share *= -wanted.sum(-1, keepdim=True)
-            share[..., text] += wanted
+            share[..., text].add_(wanted)
             if to_query is not None:
                 to_query[:, heads, queries] = share @ keys
             if to_key is not None:
-                to_key[:, heads] += share.mT @ part
+                to_key[:, heads].add_(share.mT @ part)
         return *(g if g is None else g.to(x.dtype) for g, x in zip((to_query, to_key), (query, key), strict=True)), None, None, None, None
 
 

@@ -12,7 +12,7 @@ from array_api_compat import array_namespace
 
 from infsplign.core._namespace import Array
 from infsplign.core.attention import Attention
-from infsplign.core.observed import Layers, ObjectAttention, observe_layers
+from infsplign.core.observed import Group, Layers, ObjectAttention, observe_layers
 from infsplign.core.observed import observe as observe
 from infsplign.core.penalties import Penalty, gelu
 from infsplign.core.scene_arrays import SceneArrays
@@ -45,6 +45,10 @@ It must leave out what `scene.present` and `scene.relation_weight` mark as paddi
 class LossTerm:
     """A term with its weight and the levels whose layers it reads (all when empty).
 
+    Attributes:
+        rowwise: the term looks at each row by itself and knows nothing of their number or order, so that the rows of several layers may be
+            given to it at once: fewer launches on a GPU. A term with numbers of its own for each row must leave it False.
+
     Raises:
         TypeError: `term` is not a function, or `levels` is a single text.
     """
@@ -53,6 +57,7 @@ class LossTerm:
     term: Term
     weight: float = 1.0
     levels: tuple[str, ...] = ()
+    rowwise: bool = False
 
     def __post_init__(self) -> None:
         if not callable(self.term):
@@ -116,18 +121,25 @@ class CompoundLoss:
         Raises:
             ValueError: a term that does not give one value a row.
         """
-        first = layers.groups[0].objects
-        total = layers.scene.present[:, 0] * 0.0 + first.variance[: layers.scene.present.shape[0], 0] * 0.0
+        first = layers.groups[0]
+        total = first.summed(first.objects.variance[:, 0]) * 0.0  # keeps shape, type and graph when no term reads any layer
         terms: dict[str, Array] = {}
         for term in self.terms:
             read = [group for group in layers.groups if term.reads(group.level)]
-            each = [group.summed(_one_a_row(term, group.objects, group.scene)) for group in read]
+            each = [value for group in read for value in _values(term, group, layers.scene)]
             if each:
                 found = sum(each[1:], each[0])
                 total = total + term.weight * found
                 terms[term.name] = found / sum(len(group.places) for group in read)
         centroid, variance = (layers.mean(lambda group, name=name: getattr(group.objects, name)) for name in ("centroid", "variance"))
         return LossReport(total / layers.number, terms, centroid, variance, layers.maps)
+
+
+def _values(term: LossTerm, group: Group, scene: SceneArrays) -> list[Array]:
+    """What a term finds in the layers of a group, (B,) each or summed."""
+    if term.rowwise:
+        return [group.summed(_one_a_row(term, group.objects, group.scene))]
+    return [_one_a_row(term, objects, scene) for objects in group.each()]
 
 
 def _one_a_row(term: LossTerm, objects: ObjectAttention, scene: SceneArrays) -> Array:
@@ -156,9 +168,9 @@ def paper_loss(
 
     return CompoundLoss(
         (
-            LossTerm("spatial", spatial_term, spatial),
-            LossTerm("presence", presence_loss, presence, ("coarse",)),
-            LossTerm("balance", balance_loss, balance, ("middle",)),
+            LossTerm("spatial", spatial_term, spatial, rowwise=True),
+            LossTerm("presence", presence_loss, presence, ("coarse",), rowwise=True),
+            LossTerm("balance", balance_loss, balance, ("middle",), rowwise=True),
             *extra,
         )
     )

@@ -46,13 +46,18 @@ class Group(NamedTuple):
         level: of all of them.
         places: of each among the recorded layers.
         objects: of L layers, (L B, ...): the rows of the first, then of the second, ...
-        scene: of each of these rows.
+        scene: of each of these rows, or one for all.
     """
 
     level: str
     places: tuple[int, ...]
     objects: ObjectAttention
     scene: SceneArrays
+
+    def each(self) -> list[ObjectAttention]:
+        """The layers one at a time."""
+        rows = self.objects.maps.shape[0] // len(self.places)
+        return [ObjectAttention(*(x[i * rows : (i + 1) * rows, ...] for x in self.objects)) for i in range(len(self.places))]
 
     def summed(self, values: Array) -> Array:
         """Values of each row, (L B, ...), summed over the layers: (B, ...)."""
@@ -65,7 +70,7 @@ class Layers(NamedTuple):
 
     Attributes:
         groups: the layers, by grid and level.
-        scene: of each row.
+        scene: of each row, or one for all.
     """
 
     groups: tuple[Group, ...]
@@ -81,8 +86,7 @@ class Layers(NamedTuple):
         """The maps of each layer, (B, O, H, W), in the order of recording."""
         found = {}
         for group in self.groups:
-            rows = group.objects.maps.shape[0] // len(group.places)
-            found |= {place: group.objects.maps[i * rows : (i + 1) * rows, ...] for i, place in enumerate(group.places)}
+            found |= {place: objects.maps for place, objects in zip(group.places, group.each(), strict=True)}
         return tuple(found[place] for place in sorted(found))
 
     def mean(self, measure: Callable[[Group], Array]) -> Array:
@@ -112,5 +116,6 @@ def observe_layers(attention: Sequence[Attention], weights: Array, scene: SceneA
     for (level, *_), members in alike.items():
         places, maps = zip(*members, strict=True)
         together = maps[0] if len(maps) == 1 else array_namespace(*maps).concat(maps, axis=0)
-        groups.append(Group(level, places, observe(together), repeated(scene, len(maps))))
+        shared = scene.present.shape[0] == 1  # one scene for all rows
+        groups.append(Group(level, places, observe(together), scene if shared else repeated(scene, len(maps))))
     return Layers(tuple(groups), scene)

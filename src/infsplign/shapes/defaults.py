@@ -33,27 +33,28 @@ class Preset:
 FIRST_READER = "down_blocks.1.attentions.0.transformer_blocks.0.attn2"
 STRONG = PAPER.with_(scale=5000.0, max_shift=0.1, patience=2, margin_hold=0.1, stop=0.5)
 """A gradient that is nearly always bounded, by a tenth of the model's output, in the first part of the steps and while the scene does not
-hold: what all shipped models do best with."""
+hold."""
 PRESETS: Mapping[str, Preset] = {
     # the earliest block that reads where objects are: also the cheapest; `docs/measured/search-shapes.md`. A quarter of the steps does
     # what half of them does; `docs/measured/turned-shapes.md`
     "shapes": Preset("sd", 30, 5.0, STRONG.with_(terms=(excite(0.2),), stop=0.25, layers={"coarse": (FIRST_READER,)})),
-    # an early block, as good as the pair with a late one and half its cost; `docs/measured/search-shapes-pixart.md`
+    # an early block: guided by it alone a step costs half of what the pair with a late one does, and without pauses it doubles hardly
+    # anything; `docs/measured/search-shapes-pixart.md`
     "shapes-pixart": Preset(
         "pixart",
         30,
         5.0,
-        STRONG.with_(layers={"coarse": ("transformer_blocks.2.attn2",)}),
+        STRONG.with_(stop=1 / 3, patience=None, layers={"coarse": ("transformer_blocks.2.attn2",)}),
         {"clean_caption": False, "use_resolution_binning": False},
     ),
-    # all blocks read where objects are, `docs/measured/blocks-shapes-sd3.md`; an early one is the cheapest within the interval of the best.
-    # A tenth of a velocity moves less than a tenth of a noise prediction does at the first steps, so the bound is wider;
+    # all blocks read where objects are, the last one best, `docs/measured/blocks-shapes-sd3.md`; guided for a fifth of the steps, for what
+    # it costs. A tenth of a velocity moves less than a tenth of a noise prediction does at the first steps, so the bound is wider;
     # `docs/measured/search-shapes-sd3.md`
     "shapes-sd3": Preset(
         "sd3",
         30,
         5.0,
-        STRONG.with_(max_shift=0.45, terms=(excite(0.4),), layers={"coarse": ("transformer_blocks.2.attn",)}),
+        STRONG.with_(max_shift=0.3, terms=(excite(0.4),), stop=0.2, layers={"coarse": ("transformer_blocks.4.attn",)}),
         {"max_sequence_length": T5_LENGTH},
     ),
 }

@@ -82,4 +82,4 @@ def excite(
     levels: Sequence[str] = ("coarse",),
 ) -> LossTerm:
     """`excite_loss` as a term of the coarse level, the one that is 16x16 in Stable Diffusion, as published."""
-    return LossTerm("excite", partial(excite_loss, worst=worst, sigma=sigma, sharpness=sharpness), weight, tuple(levels))
+    return LossTerm("excite", partial(excite_loss, worst=worst, sigma=sigma, sharpness=sharpness), weight, tuple(levels), rowwise=True)

@@ -109,4 +109,4 @@ def _box(box: Sequence[float] | None) -> tuple[float, ...]:
 
 def layout(weight: float = 1.0, *, levels: Sequence[str] = ()) -> LossTerm:
     """`layout_loss` as a term of all layers."""
-    return LossTerm("layout", layout_loss, weight, tuple(levels))
+    return LossTerm("layout", layout_loss, weight, tuple(levels), rowwise=True)

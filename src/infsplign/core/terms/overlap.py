@@ -42,4 +42,4 @@ def overlap_loss(objects: ObjectAttention, scene: SceneArrays, *, normalised: bo
 
 def overlap(weight: float = 1.0, *, normalised: bool = False, levels: Sequence[str] = ()) -> LossTerm:
     """`overlap_loss` as a term of all layers."""
-    return LossTerm("overlap", partial(overlap_loss, normalised=normalised), weight, tuple(levels))
+    return LossTerm("overlap", partial(overlap_loss, normalised=normalised), weight, tuple(levels), rowwise=True)

@@ -47,4 +47,4 @@ def _order(first: Array, second: Array) -> Array:
 
 def superiority(weight: float = 1.0, *, levels: Sequence[str] = ()) -> LossTerm:
     """`superiority_loss` as a term of all layers."""
-    return LossTerm("superiority", superiority_loss, weight, tuple(levels))
+    return LossTerm("superiority", superiority_loss, weight, tuple(levels), rowwise=True)
