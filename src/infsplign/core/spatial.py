@@ -63,7 +63,7 @@ def gaps(objects: "ObjectAttention", scene: "SceneArrays") -> Array:
     """Measures every relation, (B, R): >= 0 exactly where it holds, larger is better, in widths of the picture; 0 where padded."""
     placed = _placed(objects, scene)
     found = [EQUATIONS[name](placed) * asked for name, asked in scene.equation.items()]
-    return sum(found[1:], found[0]) if found else scene.margin * 0.0
+    return sum(found[1:], found[0]) if found else placed.along[..., 0]  # 0 without relations
 
 
 def _placed(objects: "ObjectAttention", scene: "SceneArrays") -> Placed:
