@@ -127,6 +127,14 @@ TRIED = {
 }
 """Block, bound and weight of Attend-and-Excite's term, with one block alone."""
 ATTENTION = {"shapes-pixart": "attn2", "shapes-sd3": "attn"}
+WINDOW: Changes = {"stop": 0.5, "patience": 2}
+"""Of the presets when most tables were made; what is compared with them keeps it."""
+FORMER: Mapping[str, Changes] = {
+    "shapes": WINDOW,
+    "shapes-pixart": {**WINDOW, "layers": READERS["shapes-pixart"]},
+    "shapes-sd3": WINDOW,
+}
+"""What the presets of those tables changed in those of today: `former`, and `former-NAME` with one option turned."""
 
 
 def candidates(model: str) -> dict[str, GuidanceConfig]:
@@ -138,15 +146,16 @@ def candidates(model: str) -> dict[str, GuidanceConfig]:
     found |= {name: paper.with_(**changes) for name, changes in {**SINGLE, **COMBINED}.items()}
     for size in (50, 100, 200, 500, 1000):  # what a flow or v model predicts moves by the gradient itself
         found[f"direct-{size}-half"] = paper.with_(scale=float(size), stop=0.5, update="direct")
-    found |= {f"preset-{name}": PRESETS[model].config.with_(**changes) for name, changes in TURNED.items()}
+    found["former"] = PRESETS[model].config.with_(**FORMER[model])
+    found |= {f"{base}-{name}": found[base].with_(**changes) for base in ("preset", "former") for name, changes in TURNED.items()}
     for name in (name for name in LOSSES if name != "paper"):  # rivals: our layers, window, pauses and bound, their loss
-        own = PRESETS[model].config.with_(loss=LOSSES[name](), terms=())
+        own = PRESETS[model].config.with_(loss=LOSSES[name](), terms=(), **WINDOW)
         found |= {f"{name}-{size}": own.with_(scale=float(size)) for size in (500, 5000, 50000)}
     for size in (200, 500, 1000, 2000):  # the paper's method whole, its layers too
         found |= {f"published-{size}": PAPER.with_(scale=float(size)), f"published-{size}-half": PAPER.with_(scale=float(size), stop=0.5)}
     for block, bound, weight in TRIED.get(model, ()):
         place = {"max_shift": bound, "layers": {"coarse": (f"transformer_blocks.{block}.{ATTENTION[model]}",)}}
-        own = PRESETS[model].config.with_(terms=(excite(weight),) if weight else ())
+        own = PRESETS[model].config.with_(terms=(excite(weight),) if weight else (), **WINDOW)
         found[f"block-{block}-bound-{bound}-excite-{weight}"] = own.with_(**place)
     for prefix, other in (("readers", READERS.get(model)), ("first", FIRST.get(model))):
         if other is not None:

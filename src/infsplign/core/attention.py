@@ -227,5 +227,6 @@ def _check_grid(x: Array, name: str, grid: tuple[int, int], layer: str) -> None:
 
 
 def check_weights(weights: Array, batch: int, tokens: int) -> None:
+    """Raises ValueError unless `weights` is (B or 1, T, O) for `batch` rows and `tokens` text positions."""
     if weights.ndim != 3 or weights.shape[0] not in (1, batch) or weights.shape[1] != tokens:
         raise ValueError(f"`weights` must have shape ({batch}, {tokens}, objects), got {tuple(weights.shape)}")
