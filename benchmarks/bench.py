@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks import cases
 from benchmarks.pages import fill
 from infsplign.evaluation.page import write_report
-from infsplign.evaluation.report import cell
+from infsplign.evaluation.scoring.summary import cell
 from infsplign.shapes import PRESETS
 
 OUT, PAGE, COSTS = Path("out"), "comparison.md", "performance.md"

@@ -19,12 +19,12 @@ import torch
 from tqdm import tqdm
 
 from infsplign.adapters import backbone_for
-from infsplign.adapters.text import expected
-from infsplign.config import GuidanceConfig
+from infsplign.adapters.text import expected_prompt
 from infsplign.core.statistics import centroid
-from infsplign.evaluation.prompts_shapes import ShapesPrompt, prompts, seed
-from infsplign.evaluation.shapes_runner import inspect_image
-from infsplign.pipeline_guidance import PipelineGuidance
+from infsplign.engine.config import GuidanceConfig
+from infsplign.evaluation.prompts.shapes import ShapesPrompt, prompts, seed
+from infsplign.evaluation.scoring.shapes_evaluation import inspect_image
+from infsplign.pipelines.guidance import PipelineGuidance
 from infsplign.prompts import parse_prompt
 from infsplign.shapes import PRESETS, load
 
@@ -46,7 +46,7 @@ def sample(pipe: Any, preset: Any, asked: Sequence[ShapesPrompt], layers: Any, c
     """Images of a batch of prompts guided by chosen layers, and the trace."""
     backbone, config = backbone_for(pipe), config.with_(layers=layers)
     scenes = [parse_prompt(p.text) for p in asked]
-    read = [expected(pipe, backbone.segments, p.text, scene.objects) for p, scene in zip(asked, scenes, strict=True)]
+    read = [expected_prompt(pipe, backbone.segments, p.text, scene.objects) for p, scene in zip(asked, scenes, strict=True)]
     with PipelineGuidance(pipe, backbone, scenes, read, config=config, keep_maps=keep_maps) as guidance:
         images = pipe(
             [p.text for p in asked],

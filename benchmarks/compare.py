@@ -15,10 +15,10 @@ from tqdm import tqdm
 from benchmarks.frontier import draw
 from benchmarks.image_cost import in_own_process
 from benchmarks.methods import methods
-from infsplign.evaluation.report import cell, heading
-from infsplign.evaluation.runner import PipelineSampler
-from infsplign.evaluation.shapes_runner import evaluate_shapes
-from infsplign.evaluation.store import write, write_json
+from infsplign.evaluation.files import write, write_json
+from infsplign.evaluation.running.sampler import PipelineSampler
+from infsplign.evaluation.scoring.shapes_evaluation import evaluate_shapes
+from infsplign.evaluation.scoring.summary import cell, heading
 from infsplign.shapes import PRESETS, load
 
 SHOWN = ("OA", "cond", "uncond", "VISOR-4", "strict", "doubled", "shape")

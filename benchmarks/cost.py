@@ -4,7 +4,7 @@ python -m benchmarks.cost                 everything (on two quiet cores about a
 python -m benchmarks.cost --part counted  operations and bytes of real configurations on meta tensors, half precision
 python -m benchmarks.cost --quick         the counts, and short timings of the shipped models
 
-Counted: see `infsplign.counting`. Timed: real tensors, float32, random weights where none ship; the ways take turns, and ratios are of
+Counted: see `infsplign.cost.counting`. Timed: real tensors, float32, random weights where none ship; the ways take turns, and ratios are of
 medians. Resident memory: each way in a process of its own, the most that the process ever held, above what the unguided one did.
 
 Writes docs/measured/cost.json and the tables of docs/performance.md.
@@ -25,10 +25,10 @@ from benchmarks.flops import CASES, Case
 from benchmarks.pages import fill
 from benchmarks.steps import RANDOM
 from infsplign.adapters import FAMILIES
-from infsplign.config import PLANS
-from infsplign.counting import Saved, counted
-from infsplign.meta_inputs import meta_call
-from infsplign.planner import SCENE, guided_step, unguided_step
+from infsplign.cost.counting import SavedTensors, counted
+from infsplign.cost.meta_inputs import meta_call
+from infsplign.cost.planner import SCENE, guided_step, unguided_step
+from infsplign.engine.config import PLANS
 
 WAYS = ("unguided", "published", *PLANS)
 RESULT, PAGE = Path("docs/measured/cost.json"), Path("docs/performance.md")
@@ -50,7 +50,7 @@ def counts(name: str) -> dict[str, dict[str, float]]:
     found = {"unguided": {"tflop": plain.flops / 1e12, "flops": 1.0, "executed": 1.0, "saved": 0, "peak": plain.peak}}
     found["unguided"]["operators"] = plain.operators
     for way in WAYS[1:] if case.together else (way for way in WAYS[1:] if way != "batched"):
-        saved = Saved(model.parameters())
+        saved = SavedTensors(model.parameters())
         if way == "published":
             meter = _published(case, model, saved)
         else:
@@ -63,7 +63,7 @@ def counts(name: str) -> dict[str, dict[str, float]]:
     return found
 
 
-def _published(case: Case, model: Any, saved: Saved) -> Any:
+def _published(case: Case, model: Any, saved: SavedTensors) -> Any:
     one = case.size()
     latents, _ = meta_call(model, one)
     _, kwargs = meta_call(model, one._replace(rows=1 + case.together))

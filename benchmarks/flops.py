@@ -12,8 +12,8 @@ from diffusers import FluxTransformer2DModel, PixArtTransformer2DModel, SD3Trans
 from torch import nn
 
 from infsplign.adapters import FAMILIES
-from infsplign.meta_inputs import Size
-from infsplign.planner import guided_step, unguided_step
+from infsplign.cost.meta_inputs import Size
+from infsplign.cost.planner import guided_step, unguided_step
 
 SD15 = {
     "sample_size": 64,

@@ -17,11 +17,12 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from infsplign.core.relations import SPELLINGS, Scene
+from infsplign.core.scenes import Scene
+from infsplign.core.spellings import SPELLINGS
 from infsplign.errors import PromptError
-from infsplign.phrases import find_phrases, fold
 from infsplign.prompts import parse_prompt, parse_relation
-from infsplign.tokens import read_phrases
+from infsplign.prompts.phrases import find_phrases, fold
+from infsplign.prompts.tokens import read_phrases
 
 _WORDS = (
     *SPELLINGS, "a", "the", "A", "one", "cat", "dog", "red chair", "star", "star fruit", "and", "&", ",", ";", ".", ":", "which", "is",

@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from infsplign.evaluation.store import MethodFolder
+from infsplign.evaluation.running.method_folder import MethodFolder
 
 PROMPTS, IMAGES = 25_280, 4
 STEPS = {"SD1.5 at 512": 50, "SD2.1 at 768": 50, "SDXL at 1024": 50, "PixArt-XL at 1024": 20, "SD3-medium at 1024": 28}

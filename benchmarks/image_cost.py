@@ -3,7 +3,7 @@
 python -m benchmarks.image_cost --model shapes --method infsplign      (prints JSON; `benchmarks.compare` calls it)
 
 FLOPs are the denoiser's, over whole samplings, relative to the unguided image: rows that ran plain, watched and guided, each times what
-such a row costs, counted by `infsplign.counting`. Rows are counted as if each image were sampled alone (`PipelineGuidance.needed`).
+such a row costs, counted by `infsplign.cost.counting`. Rows are counted as if each image were sampled alone (`PipelineGuidance.needed`).
 """
 
 import argparse
@@ -18,10 +18,10 @@ import torch
 
 from benchmarks.methods import methods
 from benchmarks.resident import peak
-from infsplign.config import GuidanceConfig
-from infsplign.counting import counted
-from infsplign.evaluation.prompts_shapes import prompts, seed
-from infsplign.pipelines import guide
+from infsplign.cost.counting import counted
+from infsplign.engine.config import GuidanceConfig
+from infsplign.evaluation.prompts.shapes import prompts, seed
+from infsplign.pipelines.guide import guide
 from infsplign.shapes import PRESETS, load
 
 

@@ -15,8 +15,8 @@ import torch
 
 from infsplign import PAPER, Guidance, guide
 from infsplign.adapters import backbone_for
-from infsplign.evaluation.prompts_shapes import prompts, seed
-from infsplign.loss_scale import LossScale
+from infsplign.engine.loss_scale import LossScale
+from infsplign.evaluation.prompts.shapes import prompts, seed
 from infsplign.shapes import PRESETS, load
 
 FACTORS = tuple(2.0**power for power in (-10, -5, 0, 5, 10, 14, 18, 22, 26, 30))

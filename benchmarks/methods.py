@@ -6,8 +6,8 @@ the same layers of the model, in the first half of the steps, and differ in thei
 
 from collections.abc import Mapping
 
-from infsplign.config import PAPER, GuidanceConfig
 from infsplign.core import LOSSES
+from infsplign.engine.config import PAPER, GuidanceConfig
 from infsplign.shapes import PRESETS
 
 BEST = {"shapes": (500.0, 0.5), "shapes-pixart": (200.0, 1.0), "shapes-sd3": (200.0, 1.0)}

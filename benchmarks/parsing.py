@@ -11,9 +11,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from infsplign.core.relations import relation
+from infsplign.core.spellings import relation
 from infsplign.errors import PromptError
-from infsplign.evaluation.promptsets import BenchmarkPrompt, read_geneval, read_t2i, spatial, sr2d
+from infsplign.evaluation.prompts import BenchmarkPrompt, read_geneval, read_t2i, spatial, sr2d
 from infsplign.prompts import parse_prompt
 
 

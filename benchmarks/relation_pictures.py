@@ -15,8 +15,10 @@ from PIL import Image
 from tqdm import tqdm
 
 import infsplign
-from infsplign.config import GuidanceConfig
-from infsplign.core.relations import RELATIONS, Relation, Scene
+from infsplign.core.relations import Relation
+from infsplign.core.scenes import Scene
+from infsplign.core.spellings import RELATIONS
+from infsplign.engine.config import GuidanceConfig
 from infsplign.shapes import PRESETS, Preset, load
 from infsplign.shapes.detector import MIN_SCORE, detect
 from infsplign.visuals import comparison_sheet

@@ -19,14 +19,16 @@ from PIL import Image
 from tqdm import tqdm
 
 from benchmarks.relation_pictures import asked
-from infsplign.config import GuidanceConfig
 from infsplign.core import observe, scene_arrays
-from infsplign.core.relations import RELATIONS, Relation, Scene
+from infsplign.core.relations import Relation
+from infsplign.core.scenes import Scene
 from infsplign.core.spatial import holds
+from infsplign.core.spellings import RELATIONS
 from infsplign.detection import Detection
-from infsplign.evaluation.runner import PipelineSampler
-from infsplign.evaluation.store import write, write_json
-from infsplign.pipelines import guide
+from infsplign.engine.config import GuidanceConfig
+from infsplign.evaluation.files import write, write_json
+from infsplign.evaluation.running.sampler import PipelineSampler
+from infsplign.pipelines.guide import guide
 from infsplign.shapes import PRESETS, load
 from infsplign.shapes.detector import MIN_SCORE, detect
 from infsplign.shapes.nouns import NAMES

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from infsplign import PAPER, GuidanceConfig, guide
-from infsplign.evaluation.prompts_shapes import ShapesPrompt, prompts, seed
+from infsplign.evaluation.prompts.shapes import ShapesPrompt, prompts, seed
 from infsplign.shapes import PRESETS, load
 
 LAGS = (1, 2, 3)

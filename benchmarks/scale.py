@@ -3,7 +3,7 @@
 python -m benchmarks.scale            three minutes on two quiet cores
 python -m benchmarks.scale --timed    the timings alone, the counts as they were
 
-Counted on Stable Diffusion 1.5 in half precision, see `infsplign.counting`. Timed: the core functions on 64 x 64 maps in float32, the
+Counted on Stable Diffusion 1.5 in half precision, see `infsplign.cost.counting`. Timed: the core functions on 64 x 64 maps in float32, the
 median of many runs, one thread. Writes docs/measured/scale.json, the tables of docs/performance.md and docs/images/scale.png.
 """
 
@@ -26,7 +26,7 @@ from benchmarks.pages import fill
 from infsplign.adapters import FAMILIES
 from infsplign.adapters.streamed import StreamedAttention
 from infsplign.core import Scene, SceneRelation, paper_loss, relation, scene_arrays, token_weights
-from infsplign.planner import guided_step, unguided_step
+from infsplign.cost.planner import guided_step, unguided_step
 from infsplign.visuals.style import INK, LABEL, OBJECT_COLOURS, drawing, light_axes, rendered
 
 RESULT, PAGE, IMAGE = Path("docs/measured/scale.json"), Path("docs/performance.md"), Path("docs/images/scale.png")

@@ -15,13 +15,18 @@ from typing import Any
 
 from PIL import Image
 
-from infsplign.core.relations import Scene
-from infsplign.evaluation import fingerprint, strict, visor
-from infsplign.evaluation.prompts_shapes import RELATIONS, seed
-from infsplign.evaluation.ratios import Ratios
-from infsplign.evaluation.report import markdown, summarise
-from infsplign.evaluation.runner import PipelineSampler, Task, run_tasks
-from infsplign.evaluation.store import Record, open_run, write, write_json
+from infsplign.core.scenes import Scene
+from infsplign.evaluation import fingerprint
+from infsplign.evaluation.files import write, write_json
+from infsplign.evaluation.metrics import strict, visor
+from infsplign.evaluation.metrics.ratios import Ratios
+from infsplign.evaluation.prompts.shapes import RELATIONS, seed
+from infsplign.evaluation.running.job import Task
+from infsplign.evaluation.running.method_folder import Record
+from infsplign.evaluation.running.run_folder import open_run
+from infsplign.evaluation.running.runner import run_tasks
+from infsplign.evaluation.running.sampler import PipelineSampler
+from infsplign.evaluation.scoring.summary import markdown, summarise
 from infsplign.shapes import PRESETS, detector, load
 from infsplign.shapes.nouns import NAMES
 from infsplign.shapes.world import article

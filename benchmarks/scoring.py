@@ -18,9 +18,9 @@ import numpy as np
 from infsplign.detection import Detection
 from infsplign.evaluation.detectors import ImageDetections
 from infsplign.evaluation.detectors.recorded import Recording, Seen, read_recording, write_recording
-from infsplign.evaluation.promptsets import spatial, sr2d
-from infsplign.evaluation.score_images import score_recording
-from infsplign.evaluation.scoring import BENCHMARKS
+from infsplign.evaluation.prompts import spatial, sr2d
+from infsplign.evaluation.scoring.benchmarks import BENCHMARKS
+from infsplign.evaluation.scoring.score_images import score_recording
 
 
 def drawn(prompts: list, images: int, seed: int = 0) -> Recording:

@@ -18,15 +18,15 @@ import torch
 from PIL import Image
 
 from infsplign import GuidanceConfig, guide
-from infsplign.config import PAPER, PAPER_CLI
 from infsplign.core import LOSSES
 from infsplign.core.terms import excite, overlap, superiority
-from infsplign.evaluation.runner import PipelineSampler
-from infsplign.evaluation.shapes_runner import TABLE, evaluate_shapes
-from infsplign.evaluation.store import write, write_json
-from infsplign.passes import Passes
+from infsplign.engine.config import PAPER, PAPER_CLI
+from infsplign.engine.passes import Passes
+from infsplign.engine.weight_schedules import cosine_decay, linear_decay
+from infsplign.evaluation.files import write, write_json
+from infsplign.evaluation.running.sampler import PipelineSampler
+from infsplign.evaluation.scoring.shapes_evaluation import TABLE, evaluate_shapes
 from infsplign.shapes import PRESETS, load
-from infsplign.weighting import cosine_decay, linear_decay
 
 Changes = Mapping[str, Any]
 READERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {

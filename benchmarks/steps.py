@@ -16,12 +16,12 @@ from benchmarks import published
 from benchmarks.flops import CASES
 from benchmarks.resident import peak
 from infsplign.adapters import FAMILIES, backbone_for
-from infsplign.config import PLANS
-from infsplign.guidance import Guidance
-from infsplign.meta_inputs import Size, meta_call
-from infsplign.planner import SCENE
+from infsplign.cost.meta_inputs import Size, meta_call
+from infsplign.cost.planner import SCENE
+from infsplign.engine.config import PLANS
+from infsplign.engine.guidance import Guidance
+from infsplign.engine.pytree import map_tensors
 from infsplign.shapes import PRESETS, load
-from infsplign.trees import map_tensors
 
 SHIPPED = ("shapes", "shapes-pixart", "shapes-sd3")
 RANDOM = {"SD1.5 at 512": ("SD1.5 at 512", 64), "SD1.5 at 256": ("SD1.5 at 512", 32)}

@@ -17,8 +17,8 @@ from torch import Tensor
 
 import infsplign
 from infsplign.adapters import backbone_for
+from infsplign.prompts.tokens import token_indices
 from infsplign.shapes import CONFIG, GUIDANCE_SCALE, STEPS
-from infsplign.tokens import token_indices
 
 
 @torch.no_grad()

@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 
 import infsplign
 from infsplign.cli import app
-from infsplign.description import describe
+from infsplign.pipelines.description import describe
 from infsplign.shapes import load
-from infsplign.shapes.defaults import CONFIG, GUIDANCE_SCALE
+from infsplign.shapes.presets import CONFIG, GUIDANCE_SCALE
 
 PROMPT = "a circle to the left of a square"
 FILES = {"attention.png", "guided_0.png", "guided_1.png", "sheet.png", "trace.json", "trace.png", "unguided_0.png", "unguided_1.png"}

@@ -10,10 +10,10 @@ from PIL import Image, ImageChops
 
 import infsplign
 from infsplign.adapters import backbone_for
-from infsplign.evaluation.visor import judge
+from infsplign.evaluation.metrics.visor import judge
+from infsplign.prompts.tokens import token_indices
 from infsplign.shapes import CONFIG
 from infsplign.shapes.detector import MIN_SCORE, detect
-from infsplign.tokens import token_indices
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NAMES = ("ddim_loop", "k_euler")

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infsplign import GuidanceConfig
-from infsplign.attach import replaced_attribute
-from infsplign.schedules import parametrisation
-from infsplign.trees import concatenate, map_tensors, rows_of
+from infsplign.engine.patching import replaced_attribute
+from infsplign.engine.pytree import concatenate, map_tensors, rows_of
+from infsplign.pipelines.noise_schedule import parametrisation
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from diffusers import FlowMatchEulerDiscreteScheduler, SD3Transformer2DModel, St
 from torch.nn.functional import pad
 from transformers import CLIPTextModelWithProjection, T5EncoderModel
 
-from infsplign.shapes.defaults import T5_LENGTH
 from infsplign.shapes.loading import load_vae
+from infsplign.shapes.presets import T5_LENGTH
 from training.common import CACHE, MODELS, Run, averaged_parts, batches, cosine
 from training.data import latents_and_captions
 from training.t5 import build_t5_tokenizer

@@ -10,25 +10,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from infsplign.config import PAPER, PAPER_CLI, PAPER_SDXL, GuidanceConfig
-    from infsplign.core.relations import Scene, SceneRelation
-    from infsplign.description import Description, describe
+    from infsplign.core.relations import SceneRelation
+    from infsplign.core.scenes import Scene
+    from infsplign.cost.planner import MemoryPlan, plan_memory
+    from infsplign.engine.config import PAPER, PAPER_CLI, PAPER_SDXL, GuidanceConfig
+    from infsplign.engine.guidance import Guidance, GuidedPass
     from infsplign.errors import AttentionError, NonFiniteGradientError, PromptError, UnsupportedPipelineError
-    from infsplign.guidance import Guidance, GuidedPass
-    from infsplign.pipelines import PipelineGuidance, guide
-    from infsplign.planner import MemoryPlan, plan_memory
+    from infsplign.pipelines.description import Description, describe
+    from infsplign.pipelines.guidance import PipelineGuidance
+    from infsplign.pipelines.guide import guide
     from infsplign.prompts import parse_prompt
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "infsplign.config": ("PAPER", "PAPER_CLI", "PAPER_SDXL", "GuidanceConfig"),
-    "infsplign.core.relations": ("Scene", "SceneRelation"),
-    "infsplign.description": ("Description", "describe"),
+    "infsplign.engine.config": ("PAPER", "PAPER_CLI", "PAPER_SDXL", "GuidanceConfig"),
+    "infsplign.core.relations": ("SceneRelation",),
+    "infsplign.core.scenes": ("Scene",),
+    "infsplign.pipelines.description": ("Description", "describe"),
     "infsplign.errors": ("AttentionError", "NonFiniteGradientError", "PromptError", "UnsupportedPipelineError"),
-    "infsplign.guidance": ("Guidance", "GuidedPass"),
-    "infsplign.pipelines": ("PipelineGuidance", "guide"),
-    "infsplign.planner": ("MemoryPlan", "plan_memory"),
+    "infsplign.engine.guidance": ("Guidance", "GuidedPass"),
+    "infsplign.pipelines.guidance": ("PipelineGuidance",),
+    "infsplign.pipelines.guide": ("guide",),
+    "infsplign.cost.planner": ("MemoryPlan", "plan_memory"),
     "infsplign.prompts": ("parse_prompt",),
 }
 _SUBMODULES = ("adapters", "core", "shapes")

@@ -1,4 +1,4 @@
-"""Attention maps made a piece at a time: the numbers and the gradients of the whole, in a fraction of its memory."""
+"""Attention maps made a chunk at a time: the numbers and the gradients of the whole, in a fraction of its memory."""
 
 import pytest
 import torch
@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from infsplign.adapters import streamed
 from infsplign.adapters.streamed import StreamedAttention
 from infsplign.core import AttentionMap, QueryKeyAttention, token_weights
-from infsplign.counting import Saved, counted
-from infsplign.guidance import RowsOf, of_rows
+from infsplign.cost.counting import SavedTensors, counted
+from infsplign.engine.guidance import RowsOf, of_rows
 
 
 def operands(seed, rows=2, heads=3, grid=(2, 4), keys=9, dtype=torch.float64, mask=None):
@@ -21,8 +21,8 @@ def operands(seed, rows=2, heads=3, grid=(2, 4), keys=9, dtype=torch.float64, ma
 
 
 @settings(max_examples=15, deadline=None)
-@given(seed=st.integers(0, 999), piece=st.integers(1, 400), axes=st.sampled_from([None, (1, 1, 9), (2, 1, 1, 9), (1, 3, 8, 9), (8, 9)]))
-def test_maps_and_gradients_are_those_of_the_whole(seed, piece, axes):
+@given(seed=st.integers(0, 999), chunk=st.integers(1, 400), axes=st.sampled_from([None, (1, 1, 9), (2, 1, 1, 9), (1, 3, 8, 9), (8, 9)]))
+def test_maps_and_gradients_are_those_of_the_whole(seed, chunk, axes):
     mask = None if axes is None else torch.randn(axes, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     (query, key), options, weights = operands(seed, mask=mask)
     importance = torch.randn(2, 2, 2, 4, generator=torch.Generator().manual_seed(seed + 1), dtype=torch.float64)
@@ -30,7 +30,7 @@ def test_maps_and_gradients_are_those_of_the_whole(seed, piece, axes):
     expected = (p[..., 2:6].mean(1) @ weights).transpose(1, 2).unflatten(2, (2, 4))
     wanted = torch.autograd.grad((expected * importance).sum(), (query, key))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(streamed, "pieces", lambda shape, keys: pieces(shape, keys, piece))
+        patch.setattr(streamed, "chunks", lambda shape, keys: chunks(shape, keys, chunk))
         maps = StreamedAttention(query, key, **options).object_maps(weights)
         found = torch.autograd.grad((maps * importance).sum(), (query, key))
     assert torch.allclose(maps, expected, atol=1e-14)
@@ -38,7 +38,7 @@ def test_maps_and_gradients_are_those_of_the_whole(seed, piece, axes):
         assert torch.allclose(mine, its, atol=1e-13)
 
 
-pieces = streamed.pieces
+chunks = streamed.chunks
 
 
 def test_only_what_wants_a_gradient_gets_one():
@@ -91,13 +91,13 @@ def test_a_mask_that_wants_a_gradient_gets_it():
 def test_joint_attention_at_1024_pixels_never_holds_its_matrix():
     """4,096 queries, 4,429 keys, 24 heads: 1.7 GB in float32, and autograd would keep it more than once."""
     query, key = (torch.empty(1, 24, n, 64, dtype=torch.float16, device="meta", requires_grad=True) for n in (4096, 4429))
-    weights, saved = torch.empty(1, 333, 2, device="meta"), Saved()
+    weights, saved = torch.empty(1, 333, 2, device="meta"), SavedTensors()
     with counted() as meter, saved.hooks():
         maps = StreamedAttention(query, key, 0.125, (4096, 4429), (64, 64)).object_maps(weights)
         assert meter.peak < 150e6
         assert saved.bytes <= 1.01 * (query.nbytes + key.nbytes + weights.nbytes)
         torch.autograd.grad(maps.sum(), (query, key))
-    assert saved.peak < 150e6  # with a piece that is made again
+    assert saved.peak < 150e6  # with a chunk that is made again
     assert meter.peak < 400e6
     # a product forward, the same again backward, and one for each gradient; the text's columns besides
     assert meter.flops == pytest.approx(4 * 2 * 4096 * 4429 * 24 * 64, rel=0.02)

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.gpus import ASSUMED, IMAGES, MEANING, PROMPTS, plan, writing
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FLOPS = json.loads((ROOT / "docs/measured/flops.json").read_text())
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.relations import judged, prompts
-from infsplign.core.relations import RELATIONS, relation
+from infsplign.core.spellings import RELATIONS, relation
 from infsplign.detection import Detection
 
 SIZE = (96, 96)

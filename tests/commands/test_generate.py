@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from infsplign.cli import app
 from infsplign.commands.job import Job
-from infsplign.config import GuidanceConfig
+from infsplign.engine.config import GuidanceConfig
 from tests import tiny
 
 PROMPT = "a circle to the left of a square"

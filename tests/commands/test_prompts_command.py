@@ -6,8 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from infsplign.cli import app
-from infsplign.evaluation import prompts_shapes
-from infsplign.evaluation.promptsets import read_prompts
+from infsplign.evaluation.prompts import read_prompts
+from infsplign.evaluation.prompts import shapes as prompts_shapes
 
 T2I = "a giraffe next to a lamp\r\na girl on the top of a frog\r\n"
 

@@ -187,8 +187,8 @@ class TestT2I:
 
 
 def test_what_was_found_is_kept_when_looking_is_interrupted(tmp_path, monkeypatch):
-    from infsplign.evaluation.detecting import detect_all
     from infsplign.evaluation.detectors.recorded import read_recording
+    from infsplign.evaluation.scoring.detecting import detect_all
 
     for number in range(5):
         Image.new("RGB", (9, 9)).save(tmp_path / f"{number}.png")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from infsplign.core import AttentionMap, QueryKeyAttention, centroid, token_weights, variance
 from infsplign.core.attention import resize
-from infsplign.core.pieces import object_columns, pieces
+from infsplign.core.chunks import chunks, object_columns
 from tests.core import published
 from tests.core.numeric import assert_close, assert_gradient, gradient, to_numpy
 from tests.core.strategies import generic, grids, maps, seeds
@@ -176,20 +176,20 @@ def test_the_published_resize_to_64_moves_the_statistics_a_little(xp, a):
 @given(
     shape=st.tuples(st.integers(1, 3), st.integers(1, 5), st.integers(1, 9), st.just(4)), keys=st.integers(1, 9), most=st.integers(1, 500)
 )
-def test_pieces_hold_each_logit_once_and_no_more_than_asked(shape, keys, most):
+def test_chunks_hold_each_logit_once_and_no_more_than_asked(shape, keys, most):
     seen = np.zeros(shape[1:3], dtype=int)
-    for heads, queries in pieces(shape, keys, most):
+    for heads, queries in chunks(shape, keys, most):
         seen[heads, queries] += 1
         size = shape[0] * keys * (heads.stop - heads.start) * (queries.stop - queries.start)
         assert size <= max(most, shape[0] * keys)  # one query of one head is the least
     assert (seen == 1).all()
 
 
-@given(seed=seeds, piece=st.integers(1, 200))
-def test_the_size_of_the_pieces_changes_nothing(xp, seed, piece):
+@given(seed=seeds, chunk=st.integers(1, 200))
+def test_the_size_of_the_pieces_changes_nothing(xp, seed, chunk):
     attention = random_attention(seed, xp, text=(1, 5), mask=xp.asarray(generic(seed, 2, 1, 6, 6)))
     weights = token_weights([[[0], [1, 3]]], 4, xp=xp)
     options = {"scale": attention.scale, "text": attention.text, "mask": attention.mask}
-    found = object_columns(attention.query, attention.key, weights, piece=piece, **options)
+    found = object_columns(attention.query, attention.key, weights, chunk=chunk, **options)
     whole = to_numpy(attention.probabilities())[..., 1:5].mean(axis=1) @ to_numpy(weights)
     assert_close(found, whole)

@@ -17,8 +17,8 @@ from infsplign.core import (
     spatial_loss,
     token_weights,
 )
-from infsplign.core.losses import gaps
 from infsplign.core.penalties import PENALTIES
+from infsplign.core.spatial import gaps
 from tests.core.numeric import assert_close, assert_gradient, gradient
 from tests.core.strategies import MIRROR, RELATIONS, batches, generic, pair, relations, scenes, seeds
 

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from infsplign.core import Scene, SceneRelation, balance_loss, observe, presence_loss, scene_arrays, spatial_loss
 from infsplign.core.attention import resize
-from infsplign.core.losses import ObjectAttention, gaps
+from infsplign.core.object_attention import ObjectAttention
 from infsplign.core.penalties import PENALTIES, linear
+from infsplign.core.spatial import gaps
 from infsplign.core.statistics import EPSILON
 from tests.core import published
 from tests.core.numeric import assert_close, to_numpy

@@ -8,10 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infsplign.core import ABOVE, LEFT_OF, RIGHT_OF, Scene, SceneRelation, relation, scene_arrays
-from infsplign.core.relations import RELATIONS as ALL
-from infsplign.core.relations import SPELLINGS
 from infsplign.core.spatial import EQUATIONS
-from infsplign.core.vocabulary import _SPELLED
+from infsplign.core.spellings import _SPELLED, SPELLINGS
+from infsplign.core.spellings import RELATIONS as ALL
 from tests.core.numeric import assert_close, to_numpy
 from tests.core.strategies import RELATIONS, scenes
 

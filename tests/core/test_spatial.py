@@ -6,8 +6,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from infsplign.core import Scene, SceneRelation, gaps, holds, observe, relation, scene_arrays, spatial_loss
-from infsplign.core.relations import RELATIONS
 from infsplign.core.spatial import EQUATIONS
+from infsplign.core.spellings import RELATIONS
 from tests.core import relations_by_hand as by_hand
 from tests.core.numeric import assert_close, to_numpy
 from tests.core.strategies import maps

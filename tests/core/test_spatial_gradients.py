@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infsplign.core import Scene, observe, relation, scene_arrays, spatial_loss
-from infsplign.core.relations import RELATIONS
-from infsplign.core.spatial import EQUATIONS, Placed, gaps
+from infsplign.core.spatial import EQUATIONS, Geometry, gaps
+from infsplign.core.spellings import RELATIONS
 from tests.core.numeric import assert_close, assert_gradient, gradient
 from tests.core.strategies import generic, seeds
 from tests.core.test_spatial import EVERY, NAMES, alone
@@ -47,7 +47,7 @@ def pulls(name, a, b, c=(0.5, 0.5), size_a=0.1, size_b=0.2):
     one = relation(name)
     leaves = [torch.tensor([[x]], dtype=torch.float64, requires_grad=True) for x in (a, b, c, size_a, size_b)]
     direction = torch.tensor([[one.direction]], dtype=torch.float64)
-    placed = Placed((leaves[1] - leaves[0]) * direction, direction, *leaves)
+    placed = Geometry((leaves[1] - leaves[0]) * direction, direction, *leaves)
     found = torch.autograd.grad(EQUATIONS[one.equation](placed).sum(), leaves, allow_unused=True)
     return [np.zeros(2) if g is None else g[0, 0].numpy() for g in found]
 

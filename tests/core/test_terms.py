@@ -9,7 +9,6 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from infsplign.config import GuidanceConfig
 from infsplign.core import (
     LEFT_OF,
     LOSSES,
@@ -27,6 +26,7 @@ from infsplign.core import (
 from infsplign.core.relations import ABOVE
 from infsplign.core.terms import boxes_loss, excite_loss, layout_loss, overlap_loss, relation_boxes, superiority_loss
 from infsplign.core.terms.excite import smooth
+from infsplign.engine.config import GuidanceConfig
 from infsplign.evaluation.fingerprint import plain
 from tests.core.everything import TERMS_OF_MAPS
 from tests.core.numeric import assert_close, assert_gradient, to_numpy

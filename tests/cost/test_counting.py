@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from infsplign.counting import Meter, Saved, counted
+from infsplign.cost.counting import Meter, SavedTensors, counted
 
 
 def test_operations_are_those_of_torch_s_counter():
@@ -40,7 +40,7 @@ def test_bytes_alive_are_those_of_the_tensors_that_are_there():
 
 def test_saved_bytes_count_each_storage_once_and_fall_with_the_gradient():
     weight, x = torch.randn(100, 100), torch.randn(10, 100, requires_grad=True)
-    saved = Saved([weight])
+    saved = SavedTensors([weight])
     with saved.hooks():
         y = x @ weight  # needs the weight alone, which is given
         assert saved.bytes == 0

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from infsplign import Scene
-from infsplign.config import GuidanceConfig
-from infsplign.core.observed import observe_layers
-from infsplign.core.relations import scene_arrays
-from infsplign.counting import counted
-from infsplign.pacing import scene_holds
+from infsplign.core.object_attention import observe_layers
+from infsplign.core.scene_arrays import scene_arrays
+from infsplign.cost.counting import counted
+from infsplign.engine.config import GuidanceConfig
+from infsplign.engine.step_plan import scene_holds
 
 DIRECTIONS = Scene.of([("a", "left of", "b"), ("b", "above", "c")])
 PLACES = Scene.of([("a", "near", "b"), ("c", "inside", "b")])

@@ -7,12 +7,12 @@ import infsplign
 from infsplign import Guidance, GuidanceConfig, UnsupportedPipelineError, plan_memory
 from infsplign.adapters import FAMILIES
 from infsplign.commands.memory import parse_memory
-from infsplign.config import PLANS
-from infsplign.counting import counted
-from infsplign.meta_inputs import Size, meta_call
-from infsplign.planner import SCENE, amount
+from infsplign.cost.counting import counted
+from infsplign.cost.meta_inputs import Size, meta_call
+from infsplign.cost.planner import SCENE, amount
+from infsplign.engine.config import PLANS
+from infsplign.engine.pytree import map_tensors
 from infsplign.shapes import CONFIG, load
-from infsplign.trees import map_tensors
 from tests import tiny, tiny_transformers
 
 PROMPT = "a circle to the left of a square"

@@ -5,8 +5,8 @@ import torch
 
 from infsplign import Guidance, GuidanceConfig, Scene, guide
 from infsplign.adapters import FAMILIES
-from infsplign.counting import Saved
-from infsplign.recomputation import blocks
+from infsplign.cost.counting import SavedTensors
+from infsplign.engine.checkpointing import blocks
 from tests import tiny, tiny_transformers
 from tests.adapters_inputs import INPUTS
 
@@ -23,7 +23,7 @@ def denoiser_of(name):
 def guided(denoiser, name, plan, **options):
     backbone = FAMILIES[name]
     engine = Guidance(denoiser, backbone.source(denoiser), SCENE, [[1], [2, 3]], GuidanceConfig(plan=plan), **options)
-    saved = Saved(denoiser.parameters())
+    saved = SavedTensors(denoiser.parameters())
     engine.saving = saved.hooks
     torch.manual_seed(1)
     sample, kwargs = INPUTS[name](2, (16, 16))

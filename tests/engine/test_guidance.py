@@ -8,7 +8,7 @@ import torch
 from infsplign import Guidance, GuidanceConfig, Scene, guide
 from infsplign.adapters import AttentionRecorder, sd
 from infsplign.core.attention import AttentionMap
-from infsplign.guidance import frozen
+from infsplign.engine.guidance import frozen
 from tests import tiny
 
 SCENE = Scene.of([("circle", "left of", "square")])

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infsplign.loss_scale import BACKOFF, HALF_LOSS_SCALE, LossScale
+from infsplign.engine.loss_scale import BACKOFF, HALF_LOSS_SCALE, LossScale
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])

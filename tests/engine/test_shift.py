@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from infsplign import GuidanceConfig
 from infsplign.core.losses import LossTerm, presence_loss
 from infsplign.core.update import gain, to_prediction
-from infsplign.shift import latents_part, shift_of
-from infsplign.weighting import constant, cosine_decay, linear_decay
+from infsplign.engine.shift import latents_part, shift_of
+from infsplign.engine.weight_schedules import constant, cosine_decay, linear_decay
 
 
 def test_what_is_not_a_number_stays_so_and_stays_in_its_row():

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infsplign import GuidanceConfig, Scene
-from infsplign.core.observed import observe_layers
-from infsplign.core.relations import scene_arrays
-from infsplign.pacing import Pace, scene_holds
+from infsplign.core.object_attention import observe_layers
+from infsplign.core.scene_arrays import scene_arrays
+from infsplign.engine.step_plan import StepPlanner, scene_holds
 
 windows = st.tuples(st.floats(0, 1), st.floats(0, 1)).map(sorted)
 small = st.integers(1, 4)
@@ -18,12 +18,12 @@ small = st.integers(1, 4)
 
 def walk(config, truth):
     """Plans and traces of a sampling in which row r holds at step s when `truth[s][r]`."""
-    pace, plans = Pace(config), []
+    planner, plans = StepPlanner(config), []
     for step, holds in enumerate(truth):
-        plan = pace.plan(step, len(truth))
+        plan = planner.plan(step, len(truth))
         plans.append([plan.of_row(row) for row in range(len(holds))])
         if plan.action != "plain":
-            pace.saw(torch.tensor(holds))
+            planner.observe(torch.tensor(holds))
     return plans
 
 
@@ -69,13 +69,13 @@ def test_it_pauses_looks_and_resumes_a_step_after_the_look():
 
 
 def test_the_row_that_needs_most_decides_what_is_run():
-    pace = Pace(GuidanceConfig(patience=1))
-    assert pace.plan(0, 9).rows is None
-    pace.saw(torch.tensor([True, False]))
-    plan = pace.plan(1, 9)
+    planner = StepPlanner(GuidanceConfig(patience=1))
+    assert planner.plan(0, 9).rows is None
+    planner.observe(torch.tensor([True, False]))
+    plan = planner.plan(1, 9)
     assert (plan.action, plan.rows, plan.shifted) == ("guided", ("watched", "guided"), (False, True))
-    pace.saw(torch.tensor([True, True]))
-    plan = pace.plan(2, 9)
+    planner.observe(torch.tensor([True, True]))
+    plan = planner.plan(2, 9)
     assert (plan.action, plan.rows, plan.shifted) == ("watched", None, None)
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from infsplign.config import GuidanceConfig
-from infsplign.evaluation.sampler import Loaded
+from infsplign.engine.config import GuidanceConfig
+from infsplign.evaluation.running.sampler import Loaded
 
 
 @dataclass(frozen=True)

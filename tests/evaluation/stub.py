@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from infsplign.evaluation.shapes_runner import evaluate_shapes
+from infsplign.evaluation.scoring.shapes_evaluation import evaluate_shapes
 from infsplign.prompts import parse_prompt
 from infsplign.shapes.world import Placed, Scene, render
 

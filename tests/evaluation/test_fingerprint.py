@@ -5,9 +5,9 @@ from functools import partial
 
 import pytest
 
-from infsplign.config import GuidanceConfig
 from infsplign.core.losses import paper_loss
 from infsplign.core.penalties import relu
+from infsplign.engine.config import GuidanceConfig
 from infsplign.evaluation import fingerprint
 from infsplign.evaluation.fingerprint import differences, plain
 from infsplign.evaluation.model_hash import model_hash
@@ -47,8 +47,7 @@ def test_differences_name_the_setting():
 
 
 def test_sources_follow_the_code():
-    import infsplign.evaluation.strict as strict
-    import infsplign.evaluation.visor as visor
+    from infsplign.evaluation.metrics import strict, visor
 
     assert fingerprint.sources(visor) == fingerprint.sources(visor) != fingerprint.sources(visor, strict)
 

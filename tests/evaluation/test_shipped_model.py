@@ -11,13 +11,13 @@ from typer.testing import CliRunner
 
 import infsplign
 from infsplign.cli import app
-from infsplign.evaluation.methods import choose_methods
-from infsplign.evaluation.prompts_shapes import prompts, seed
-from infsplign.evaluation.runner import PipelineSampler
-from infsplign.evaluation.shapes_runner import evaluate_shapes
+from infsplign.evaluation.prompts.shapes import prompts, seed
+from infsplign.evaluation.running.methods import choose_methods
+from infsplign.evaluation.running.sampler import PipelineSampler
+from infsplign.evaluation.scoring.shapes_evaluation import evaluate_shapes
+from infsplign.prompts.tokens import token_indices
 from infsplign.shapes import load
-from infsplign.shapes.defaults import CONFIG, GUIDANCE_SCALE, STEPS
-from infsplign.tokens import token_indices
+from infsplign.shapes.presets import CONFIG, GUIDANCE_SCALE, STEPS
 
 STEPS_HERE = 4
 LISTED = prompts("tune", 6)
@@ -147,7 +147,7 @@ class TestCommand:
         assert not (tmp_path / "out").exists()
 
     def test_a_folder_that_cannot_be_written_is_found_before_the_model_is_loaded(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("infsplign.commands.evaluating.load_pipeline", lambda *args, **options: pytest.fail("loaded"))
+        monkeypatch.setattr("infsplign.commands.eval_common.load_pipeline", lambda *args, **options: pytest.fail("loaded"))
         (tmp_path / "file").write_text("")
         code, output = self.invoke("--out", tmp_path / "file" / "out")
         assert code == 2

@@ -9,12 +9,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from infsplign import PAPER, NonFiniteGradientError, guide
 from infsplign.core.losses import LossTerm, presence_loss
-from infsplign.guidance import Guidance
-from infsplign.pacing import Pace
-from infsplign.passes import Passes
+from infsplign.engine.guidance import Guidance
+from infsplign.engine.passes import Passes
+from infsplign.engine.shift import shift_of
+from infsplign.engine.step_plan import StepPlanner
+from infsplign.engine.weight_schedules import linear_decay
 from infsplign.shapes import load
-from infsplign.shift import shift_of
-from infsplign.weighting import linear_decay
 from tests import tiny
 
 LEFT, RIGHT = "a heart to the left of a diamond", "a heart to the right of a diamond"
@@ -281,16 +281,16 @@ def test_a_loop_of_one_s_own_goes_as_the_pipeline_does(pipe):
     guidance = Guidance(pipe.unet, piped.source, piped.scenes, piped.token_indices, config)
     embeds, negative = pipe.encode_prompt(prompt, "cpu", 1, True)
     pipe.scheduler.set_timesteps(STEPS)
-    generator, pace = torch.Generator().manual_seed(0), Pace(config)
+    generator, planner = torch.Generator().manual_seed(0), StepPlanner(config)
     latents = torch.randn(expected.shape, generator=generator) * pipe.scheduler.init_noise_sigma
     for step, t in enumerate(pipe.scheduler.timesteps):
-        plan, text = pace.plan(step, STEPS), {"encoder_hidden_states": embeds}
+        plan, text = planner.plan(step, STEPS), {"encoder_hidden_states": embeds}
         with torch.inference_mode():
             if plan.action == "guided":
                 output, gradient, _ = guidance(latents, t, **text)
             else:
                 output, _ = guidance.watch(latents, (t,), text)
-            pace.saw(guidance.held)
+            planner.observe(guidance.held)
             uncond = pipe.unet(latents, t, encoder_hidden_states=negative).sample
             noise_pred = uncond + 5.0 * (output.sample - uncond)
             if plan.action == "guided":

@@ -11,7 +11,7 @@ from diffusers import FlowMatchHeunDiscreteScheduler
 from infsplign import PAPER, AttentionError, GuidanceConfig, PromptError, UnsupportedPipelineError, describe, guide
 from infsplign.adapters import FAMILIES
 from infsplign.testing import check_attention_source
-from infsplign.testing.traces_left import marks
+from infsplign.testing.module_state import module_state
 from tests import tiny
 from tests.adapters_inputs import INPUTS
 from tests.tiny_transformers import MAKERS, byte_tokenizer, run
@@ -61,7 +61,7 @@ def test_sd35_with_dual_attention_passes_the_kit():
 
 def test_guidance_moves_the_image_and_leaves_nothing(family):
     name, pipe = family
-    plain, before = run(name, pipe, LEFT), marks(pipe.transformer)
+    plain, before = run(name, pipe, LEFT), module_state(pipe.transformer)
     with guide(pipe, LEFT, config=GuidanceConfig(scale=0.0)):
         assert torch.equal(run(name, pipe, LEFT), plain)
     with guide(pipe, LEFT, config=STRONG) as guidance:
@@ -70,7 +70,7 @@ def test_guidance_moves_the_image_and_leaves_nothing(family):
     assert len(guidance.trace) == 2
     assert torch.isfinite(guided).all()
     assert not torch.allclose(guided, plain, rtol=1e-3)
-    assert marks(pipe.transformer) == before
+    assert module_state(pipe.transformer) == before
     assert torch.equal(run(name, pipe, LEFT), plain)
     assert describe(pipe).family == name
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.parsing import failure, main
-from infsplign.evaluation.promptsets import BenchmarkPrompt, read_geneval, read_t2i, spatial, sr2d
+from infsplign.evaluation.prompts import BenchmarkPrompt, read_geneval, read_t2i, spatial, sr2d
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 PHRASINGS = [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from infsplign.core.relations import Scene
+from infsplign.core.scenes import Scene
 from infsplign.errors import PromptError
 from infsplign.prompts import parse_prompt, parse_relation, scene_from
 from tests.prompts.words import IN, A, L, T, W, entries

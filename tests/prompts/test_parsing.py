@@ -4,7 +4,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from infsplign.core.relations import SPELLINGS, Scene, relation
+from infsplign.core.scenes import Scene
+from infsplign.core.spellings import SPELLINGS, relation
 from infsplign.prompts import parse_prompt, parse_relation
 from tests.prompts.words import BARE, BETWEEN, IN, NOUNS, PAIRS, PLACES, A, B, L, N, R, T, W, entries
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infsplign.errors import PromptError
-from infsplign.phrases import find_phrase, find_phrases, fold, underline
-from infsplign.tokens import check_token_indices, token_indices
+from infsplign.prompts.phrases import find_phrase, find_phrases, fold, underline
+from infsplign.prompts.tokens import check_token_indices, token_indices
 from tests.fixtures_tokenizers import WORDS, build_clip_tokenizer, build_t5_tokenizer
 
 NFD = unicodedata.normalize("NFD", "café")

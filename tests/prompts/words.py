@@ -2,7 +2,8 @@
 
 import re
 
-from infsplign.core.relations import SPELLINGS, Scene
+from infsplign.core.scenes import Scene
+from infsplign.core.spellings import SPELLINGS
 from infsplign.errors import PromptError
 
 L, R, A, B, N, T, IN, W = "left of", "right of", "above", "below", "near", "on top of", "inside", "between"

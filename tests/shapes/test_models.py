@@ -17,8 +17,8 @@ from safetensors import safe_open
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer, T5EncoderModel
 
 from infsplign import guide
-from infsplign.evaluation.prompts_shapes import prompts, seed
-from infsplign.evaluation.shapes_runner import inspect_image
+from infsplign.evaluation.prompts.shapes import prompts, seed
+from infsplign.evaluation.scoring.shapes_evaluation import inspect_image
 from infsplign.shapes import PRESETS, load, shipped
 from infsplign.shapes.loading import MODELS
 from infsplign.shapes.nouns import NAMES

@@ -5,8 +5,8 @@ from typing import Any
 import torch
 
 from infsplign import PAPER, GuidanceConfig, guide
-from infsplign.testing.traces_left import marks
-from infsplign.trace import StepTrace
+from infsplign.engine.trace import StepTrace
+from infsplign.testing.module_state import module_state
 
 PROMPT = "a circle to the left of a square"
 STRONG = PAPER.with_(scale=3000.0)
@@ -29,14 +29,14 @@ def guides_and_detaches(pipe: Any, denoiser: Any = None, **options: Any) -> list
     """Every step is guided, images move, scale 0 changes nothing, and nothing is left behind."""
     denoiser = denoiser if denoiser is not None else pipe.unet
     plain = latents(pipe, **options)
-    before = marks(denoiser)
+    before = module_state(denoiser)
     zero, _ = traced(pipe, GuidanceConfig(scale=0.0), **options)
     assert torch.equal(zero, plain), "scale 0 changes the image"
     guided, trace = traced(pipe, **options)
     assert [step.guided for step in trace] == [True] * max(1, len(trace)), "not every step was guided"
     assert torch.isfinite(guided).all()
     assert (guided - plain).norm() > 1e-4 * plain.norm(), "guidance did nothing"
-    assert marks(denoiser) == before, f"left behind: {before.missing(marks(denoiser))}"
+    assert module_state(denoiser) == before, f"left behind: {before.missing(module_state(denoiser))}"
     assert torch.equal(latents(pipe, **options), plain), "the pipeline is not what it was"
     return trace
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageColor
 
-from infsplign.core.relations import Scene
-from infsplign.trace import StepTrace
+from infsplign.core.scenes import Scene
+from infsplign.engine.trace import StepTrace
 from infsplign.visuals import attention_overlay, comparison_sheet, trace_plot
 from infsplign.visuals.attention import marker_place, object_density
 from infsplign.visuals.curves import HOLDS, _spread

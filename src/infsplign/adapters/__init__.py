@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from infsplign.adapters.backbone import Backbone
+from infsplign.adapters.backbone import Backbone, uncompiled
 from infsplign.adapters.capture import AttentionRecorder
 from infsplign.adapters.cogview4 import COGVIEW4
 from infsplign.adapters.flux import FLUX
@@ -15,7 +15,6 @@ from infsplign.adapters.sd import SD
 from infsplign.adapters.sd3 import SD3
 from infsplign.adapters.sdxl import KOLORS, SDXL
 from infsplign.adapters.text import Segment
-from infsplign.attach import uncompiled
 from infsplign.errors import UnsupportedPipelineError
 
 __all__ = ["FAMILIES", "SUPPORTED", "AttentionRecorder", "Backbone", "Segment", "backbone_for"]

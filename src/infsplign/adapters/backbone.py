@@ -9,7 +9,7 @@ from torch import Tensor
 from infsplign.adapters.capture import AttentionRecorder, Grid
 from infsplign.adapters.rows import doubled_batch
 from infsplign.adapters.text import Segment
-from infsplign.config import PAPER, GuidanceConfig
+from infsplign.engine.config import PAPER, GuidanceConfig
 
 Layers = Mapping[str, tuple[str, ...]]
 
@@ -77,3 +77,8 @@ class Backbone:
         lengths = [s.length(pipe) for s in self.segments if not s.beside and getattr(pipe, s.tokenizer, None) is not None]
         known = [length for length in lengths if length is not None]
         return sum(known) if known and len(known) == len(lengths) else None
+
+
+def uncompiled(module: Any) -> Any:
+    """The module that `torch.compile` was given, or the module itself."""
+    return getattr(module, "_orig_mod", module)

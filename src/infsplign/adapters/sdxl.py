@@ -9,7 +9,7 @@ from typing import Any
 
 from infsplign.adapters.backbone import Backbone, Layers
 from infsplign.adapters.text import Segment
-from infsplign.config import PAPER_SDXL
+from infsplign.engine.config import PAPER_SDXL
 
 
 def layers(_unet: Any) -> Layers:

@@ -1,11 +1,11 @@
-"""Attention whose maps are made a piece at a time, in the gradient too: what autograd keeps is queries and keys, never the matrix.
+"""Attention whose maps are made a chunk at a time, in the gradient too: what autograd keeps is queries and keys, never the matrix.
 
 With the probabilities P = softmax(L) of the logits L = scale Q K^T + mask, the weights W of objects on the text tokens, N heads, and G the
 gradient of the maps M = sum_n P[text] W / N, the gradient of the logits is
 
     dL = P * (A - sum_text P A)        A = G W^T / N on text tokens, 0 on all others
 
-so that a piece costs its logits, one softmax, and the products with K and Q: nothing is left for autograd to do, and nothing to keep.
+so that a chunk costs its logits, one softmax, and the products with K and Q: nothing is left for autograd to do, and nothing to keep.
 """
 
 from collections.abc import Iterator
@@ -18,12 +18,12 @@ from torch.autograd.function import once_differentiable
 
 from infsplign.core._namespace import at_least_float32
 from infsplign.core.attention import QueryKeyAttention, check_weights
-from infsplign.core.pieces import part_of, pieces
+from infsplign.core.chunks import chunks, mask_chunk
 
 
 @dataclass(frozen=True)
 class StreamedAttention(QueryKeyAttention):
-    """A `QueryKeyAttention` of torch tensors. Its gradient computes each piece of the probabilities again.
+    """A `QueryKeyAttention` of torch tensors. Its gradient computes each chunk of the probabilities again.
 
     For that the matrix product of queries and keys is run twice; without it, joint attention at 1024 pixels would keep gigabytes a layer.
     """
@@ -39,7 +39,7 @@ class StreamedAttention(QueryKeyAttention):
 
 
 class _Columns(torch.autograd.Function):
-    """`infsplign.core.pieces.object_columns`, with a gradient to queries and keys."""
+    """`infsplign.core.chunks.object_columns`, with a gradient to queries and keys."""
 
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, weights: Tensor, mask: Tensor | None, scale: float, text: tuple[int, int]) -> Tensor:
@@ -72,11 +72,11 @@ class _Columns(torch.autograd.Function):
 def _shares(
     query: Tensor, key: Tensor, mask: Tensor | None, scale: float, dtype: torch.dtype
 ) -> Iterator[tuple[slice, slice, Tensor, Tensor, Tensor]]:
-    """For each piece its heads, queries, `query` and `key` of these in `dtype`, and probabilities of all keys: the caller's to change."""
-    for heads, queries in pieces(query.shape, key.shape[2]):
+    """For each chunk its heads, queries, `query` and `key` of these in `dtype`, and probabilities of all keys: the caller's to change."""
+    for heads, queries in chunks(query.shape, key.shape[2]):
         part, keys = query[:, heads, queries].to(dtype), key[:, heads].to(dtype)
         logits = (part * scale) @ keys.mT
-        added = part_of(mask, heads, queries)
+        added = mask_chunk(mask, heads, queries)
         if added is not None:
             logits += added
         yield heads, queries, part, keys, logits.softmax(-1)

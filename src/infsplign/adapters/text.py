@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from infsplign.errors import PromptError
-from infsplign.tokens import Reading, cut_off, read_phrases
+from infsplign.prompts.tokens import PhraseTokens, cut_off, read_phrases
 
 Texts = Callable[[Any, Any, str], list[str]]
 """(pipeline, tokenizer, prompt) to the strings that the tokenizer may be given; the pipeline's default comes first."""
@@ -69,7 +69,7 @@ class Segment:
             return signature_default(pipe, "max_sequence_length")
         return int(self.limit)
 
-    def readings(self, pipe: Any, prompt: str, phrases: Sequence[str]) -> list[Reading]:
+    def readings(self, pipe: Any, prompt: str, phrases: Sequence[str]) -> list[PhraseTokens]:
         """All readings of `prompt` that have the phrases.
 
         Raises:
@@ -91,15 +91,15 @@ Positions = tuple[tuple[int, ...], ...]
 """For each phrase its positions on the text axis."""
 
 
-class Expected(NamedTuple):
+class ExpectedPrompt(NamedTuple):
     """A prompt as the segments of a family may read it: for each segment that the pipeline has, its readings."""
 
     prompt: str
     phrases: tuple[str, ...]
-    segments: tuple[tuple[Segment, list[Reading]], ...]
+    segments: tuple[tuple[Segment, list[PhraseTokens]], ...]
 
 
-def expected(pipe: Any, segments: Sequence[Segment], prompt: str, phrases: Sequence[str]) -> Expected:
+def expected_prompt(pipe: Any, segments: Sequence[Segment], prompt: str, phrases: Sequence[str]) -> ExpectedPrompt:
     """Reads a prompt, before the pipeline does.
 
     Raises:
@@ -108,18 +108,18 @@ def expected(pipe: Any, segments: Sequence[Segment], prompt: str, phrases: Seque
     here = [s for s in segments if getattr(pipe, s.tokenizer, None) is not None and getattr(pipe, s.encoder, None) is not None]
     if not here:
         raise PromptError("`token_indices` must be given for a pipeline without tokenizer or text encoder")
-    read = Expected(prompt, tuple(phrases), tuple((s, s.readings(pipe, prompt, phrases)) for s in here))
+    read = ExpectedPrompt(prompt, tuple(phrases), tuple((s, s.readings(pipe, prompt, phrases)) for s in here))
     if all(segment.limit == "tokenizer" for segment in here):  # no argument of the call can raise it, so that cuts are known now
         positions(read, {segment: _cut(readings[0], segment.length(pipe) or 0) for segment, readings in read.segments})
     return read
 
 
-def _cut(reading: Reading, length: int) -> list[int]:
+def _cut(reading: PhraseTokens, length: int) -> list[int]:
     ids = reading.ids
     return ids if len(ids) <= length else ids[: length - reading.trailing] + ids[len(ids) - reading.trailing :]
 
 
-def positions(read: Expected, rows: Mapping[Segment, Sequence[int]], pad: Mapping[Segment, int | None] | None = None) -> Positions:
+def positions(read: ExpectedPrompt, rows: Mapping[Segment, Sequence[int]], pad: Mapping[Segment, int | None] | None = None) -> Positions:
     """Positions of the phrases on the text axis, by the ids that the encoders got.
 
     Args:
@@ -168,7 +168,7 @@ class OtherPromptError(PromptError):
         self.segment = segment
 
 
-def place(reading: Reading, row: Sequence[int], pad: int | None) -> int | None:
+def place(reading: PhraseTokens, row: Sequence[int], pad: int | None) -> int | None:
     """Where a reading begins in the ids that an encoder got, which may be padded on either side or cut; None if it is not there."""
     row, ids, extra = list(row), reading.ids, len(row) - len(reading.ids)
     if extra < 0:

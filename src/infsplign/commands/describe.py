@@ -4,7 +4,7 @@ from typing import Any
 
 from infsplign.commands.memory import parse_memory
 from infsplign.commands.models import defaults_for, load_pipeline
-from infsplign.description import describe
+from infsplign.pipelines.description import describe
 
 
 def run(model: str, *, device: str, dtype: str, size: int | None, batch: int, memory: str | None) -> None:
@@ -22,7 +22,7 @@ def run(model: str, *, device: str, dtype: str, size: int | None, batch: int, me
 
 def planned(pipe: Any, config: Any, *, size: int | None, batch: int, memory: float | None) -> str:
     """The part about memory."""
-    from infsplign.planner import plan_memory
+    from infsplign.cost.planner import plan_memory
 
     found = plan_memory(pipe, height=size, batch=batch, config=config)
     return f"\n{found}" if memory is None else f"\n{found}\n{'proposal':<10} {found.advice(memory)}"

@@ -10,9 +10,9 @@ import typer
 
 from infsplign.commands.models import Defaults, defaults_for, load_pipeline
 from infsplign.commands.options import check_guidance_scale
-from infsplign.evaluation.methods import choose_methods
-from infsplign.evaluation.sampler import Loaded, PipelineSampler
-from infsplign.shapes.defaults import PRESETS
+from infsplign.evaluation.running.methods import choose_methods
+from infsplign.evaluation.running.sampler import Loaded, PipelineSampler
+from infsplign.shapes.presets import PRESETS
 
 Images = Annotated[int, typer.Option(min=1, max=100, help="Images a prompt.")]
 Methods = Annotated[str, typer.Option(help="Methods to compare, with commas between; differences are from the first.")]
@@ -61,7 +61,7 @@ class Loading:
 
             torch.set_num_threads(self.threads)
         pipe = load_pipeline(self.model, device=self.device, dtype=self.dtype)
-        from infsplign.description import describe
+        from infsplign.pipelines.description import describe
 
         family = describe(pipe)  # refuses what cannot be guided before anything is made
         defaults = defaults_for(self.model)
@@ -81,7 +81,7 @@ def check_options(methods: str, scale: float | None, guidance_scale: float | Non
         ValueError: an unknown method, a number out of range, `--workers` without `--ray`.
         OutputError: `out` cannot be written.
     """
-    from infsplign.evaluation.store import check_writable
+    from infsplign.evaluation.files import check_writable
 
     choose_methods(methods, scale)
     if guidance_scale is not None:
@@ -98,7 +98,7 @@ def sampling(loading: Loading, out: Path, *, ray: str | None = None, workers: in
         if ray is None:
             yield loading()
             return
-        from infsplign.evaluation.ray_workers import RayWorkers
+        from infsplign.evaluation.running.ray_workers import RayWorkers
 
         with RayWorkers(loading, address=ray, workers=workers, gpu=not loading.device.startswith(("cpu", "mps"))) as pool:
             yield Loaded(pool, pool.own, pool.published)

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from infsplign.commands import evaluating as shared
-from infsplign.evaluation.methods import choose_methods
+from infsplign.commands import eval_common as shared
+from infsplign.evaluation.running.methods import choose_methods
 
 
 def eval_shapes(
@@ -30,10 +30,10 @@ def eval_shapes(
     progress: shared.Progress = True,
 ) -> None:
     """Measure VISOR, strict, doubled and shape on the shapes world: images, records, results.json and table.md in a folder."""
-    from infsplign.evaluation import prompts_shapes
-    from infsplign.evaluation.images_run import RESULTS
-    from infsplign.evaluation.report import print_table
-    from infsplign.evaluation.shapes_runner import TABLE, evaluate_shapes
+    from infsplign.evaluation.prompts import shapes as prompts_shapes
+    from infsplign.evaluation.running.images_run import RESULTS
+    from infsplign.evaluation.scoring.shapes_evaluation import TABLE, evaluate_shapes
+    from infsplign.evaluation.scoring.summary import print_table
 
     prompts_shapes.prompts(split, prompts)
     shared.check_options(methods, scale, guidance_scale, out, ray, workers)

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from infsplign.commands import evaluating as shared
-from infsplign.evaluation.methods import choose_methods
+from infsplign.commands import eval_common as shared
+from infsplign.evaluation.running.methods import choose_methods
 
 
 def eval_sr2d(
@@ -32,8 +32,8 @@ def eval_sr2d(
     progress: shared.Progress = True,
 ) -> None:
     """Make the images of SR2D, or of any prompts of its format: METHOD/ID_INDEX.png with a record each. Killed, it goes on."""
-    from infsplign.evaluation.images_run import RESULTS, make_benchmark
-    from infsplign.evaluation.prompt_lists import benchmark_prompts
+    from infsplign.evaluation.prompts.prompt_lists import benchmark_prompts
+    from infsplign.evaluation.running.images_run import RESULTS, make_benchmark
 
     listed = benchmark_prompts(prompts)[:limit]
     shared.check_options(methods, scale, guidance_scale, out, ray, workers)

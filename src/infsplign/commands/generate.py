@@ -7,7 +7,7 @@ import typer
 
 from infsplign.commands.options import GenerateOptions, Pair, Triples
 from infsplign.commands.output import OutputFolder, new_folder
-from infsplign.core.relations import Scene
+from infsplign.core.scenes import Scene
 
 
 def run(options: GenerateOptions) -> None:

@@ -14,12 +14,13 @@ from infsplign.adapters import backbone_for
 from infsplign.adapters.text import signature_default
 from infsplign.commands.models import defaults_for
 from infsplign.commands.options import GenerateOptions, Pair, Triples
-from infsplign.config import GuidanceConfig
-from infsplign.core.relations import Scene
-from infsplign.description import describe
+from infsplign.core.scenes import Scene
+from infsplign.engine.config import GuidanceConfig
 from infsplign.evaluation.files import finite
 from infsplign.evaluation.fingerprint import plain
-from infsplign.pipelines import PipelineGuidance, guide
+from infsplign.pipelines.description import describe
+from infsplign.pipelines.guidance import PipelineGuidance
+from infsplign.pipelines.guide import guide
 
 
 class Job:

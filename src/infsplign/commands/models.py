@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from infsplign.config import GuidanceConfig
-from infsplign.shapes.defaults import PRESETS
+from infsplign.engine.config import GuidanceConfig
 from infsplign.shapes.loading import load, shipped
+from infsplign.shapes.presets import PRESETS
 
 DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infsplign.config import GuidanceConfig
-from infsplign.core.relations import Scene
+from infsplign.core.scenes import Scene
+from infsplign.engine.config import GuidanceConfig
 from infsplign.prompts import Entry, parse_prompt, parse_relation, scene_from
 
 Triples = list[Entry]

@@ -19,8 +19,8 @@ def prompts(
     ] = None,
 ) -> None:
     """Write the prompts of a benchmark: sr2d as the published JSON list, the others as JSON lines with id, text and objects."""
-    from infsplign.evaluation.promptsets import published, sr2d, write_prompts
-    from infsplign.evaluation.store import write
+    from infsplign.evaluation.files import write
+    from infsplign.evaluation.prompts import published, sr2d, write_prompts
 
     read = benchmark in ("t2i", "geneval")
     if read != (source is not None):
@@ -37,11 +37,11 @@ def prompts(
 
 def _rows(benchmark: str, source: Path | None) -> list:
     if source is not None:
-        from infsplign.evaluation.scoring import BENCHMARKS
+        from infsplign.evaluation.scoring.benchmarks import BENCHMARKS
 
         return BENCHMARKS[benchmark].read(source)
-    from infsplign.evaluation import prompts_shapes
-    from infsplign.evaluation.promptsets import BenchmarkPrompt
+    from infsplign.evaluation.prompts import BenchmarkPrompt
+    from infsplign.evaluation.prompts import shapes as prompts_shapes
 
     every = [p for split in prompts_shapes.SPLITS for p in prompts_shapes.prompts(split, 8 * len(prompts_shapes.pairs(split)))]
     return [BenchmarkPrompt(p.id, p.text, p.first, p.relation, p.second) for p in every]

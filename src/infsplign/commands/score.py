@@ -33,10 +33,10 @@ def score(
     progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True,
 ) -> None:
     """Score images by VISOR, T2I-CompBench's 2D spatial rule or GenEval's position rule, with bootstrap intervals over prompts."""
-    from infsplign.evaluation.report import print_table
-    from infsplign.evaluation.scored import read_earlier
-    from infsplign.evaluation.scoring import BENCHMARKS, read_for
-    from infsplign.evaluation.store import check_writable
+    from infsplign.evaluation.files import check_writable
+    from infsplign.evaluation.scoring.benchmarks import BENCHMARKS, read_for
+    from infsplign.evaluation.scoring.scored_folder import read_earlier
+    from infsplign.evaluation.scoring.summary import print_table
 
     asked = BENCHMARKS[benchmark].asked(read_for(benchmark, prompts))
     earlier = None if against is None else read_earlier(against)
@@ -70,7 +70,7 @@ def title(results: Mapping[str, Any]) -> str:
 
 def _recorded(path: Path, threshold: float | None, images: Path | None, useless: Mapping[str, Any], common: Mapping[str, Any]) -> Any:
     from infsplign.evaluation.detectors.recorded import read_recording
-    from infsplign.evaluation.score_images import score_recording, threshold_for
+    from infsplign.evaluation.scoring.score_images import score_recording, threshold_for
 
     if given := [name for name, value in useless.items() if value is not None]:
         raise ValueError(f"{given[0]} is of no use with detections that are there already; nothing is looked for")
@@ -82,8 +82,8 @@ def _recorded(path: Path, threshold: float | None, images: Path | None, useless:
 def _detected(detector: str, threshold: float | None, images: Path | None, options: Mapping[str, Any], common: Mapping[str, Any]) -> Any:
     from infsplign.commands.models import choose_device, quiet
     from infsplign.evaluation.detectors import KINDS, load_detector
-    from infsplign.evaluation.image_files import evenly, find_images, group_by_prompt
-    from infsplign.evaluation.score_images import score_images, threshold_for
+    from infsplign.evaluation.scoring.image_files import evenly, find_images, group_by_prompt
+    from infsplign.evaluation.scoring.score_images import score_images, threshold_for
 
     if detector not in KINDS:
         raise ValueError(f"`--detector` must be {', '.join(KINDS)}, or a file of detections that ends in .json; got {detector!r}")

@@ -6,7 +6,7 @@ from typing import Any
 
 from PIL import Image
 
-from infsplign.core.relations import Scene
+from infsplign.core.scenes import Scene
 from infsplign.shapes.loading import shipped
 
 TICK, CROSS = "\u2713", "\u2717"
@@ -95,8 +95,8 @@ def judged(model: str, scene: Scene, seeds: Sequence[int], images: Mapping[str, 
 
 def _outcomes(image: Image.Image, scene: Scene, nouns: Sequence[str]) -> list[Outcome]:
     """Orders on an axis by VISOR's rule (any pair of boxes), other relations by the best box of each object."""
-    from infsplign.evaluation.painted import relations_hold
-    from infsplign.evaluation.visor import judge
+    from infsplign.evaluation.metrics.box_relations import relations_hold
+    from infsplign.evaluation.metrics.visor import judge
     from infsplign.shapes.detector import MIN_SCORE, detect
 
     detections = [found for found in detect(image) if found.score >= MIN_SCORE]

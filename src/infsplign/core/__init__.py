@@ -6,19 +6,14 @@ or diffusers, moves an array to another device, or reads an array's values.
 """
 
 from infsplign.core.attention import AttentionMap, AttentionSource, QueryKeyAttention, token_weights
-from infsplign.core.losses import (
-    CompoundLoss,
-    LossTerm,
-    ObjectAttention,
-    balance_loss,
-    observe,
-    paper_loss,
-    presence_loss,
-    spatial_loss,
-)
+from infsplign.core.losses import CompoundLoss, LossTerm, balance_loss, paper_loss, presence_loss
+from infsplign.core.object_attention import ObjectAttention, observe
 from infsplign.core.penalties import gelu, hardtanh, leaky_relu, linear, relu, sigmoid, silu, softplus, squared_relu
-from infsplign.core.relations import ABOVE, BELOW, LEFT_OF, RIGHT_OF, Relation, Scene, SceneArrays, SceneRelation, relation, scene_arrays
-from infsplign.core.spatial import gaps, holds
+from infsplign.core.relations import ABOVE, BELOW, LEFT_OF, RIGHT_OF, Relation, SceneRelation
+from infsplign.core.scene_arrays import SceneArrays, scene_arrays
+from infsplign.core.scenes import Scene
+from infsplign.core.spatial import gaps, holds, spatial_loss
+from infsplign.core.spellings import relation
 from infsplign.core.statistics import centroid, coordinates, mass, variance
 from infsplign.core.terms import LOSSES, TERMS, boxes, excite, layout, overlap, superiority
 from infsplign.core.update import to_prediction

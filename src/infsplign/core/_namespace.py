@@ -17,9 +17,7 @@ def erf(x: Array) -> Array:
     """
     xp = array_namespace(x)
     if is_torch_namespace(xp):
-        import torch
-
-        return torch.special.erf(x)
+        return x.erf()
     if is_jax_namespace(xp):
         from jax.scipy.special import erf as jax_erf  # pyright: ignore[reportMissingImports]
 

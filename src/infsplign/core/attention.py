@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self
 from array_api_compat import array_namespace
 
 from infsplign.core._namespace import Array, at_least_float32, device_of
-from infsplign.core.pieces import object_columns
+from infsplign.core.chunks import object_columns
 
 
 class Attention(Protocol):
@@ -149,7 +149,7 @@ class QueryKeyAttention:
         return replace(self, query=self.query[rows, ...], key=self.key[rows, ...], mask=mask)
 
     def object_maps(self, weights: Array) -> Array:
-        """See `Attention.object_maps`. Normalised over all keys, a piece of heads and queries at a time: see `object_columns`."""
+        """See `Attention.object_maps`. Normalised over all keys, a chunk of heads and queries at a time: see `object_columns`."""
         xp = array_namespace(self.query, weights)
         check_weights(weights, self.query.shape[0], self.text_length)
         maps = object_columns(self.query, self.key, weights, scale=self.scale, text=self.text, mask=self.mask)

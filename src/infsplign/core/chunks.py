@@ -1,4 +1,4 @@
-"""Attention a piece of heads and queries at a time, so that its matrix of queries by keys is never there as a whole."""
+"""Object maps in chunks of heads and queries, so that the whole matrix of queries by keys is never in memory."""
 
 from collections.abc import Iterator
 
@@ -6,30 +6,30 @@ from array_api_compat import array_namespace
 
 from infsplign.core._namespace import Array, at_least_float32
 
-PIECE = 2**23
+CHUNK = 2**23
 """Most logits that are held at a time while object maps are made: 32 MiB in float32."""
 
 
 def object_columns(
-    query: Array, key: Array, weights: Array, *, scale: float, text: tuple[int, int], mask: Array | None = None, piece: int = PIECE
+    query: Array, key: Array, weights: Array, *, scale: float, text: tuple[int, int], mask: Array | None = None, chunk: int = CHUNK
 ) -> Array:
     """Maps of objects, row by row of queries: `mean_n softmax(scale * query @ key^T + mask)[..., text] @ weights`.
 
-    The (B, N, S, K) probabilities are never there at once: each piece of heads and queries is normalised over all keys, cut to the text,
+    The (B, N, S, K) probabilities are never there at once: each chunk of heads and queries is normalised over all keys, cut to the text,
     averaged over tokens and added up.
 
     Args:
         query, key, scale, text, mask: as in `QueryKeyAttention`.
         weights: (B or 1, T, O).
-        piece: most logits to hold at a time.
+        chunk: most logits to hold at a time.
 
     Returns:
         (B, S, O), in float32 or better.
     """
     xp = array_namespace(query)
     rows: dict[int, Array] = {}
-    for heads, queries in pieces(query.shape, key.shape[2], piece):
-        part_mask = part_of(mask, heads, queries)
+    for heads, queries in chunks(query.shape, key.shape[2], chunk):
+        part_mask = mask_chunk(mask, heads, queries)
         part = head_sum(query[:, heads, queries, :], key[:, heads, :, :], weights, scale=scale, text=text, mask=part_mask)
         rows[queries.start] = rows[queries.start] + part if queries.start in rows else part
     return xp.concat(list(rows.values()), axis=1) / query.shape[1]
@@ -47,10 +47,10 @@ def head_sum(query: Array, key: Array, weights: Array, *, scale: float, text: tu
     return xp.sum(columns / xp.sum(share, axis=-1, keepdims=True), axis=1)
 
 
-def pieces(shape: tuple[int, ...], keys: int, most: int = PIECE) -> Iterator[tuple[slice, slice]]:
+def chunks(shape: tuple[int, ...], keys: int, most: int = CHUNK) -> Iterator[tuple[slice, slice]]:
     """Slices of heads and of queries whose logits number at most `most`, for queries of `shape` (B, N, S, D).
 
-    >>> [(h.stop, s.stop) for h, s in pieces((1, 2, 4, 8), 4, 16)]
+    >>> [(h.stop, s.stop) for h, s in chunks((1, 2, 4, 8), 4, 16)]
     [(1, 4), (2, 4)]
     """
     batch, heads, queries, _ = shape
@@ -61,8 +61,8 @@ def pieces(shape: tuple[int, ...], keys: int, most: int = PIECE) -> Iterator[tup
             yield slice(head, min(head + many, heads)), slice(first, min(first + long, queries))
 
 
-def part_of(mask: Array | None, heads: slice, queries: slice) -> Array | None:
-    """The part of a mask that belongs to a piece; axes that it is broadcast along stay."""
+def mask_chunk(mask: Array | None, heads: slice, queries: slice) -> Array | None:
+    """The part of a mask that belongs to a chunk; axes that it is broadcast along stay."""
     if mask is None:
         return None
     full: Array = array_namespace(mask).reshape(mask, (1,) * (4 - mask.ndim) + tuple(mask.shape))

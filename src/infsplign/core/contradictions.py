@@ -13,27 +13,22 @@ inside the other) and far at once. An object before both others, or behind both,
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations, product
-from typing import TYPE_CHECKING
 
-from infsplign.core import spatial
-from infsplign.core.vocabulary import BETWEEN, FAR_FROM, INSIDE, LARGER, NEAR, SMALLER
+from infsplign.core.relations import BETWEEN, CLOSE, FAR, FAR_FROM, HALF_CELL, INSIDE, LARGER, NEAR, SMALLER, SceneRelation
 
-if TYPE_CHECKING:
-    from infsplign.core.scenes import SceneRelation
-
-Step = tuple[int, "SceneRelation"]
+Step = tuple[int, SceneRelation]
 Order = dict[int, list[Step]]
 """What comes after each object, and the relation that says so."""
 Bounds = tuple[float, float]
 
 
-def contradiction(edges: Sequence["SceneRelation"]) -> list["SceneRelation"]:
+def contradiction(edges: Sequence[SceneRelation]) -> list[SceneRelation]:
     """The relations of the first contradiction that is found, as few as make one; empty where there is none."""
     orders = [_order(edges, axis) for axis in (0, 1)]
     return next(_all(edges, orders), [])
 
 
-def _all(edges: Sequence["SceneRelation"], orders: list[Order]) -> Iterator[list["SceneRelation"]]:
+def _all(edges: Sequence[SceneRelation], orders: list[Order]) -> Iterator[list[SceneRelation]]:
     for order in (*orders, _sizes(edges)):
         yield from _shortest(filter(None, (_path(order, start, start) for start in order)))
     for axis, order in enumerate(orders):
@@ -44,7 +39,7 @@ def _all(edges: Sequence["SceneRelation"], orders: list[Order]) -> Iterator[list
             yield from _outside(edge, orders)
 
 
-def _order(edges: Iterable["SceneRelation"], axis: int) -> Order:
+def _order(edges: Iterable[SceneRelation], axis: int) -> Order:
     """Which object must lie before which on an axis: `order[a]` holds b where a's centroid is the smaller one."""
     order: Order = {}
     for edge in edges:
@@ -54,7 +49,7 @@ def _order(edges: Iterable["SceneRelation"], axis: int) -> Order:
     return order
 
 
-def _sizes(edges: Iterable["SceneRelation"]) -> Order:
+def _sizes(edges: Iterable[SceneRelation]) -> Order:
     """Which object must be smaller than which."""
     order: Order = {}
     for edge in edges:
@@ -64,7 +59,7 @@ def _sizes(edges: Iterable["SceneRelation"]) -> Order:
     return order
 
 
-def _path(order: Order, start: int, goal: int) -> list["SceneRelation"]:
+def _path(order: Order, start: int, goal: int) -> list[SceneRelation]:
     """The fewest relations that lead from `start` to `goal`, at least one; empty when there is no way."""
     ways: list[tuple[int, list[SceneRelation]]] = [(start, [])]
     visited: set[int] = set()
@@ -78,25 +73,25 @@ def _path(order: Order, start: int, goal: int) -> list["SceneRelation"]:
     return []
 
 
-def _shortest(found: Iterable[list["SceneRelation"]]) -> Iterator[list["SceneRelation"]]:
+def _shortest(found: Iterable[list[SceneRelation]]) -> Iterator[list[SceneRelation]]:
     all_found = sorted(found, key=len)
     yield from all_found[:1]
 
 
-def _places(edges: Iterable["SceneRelation"]) -> list["SceneRelation"]:
+def _places(edges: Iterable[SceneRelation]) -> list[SceneRelation]:
     return [edge for edge in edges if edge.relation.arity == 1]
 
 
-def bounds(edge: "SceneRelation", axis: int) -> Bounds:
+def bounds(edge: SceneRelation, axis: int) -> Bounds:
     """Within which part of the picture a place keeps its object's centroid."""
-    third = 0.5 - spatial.CELL
+    third = 0.5 - HALF_CELL
     if edge.relation.equation == "centre":
         return third, 1 - third
     along = edge.relation.direction[axis]
     return (0.0, third) if along > 0 else (1 - third, 1.0) if along < 0 else (0.0, 1.0)
 
 
-def _out_of_bounds(edges: Sequence["SceneRelation"], order: Order, axis: int) -> Iterator[list["SceneRelation"]]:
+def _out_of_bounds(edges: Sequence[SceneRelation], order: Order, axis: int) -> Iterator[list[SceneRelation]]:
     """Places whose bounds an order, or the other place of the same object, leaves no room for."""
     found = []
     for low, high in product(_places(edges), repeat=2):
@@ -108,7 +103,7 @@ def _out_of_bounds(edges: Sequence["SceneRelation"], order: Order, axis: int) ->
     yield from _shortest(found)
 
 
-def _distances(edges: Sequence["SceneRelation"]) -> Iterator[list["SceneRelation"]]:
+def _distances(edges: Sequence[SceneRelation]) -> Iterator[list[SceneRelation]]:
     """Pairs that are near, or one inside the other, and far; pairs whose places leave no room for being near, or far."""
     pairs = [edge for edge in edges if edge.relation in (NEAR, FAR_FROM, INSIDE)]
     for one, other in combinations(pairs, 2):
@@ -119,8 +114,8 @@ def _distances(edges: Sequence["SceneRelation"]) -> Iterator[list["SceneRelation
             if (a.first, b.first) != (edge.first, edge.second):
                 continue
             least, most = zip(*(_apart(bounds(a, axis), bounds(b, axis)) for axis in (0, 1)), strict=True)
-            too_far = edge.relation is NEAR and (min(least) >= spatial.CLOSE or max(least) >= spatial.FAR)
-            if too_far or (edge.relation is FAR_FROM and max(most) <= spatial.FAR):
+            too_far = edge.relation is NEAR and (min(least) >= CLOSE or max(least) >= FAR)
+            if too_far or (edge.relation is FAR_FROM and max(most) <= FAR):
                 yield [a, edge, b]
 
 
@@ -129,7 +124,7 @@ def _apart(a: Bounds, b: Bounds) -> Bounds:
     return max(0.0, a[0] - b[1], b[0] - a[1]), max(a[1] - b[0], b[1] - a[0])
 
 
-def _outside(edge: "SceneRelation", orders: list[Order]) -> Iterator[list["SceneRelation"]]:
+def _outside(edge: SceneRelation, orders: list[Order]) -> Iterator[list[SceneRelation]]:
     """"Between" for an object that lies on the same side of both others on x and on y alike."""
     ways = []
     for order in orders:

@@ -12,11 +12,9 @@ from array_api_compat import array_namespace
 
 from infsplign.core._namespace import Array
 from infsplign.core.attention import Attention
-from infsplign.core.observed import Group, Layers, ObjectAttention, observe_layers
-from infsplign.core.observed import observe as observe
+from infsplign.core.object_attention import LayerGroup, Layers, ObjectAttention, observe_layers
 from infsplign.core.penalties import Penalty, gelu
 from infsplign.core.scene_arrays import SceneArrays
-from infsplign.core.spatial import gaps as gaps
 from infsplign.core.spatial import spatial_loss
 
 
@@ -130,12 +128,12 @@ class CompoundLoss:
             if each:
                 found = sum(each[1:], each[0])
                 total = total + term.weight * found
-                terms[term.name] = found / sum(len(group.places) for group in read)
+                terms[term.name] = found / sum(len(group.indices) for group in read)
         centroid, variance = (layers.mean(lambda group, name=name: getattr(group.objects, name)) for name in ("centroid", "variance"))
         return LossReport(total / layers.number, terms, centroid, variance, layers.maps)
 
 
-def _values(term: LossTerm, group: Group, scene: SceneArrays) -> list[Array]:
+def _values(term: LossTerm, group: LayerGroup, scene: SceneArrays) -> list[Array]:
     """What a term finds in the layers of a group, (B,) each or summed."""
     if term.rowwise:
         return [group.summed(_one_a_row(term, group.objects, group.scene))]

@@ -39,29 +39,29 @@ def observe(maps: Array) -> ObjectAttention:
     return ObjectAttention(maps, *statistics.moments(maps))
 
 
-class Group(NamedTuple):
+class LayerGroup(NamedTuple):
     """Layers of one grid and level, measured as one batch.
 
     Attributes:
         level: of all of them.
-        places: of each among the recorded layers.
+        indices: of each among the recorded layers.
         objects: of L layers, (L B, ...): the rows of the first, then of the second, ...
         scene: of each of these rows, or one for all.
     """
 
     level: str
-    places: tuple[int, ...]
+    indices: tuple[int, ...]
     objects: ObjectAttention
     scene: SceneArrays
 
     def each(self) -> list[ObjectAttention]:
         """The layers one at a time."""
-        rows = self.objects.maps.shape[0] // len(self.places)
-        return [ObjectAttention(*(x[i * rows : (i + 1) * rows, ...] for x in self.objects)) for i in range(len(self.places))]
+        rows = self.objects.maps.shape[0] // len(self.indices)
+        return [ObjectAttention(*(x[i * rows : (i + 1) * rows, ...] for x in self.objects)) for i in range(len(self.indices))]
 
     def summed(self, values: Array) -> Array:
         """Values of each row, (L B, ...), summed over the layers: (B, ...)."""
-        xp, layers = array_namespace(values), len(self.places)
+        xp, layers = array_namespace(values), len(self.indices)
         return values if layers == 1 else xp.sum(xp.reshape(values, (layers, -1, *values.shape[1:])), axis=0)
 
 
@@ -73,23 +73,23 @@ class Layers(NamedTuple):
         scene: of each row, or one for all.
     """
 
-    groups: tuple[Group, ...]
+    groups: tuple[LayerGroup, ...]
     scene: SceneArrays
 
     @property
     def number(self) -> int:
         """How many layers there are."""
-        return sum(len(group.places) for group in self.groups)
+        return sum(len(group.indices) for group in self.groups)
 
     @property
     def maps(self) -> tuple[Array, ...]:
         """The maps of each layer, (B, O, H, W), in the order of recording."""
         found = {}
         for group in self.groups:
-            found |= {place: objects.maps for place, objects in zip(group.places, group.each(), strict=True)}
-        return tuple(found[place] for place in sorted(found))
+            found |= {index: objects.maps for index, objects in zip(group.indices, group.each(), strict=True)}
+        return tuple(found[index] for index in sorted(found))
 
-    def mean(self, measure: Callable[[Group], Array]) -> Array:
+    def mean(self, measure: Callable[[LayerGroup], Array]) -> Array:
         """What `measure` finds of each group's rows, (L B, ...), averaged over all layers: (B, ...)."""
         each = [group.summed(measure(group)) for group in self.groups]
         return sum(each[1:], each[0]) / self.number
@@ -109,13 +109,13 @@ def observe_layers(attention: Sequence[Attention], weights: Array, scene: SceneA
     if not attention:
         raise ValueError("`attention` must hold at least one layer, got none")
     alike: dict[tuple, list[tuple[int, Array]]] = {}
-    for place, layer in enumerate(attention):
+    for index, layer in enumerate(attention):
         maps = layer.object_maps(weights)
-        alike.setdefault((layer.level, *maps.shape, maps.dtype, str(statistics.device_of(maps))), []).append((place, maps))
+        alike.setdefault((layer.level, *maps.shape, maps.dtype, str(statistics.device_of(maps))), []).append((index, maps))
     groups = []
     for (level, *_), members in alike.items():
-        places, maps = zip(*members, strict=True)
+        indices, maps = zip(*members, strict=True)
         together = maps[0] if len(maps) == 1 else array_namespace(*maps).concat(maps, axis=0)
         shared = scene.present.shape[0] == 1  # one scene for all rows
-        groups.append(Group(level, places, observe(together), scene if shared else repeated(scene, len(maps))))
+        groups.append(LayerGroup(level, indices, observe(together), scene if shared else repeated(scene, len(maps))))
     return Layers(tuple(groups), scene)

@@ -7,7 +7,6 @@ from array_api_compat import array_namespace
 
 from infsplign.core._namespace import Array
 from infsplign.core.scenes import Scene
-from infsplign.core.spatial import EQUATIONS
 
 
 class SceneArrays(NamedTuple):
@@ -57,7 +56,7 @@ def scene_arrays(scenes: Sequence[Scene], *, xp, dtype=None, device=None) -> Sce
         relation_weight=_zeros(rows, most),
         present=[[float(o < len(scene.objects)) for o in range(wide)] for scene in scenes],
         roles=_zeros(rows, 3, most, wide),
-        equation={name: _zeros(rows, most) for name in EQUATIONS if any(name in _equations(scene) for scene in scenes)},
+        equation={name: _zeros(rows, most) for name in sorted({edge.relation.equation for scene in scenes for edge in scene.relations})},
         margin=_zeros(rows, most),
     )
     for row, scene in enumerate(scenes):
@@ -83,10 +82,6 @@ def repeated(scene: SceneArrays, times: int) -> SceneArrays:
         return array_namespace(values).concat([values] * times, axis=0)
 
     return SceneArrays(*map(again, scene))
-
-
-def _equations(scene: Scene) -> set[str]:
-    return {edge.relation.equation for edge in scene.relations}
 
 
 def _write(arrays: SceneArrays, scene: Scene, row: int, number: int) -> None:

@@ -5,25 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from infsplign.core.contradictions import contradiction
-from infsplign.core.vocabulary import Relation, relation
-
-
-@dataclass(frozen=True)
-class SceneRelation:
-    """Objects number `first` and `second` of a scene stand in `relation`: "`first` left of `second`".
-
-    A place ("in the centre") has neither `second` nor `third`; "between" has both.
-    """
-
-    first: int
-    relation: Relation
-    second: int | None = None
-    third: int | None = None
-
-    @property
-    def objects(self) -> tuple[int, ...]:
-        """The numbers of all its objects, the first one first."""
-        return tuple(number for number in (self.first, self.second, self.third) if number is not None)
+from infsplign.core.relations import Relation, SceneRelation
+from infsplign.core.spellings import relation
 
 
 @dataclass(frozen=True)

@@ -18,29 +18,19 @@ an extent is e = sqrt(variance), for an even disc 0.71 of its radius.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from array_api_compat import array_namespace
 
 from infsplign.core import statistics
 from infsplign.core._namespace import Array
+from infsplign.core.object_attention import ObjectAttention
 from infsplign.core.penalties import Penalty, gelu
-
-if TYPE_CHECKING:
-    from infsplign.core.observed import ObjectAttention
-    from infsplign.core.scene_arrays import SceneArrays
-
-CLOSE = 150 / 479
-"""Near on an axis: the rule of T2I-CompBench, 150 of about 479 pixels on either axis."""
-FAR = 0.5
-"""Far on an axis: half the picture. What is near is not far, and the other way round."""
-MERGED = 0.1
-"""Centroids closer than this on both axes are one thing, not two that are near each other."""
-CELL = 1 / 6
-"""Half the side of the middle one of nine equal parts of the picture: places are thirds."""
+from infsplign.core.relations import CLOSE, FAR, HALF_CELL, MERGED
+from infsplign.core.scene_arrays import SceneArrays
 
 
-class Placed(NamedTuple):
+class Geometry(NamedTuple):
     """What the equations read, for each relation.
 
     Attributes:
@@ -59,19 +49,19 @@ class Placed(NamedTuple):
     size_b: Array
 
 
-def gaps(objects: "ObjectAttention", scene: "SceneArrays") -> Array:
+def gaps(objects: ObjectAttention, scene: SceneArrays) -> Array:
     """Measures every relation, (B, R): >= 0 exactly where it holds, larger is better, in widths of the picture; 0 where padded."""
-    placed = _placed(objects, scene)
-    found = [EQUATIONS[name](placed) * asked for name, asked in scene.equation.items()]
-    return sum(found[1:], found[0]) if found else placed.along[..., 0]  # 0 without relations
+    geometry = _geometry(objects, scene)
+    found = [EQUATIONS[name](geometry) * asked for name, asked in scene.equation.items()]
+    return sum(found[1:], found[0]) if found else geometry.along[..., 0]  # 0 without relations
 
 
-def _placed(objects: "ObjectAttention", scene: "SceneArrays") -> Placed:
+def _geometry(objects: ObjectAttention, scene: SceneArrays) -> Geometry:
     """What the equations of the scene read, and no more: on a GPU each of these small operations costs a launch, a layer, a step."""
     nothing: Any = None
     along, asked = (scene.difference @ objects.centroid) * scene.direction, set(scene.equation)
     if asked <= {"ordered"}:
-        return Placed(along, scene.direction, nothing, nothing, nothing, nothing, nothing)
+        return Geometry(along, scene.direction, nothing, nothing, nothing, nothing, nothing)
     sharp = statistics.sharpened(objects.maps)
     centroids = statistics.centroid(sharp)
     roles = [scene.roles[:, role, ...] for role in range(3)]  # each (B, R, O)
@@ -79,11 +69,11 @@ def _placed(objects: "ObjectAttention", scene: "SceneArrays") -> Placed:
     if asked & SIZED:
         extents = statistics.extent(statistics.variance(sharp, centroids))[..., None]
         sizes = [(role @ extents)[..., 0] for role in roles[:2]]
-    return Placed(along, scene.direction, *(role @ centroids for role in roles), *sizes)
+    return Geometry(along, scene.direction, *(role @ centroids for role in roles), *sizes)
 
 
 def spatial_loss(
-    objects: "ObjectAttention", scene: "SceneArrays", *, alpha: float = 0.75, margin: float = 0.25, penalty: Penalty = gelu
+    objects: ObjectAttention, scene: SceneArrays, *, alpha: float = 0.75, margin: float = 0.25, penalty: Penalty = gelu
 ) -> Array:
     """Asks for each relation with a margin: `L_s = mean_r penalty(alpha * (margin_r - gap_r))`.
 
@@ -103,7 +93,7 @@ def spatial_loss(
     return xp.sum(cost * scene.relation_weight, axis=-1)
 
 
-def holds(objects: "ObjectAttention", scene: "SceneArrays", *, slack: float = 0.0) -> Array:
+def holds(objects: ObjectAttention, scene: SceneArrays, *, slack: float = 0.0) -> Array:
     """Tells which relations hold: `gap >= -slack`, (B, R) booleans, True where padded.
 
     Args:
@@ -114,62 +104,62 @@ def holds(objects: "ObjectAttention", scene: "SceneArrays", *, slack: float = 0.
     return (gaps(objects, scene) >= -slack) | (scene.relation_weight == 0)
 
 
-def ordered(p: Placed) -> Array:
+def ordered(g: Geometry) -> Array:
     """The least of the gaps along the axes that the direction orders, so that a diagonal holds where both axes do."""
-    return _least_asked(p.along, p.direction)
+    return _least_asked(g.along, g.direction)
 
 
-def side(p: Placed) -> Array:
+def side(g: Geometry) -> Array:
     """How far within the outer third of the picture A's centroid lies, for a corner on the worse of both axes."""
-    return _least_asked(p.direction * (0.5 - p.a), p.direction) - CELL
+    return _least_asked(g.direction * (0.5 - g.a), g.direction) - HALF_CELL
 
 
-def centre(p: Placed) -> Array:
+def centre(g: Geometry) -> Array:
     """How far within the middle one of nine equal parts A's centroid lies."""
-    return CELL - _larger_part(p.a - 0.5)
+    return HALF_CELL - _larger_part(g.a - 0.5)
 
 
-def near(p: Placed) -> Array:
+def near(g: Geometry) -> Array:
     """Close on either axis, not far on the other, and not merged: what is far apart is drawn together, what is one is drawn apart."""
-    xp = array_namespace(p.a)
-    most, least = _larger_part(p.b - p.a), xp.min(xp.abs(p.b - p.a), axis=-1)
+    xp = array_namespace(g.a)
+    most, least = _larger_part(g.b - g.a), xp.min(xp.abs(g.b - g.a), axis=-1)
     return xp.minimum(xp.minimum(CLOSE - least, FAR - most), most - MERGED)
 
 
-def far(p: Placed) -> Array:
+def far(g: Geometry) -> Array:
     """At least half the picture apart, on one axis or the other."""
-    return _larger_part(p.b - p.a) - FAR
+    return _larger_part(g.b - g.a) - FAR
 
 
-def on_top(p: Placed) -> Array:
+def on_top(g: Geometry) -> Array:
     """Above and touching: B's centroid below A's by the extent of both, give or take, and A's within B's column."""
-    xp = array_namespace(p.a)
-    both = p.size_a + p.size_b
-    across, down = p.b[..., 0] - p.a[..., 0], p.b[..., 1] - p.a[..., 1]
+    xp = array_namespace(g.a)
+    both = g.size_a + g.size_b
+    across, down = g.b[..., 0] - g.a[..., 0], g.b[..., 1] - g.a[..., 1]
     return xp.minimum(xp.minimum(down - both / 4, 1.5 * both - down), both / 2 - xp.abs(across))
 
 
-def inside(p: Placed) -> Array:
+def inside(g: Geometry) -> Array:
     """A's extent about its centroid lies within B's."""
-    return p.size_b - p.size_a - _length(p.b - p.a)
+    return g.size_b - g.size_a - _length(g.b - g.a)
 
 
-def between(p: Placed) -> Array:
+def between(g: Geometry) -> Array:
     """A lies on the segment from B to C, apart from both: within a third of its length from its middle."""
-    return _length(p.c - p.b) / 3 - _length(p.a - (p.b + p.c) / 2)
+    return _length(g.c - g.b) / 3 - _length(g.a - (g.b + g.c) / 2)
 
 
-def larger(p: Placed) -> Array:
+def larger(g: Geometry) -> Array:
     """A's extent exceeds B's."""
-    return p.size_a - p.size_b
+    return g.size_a - g.size_b
 
 
-def smaller(p: Placed) -> Array:
+def smaller(g: Geometry) -> Array:
     """B's extent exceeds A's."""
-    return p.size_b - p.size_a
+    return g.size_b - g.size_a
 
 
-EQUATIONS: dict[str, Callable[[Placed], Array]] = {
+EQUATIONS: dict[str, Callable[[Geometry], Array]] = {
     "ordered": ordered,
     "side": side,
     "centre": centre,

@@ -1,73 +1,32 @@
-"""The relations that can be asked for, and every way to spell them.
+"""Every way to spell a relation."""
 
-What each of them demands of the objects' maps is in `core.spatial`, its table in `docs/relations.md`.
-"""
-
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Relation:
-    """A relation between objects, or the place of one object.
-
-    Attributes:
-        name: canonical name, the one that `relation` returns for every spelling.
-        direction: (x, y), x to the right, y down: where the second object lies as seen from the first, each part -1, 0 or 1; for a
-            place, where the middle of the picture lies as seen from the object. (0, 0) where no direction is asked for.
-        inverse: name of the relation that B has to A where A has this one to B; None where there is no word for it.
-        arity: number of objects: 1 for a place, 2, or 3 ("between").
-        equation: which equation of `core.spatial` measures it.
-        margin: what the margin of the spatial loss is multiplied by: 1 where objects may be a whole picture apart.
-    """
-
-    name: str
-    direction: tuple[float, float] = (0.0, 0.0)
-    inverse: str | None = None
-    arity: int = 2
-    equation: str = "ordered"
-    margin: float = 1.0
-
-    @property
-    def axes(self) -> tuple[int, ...]:
-        """The axes on which the relation orders its two objects: 0 is x, 1 is y, both for a diagonal, none for "near"."""
-        return tuple(axis for axis in (0, 1) if self.arity == 2 and self.direction[axis])
-
-    @property
-    def axis(self) -> int | None:
-        """The first of `axes`: 0 where the relation orders x, 1 where it orders y, None where it orders nothing."""
-        return self.axes[0] if self.axes else None
-
-
-LEFT_OF = Relation("left of", (1.0, 0.0), "right of")
-RIGHT_OF = Relation("right of", (-1.0, 0.0), "left of")
-ABOVE = Relation("above", (0.0, 1.0), "below")
-BELOW = Relation("below", (0.0, -1.0), "above")
-UPPER_LEFT_OF = Relation("upper left of", (1.0, 1.0), "lower right of")
-UPPER_RIGHT_OF = Relation("upper right of", (-1.0, 1.0), "lower left of")
-LOWER_LEFT_OF = Relation("lower left of", (1.0, -1.0), "upper right of")
-LOWER_RIGHT_OF = Relation("lower right of", (-1.0, -1.0), "upper left of")
-NEAR = Relation("near", inverse="near", equation="near", margin=0.2)
-FAR_FROM = Relation("far from", inverse="far from", equation="far", margin=0.4)
-ON_TOP_OF = Relation("on top of", (0.0, 1.0), equation="on top", margin=0.2)
-INSIDE = Relation("inside", equation="inside", margin=0.2)
-BETWEEN = Relation("between", arity=3, equation="between", margin=0.4)
-LARGER = Relation("larger than", inverse="smaller than", equation="larger", margin=0.2)
-SMALLER = Relation("smaller than", inverse="larger than", equation="smaller", margin=0.2)
-
-
-def _place(name: str, direction: tuple[float, float] = (0.0, 0.0)) -> Relation:
-    return Relation(name, direction, arity=1, equation="side" if any(direction) else "centre", margin=1 / 3)
-
-
-IN_THE_CENTRE = _place("in the centre")
-ON_THE_LEFT = _place("on the left side", (1.0, 0.0))
-ON_THE_RIGHT = _place("on the right side", (-1.0, 0.0))
-AT_THE_TOP = _place("at the top", (0.0, 1.0))
-AT_THE_BOTTOM = _place("at the bottom", (0.0, -1.0))
-TOP_LEFT = _place("in the top left corner", (1.0, 1.0))
-TOP_RIGHT = _place("in the top right corner", (-1.0, 1.0))
-BOTTOM_LEFT = _place("in the bottom left corner", (1.0, -1.0))
-BOTTOM_RIGHT = _place("in the bottom right corner", (-1.0, -1.0))
+from infsplign.core.relations import (
+    ABOVE,
+    AT_THE_BOTTOM,
+    AT_THE_TOP,
+    BELOW,
+    BETWEEN,
+    BOTTOM_LEFT,
+    BOTTOM_RIGHT,
+    FAR_FROM,
+    IN_THE_CENTRE,
+    INSIDE,
+    LARGER,
+    LEFT_OF,
+    LOWER_LEFT_OF,
+    LOWER_RIGHT_OF,
+    NEAR,
+    ON_THE_LEFT,
+    ON_THE_RIGHT,
+    ON_TOP_OF,
+    RIGHT_OF,
+    SMALLER,
+    TOP_LEFT,
+    TOP_RIGHT,
+    UPPER_LEFT_OF,
+    UPPER_RIGHT_OF,
+    Relation,
+)
 
 
 def _hand(prefixes: str, side: str, ending: str) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from infsplign.attach import replaced_attribute
+from infsplign.engine.patching import replaced_attribute
 
 aten = torch.ops.aten
 FUSED = aten._scaled_dot_product_flash_attention_for_cpu
@@ -108,7 +108,7 @@ def _tensors(values: Any) -> list[Tensor]:
     return [values] if isinstance(values, Tensor) else [x for x in tree_leaves(values) if isinstance(x, Tensor)]
 
 
-class Saved:
+class SavedTensors:
     """Counts the bytes that autograd keeps for a backward pass; each storage once, `given` (weights, say) not at all.
 
     Attributes:

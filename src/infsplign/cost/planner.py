@@ -11,19 +11,19 @@ import torch
 from torch import nn
 
 from infsplign.adapters import Backbone, backbone_for
+from infsplign.adapters.backbone import uncompiled
 from infsplign.adapters.rows import first_call
-from infsplign.attach import uncompiled
-from infsplign.config import PLANS, GuidanceConfig
-from infsplign.core.relations import Scene
-from infsplign.counting import Meter, Saved, counted
-from infsplign.guidance import Guidance
-from infsplign.meta_inputs import Size, meta_call
+from infsplign.core.scenes import Scene
+from infsplign.cost.counting import Meter, SavedTensors, counted
+from infsplign.cost.meta_inputs import Size, meta_call
+from infsplign.engine.config import PLANS, GuidanceConfig
+from infsplign.engine.guidance import Guidance
 
 SCENE = Scene.of([("first", "left of", "second")])
 
 
 @dataclass(frozen=True)
-class Plan:
+class PlanCost:
     """What one plan adds to an unguided step: `extra` bytes at the peak, and operations as a multiple of the step's."""
 
     name: str
@@ -50,13 +50,13 @@ class MemoryPlan:
     weights: int
     components: int
     step: int
-    plans: tuple[Plan, ...]
+    plans: tuple[PlanCost, ...]
 
-    def need(self, plan: Plan, *, offloaded: bool = False) -> int:
+    def need(self, plan: PlanCost, *, offloaded: bool = False) -> int:
         """Bytes for weights, step and guidance; `offloaded` where only the denoiser is on the device while it runs."""
         return (self.weights if offloaded else self.components) + self.step + plan.extra
 
-    def fitting(self, memory: float) -> tuple[Plan, bool] | None:
+    def fitting(self, memory: float) -> tuple[PlanCost, bool] | None:
         """The plan that fits `memory` bytes, fewest operations first, and whether all else must be offloaded; None where none fits."""
         for offloaded in (False, True):
             for plan in self.plans:
@@ -113,7 +113,7 @@ def plan_memory(
     denoiser = uncompiled(getattr(pipe, backbone.denoiser))
     kept: torch.dtype = dtype or denoiser.dtype
     factor = getattr(pipe, "vae_scale_factor", 8)
-    side = own_side(denoiser) * factor
+    side = native_side(denoiser) * factor
     tall: int = side if height is None else height
     wide: int = tall if width is None else width
     if batch < 1 or min(tall, wide) < factor or tall % factor or wide % factor:
@@ -127,7 +127,7 @@ def plan_memory(
     plans = []
     for name in PLANS if together else (name for name in PLANS if name != "batched"):
         meter = guided_step(model, backbone, size, config.with_(plan=name), together)
-        plans.append(Plan(name, max(0, meter.peak - unguided.peak), meter.flops / unguided.flops))
+        plans.append(PlanCost(name, max(0, meter.peak - unguided.peak), meter.flops / unguided.flops))
     parts = [part for part in pipe.components.values() if isinstance(part, nn.Module)]
     components = sum(_numbers(part) for part in parts) * kept.itemsize
     plans.sort(key=lambda plan: plan.flops)
@@ -143,7 +143,7 @@ def unguided_step(model: nn.Module, size: Size, together: bool) -> Meter:
 
 
 def guided_step(
-    model: nn.Module, backbone: Backbone, size: Size, config: GuidanceConfig, together: bool, *, saved: Saved | None = None
+    model: nn.Module, backbone: Backbone, size: Size, config: GuidanceConfig, together: bool, *, saved: SavedTensors | None = None
 ) -> Meter:
     """The same with guidance: unconditional rows without gradient, then the conditional ones with it; with the plan "batched" all at once.
     `saved` counts what the gradient keeps."""
@@ -163,7 +163,7 @@ def guided_step(
     return meter
 
 
-def own_side(denoiser: Any) -> int:
+def native_side(denoiser: Any) -> int:
     """Latents on one side of the model's own image; 128 where its configuration does not tell."""
     size = getattr(denoiser.config, "sample_size", None) or 128
     return size if isinstance(size, int) else size[0]

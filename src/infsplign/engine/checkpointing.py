@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from infsplign.attach import replaced_attribute
+from infsplign.engine.patching import replaced_attribute
 
 
 def blocks(denoiser: nn.Module) -> list[nn.Module]:
@@ -26,7 +26,7 @@ def blocks(denoiser: nn.Module) -> list[nn.Module]:
 
 
 @contextmanager
-def recomputed(denoiser: nn.Module) -> Iterator[None]:
+def checkpointed(denoiser: nn.Module) -> Iterator[None]:
     """While the context is open, blocks that record a graph keep their inputs alone.
 
     The graph made inside is good for a gradient after the context too. Once recording has stopped, blocks run as they are.

@@ -38,7 +38,7 @@ class GuidanceConfig:
         patience: pause a row whose scene has held in this many looks in a row, until it breaks; None never pauses.
         margin_hold: gap from which on a relation counts as holding, for `patience`; like `margin`, times the relation's own factor.
         watch_every: while paused, look at each `watch_every`-th step that would be guided.
-        schedule: progress in the guided part, in [0, 1), to a factor of `scale`: a function such as those of `infsplign.weighting`.
+        schedule: progress in the guided part, in [0, 1), to a factor of `scale`: see `infsplign.engine.weight_schedules`.
         normalise: scale each row's shift to the RMS of the model's output; `scale` is then the fraction of it.
         max_shift: bound on the shift's RMS, as a fraction of that of the model's output, row by row.
         repeats: gradients at one timestep, each at the latents as the shift so far would leave them.

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from infsplign.guidance import Guidance, GuidedPass
+from infsplign.engine.guidance import Guidance, GuidedPass
 
 Move = Callable[[Tensor, Any], Tensor]
 """(sum of gradients so far, the denoiser's output of the conditional rows) to what the latents lose."""

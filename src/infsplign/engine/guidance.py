@@ -8,18 +8,19 @@ import array_api_compat.torch as xp
 import torch
 from torch import Tensor
 
-from infsplign.config import GuidanceConfig
 from infsplign.core.attention import Attention, AttentionMap, AttentionSource, QueryKeyAttention, token_weights
 from infsplign.core.losses import LossReport
-from infsplign.core.observed import observe_layers
-from infsplign.core.relations import Scene, SceneArrays, scene_arrays
-from infsplign.loss_scale import LossScale
-from infsplign.pacing import scene_holds
-from infsplign.passes import Passes
-from infsplign.recomputation import recomputed
-from infsplign.shift import shift_of
-from infsplign.tokens import check_token_indices
-from infsplign.trees import map_tensors
+from infsplign.core.object_attention import observe_layers
+from infsplign.core.scene_arrays import SceneArrays, scene_arrays
+from infsplign.core.scenes import Scene
+from infsplign.engine.checkpointing import checkpointed
+from infsplign.engine.config import GuidanceConfig
+from infsplign.engine.loss_scale import LossScale
+from infsplign.engine.passes import Passes
+from infsplign.engine.pytree import map_tensors
+from infsplign.engine.shift import shift_of
+from infsplign.engine.step_plan import scene_holds
+from infsplign.prompts.tokens import check_token_indices
 
 
 class GuidedPass(NamedTuple):
@@ -113,7 +114,7 @@ class Guidance:
         with torch.inference_mode(False), torch.enable_grad(), frozen(self.denoiser), self.saving():
             args, kwargs = map_tensors(_usable, (tuple(args), dict(kwargs)))
             leaf = _usable(sample).detach().requires_grad_()
-            with self.source.record(leaf, *args, **kwargs) as attention, recomputed(self._again) if self._again else nullcontext():
+            with self.source.record(leaf, *args, **kwargs) as attention, checkpointed(self._again) if self._again else nullcontext():
                 output = self.denoiser(leaf, *args, **kwargs)
             rows = rows or slice(0, len(leaf))
             report = self.measure(of_rows(attention, rows, len(leaf)), rows.stop - rows.start)
@@ -140,7 +141,7 @@ class Guidance:
     def shift(self, gradient: Tensor, output: Tensor, *, weight: float = 1.0, gain: Any = 1.0) -> Tensor:
         """What to add to `output`, the combined prediction: `scale * gradient`, normalised or bounded as the options say.
 
-        Window, pauses and decay are the sampler's: `config.guides(step, steps)`, `infsplign.pacing.Pace`, `config.weight(step, steps)`.
+        Window, pauses and decay are the sampler's: `config.guides(step, steps)`, `StepPlanner`, `config.weight(step, steps)`.
 
         Args:
             gradient: (B, ...), from a call.

@@ -1,4 +1,4 @@
-"""Asking for a tensor's values late, so that the host need not wait for the device in the middle of a step."""
+"""Asynchronous copies of small tensors to the host."""
 
 from typing import Any
 
@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 
-class Late:
-    """A small tensor whose copy to the host starts now and is read afterwards.
+class HostCopy:
+    """A small tensor whose copy to the host starts now and is read one step later, so that the host does not wait for the GPU.
 
-    Read at once, it costs what `.tolist()` costs: the device must finish all that is queued. Read a step later, the value is long
-    there, and the device has the work of the step in between to go on with.
+    `.tolist()` waits until the device has finished all queued work. One step later the value has long arrived, and the device still has
+    queued work.
 
-    >>> Late(torch.tensor([True, False])).read()
+    >>> HostCopy(torch.tensor([True, False])).read()
     [True, False]
     """
 

@@ -30,8 +30,3 @@ def marked(original: Callable[..., Any], replacement: Callable[..., Any]) -> Cal
 
     wrapper.infsplign = True  # type: ignore[attr-defined]
     return wrapper
-
-
-def uncompiled(module: Any) -> Any:
-    """The module that `torch.compile` was given, or the module itself."""
-    return getattr(module, "_orig_mod", module)

@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from infsplign.config import GuidanceConfig
 from infsplign.core.update import bound_factor, relative_factor
+from infsplign.engine.config import GuidanceConfig
 
 
 class Shift(NamedTuple):

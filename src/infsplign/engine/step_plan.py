@@ -5,13 +5,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from infsplign.config import GuidanceConfig
-from infsplign.core.observed import Layers
+from infsplign.core.object_attention import Layers
 from infsplign.core.spatial import gaps
-from infsplign.late import Late
+from infsplign.engine.config import GuidanceConfig
+from infsplign.engine.host_copy import HostCopy
 
 
-class Plan(NamedTuple):
+class StepPlan(NamedTuple):
     """What is done in one step.
 
     Attributes:
@@ -39,42 +39,42 @@ class _Row:
         self.held = self.idle = 0
 
 
-class Pace:
+class StepPlanner:
     """Plans the steps of one sampling.
 
     A row is guided until it has held in `patience` looks in a row. It is then left alone, and looked at in each `watch_every`-th step
     that would be guided; when a look finds it broken it is guided again from the next step on. A look takes effect in the step after
     it, so that a row goes the same way whatever the other rows of its batch do, and so that its result is asked of the device late.
 
-        pace = Pace(config)
+        planner = StepPlanner(config)
         for step in range(steps):
-            plan = pace.plan(step, steps)
+            plan = planner.plan(step, steps)
             ...                                       # run the denoiser as `plan.action` says
-            pace.saw(guidance.held)                   # unless it was "plain"
+            planner.observe(guidance.held)                   # unless it was "plain"
     """
 
     def __init__(self, config: GuidanceConfig) -> None:
         self.config = config
         self._rows: list[_Row] | None = None
         self._looked: tuple[bool, ...] = ()
-        self._seen: Late | None = None
+        self._seen: HostCopy | None = None
 
-    def plan(self, step: int, steps: int) -> Plan:
+    def plan(self, step: int, steps: int) -> StepPlan:
         """The plan of step `step` of `steps`; to be asked once a step, in order."""
         if not self.config.guides(step, steps):
-            return Plan("plain")
+            return StepPlan("plain")
         self._learn()
         if self.config.patience is None or self._rows is None:
-            return Plan("guided")
+            return StepPlan("guided")
         actions = tuple(self._action(row) for row in self._rows)
         self._looked = tuple(action != "plain" for action in actions)
         most = next(action for action in ("guided", "watched", "plain") if action in actions)
-        return Plan(most, None if len(set(actions)) == 1 else actions)
+        return StepPlan(most, None if len(set(actions)) == 1 else actions)
 
-    def saw(self, holds: Tensor | None) -> None:
+    def observe(self, holds: Tensor | None) -> None:
         """Takes down what a look found: (B,), whether the scene of each row holds, as `Guidance.held` has it."""
         if self.config.patience is not None and holds is not None:
-            self._seen = Late(holds)
+            self._seen = HostCopy(holds)
 
     def _learn(self) -> None:
         if self._seen is None or self.config.patience is None:

@@ -60,7 +60,7 @@ class StepTrace:
         return self if isinstance(self.timestep, float) else replace(self, timestep=float(self.timestep))
 
 
-def per_row(x: Tensor, *, mean: bool = False) -> Tensor:
+def row_norm(x: Tensor, *, mean: bool = False) -> Tensor:
     """L2 norm of each row, or its root mean square: (B, ...) to (B,)."""
     squares = x.float().square().flatten(1)
     return (squares.mean(1) if mean else squares.sum(1)).sqrt()

@@ -8,15 +8,15 @@ from torch import Tensor
 
 from infsplign.adapters import Backbone
 from infsplign.adapters.rows import Rows
-from infsplign.adapters.text import Expected, Positions
-from infsplign.config import GuidanceConfig
+from infsplign.adapters.text import ExpectedPrompt, Positions
 from infsplign.core.losses import LossReport
-from infsplign.core.relations import Scene
-from infsplign.guidance import Guidance
-from infsplign.pacing import Pace, Plan
-from infsplign.passes import Passes
-from infsplign.prompt_check import PromptCheck
-from infsplign.trace import StepTrace
+from infsplign.core.scenes import Scene
+from infsplign.engine.config import GuidanceConfig
+from infsplign.engine.guidance import Guidance
+from infsplign.engine.passes import Passes
+from infsplign.engine.step_plan import StepPlan, StepPlanner
+from infsplign.engine.trace import StepTrace
+from infsplign.pipelines.prompt_check import PromptCheck
 
 
 class Pending(NamedTuple):
@@ -34,7 +34,7 @@ class Call:
 
     Attributes:
         timesteps: the scheduler's, by whose identity the call is known.
-        pace: plans its steps.
+        planner: plans its steps.
         negative: whether a negative prompt was encoded; None where it is not known.
         trace: of the steps so far; their timesteps may still be tensors.
         engine: built at the first step that is not plain.
@@ -47,13 +47,13 @@ class Call:
     """
 
     timesteps: Any
-    pace: Pace
+    planner: StepPlanner
     negative: bool | None = None
     trace: list[StepTrace] = field(default_factory=list)
     engine: Guidance | None = None
-    plan: Plan | None = None
+    plan: StepPlan | None = None
     pending: Pending | None = None
-    last: tuple[Tensor, Plan] | None = None
+    last: tuple[Tensor, StepPlan] | None = None
     rows: dict[int, Rows] = field(default_factory=dict)
     passes: Passes = field(default_factory=Passes)
     needed: Passes = field(default_factory=Passes)
@@ -72,24 +72,24 @@ class Calls:
         pipe: Any,
         backbone: Backbone,
         scenes: Sequence[Scene],
-        tokens: Sequence[Expected] | Sequence[Positions],
+        tokens: Sequence[ExpectedPrompt] | Sequence[Positions],
         config: GuidanceConfig,
     ) -> None:
         self.pipe, self.backbone, self.scenes, self.config = pipe, backbone, list(scenes), config
         self.token_indices: list[Positions] = []
         self.check: PromptCheck | None = None
-        if isinstance(tokens[0], Expected):
+        if isinstance(tokens[0], ExpectedPrompt):
             self.check = PromptCheck(pipe, tokens)  # type: ignore[arg-type]
         else:
             self.token_indices = list(tokens)  # type: ignore[arg-type]
         self.call = self._new(None)
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Starts anew with the pipeline's scheduler of now. The trace stays to be looked at until a call begins."""
         self.scheduler = self.pipe.scheduler
         self.call.timesteps = self.call.pending = None
         if self.check is not None:
-            self.check.forget()
+            self.check.reset()
 
     def current(self) -> Call:
         """The call that is under way: a new one when the scheduler has got new timesteps.
@@ -128,7 +128,7 @@ class Calls:
         return self.call.engine
 
     def _new(self, timesteps: Any) -> Call:
-        return Call(timesteps, Pace(self.config))
+        return Call(timesteps, StepPlanner(self.config))
 
     def _read_prompt(self, check: PromptCheck) -> None:
         try:
@@ -136,4 +136,4 @@ class Calls:
             if self.config.scale != 0:
                 self.token_indices = check.positions()
         finally:
-            check.forget()
+            check.reset()

@@ -11,14 +11,14 @@ from torch import Tensor
 from infsplign.adapters.rows import Rows, rows_of_call
 from infsplign.core.attention import AttentionSource
 from infsplign.core.update import gain
-from infsplign.descent import descend
-from infsplign.guidance import Guidance, GuidedPass, frozen
-from infsplign.pacing import Plan
-from infsplign.passes import Passes
-from infsplign.pipeline_call import Call, Calls, Pending
-from infsplign.schedules import coefficients, prediction_type
-from infsplign.shift import channels_of, latents_part, shift_of
-from infsplign.trees import concatenate, first_tensor, rows_of
+from infsplign.engine.descent import descend
+from infsplign.engine.guidance import Guidance, GuidedPass, frozen
+from infsplign.engine.passes import Passes
+from infsplign.engine.pytree import concatenate, first_tensor, rows_of
+from infsplign.engine.shift import channels_of, latents_part, shift_of
+from infsplign.engine.step_plan import StepPlan
+from infsplign.pipelines.call import Call, Calls, Pending
+from infsplign.pipelines.noise_schedule import coefficients, prediction_type
 
 
 class GuidedDenoiser:
@@ -38,8 +38,8 @@ class GuidedDenoiser:
         sample: Tensor = args[0] if name is None else kwargs[name]
         first = call.plan is None
         if first:
-            call.plan = call.pace.plan(len(call.trace), self.calls.steps)
-        plan = call.plan if first and call.plan is not None else Plan("plain")
+            call.plan = call.planner.plan(len(call.trace), self.calls.steps)
+        plan = call.plan if first and call.plan is not None else StepPlan("plain")
         if plan.action == "plain":
             _count(call, plan, len(sample))
             return self.forward(*args, **kwargs)
@@ -92,7 +92,7 @@ class GuidedDenoiser:
 
     def _found(self, pending: Pending) -> None:
         call = self.calls.call
-        call.pace.saw(pending.holds)
+        call.planner.observe(pending.holds)
         call.pending = pending
 
     def _times(self) -> int:
@@ -123,7 +123,7 @@ class GuidedDenoiser:
             )
 
 
-def _count(call: Call, plan: Plan, batch: int, rows: Rows | None = None, times: int = 1) -> None:
+def _count(call: Call, plan: StepPlan, batch: int, rows: Rows | None = None, times: int = 1) -> None:
     """Adds a pass over `batch` rows to the rows' own needs, and to what has been run where the engine does not."""
     if rows is None:
         call.passes.plain += batch

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from infsplign.adapters import backbone_for
-from infsplign.attach import uncompiled
-from infsplign.config import GuidanceConfig
-from infsplign.schedules import prediction_type
+from infsplign.adapters.backbone import uncompiled
+from infsplign.engine.config import GuidanceConfig
+from infsplign.pipelines.noise_schedule import prediction_type
 
 
 @dataclass(frozen=True)
@@ -80,13 +80,14 @@ def describe(pipe: Any, config: GuidanceConfig | None = None) -> Description:
         layout=backbone.layout,
         text_length=backbone.text_length(pipe),
         layers=tuple(
-            TappedLayer(name, level, int(getattr(module, "heads", 0)), own_grid(denoiser, name)) for level, name, module in recorder.layers
+            TappedLayer(name, level, int(getattr(module, "heads", 0)), native_grid(denoiser, name))
+            for level, name, module in recorder.layers
         ),
         config=config,
     )
 
 
-def own_grid(denoiser: Any, layer: str) -> tuple[int, int] | None:
+def native_grid(denoiser: Any, layer: str) -> tuple[int, int] | None:
     """The grid of a layer at the denoiser's own size: each level of a UNet halves it, transformers cut patches."""
     size, parts = getattr(denoiser.config, "sample_size", None), layer.split(".")
     if size is None:

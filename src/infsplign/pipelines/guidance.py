@@ -10,17 +10,18 @@ from contextlib import ExitStack
 from typing import Any
 
 from infsplign.adapters import Backbone
-from infsplign.adapters.text import Expected, Positions
-from infsplign.attach import marked, replaced_attribute, uncompiled
-from infsplign.config import GuidanceConfig
-from infsplign.core.relations import Scene
-from infsplign.guided_denoiser import GuidedDenoiser
-from infsplign.guided_scheduler import GuidedScheduler
-from infsplign.passes import Passes
-from infsplign.pipeline_call import Calls
-from infsplign.schedules import check_scheduler
-from infsplign.surroundings import check_denoiser
-from infsplign.trace import StepTrace
+from infsplign.adapters.backbone import uncompiled
+from infsplign.adapters.text import ExpectedPrompt, Positions
+from infsplign.core.scenes import Scene
+from infsplign.engine.config import GuidanceConfig
+from infsplign.engine.passes import Passes
+from infsplign.engine.patching import marked, replaced_attribute
+from infsplign.engine.trace import StepTrace
+from infsplign.pipelines.call import Calls
+from infsplign.pipelines.denoiser import GuidedDenoiser
+from infsplign.pipelines.denoiser_check import check_denoiser
+from infsplign.pipelines.noise_schedule import check_scheduler
+from infsplign.pipelines.scheduler import GuidedScheduler
 
 
 class PipelineGuidance:
@@ -36,7 +37,7 @@ class PipelineGuidance:
         pipe: Any,
         backbone: Backbone,
         scenes: Sequence[Scene],
-        tokens: Sequence[Expected] | Sequence[Positions],
+        tokens: Sequence[ExpectedPrompt] | Sequence[Positions],
         *,
         config: GuidanceConfig | None = None,
         keep_maps: bool = False,
@@ -82,7 +83,7 @@ class PipelineGuidance:
         scheduler = self.pipe.scheduler
         check_scheduler(scheduler)
         check_denoiser(self.denoiser)
-        self._calls.forget()
+        self._calls.reset()
         with ExitStack() as stack:
             self._uncompile(stack)
             self._denoiser_attached = stack.enter_context(ExitStack())

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from infsplign.adapters import Backbone, backbone_for
-from infsplign.adapters.text import expected
-from infsplign.config import GuidanceConfig
-from infsplign.core.relations import Scene
+from infsplign.adapters.text import expected_prompt
+from infsplign.core.scenes import Scene
+from infsplign.engine.config import GuidanceConfig
 from infsplign.errors import PromptError
-from infsplign.pipeline_guidance import PipelineGuidance
+from infsplign.pipelines.guidance import PipelineGuidance
 from infsplign.prompts import Entry, parse_prompt, scene_from
-from infsplign.tokens import check_token_indices
+from infsplign.prompts.tokens import check_token_indices
 
 Triples = Sequence[Entry]
 
@@ -63,7 +63,7 @@ def guide(
     scenes = [_scene(text, triples, adjectives) for text, triples in zip(prompts, listed, strict=True)]
     options = {"config": config, "keep_maps": keep_maps}
     if token_indices is None:
-        read = [expected(pipe, backbone.segments, text or "", scene.objects) for text, scene in zip(prompts, scenes, strict=True)]
+        read = [expected_prompt(pipe, backbone.segments, text or "", scene.objects) for text, scene in zip(prompts, scenes, strict=True)]
         return PipelineGuidance(pipe, backbone, scenes, read, **options)
     indices = _per_prompt(token_indices, len(prompts), many, "token_indices")
     # embeddings may be longer than the tokenizer's limit; their real length is checked when they come

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from infsplign.adapters.text import Expected, OtherPromptError, Positions, Segment, positions
+from infsplign.adapters.text import ExpectedPrompt, OtherPromptError, Positions, Segment, positions
 from infsplign.errors import PromptError
 
 NO_INDICES = (
@@ -24,12 +24,12 @@ class PromptCheck:
         prompts: what the pipeline is expected to be called with.
     """
 
-    def __init__(self, pipe: Any, prompts: Sequence[Expected]) -> None:
+    def __init__(self, pipe: Any, prompts: Sequence[ExpectedPrompt]) -> None:
         self.pipe, self.prompts = pipe, prompts
         self.segments = [segment for segment, _ in prompts[0].segments]
-        self.forget()
+        self.reset()
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Starts anew, for the next call of the pipeline."""
         self.calls: dict[Segment, list[list[list[int]]]] = {segment: [] for segment in self.segments}
 
@@ -53,7 +53,7 @@ class PromptCheck:
         return calls > 1 if calls else None
 
     def positions(self) -> list[Positions]:
-        """Returns for each prompt the positions of its objects, by what has been seen since `forget`.
+        """Returns for each prompt the positions of its objects, by what has been seen since `reset`.
 
         Raises:
             ValueError: no text encoder was called: the pipeline was given `prompt_embeds`.

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from infsplign.core.update import gain
+from infsplign.engine.host_copy import HostCopy
+from infsplign.engine.shift import Shift, latents_part, shift_of
+from infsplign.engine.step_plan import StepPlan, rows_mask
+from infsplign.engine.trace import StepTrace, row_norm
 from infsplign.errors import NonFiniteGradientError, UnsupportedPipelineError
-from infsplign.late import Late
-from infsplign.pacing import Plan, rows_mask
-from infsplign.pipeline_call import Call, Calls, Pending
-from infsplign.schedules import parametrisation
-from infsplign.shift import Shift, latents_part, shift_of
-from infsplign.trace import StepTrace, per_row
+from infsplign.pipelines.call import Call, Calls, Pending
+from infsplign.pipelines.noise_schedule import parametrisation
 
 
 class _Shifted(NamedTuple):
@@ -22,7 +22,7 @@ class _Shifted(NamedTuple):
 
     step: int
     timestep: Any
-    finite: Late
+    finite: HostCopy
     output: Tensor
     gradient: Tensor
     latents: Tensor
@@ -52,7 +52,7 @@ class GuidedScheduler:
         """
         call = self.calls.current()
         self.check()
-        plan, pending = call.plan or Plan("plain"), call.pending
+        plan, pending = call.plan or StepPlan("plain"), call.pending
         call.plan = call.pending = None
         number = len(call.trace)
         found = self._gradient(call, plan, pending)
@@ -63,7 +63,7 @@ class GuidedScheduler:
         weight = self.calls.config.weight(number, self.calls.steps)
         shift = self._shift(gradient, model_output, timestep, under, weight)
         shifted = model_output + shift.output.to(model_output.dtype)
-        self._unchecked = _Shifted(number, timestep, Late(torch.isfinite(shifted).all()), model_output, gradient, sample)
+        self._unchecked = _Shifted(number, timestep, HostCopy(torch.isfinite(shifted).all()), model_output, gradient, sample)
         if number + 1 >= self.calls.steps:
             self.check()
         call.trace.append(self._traced(StepTrace(number, timestep, guided=pending is not None, weight=weight), shift, plan, pending))
@@ -88,7 +88,7 @@ class GuidedScheduler:
             f"`error.latents`. {remedy}"
         )
 
-    def _shift(self, gradient: Tensor, output: Tensor, timestep: Any, plan: Plan, weight: float) -> Shift:
+    def _shift(self, gradient: Tensor, output: Tensor, timestep: Any, plan: StepPlan, weight: float) -> Shift:
         config, factor = self.calls.config, 1.0
         if config.update != "direct":
             prediction, alpha, sigma = parametrisation(self.calls.scheduler, timestep)
@@ -106,7 +106,7 @@ class GuidedScheduler:
         mask = rows_mask(plan.shifted, gradient).reshape((-1,) + (1,) * (gradient.ndim - 1))
         return shift._replace(output=torch.where(mask, shift.output, 0.0))
 
-    def _gradient(self, call: Call, plan: Plan, pending: Pending | None) -> tuple[Tensor, Plan] | None:
+    def _gradient(self, call: Call, plan: StepPlan, pending: Pending | None) -> tuple[Tensor, StepPlan] | None:
         """What the step is shifted by, and the plan that it was computed under: its own, or the last one where that is used again."""
         if not self.calls.config.reuses(len(call.trace), self.calls.steps):
             call.last = None if pending is None or pending.gradient is None else (pending.gradient, plan)
@@ -114,12 +114,12 @@ class GuidedScheduler:
 
     # --- the trace -----------------------------------------------------------------------------------------------------
 
-    def _traced(self, step: StepTrace, shift: Shift, plan: Plan, pending: Pending | None) -> StepTrace:
-        own = {} if pending is None or pending.gradient is None else {"gradient_norm": per_row(pending.gradient)}
-        shifted = {"shift": per_row(shift.output, mean=True), "bounded": shift.bounded, "reused": not own}
+    def _traced(self, step: StepTrace, shift: Shift, plan: StepPlan, pending: Pending | None) -> StepTrace:
+        own = {} if pending is None or pending.gradient is None else {"gradient_norm": row_norm(pending.gradient)}
+        shifted = {"shift": row_norm(shift.output, mean=True), "bounded": shift.bounded, "reused": not own}
         return replace(step, **own, **shifted, **self._seen(plan, pending))
 
-    def _seen(self, plan: Plan, pending: Pending | None) -> dict[str, Any]:
+    def _seen(self, plan: StepPlan, pending: Pending | None) -> dict[str, Any]:
         if pending is None:
             return {}
         report = pending.report

@@ -10,6 +10,6 @@
 `docs/prompts.md` shows by example what is read and what is refused.
 """
 
-from infsplign.prompts.reading import Entry, parse_prompt, parse_relation, scene_from
+from infsplign.prompts.parsing import Entry, parse_prompt, parse_relation, scene_from
 
 __all__ = ["Entry", "parse_prompt", "parse_relation", "scene_from"]

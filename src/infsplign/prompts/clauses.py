@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from infsplign.errors import PromptError
-from infsplign.phrases import underline
+from infsplign.prompts.phrases import underline
 from infsplign.prompts.words import (
     ADJECTIVES,
     AND,

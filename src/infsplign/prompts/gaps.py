@@ -19,7 +19,7 @@ from infsplign.prompts.clauses import (
     without_lead,
     words_of,
 )
-from infsplign.prompts.finding import Match
+from infsplign.prompts.relation_finder import Match
 from infsplign.prompts.words import AND, CONTEXT, COPULAS, DETERMINERS, LINKS, SENTENCE_END, WHICH
 
 UNCLEAR_JOIN = "it is not clear which objects these two relations join"

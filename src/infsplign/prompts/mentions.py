@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from infsplign.phrases import find_phrases, fold
 from infsplign.prompts.clauses import Span, error_at, text_of, words_of
 from infsplign.prompts.grammar import Edge
+from infsplign.prompts.phrases import find_phrases, fold
 from infsplign.prompts.words import ADJECTIVES, ARTICLES
 
 

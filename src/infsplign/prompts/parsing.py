@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from infsplign.core.relations import Relation, Scene
+from infsplign.core.relations import Relation
+from infsplign.core.scenes import Scene
 from infsplign.errors import PromptError
-from infsplign.phrases import find_phrases, fold
 from infsplign.prompts.clauses import REMEDY, error_at, pieces_of, text_of
-from infsplign.prompts.finding import find_relations
 from infsplign.prompts.grammar import Edge, edges_of
-from infsplign.prompts.naming import check_places, with_same_mentions, without_adjectives, without_article
+from infsplign.prompts.mentions import check_places, with_same_mentions, without_adjectives, without_article
+from infsplign.prompts.phrases import find_phrases, fold
+from infsplign.prompts.relation_finder import find_relations
 
 Entry = tuple[str, str | Relation] | tuple[str, str | Relation, str | tuple[str, str] | None]
 """A relation given by hand: `("cat", "in the centre")`, `("cat", "left of", "dog")` or `("cat", "between", ("dog", "tree"))`."""

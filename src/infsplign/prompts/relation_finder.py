@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import NamedTuple
 
-from infsplign.core.relations import SPELLINGS, Relation
+from infsplign.core.relations import Relation
+from infsplign.core.spellings import SPELLINGS
 from infsplign.errors import PromptError
 from infsplign.prompts.clauses import REMEDY, Span, clauses, error_at, head_of, is_blank, words_of
 from infsplign.prompts.words import (

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from infsplign.errors import PromptError
-from infsplign.phrases import find_phrases, underline
+from infsplign.prompts.phrases import find_phrases, underline
 
 _NO_LIMIT = 10**6  # transformers spells "no limit" as a model_max_length of 1e30
 
@@ -57,7 +57,7 @@ def token_indices(
     return tuple(found)
 
 
-class Reading(NamedTuple):
+class PhraseTokens(NamedTuple):
     """A text as a tokenizer reads it.
 
     Attributes:
@@ -73,7 +73,7 @@ class Reading(NamedTuple):
     numbers: tuple[tuple[int, ...], ...]
 
 
-def read_phrases(tokenizer: Any, text: str, phrases: Sequence[str], *, nth: Mapping[str, int] | None = None) -> Reading:
+def read_phrases(tokenizer: Any, text: str, phrases: Sequence[str], *, nth: Mapping[str, int] | None = None) -> PhraseTokens:
     """Finds phrases among the tokens of a text, however long.
 
     Args:
@@ -93,7 +93,7 @@ def read_phrases(tokenizer: Any, text: str, phrases: Sequence[str], *, nth: Mapp
             raise PromptError(f"{phrase!r} has no token of its own in {type(tokenizer).__name__}:\n{underline(text, start, stop)}")
         taken.update(numbers)
         found.append(numbers)
-    return Reading(text, ids, trailing, tuple(found))
+    return PhraseTokens(text, ids, trailing, tuple(found))
 
 
 def cut_off(phrase: str, text: str, numbers: Sequence[int], length: int, *, nth: Mapping[str, int] | None = None) -> str:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from infsplign.shapes.defaults import PRESETS
+from infsplign.shapes.presets import PRESETS
 
 MODELS = Path(__file__).parent / "models"
 

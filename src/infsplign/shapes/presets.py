@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from infsplign.config import PAPER, GuidanceConfig
 from infsplign.core.terms import excite
+from infsplign.engine.config import PAPER, GuidanceConfig
 
 T5_LENGTH = 32
 """Tokens of the T5 segment of the shipped MMDiT."""

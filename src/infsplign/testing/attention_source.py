@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 
 from infsplign.core.attention import AttentionSource
-from infsplign.testing.traces_left import marks
+from infsplign.engine.pytree import map_tensors, rows_of
+from infsplign.testing.module_state import module_state
 from infsplign.testing.trial import KeyCounts, Trial, band_negated, change, token_maps
-from infsplign.trees import map_tensors, rows_of
 
 Inputs = Callable[[int, tuple[int, int]], tuple[Tensor, dict[str, Any]]]
 """(rows, (height, width) of the image in whatever unit) to the denoiser's first argument and its keyword arguments."""
@@ -160,7 +160,7 @@ def _check_grid(trial: Trial, size: tuple[int, int]) -> None:
 
 def _check_untouched(trial: Trial) -> None:
     make_source, denoiser, sample, kwargs = trial
-    before, run, plain, recorded = marks(denoiser), [], [], []
+    before, run, plain, recorded = module_state(denoiser), [], [], []
 
     def interrupt(*_: Any) -> None:
         raise InterruptedError
@@ -171,15 +171,15 @@ def _check_untouched(trial: Trial) -> None:
         with make_source(denoiser).record(sample, **kwargs):
             map_tensors(recorded.append, denoiser(sample, **kwargs))
     assert all(torch.equal(a, b) for a, b in zip(plain, recorded, strict=True)), "recording has changed the denoiser's output"
-    assert marks(denoiser) == before, f"left behind after a pass: {before.missing(marks(denoiser))}"
+    assert module_state(denoiser) == before, f"left behind after a pass: {before.missing(module_state(denoiser))}"
     for module in (run[0], run[len(run) // 2], run[-1]):
         with module.register_forward_hook(interrupt):
-            during = marks(denoiser)
+            during = module_state(denoiser)
             try:
                 with make_source(denoiser).record(sample, **kwargs):
                     denoiser(sample, **kwargs)
             except InterruptedError:
-                assert marks(denoiser) == during, f"left behind after an exception: {during.missing(marks(denoiser))}"
+                assert module_state(denoiser) == during, f"left behind after an exception: {during.missing(module_state(denoiser))}"
             else:
                 raise AssertionError("the source has swallowed an exception of the denoiser")
 

@@ -10,17 +10,17 @@ _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_
 
 
 @dataclass(frozen=True)
-class Marks:
+class ModuleState:
     """A module's state, as far as an onlooker could have changed it; equal when nothing was left behind."""
 
     parts: dict[str, Any]
 
-    def missing(self, other: "Marks") -> list[str]:
+    def missing(self, other: "ModuleState") -> list[str]:
         """Names of what differs."""
         return sorted(key for key in {*self.parts, *other.parts} if self.parts.get(key) != other.parts.get(key))
 
 
-def marks(module: nn.Module) -> Marks:
+def module_state(module: nn.Module) -> ModuleState:
     """Takes down hooks, instance attributes and flags of a module and all in it, and whether torch records a graph."""
     parts: dict[str, Any] = {"torch.is_grad_enabled()": torch.is_grad_enabled()}
     for name, part in module.named_modules():
@@ -33,4 +33,4 @@ def marks(module: nn.Module) -> Marks:
     for name, p in module.named_parameters():
         parts[f"{name}.requires_grad"] = p.requires_grad
         parts[f"{name}.grad"] = p.grad is None
-    return Marks(parts)
+    return ModuleState(parts)

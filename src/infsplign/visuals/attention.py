@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from infsplign.trace import StepTrace
+from infsplign.engine.trace import StepTrace
 from infsplign.visuals.style import INK, LABEL, MUTED, PAPER, SMALL, colour_of, drawing, heading, rendered, wrapped
 
 CELL, SPACE, NARROWEST = 1.72, 0.07, 7.8  # inches; the last is what the key needs

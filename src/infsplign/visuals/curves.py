@@ -9,8 +9,9 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 from torch import Tensor
 
-from infsplign.core.relations import Relation, Scene
-from infsplign.trace import StepTrace
+from infsplign.core.relations import Relation
+from infsplign.core.scenes import Scene
+from infsplign.engine.trace import StepTrace
 from infsplign.visuals.style import (
     GRID,
     INK,

@@ -2,7 +2,8 @@
 
 import pytest
 
-from infsplign.evaluation.detectors import KINDS, Detection, load_detector
+from infsplign.detection import Detection
+from infsplign.evaluation.detectors import KINDS, load_detector
 from infsplign.shapes import detector as shapes
 from infsplign.shapes.world import Placed, Scene, render
 

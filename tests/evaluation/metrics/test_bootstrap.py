@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infsplign.evaluation.bootstrap import bootstrap, paired_difference
-from infsplign.evaluation.ratios import Ratios
+from infsplign.evaluation.metrics.bootstrap import bootstrap, paired_difference
+from infsplign.evaluation.metrics.ratios import Ratios
 
 
 def ratios(rows):
@@ -72,7 +72,7 @@ class TestBootstrap:
     def test_drawn_in_pieces_as_in_one(self, monkeypatch):
         data = means(np.random.default_rng(0).random(7))
         whole = bootstrap(data, resamples=50)
-        monkeypatch.setattr("infsplign.evaluation.bootstrap._AT_ONCE", 21)
+        monkeypatch.setattr("infsplign.evaluation.metrics.bootstrap._AT_ONCE", 21)
         np.testing.assert_allclose(bootstrap(data, resamples=50), whole, rtol=1e-12)
 
     def test_width_is_that_of_the_normal_approximation(self):

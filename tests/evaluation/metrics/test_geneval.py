@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from infsplign.detection import Detection
 from infsplign.evaluation.metrics.geneval import judge, position_ratios, relations_of
-from infsplign.evaluation.visor import Verdict
+from infsplign.evaluation.metrics.visor import Verdict
 
 INVERSE = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
 coordinate = st.integers(-100, 600) | st.floats(-100, 600)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infsplign.evaluation.strict import Fidelity, fidelity, fidelity_ratios
+from infsplign.evaluation.metrics.strict import Fidelity, fidelity, fidelity_ratios
 
 
 @dataclass(frozen=True)

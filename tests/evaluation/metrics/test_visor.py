@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infsplign.core.relations import ABOVE, BELOW, LEFT_OF, RIGHT_OF
-from infsplign.evaluation.visor import Verdict, judge, visor, visor_ratios
+from infsplign.evaluation.metrics.visor import Verdict, judge, visor, visor_ratios
 
 RELATIONS = (LEFT_OF, RIGHT_OF, ABOVE, BELOW)
 

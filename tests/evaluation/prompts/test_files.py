@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infsplign.evaluation.promptsets import BenchmarkPrompt, PromptFileError, read_geneval, read_prompts, read_t2i, write_prompts
-from infsplign.evaluation.scoring import read_for
+from infsplign.evaluation.prompts import BenchmarkPrompt, PromptFileError, read_geneval, read_prompts, read_t2i, write_prompts
+from infsplign.evaluation.scoring.benchmarks import read_for
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
 T2I = "a giraffe next to a lamp\r\na girl on the top of a frog\r\na wine glass on the right of an elephant\r\na key near a mouse\r\n"

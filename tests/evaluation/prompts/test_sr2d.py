@@ -6,8 +6,8 @@ from itertools import combinations
 
 import pytest
 
-from infsplign.evaluation.promptsets import PromptFileError, published, read_sr2d, spatial, sr2d
-from infsplign.evaluation.promptsets.coco import COCO
+from infsplign.evaluation.prompts import PromptFileError, published, read_sr2d, spatial, sr2d
+from infsplign.evaluation.prompts.coco import COCO
 from infsplign.prompts import parse_prompt
 
 PROMPTS = sr2d()

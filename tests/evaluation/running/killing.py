@@ -1,4 +1,4 @@
-"""Kills runs with SIGKILL and lets them go on: `python -m tests.evaluation.killing moments|times|shipped FOLDER`.
+"""Kills runs with SIGKILL and lets them go on: `python -m tests.evaluation.running.killing moments|times|shipped FOLDER`.
 
 A process of its own, which forks each run: so nothing is imported twice, and no thread is lost by forking. Prints what it found as JSON.
 """
@@ -14,9 +14,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from infsplign.config import GuidanceConfig
+from infsplign.engine.config import GuidanceConfig
 from infsplign.evaluation import files
-from infsplign.evaluation.images_run import make_benchmark
+from infsplign.evaluation.running.images_run import make_benchmark
 from tests.evaluation.noise import LISTED, NoiseSampler
 from tests.evaluation.stub import contents
 
@@ -143,8 +143,8 @@ def shipped(folder: Path) -> dict:
     """The shipped model, two steps, killed when so many images are there."""
     import torch
 
-    from infsplign.evaluation.prompts_shapes import prompts
-    from infsplign.evaluation.sampler import PipelineSampler
+    from infsplign.evaluation.prompts.shapes import prompts
+    from infsplign.evaluation.running.sampler import PipelineSampler
     from infsplign.shapes import load
 
     torch.set_num_threads(1)  # a fork has no other threads

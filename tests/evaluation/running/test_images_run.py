@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from infsplign.config import GuidanceConfig
-from infsplign.evaluation.images_run import make_benchmark, seed_of
-from infsplign.evaluation.runner import FailedError, Task, run_tasks
-from infsplign.evaluation.store import MethodFolder, OutputError, SettingsError
+from infsplign.engine.config import GuidanceConfig
+from infsplign.evaluation.files import OutputError
+from infsplign.evaluation.running.images_run import make_benchmark, seed_of
+from infsplign.evaluation.running.job import Task
+from infsplign.evaluation.running.method_folder import MethodFolder
+from infsplign.evaluation.running.run_folder import SettingsError
+from infsplign.evaluation.running.runner import FailedError, run_tasks
 from tests.evaluation.noise import LISTED, Listed, NoiseSampler
 from tests.evaluation.stub import contents
 

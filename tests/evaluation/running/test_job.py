@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infsplign.evaluation import attempt as module
-from infsplign.evaluation.attempt import Job, Task, attempt, is_fatal, is_out_of_memory
+from infsplign.evaluation.running import job as module
+from infsplign.evaluation.running.job import Job, Task, is_fatal, is_out_of_memory, run_job
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -46,7 +46,7 @@ def images(outcome):
 
 @given(st.integers(1, 20), st.integers(1, 20), st.integers(1, 20))
 def test_memory_that_runs_out_costs_no_image(count, size, room):
-    outcome = attempt(Sampler(room), job(count, size))
+    outcome = run_job(Sampler(room), job(count, size))
     assert [made.task.seed for made in outcome.made] == list(range(count))
     assert all(made.error is None and made.batch == len(made.image) <= min(size, room) for made in outcome.made)
     assert outcome.size <= size
@@ -56,9 +56,9 @@ def test_memory_that_runs_out_costs_no_image(count, size, room):
 @given(st.integers(1, 20), st.integers(1, 20), st.integers(1, 20))
 def test_at_the_smaller_size_the_same_images_come_at_once(count, size, room):
     """A run that goes on at the size that memory left has the neighbours, so the rounding, of one that found that size out."""
-    found = attempt(Sampler(room), job(count, size))
+    found = run_job(Sampler(room), job(count, size))
     again = Sampler(room)
-    assert images(attempt(again, job(count, found.size))) == images(found)
+    assert images(run_job(again, job(count, found.size))) == images(found)
     together = found.size if found.size >= count else 2 ** (found.size.bit_length() - 1)  # parts of a group are powers of two
     assert len(again.calls) == -(-count // together)
 
@@ -66,7 +66,7 @@ def test_at_the_smaller_size_the_same_images_come_at_once(count, size, room):
 @given(st.integers(1, 20), st.integers(1, 20), st.data())
 def test_only_images_that_fail_are_lost(count, size, data):
     bad = data.draw(st.sets(st.integers(0, count - 1)))
-    outcome = attempt(Sampler(bad=bad), job(count, size))
+    outcome = run_job(Sampler(bad=bad), job(count, size))
     assert {made.task.seed for made in outcome.made if made.error} == bad
     assert all(made.error == "RuntimeError: a bad prompt" and made.image is None for made in outcome.made if made.error)
     assert sorted(made.task.seed for made in outcome.made) == list(range(count))
@@ -76,26 +76,26 @@ def test_only_images_that_fail_are_lost(count, size, data):
 @given(st.integers(1, 20), st.integers(1, 8), st.data())
 def test_a_missing_image_is_made_with_all_its_neighbours(count, size, data):
     wanted = data.draw(st.sets(st.integers(0, count - 1), min_size=1))
-    whole = images(attempt(Sampler(), job(count, size)))
-    part = images(attempt(Sampler(), job(count, size, wanted)))
+    whole = images(run_job(Sampler(), job(count, size)))
+    part = images(run_job(Sampler(), job(count, size, wanted)))
     assert part == {key: image for key, image in whole.items() if int(key[1:]) in wanted}
 
 
 def test_parts_without_a_missing_image_are_not_made():
     sampler = Sampler(bad=[5])
-    attempt(sampler, job(8, 8, wanted=[5]))
+    run_job(sampler, job(8, 8, wanted=[5]))
     assert sampler.calls == [[*range(8)], [4, 5, 6, 7], [4, 5], [5]]
 
 
 def test_a_single_image_that_has_no_room_fails(freed):
     freed.clear()
-    outcome = attempt(Sampler(room=0), job(2, 2))
+    outcome = run_job(Sampler(room=0), job(2, 2))
     assert [made.error for made in outcome.made] == ["OutOfMemoryError: CUDA out of memory. Tried to allocate"] * 2
     assert len(freed) == 3
 
 
 def test_too_few_images_are_an_error():
-    outcome = attempt(lambda texts, seeds, config: [], job(1, 1))
+    outcome = run_job(lambda texts, seeds, config: [], job(1, 1))
     assert outcome.made[0].error == "ValueError: the sampler returned 0 images for 1 texts"
 
 
@@ -121,5 +121,5 @@ def test_a_full_disk_and_a_lost_device_stop_at_once():
     for error in (OSError(errno.ENOSPC, "No space left on device"), RuntimeError("CUDA error: device-side assert triggered")):
         sampler = Sampler(bad=[0], error=error)
         with pytest.raises(type(error)):
-            attempt(sampler, job(4, 4))
+            run_job(sampler, job(4, 4))
         assert len(sampler.calls) == 1

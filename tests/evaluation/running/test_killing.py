@@ -8,15 +8,14 @@ from pathlib import Path
 
 import infsplign
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def killing(kind: str, folder: Path) -> dict:
     paths = [str(Path(infsplign.__file__).parents[1]), str(ROOT)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.evaluation.killing", kind, str(folder)], capture_output=True, text=True, env=environment, check=False
-    )
+    command = [sys.executable, "-m", "tests.evaluation.running.killing", kind, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from infsplign.config import PAPER, PAPER_SDXL, GuidanceConfig
 from infsplign.core import LOSSES
+from infsplign.engine.config import PAPER, PAPER_SDXL, GuidanceConfig
 from infsplign.evaluation.fingerprint import plain
-from infsplign.evaluation.methods import NAMES, choose_methods, method
+from infsplign.evaluation.running.methods import NAMES, choose_methods, method
 
 OWN = GuidanceConfig(scale=5.0, stop=0.5)
 

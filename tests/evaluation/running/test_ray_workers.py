@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 
 import infsplign
 from infsplign.cli import app
-from infsplign.config import GuidanceConfig
-from infsplign.evaluation import ray_workers
-from infsplign.evaluation.images_run import make_benchmark
-from infsplign.evaluation.ray_workers import RayWorkers
-from infsplign.evaluation.runner import FailedError
+from infsplign.engine.config import GuidanceConfig
+from infsplign.evaluation.running import ray_workers
+from infsplign.evaluation.running.images_run import make_benchmark
+from infsplign.evaluation.running.ray_workers import RayWorkers
+from infsplign.evaluation.running.runner import FailedError
 from tests.evaluation.noise import LISTED, Dying, NoiseSampler
 from tests.evaluation.stub import contents
 
@@ -97,7 +97,7 @@ def code(text: str) -> str:
 
 
 def test_ray_is_imported_only_when_asked_for():
-    modules = "infsplign.evaluation.ray_workers, infsplign.commands.eval_sr2d, infsplign.commands.eval_shapes"
+    modules = "infsplign.evaluation.running.ray_workers, infsplign.commands.eval_sr2d, infsplign.commands.eval_shapes"
     assert code(f"import sys, {modules}; print('ray' in sys.modules)") == "False\n"
 
 

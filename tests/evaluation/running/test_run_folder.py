@@ -4,8 +4,9 @@ import shutil
 
 import pytest
 
-from infsplign.config import GuidanceConfig
-from infsplign.evaluation.store import OutputError, SettingsError
+from infsplign.engine.config import GuidanceConfig
+from infsplign.evaluation.files import OutputError
+from infsplign.evaluation.running.run_folder import SettingsError
 from tests.evaluation.stub import StubSampler, contents, run
 
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from infsplign.core.terms import excite
-from infsplign.evaluation.sampler import PipelineSampler, split_trace
-from infsplign.pipelines import guide
+from infsplign.evaluation.running.sampler import PipelineSampler, split_trace
+from infsplign.pipelines.guide import guide
 from infsplign.shapes import CONFIG, load
 
 TEXTS = ("a star above a fish", "a moon to the left of a heart")

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infsplign.detection import Detection
-from infsplign.evaluation.bootstrap import paired_difference
 from infsplign.evaluation.detectors import ImageDetections
+from infsplign.evaluation.metrics.bootstrap import paired_difference
 from infsplign.evaluation.metrics.t2i import SpatialScore
-from infsplign.evaluation.promptsets import BenchmarkPrompt, published, sr2d
-from infsplign.evaluation.scored import ComparisonError, Scored, read_earlier
-from infsplign.evaluation.scoring import BENCHMARKS, Threshold, by_relation, judge_all, read_for
-from infsplign.evaluation.visor import Verdict
+from infsplign.evaluation.metrics.visor import Verdict
+from infsplign.evaluation.prompts import BenchmarkPrompt, published, sr2d
+from infsplign.evaluation.scoring.benchmarks import BENCHMARKS, Threshold, by_relation, judge_all, read_for
+from infsplign.evaluation.scoring.scored_folder import ComparisonError, Scored, read_earlier
 
 PROMPT = BenchmarkPrompt("0", "a cat to the left of a dog", "cat", "left of", "dog")
 

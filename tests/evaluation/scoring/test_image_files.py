@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from infsplign.evaluation.image_files import evenly, find_images, group_by_prompt
-from infsplign.evaluation.promptsets import BenchmarkPrompt
+from infsplign.evaluation.prompts import BenchmarkPrompt
+from infsplign.evaluation.scoring.image_files import evenly, find_images, group_by_prompt
 
 PROMPTS = [
     BenchmarkPrompt("7", "a cat near a dog", "cat", "near", "dog", {"number": 0}),

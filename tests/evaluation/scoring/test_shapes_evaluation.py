@@ -5,10 +5,10 @@ import json
 import pytest
 from PIL import Image
 
-from infsplign.config import GuidanceConfig
-from infsplign.evaluation import shapes_runner
-from infsplign.evaluation.prompts_shapes import prompts, seed
-from infsplign.evaluation.store import SettingsError
+from infsplign.engine.config import GuidanceConfig
+from infsplign.evaluation.prompts.shapes import prompts, seed
+from infsplign.evaluation.running.run_folder import SettingsError
+from infsplign.evaluation.scoring import shapes_evaluation as shapes_runner
 from infsplign.shapes.world import Placed
 from tests.evaluation.stub import StubSampler, contents, nothing, right, run
 

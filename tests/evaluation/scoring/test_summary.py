@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from infsplign.evaluation.ratios import Ratios
-from infsplign.evaluation.report import cell, markdown, print_table, summarise
+from infsplign.evaluation.metrics.ratios import Ratios
+from infsplign.evaluation.scoring.summary import cell, markdown, print_table, summarise
 
 
 def ratios(values, both=1):

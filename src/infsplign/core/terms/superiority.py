@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from array_api_compat import array_namespace
 
 from infsplign.core._namespace import Array
-from infsplign.core.losses import LossTerm, ObjectAttention
+from infsplign.core.losses import LossTerm
+from infsplign.core.object_attention import ObjectAttention
 from infsplign.core.scene_arrays import SceneArrays
 from infsplign.core.statistics import EPSILON
 

@@ -1,6 +1,5 @@
 """Detectors behind one protocol. Nothing heavy is imported before `load_detector`."""
 
-from infsplign.detection import Detection
 from infsplign.evaluation.detectors.protocol import Detector, ImageDetections
 
 MODELS = {
@@ -11,7 +10,7 @@ MODELS = {
 """The model of each kind where none is given."""
 KINDS = (*MODELS, "world")
 
-__all__ = ["KINDS", "MODELS", "Detection", "Detector", "ImageDetections", "load_detector"]
+__all__ = ["KINDS", "MODELS", "Detector", "ImageDetections", "load_detector"]
 
 
 def load_detector(

@@ -17,7 +17,7 @@ from typing import Any
 
 from infsplign.detection import Detection
 from infsplign.evaluation.detectors.protocol import ImageDetections, best_first
-from infsplign.evaluation.store import write
+from infsplign.evaluation.files import write
 
 FORMAT = "infsplign detections 1"
 

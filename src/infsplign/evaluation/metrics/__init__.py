@@ -1,1 +1,1 @@
-"""Published rules as pure functions over detections; neither torch nor a detector is needed. VISOR is `infsplign.evaluation.visor`."""
+"""Published rules as pure functions over detections; neither torch nor a detector is needed."""

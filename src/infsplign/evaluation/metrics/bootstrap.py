@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from infsplign.evaluation.ratios import Ratios, divide
+from infsplign.evaluation.metrics.ratios import Ratios, divide
 
 RESAMPLES = 10_000
 LEVEL = 0.95

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from infsplign.core.losses import observe
-from infsplign.core.relations import Scene, scene_arrays
+from infsplign.core.object_attention import observe
+from infsplign.core.scene_arrays import scene_arrays
+from infsplign.core.scenes import Scene
 from infsplign.core.spatial import holds
 from infsplign.detection import Box
 

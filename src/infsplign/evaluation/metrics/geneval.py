@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from math import copysign, hypot
 
-from infsplign.core import relations
+from infsplign.core import relations, spellings
 from infsplign.detection import Box, Detection
 from infsplign.evaluation.metrics.boxes import offset, sides
-from infsplign.evaluation.ratios import Ratios
-from infsplign.evaluation.visor import Verdict
+from infsplign.evaluation.metrics.ratios import Ratios
+from infsplign.evaluation.metrics.visor import Verdict
 
 SLACK = 0.1
 """Part of both boxes' sides that their centres must be apart before there is any relation."""
@@ -52,7 +52,7 @@ def judge(detections: Iterable[Detection], first: str, relation: str | relations
     """
     if first == second:
         raise ValueError(f"`first` and `second` must be two different objects, got {first!r} twice")
-    asked, seen = relations.relation(relation).name, list(detections)
+    asked, seen = spellings.relation(relation).name, list(detections)
     if asked not in DIRECTIONS:
         raise ValueError(f"`relation` must be one of {', '.join(DIRECTIONS)}, which is all that GenEval knows, got {asked!r}")
     one, other = (max((d for d in seen if d.name == name), key=lambda d: d.score, default=None) for name in (first, second))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from infsplign.evaluation.ratios import Ratios
+from infsplign.evaluation.metrics.ratios import Ratios
 
 
 class Blob(Protocol):

@@ -8,11 +8,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from infsplign.core import relations
+from infsplign.core import relations, spellings
 from infsplign.detection import Box, Detection
 from infsplign.evaluation.metrics.boxes import iou, offset, scaled
-from infsplign.evaluation.promptsets.t2i_compbench import CLOSE
-from infsplign.evaluation.ratios import Ratios
+from infsplign.evaluation.metrics.ratios import Ratios
+from infsplign.evaluation.prompts.t2i_compbench import CLOSE
 
 FRAME = 479
 """Pixels of the longer side of the frame that all distances are measured in."""
@@ -75,7 +75,7 @@ def score_image(
     """
     if min(size) <= 0:
         raise ValueError(f"`size` must be positive, got {size}")
-    judged = relation if relation in CLOSE else relations.relation(relation)
+    judged = relation if relation in CLOSE else spellings.relation(relation)
     one, other = pick(detections, label(first)), pick(detections, label(second))
     if one is None or other is None:
         return SpatialScore(0.0, False, 0.0)  # 0.25 s of a single object never reaches 0.5
@@ -94,7 +94,7 @@ def position_score(first: Box, relation: str | relations.Relation, second: Box) 
     x, y = offset(first, second)
     if relation in CLOSE:
         return 1.0 if abs(x) < REACH or abs(y) < REACH else REACH / max(abs(x), abs(y))
-    direction = relations.relation(relation).direction
+    direction = spellings.relation(relation).direction
     along, across = direction[0] * x + direction[1] * y, direction[1] * x + direction[0] * y
     if along <= abs(across):
         return 0.0

@@ -1,15 +1,15 @@
 """VISOR: are both objects there, and do their boxes stand in the relation? (arXiv 2212.10015)
 
 Pure functions over detections, of any detector; what its threshold has dropped must not be passed in. VISOR looks for any pair
-of boxes that satisfies the relation, and so sees neither doubled nor deformed objects: see `infsplign.evaluation.strict`.
+of boxes that satisfies the relation, and so sees neither doubled nor deformed objects: see `infsplign.evaluation.metrics.strict`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from infsplign.core import relations
-from infsplign.evaluation.ratios import Ratios
+from infsplign.core import relations, spellings
+from infsplign.evaluation.metrics.ratios import Ratios
 
 
 class Found(Protocol):
@@ -63,7 +63,7 @@ def judge(detections: Iterable[Found], first: str, relation: str | relations.Rel
     """
     if first == second:
         raise ValueError(f"`first` and `second` must be two different objects, got {first!r} twice")
-    asked = relations.relation(relation)
+    asked = spellings.relation(relation)
     if asked.equation != "ordered" or len(asked.axes) != 1:
         raise ValueError(f"`relation` must be left of, right of, above or below, which is all that VISOR knows, got {asked.name!r}")
     dx, dy = asked.direction

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from infsplign.evaluation.files import check_writable, write
 from infsplign.evaluation.page.cards import BUDGET, VERDICTS, Card, cards, count
 from infsplign.evaluation.page.published import DETECTOR, PUBLISHED
 from infsplign.evaluation.page.reading import Measured, RunFolder, read_run
-from infsplign.evaluation.report import heading
-from infsplign.evaluation.store import check_writable, write
+from infsplign.evaluation.scoring.summary import heading
 
 IMAGES = 320
 """Images on a page when nothing else is asked for."""

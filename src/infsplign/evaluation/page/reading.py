@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from infsplign.errors import PromptError
-from infsplign.evaluation.method_folder import Record, read_lines
-from infsplign.evaluation.store import MANIFEST
+from infsplign.evaluation.running.method_folder import Record, read_lines
+from infsplign.evaluation.running.run_folder import MANIFEST
 from infsplign.prompts import parse_prompt
 
 RESULTS, VERDICTS = "results.json", "images.jsonl"

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from infsplign.core.relations import relation
-from infsplign.evaluation.promptsets.prompt import BenchmarkPrompt, PromptFileError, broken, distinct, json_lines
+from infsplign.core.spellings import relation
+from infsplign.evaluation.prompts.prompt import BenchmarkPrompt, PromptFileError, broken, distinct, json_lines
 
 IMAGES = 4
 """Images a prompt, as published."""

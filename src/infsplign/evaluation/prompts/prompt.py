@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from infsplign.evaluation.store import write
+from infsplign.evaluation.files import write
 
 _SAFE = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 

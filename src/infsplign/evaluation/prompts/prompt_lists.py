@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infsplign.evaluation.promptsets.sr2d import AND, SINGLE, spatial, sr2d
+from infsplign.evaluation.prompts.sr2d import AND, SINGLE, spatial, sr2d
 
 
 @dataclass(frozen=True)

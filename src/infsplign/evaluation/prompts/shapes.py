@@ -8,7 +8,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import cache
 
-from infsplign.core.relations import relation
+from infsplign.core.spellings import relation
 from infsplign.shapes.nouns import NAMES
 from infsplign.shapes.world import article
 

@@ -6,9 +6,9 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from infsplign.core.relations import SPELLINGS, relation
-from infsplign.evaluation.promptsets.coco import COCO
-from infsplign.evaluation.promptsets.prompt import BenchmarkPrompt, PromptFileError, distinct
+from infsplign.core.spellings import SPELLINGS, relation
+from infsplign.evaluation.prompts.coco import COCO
+from infsplign.evaluation.prompts.prompt import BenchmarkPrompt, PromptFileError, distinct
 
 RELATIONS = ("to the left of", "to the right of", "above", "below")
 AND, SINGLE = "and", "single"

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from infsplign.core.relations import relation
-from infsplign.evaluation.promptsets.prompt import BenchmarkPrompt, broken, distinct, lines
+from infsplign.core.spellings import relation
+from infsplign.evaluation.prompts.prompt import BenchmarkPrompt, broken, distinct, lines
 
 IMAGES = 10
 """Images a prompt, as published."""

@@ -9,11 +9,13 @@ from typing import Any, Protocol
 
 from tqdm import tqdm
 
-from infsplign.config import GuidanceConfig
+from infsplign.engine.config import GuidanceConfig
 from infsplign.evaluation import fingerprint
-from infsplign.evaluation.attempt import Sampler, Task
-from infsplign.evaluation.runner import FailedError, Inspect, Local, Workers, make_images
-from infsplign.evaluation.store import NAME, MethodFolder, check_names, locked, open_run, write_json
+from infsplign.evaluation.files import locked, write_json
+from infsplign.evaluation.running.job import Sampler, Task
+from infsplign.evaluation.running.method_folder import MethodFolder
+from infsplign.evaluation.running.run_folder import NAME, check_names, open_run
+from infsplign.evaluation.running.runner import FailedError, Inspect, Local, Workers, make_images
 
 Methods = Mapping[str, GuidanceConfig | None]
 RESULTS = "results.json"

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from PIL import Image
 
-from infsplign.config import GuidanceConfig
+from infsplign.engine.config import GuidanceConfig
 
 LONGEST = 500
 """Characters of an error's text that are kept."""
@@ -53,7 +53,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Made:
+class ImageResult:
     """An image, or why there is none; `batch` images were made together. `trace`: what guidance did, where the sampler keeps it."""
 
     task: Task
@@ -64,14 +64,14 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class JobResult:
     """What came of a job; `size` is below the job's when memory was too small for that."""
 
-    made: tuple[Made, ...]
+    made: tuple[ImageResult, ...]
     size: int
 
 
-def attempt(sampler: Sampler, job: Job) -> Outcome:
+def run_job(sampler: Sampler, job: Job) -> JobResult:
     """Makes the wanted images of a group.
 
     Out of memory: what is left is made in smaller batches. Another error: the batch that it came from is made in smaller parts, until the
@@ -80,7 +80,7 @@ def attempt(sampler: Sampler, job: Job) -> Outcome:
     Raises:
         Exception: of a device that is of no use any more, or a full disk: see `is_fatal`.
     """
-    made: list[Made] = []
+    made: list[ImageResult] = []
     size = allowed = job.size if job.size >= len(job.tasks) else _below(job.size + 1)
     parts = deque(_cut(range(len(job.tasks)), size))
     while parts:
@@ -94,7 +94,7 @@ def attempt(sampler: Sampler, job: Job) -> Outcome:
         found = _together(sampler, tasks, job.config)
         if not isinstance(found, _Failure):
             traces = getattr(sampler, "traces", None) or [None] * len(tasks)
-            made += [Made(task, image, batch=len(part), trace=trace) for task, image, trace in zip(tasks, found, traces, strict=True)]
+            made += [ImageResult(t, image, batch=len(part), trace=trace) for t, image, trace in zip(tasks, found, traces, strict=True)]
             continue
         smaller = _below(len(part))
         if found.memory:
@@ -103,8 +103,8 @@ def attempt(sampler: Sampler, job: Job) -> Outcome:
         if smaller:
             parts.extendleft(reversed(_cut(part, smaller)))
         else:
-            made.append(Made(tasks[0], error=found.text))
-    return Outcome(tuple(m for m in made if m.task.key in job.wanted), size if size < allowed else job.size)
+            made.append(ImageResult(tasks[0], error=found.text))
+    return JobResult(tuple(m for m in made if m.task.key in job.wanted), size if size < allowed else job.size)
 
 
 @dataclass(frozen=True)

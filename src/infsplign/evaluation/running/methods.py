@@ -1,7 +1,7 @@
 """Methods by name: what each of them is for a given model."""
 
-from infsplign.config import PAPER, GuidanceConfig
 from infsplign.core import LOSSES
+from infsplign.engine.config import PAPER, GuidanceConfig
 
 OWN = ("unguided", "infsplign", "paper")
 NAMES = OWN + tuple(name for name in LOSSES if name not in OWN)

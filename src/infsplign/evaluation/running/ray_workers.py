@@ -11,10 +11,10 @@ from dataclasses import replace
 from typing import Any
 
 from infsplign.evaluation import fingerprint
-from infsplign.evaluation.attempt import Job, Made, Outcome, attempt, describe_error
-from infsplign.evaluation.method_folder import png
-from infsplign.evaluation.runner import FailedError
-from infsplign.evaluation.sampler import Loaded
+from infsplign.evaluation.running.job import ImageResult, Job, JobResult, describe_error, run_job
+from infsplign.evaluation.running.method_folder import png
+from infsplign.evaluation.running.runner import FailedError
+from infsplign.evaluation.running.sampler import Loaded
 
 DEATHS = 3
 """Workers that may die with one group of images before its images count as failed."""
@@ -35,9 +35,9 @@ class Worker:
         settings = {"settings": fingerprint.plain(self.loaded.sampler.settings()), "versions": fingerprint.versions()}
         return settings, self.loaded.own, self.loaded.published
 
-    def attempt(self, job: Job) -> Outcome:
-        outcome = attempt(self.loaded.sampler, job)
-        return Outcome(tuple(m if m.image is None else replace(m, image=png(m.image)) for m in outcome.made), outcome.size)
+    def run_job(self, job: Job) -> JobResult:
+        outcome = run_job(self.loaded.sampler, job)
+        return JobResult(tuple(m if m.image is None else replace(m, image=png(m.image)) for m in outcome.made), outcome.size)
 
 
 class RayWorkers:
@@ -104,7 +104,7 @@ class RayWorkers:
         assert self.expected is not None
         return self.expected["settings"]
 
-    def work(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]:
+    def work(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, JobResult]]:
         """Hands out jobs as workers become free. Outcomes come in the order in which they are ready.
 
         Raises:
@@ -113,7 +113,7 @@ class RayWorkers:
         source, again = iter(jobs), deque[Job]()
         running: dict[Any, tuple[int, Job]] = {}
         idle, deaths, in_a_row = list(range(len(self.workers))), Counter[str](), 0
-        done: list[tuple[Job, Outcome]] = []
+        done: list[tuple[Job, JobResult]] = []
         while True:
             while idle and (job := again.popleft() if again else next(source, None)) is not None:
                 place = idle.pop()
@@ -166,9 +166,9 @@ def _ray() -> Any:
     return ray
 
 
-def _given_up(job: Job, reason: str) -> Outcome:
+def _given_up(job: Job, reason: str) -> JobResult:
     error = f"{DEATHS} workers died with it or its neighbours: {reason}"
-    return Outcome(tuple(Made(task, error=error) for task in job.tasks if task.key in job.wanted), job.size)
+    return JobResult(tuple(ImageResult(task, error=error) for task in job.tasks if task.key in job.wanted), job.size)
 
 
 def _reason(error: BaseException) -> str:

@@ -13,14 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from infsplign.evaluation.files import OutputError, check_writable, locked, write, write_json
+from infsplign.evaluation.files import OutputError, check_writable, write_json
 from infsplign.evaluation.fingerprint import differences, plain, versions
-from infsplign.evaluation.method_folder import MethodFolder, Record, png
-
-__all__ = [
-    "MANIFEST", "NAME", "MethodFolder", "OutputError", "Record", "SettingsError",
-    "check_names", "check_writable", "locked", "open_run", "png", "read_json", "write", "write_json",
-]  # fmt: skip
+from infsplign.evaluation.running.method_folder import MethodFolder
 
 MANIFEST = "manifest.json"
 NAME = re.compile(r"[A-Za-z0-9][\w.+-]*")

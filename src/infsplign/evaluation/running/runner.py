@@ -6,12 +6,9 @@ from typing import Any, Protocol
 from PIL import Image
 from tqdm import tqdm
 
-from infsplign.config import GuidanceConfig
-from infsplign.evaluation.attempt import Job, Made, Outcome, Sampler, Task, attempt
-from infsplign.evaluation.sampler import PipelineSampler
-from infsplign.evaluation.store import MethodFolder, Record, png
-
-__all__ = ["FailedError", "Inspect", "Local", "PipelineSampler", "Sampler", "Task", "Workers", "make_images", "run_tasks"]
+from infsplign.engine.config import GuidanceConfig
+from infsplign.evaluation.running.job import ImageResult, Job, JobResult, Sampler, Task, run_job
+from infsplign.evaluation.running.method_folder import MethodFolder, Record, png
 
 Inspect = Callable[[str, Image.Image], Record]
 """Key and image to what is recorded about it."""
@@ -26,7 +23,7 @@ class FailedError(ValueError):
 class Workers(Protocol):
     """Those who make images: this process, or others. Outcomes come in any order."""
 
-    def work(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]: ...
+    def work(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, JobResult]]: ...
 
 
 class Local:
@@ -39,9 +36,9 @@ class Local:
         """What decides the images, as the sampler tells it."""
         return self.sampler.settings()
 
-    def work(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]:
+    def work(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, JobResult]]:
         for job in jobs:
-            yield job, attempt(self.sampler, job)
+            yield job, run_job(self.sampler, job)
 
 
 def make_images(
@@ -129,7 +126,7 @@ def _jobs(
             yield Job(group, wanted, config, max([folder.reduced or batch, *together]))
 
 
-def _record(folder: MethodFolder, made: Made, inspect: Inspect | None, inspected_by: str) -> Record:
+def _record(folder: MethodFolder, made: ImageResult, inspect: Inspect | None, inspected_by: str) -> Record:
     data = made.image if isinstance(made.image, bytes) else png(made.image)
     if made.trace is not None:
         folder.save_trace(made.task.key, made.trace)

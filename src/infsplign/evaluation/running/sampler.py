@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
-from infsplign.config import GuidanceConfig
+from infsplign.engine.config import GuidanceConfig
 
 
 class Loaded(NamedTuple):
@@ -82,7 +82,7 @@ class PipelineSampler:
     def __call__(self, texts: Sequence[str], seeds: Sequence[int], config: GuidanceConfig | None) -> Sequence[Image.Image]:
         import torch
 
-        from infsplign.pipelines import guide
+        from infsplign.pipelines.guide import guide
 
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
         bars = dict(getattr(self.pipe, "_progress_bar_config", {}))

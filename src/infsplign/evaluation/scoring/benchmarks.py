@@ -7,13 +7,12 @@ from math import isnan, nextafter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from infsplign.core.relations import SPELLINGS
+from infsplign.core.spellings import SPELLINGS
 from infsplign.detection import Detection
-from infsplign.evaluation import strict, visor
 from infsplign.evaluation.detectors.protocol import ImageDetections
-from infsplign.evaluation.metrics import geneval, t2i
-from infsplign.evaluation.promptsets import BenchmarkPrompt, read_geneval, read_prompts, read_sr2d, read_t2i
-from infsplign.evaluation.ratios import Ratios
+from infsplign.evaluation.metrics import geneval, strict, t2i, visor
+from infsplign.evaluation.metrics.ratios import Ratios
+from infsplign.evaluation.prompts import BenchmarkPrompt, read_geneval, read_prompts, read_sr2d, read_t2i
 
 
 class Threshold(NamedTuple):

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from infsplign.evaluation.promptsets.prompt import BenchmarkPrompt
+from infsplign.evaluation.prompts.prompt import BenchmarkPrompt
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 _NUMBERED = re.compile(r"(.+)_(\d+)")

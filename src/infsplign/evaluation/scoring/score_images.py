@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from infsplign.evaluation.detecting import detect_all
 from infsplign.evaluation.detectors.protocol import Detector, ImageDetections
 from infsplign.evaluation.detectors.recorded import Recording, RecordingError
-from infsplign.evaluation.image_files import evenly, find_images, group_by_prompt
-from infsplign.evaluation.promptsets import BenchmarkPrompt
-from infsplign.evaluation.scored import Scored
-from infsplign.evaluation.scoring import BENCHMARKS, Benchmark, Threshold, judge_all
+from infsplign.evaluation.prompts import BenchmarkPrompt
+from infsplign.evaluation.scoring.benchmarks import BENCHMARKS, Benchmark, Threshold, judge_all
+from infsplign.evaluation.scoring.detecting import detect_all
+from infsplign.evaluation.scoring.image_files import evenly, find_images, group_by_prompt
+from infsplign.evaluation.scoring.scored_folder import Scored
 
 Prompts = Sequence[BenchmarkPrompt]
 

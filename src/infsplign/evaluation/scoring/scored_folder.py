@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from infsplign.evaluation import fingerprint
-from infsplign.evaluation.promptsets import BenchmarkPrompt
-from infsplign.evaluation.report import markdown, summarise
-from infsplign.evaluation.scoring import BENCHMARKS, Threshold, by_relation
-from infsplign.evaluation.store import write, write_json
+from infsplign.evaluation.files import write, write_json
+from infsplign.evaluation.prompts import BenchmarkPrompt
+from infsplign.evaluation.scoring.benchmarks import BENCHMARKS, Threshold, by_relation
+from infsplign.evaluation.scoring.summary import markdown, summarise
 
 RESULTS, IMAGES, TABLE = "results.json", "images.jsonl", "table.md"
 SAME = ("benchmark", "detector", "threshold")

@@ -8,16 +8,18 @@ from typing import Any
 
 from PIL import Image
 
-from infsplign.config import GuidanceConfig
-from infsplign.evaluation import fingerprint, strict, visor
-from infsplign.evaluation.images_run import RESULTS, Run, SettledSampler, SettledWorkers, made, whole
-from infsplign.evaluation.methods import method
-from infsplign.evaluation.prompts_shapes import SEED_RULE, ShapesPrompt, prompts, seed
-from infsplign.evaluation.ratios import Ratios
-from infsplign.evaluation.report import markdown, summarise
-from infsplign.evaluation.store import Record, write, write_json
+from infsplign.engine.config import GuidanceConfig
+from infsplign.evaluation import fingerprint
+from infsplign.evaluation.files import write, write_json
+from infsplign.evaluation.metrics import strict, visor
+from infsplign.evaluation.metrics.ratios import Ratios
+from infsplign.evaluation.prompts.shapes import SEED_RULE, ShapesPrompt, prompts, seed
+from infsplign.evaluation.running.images_run import RESULTS, Run, SettledSampler, SettledWorkers, made, whole
+from infsplign.evaluation.running.method_folder import Record
+from infsplign.evaluation.running.methods import method
+from infsplign.evaluation.scoring.summary import markdown, summarise
 from infsplign.shapes import blobs, detector, nouns
-from infsplign.shapes.defaults import CONFIG
+from infsplign.shapes.presets import CONFIG
 
 DEFAULT = ("unguided", "infsplign")
 TABLE = "table.md"

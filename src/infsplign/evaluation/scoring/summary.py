@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from math import isnan
 from typing import Any
 
-from infsplign.evaluation.bootstrap import LEVEL, RESAMPLES, Intervals, bootstrap, paired_difference
-from infsplign.evaluation.ratios import Ratios
+from infsplign.evaluation.metrics.bootstrap import LEVEL, RESAMPLES, Intervals, bootstrap, paired_difference
+from infsplign.evaluation.metrics.ratios import Ratios
 
 LOWER_IS_BETTER = ("doubled",)
 
