@@ -21,8 +21,9 @@ demo: $(VENV)/.ready  ## unguided and guided pictures of one prompt, in demo/
 test: $(VENV)/.ready  ## all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
-lint: $(VENV)/.ready  ## style and types
+lint: $(VENV)/.ready  ## style, import order of the folders, types
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 measure: $(VENV)/.ready  ## every figure of the README

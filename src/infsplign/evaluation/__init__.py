@@ -1,4 +1,4 @@
-"""Evaluation: prompts, measures over detections, the resumable runner, the report.
+"""Evaluation, in the order in which data flow: prompts, running (images), detectors, metrics, scoring (tables), page (HTML report).
 
-The measures (`visor`, `strict`, `ratios`, `bootstrap`) are pure functions and import neither torch nor diffusers.
+`metrics` are pure functions and import neither torch nor diffusers. `files`, `fingerprint` and `model_hash` serve all of these folders.
 """

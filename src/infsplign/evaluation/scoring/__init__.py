@@ -1,0 +1,1 @@
+"""From images to tables: detections, verdicts of each benchmark, measures with intervals."""

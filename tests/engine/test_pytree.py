@@ -1,0 +1,31 @@
+"""Tensors inside nested arguments."""
+
+from collections import namedtuple
+
+import torch
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
+
+from infsplign.engine.pytree import concatenate, map_tensors, rows_of
+
+Pair = namedtuple("Pair", "left right")
+TREE = {"a": torch.arange(4), "b": [torch.ones(4, 2), None, "text"], "c": (torch.tensor(3), torch.ones(1, 4)), "d": Pair(torch.zeros(4), 5)}
+
+
+def test_rows_are_taken_of_batched_tensors_only():
+    half = rows_of(TREE, slice(2, 4), 4)
+    assert half["a"].tolist() == [2, 3]
+    assert half["b"][0].shape == (2, 2)
+    assert half["b"][1:] == [None, "text"]
+    assert half["c"][0].item() == 3
+    assert half["c"][1].shape == (1, 4)
+    assert isinstance(half["d"], Pair)
+    assert half["d"].left.shape == (2,)
+
+
+def test_outputs_are_joined_in_their_own_type():
+    parts = [UNet2DConditionOutput(sample=torch.full((2, 1), float(i))) for i in range(2)]
+    joined = concatenate(parts)
+    assert isinstance(joined, UNet2DConditionOutput)
+    assert joined.sample.flatten().tolist() == [0, 0, 1, 1]
+    assert isinstance(map_tensors(torch.Tensor.detach, joined), UNet2DConditionOutput)
+    assert concatenate([(torch.zeros(1), None), (torch.ones(1), None)])[0].tolist() == [0, 1]
