@@ -41,7 +41,7 @@ def test_core_works_where_torch_is_not_installed():
     assert found == pytest.approx(0.1875 * 0.574366 + 2 * (1 / 6 + 1 / 4), abs=1e-6)
 
 
-@pytest.mark.parametrize("name", ["attention", "pieces", "scenes", "statistics", "terms.excite", "terms.layout", "update", "vocabulary"])
+@pytest.mark.parametrize("name", ["attention", "chunks", "scenes", "spellings", "statistics", "terms.excite", "terms.layout", "update"])
 def test_examples_in_docstrings_hold(name):
     result = doctest.testmod(import_module(f"infsplign.core.{name}"))
     assert result.attempted > 0

@@ -5,29 +5,29 @@ from typing import Annotated, Literal
 
 import typer
 
-from infsplign.commands import eval_common as shared
+from infsplign.commands import eval_common
 from infsplign.evaluation.running.methods import choose_methods
 
 
 def eval_shapes(
     prompts: Annotated[int, typer.Option(min=1, help="How many prompts of the split.")] = 64,
-    images: shared.Images = 4,
-    methods: shared.Methods = "unguided,infsplign",
+    images: eval_common.Images = 4,
+    methods: eval_common.Methods = "unguided,infsplign",
     split: Annotated[Literal["tune", "heldout"], typer.Option(help="Prompts to choose options by, or prompts to report.")] = "heldout",
     model: Annotated[str, typer.Option(help="shapes, shapes-pixart, or the folder of a model of their world.")] = "shapes",
     out: Annotated[
         Path, typer.Option(help="Folder of the run. A run with the same settings that it holds is gone on with, any other is refused.")
     ] = Path("out/eval-shapes"),
-    steps: shared.Steps = None,
-    guidance_scale: shared.GuidanceScale = None,
-    scale: shared.Scale = None,
-    batch: shared.Batch = 8,
-    device: shared.Device = "auto",
-    dtype: shared.Dtype = "auto",
-    traces: shared.Traces = False,
-    ray: shared.Ray = None,
-    workers: shared.WorkerCount = None,
-    progress: shared.Progress = True,
+    steps: eval_common.Steps = None,
+    guidance_scale: eval_common.GuidanceScale = None,
+    scale: eval_common.Scale = None,
+    batch: eval_common.Batch = 8,
+    device: eval_common.Device = "auto",
+    dtype: eval_common.Dtype = "auto",
+    traces: eval_common.Traces = False,
+    ray: eval_common.Ray = None,
+    workers: eval_common.WorkerCount = None,
+    progress: eval_common.Progress = True,
 ) -> None:
     """Measure VISOR, strict, doubled and shape on the shapes world: images, records, results.json and table.md in a folder."""
     from infsplign.evaluation.prompts import shapes as prompts_shapes
@@ -36,11 +36,11 @@ def eval_shapes(
     from infsplign.evaluation.scoring.summary import print_table
 
     prompts_shapes.prompts(split, prompts)
-    shared.check_options(methods, scale, guidance_scale, out, ray, workers)
-    loading = shared.Loading(model, device, dtype, steps, guidance_scale, world=True, threads=shared.threads_here(ray), traces=traces)
-    with shared.sampling(loading, out, ray=ray, workers=workers) as (sampler, own, published):
+    eval_common.check_options(methods, scale, guidance_scale, out, ray, workers)
+    loading = eval_common.Loading(model, device, dtype, steps, guidance_scale, world=True, threads=eval_common.threads_here(ray), traces=traces)
+    with eval_common.sampling(loading, out, ray=ray, workers=workers) as (sampler, own, published):
         chosen = choose_methods(methods, scale, own, published)
         results = evaluate_shapes(sampler, out, count=prompts, images=images, methods=chosen, split=split, batch=batch, progress=progress)
-    shared.say_failed(results, out)
+    eval_common.say_failed(results, out)
     print_table(results, f"{model}, {split}: {prompts} prompts x {images} images, {results['settings'].get('steps')} steps")
     typer.echo(f"{out / TABLE}, {out / RESULTS}")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from infsplign.commands import eval_common as shared
+from infsplign.commands import eval_common
 from infsplign.evaluation.running.methods import choose_methods
 
 
@@ -14,33 +14,33 @@ def eval_sr2d(
     out: Annotated[
         Path, typer.Option(help="Folder of the run. A run with the same settings that it holds is gone on with, any other is refused.")
     ],
-    methods: shared.Methods = "unguided,infsplign",
-    images: shared.Images = 4,
+    methods: eval_common.Methods = "unguided,infsplign",
+    images: eval_common.Images = 4,
     prompts: Annotated[
         Path | None, typer.Option(help="Prompts in the published format, or JSON lines of id and text; all of SR2D if not given.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="The first prompts only.")] = None,
-    steps: shared.Steps = None,
-    guidance_scale: shared.GuidanceScale = None,
-    scale: shared.Scale = None,
-    batch: shared.Batch = 8,
-    device: shared.Device = "auto",
-    dtype: shared.Dtype = "auto",
-    traces: shared.Traces = False,
-    ray: shared.Ray = None,
-    workers: shared.WorkerCount = None,
-    progress: shared.Progress = True,
+    steps: eval_common.Steps = None,
+    guidance_scale: eval_common.GuidanceScale = None,
+    scale: eval_common.Scale = None,
+    batch: eval_common.Batch = 8,
+    device: eval_common.Device = "auto",
+    dtype: eval_common.Dtype = "auto",
+    traces: eval_common.Traces = False,
+    ray: eval_common.Ray = None,
+    workers: eval_common.WorkerCount = None,
+    progress: eval_common.Progress = True,
 ) -> None:
     """Make the images of SR2D, or of any prompts of its format: METHOD/ID_INDEX.png with a record each. Killed, it goes on."""
     from infsplign.evaluation.prompts.prompt_lists import benchmark_prompts
     from infsplign.evaluation.running.images_run import RESULTS, make_benchmark
 
     listed = benchmark_prompts(prompts)[:limit]
-    shared.check_options(methods, scale, guidance_scale, out, ray, workers)
-    loading = shared.Loading(model, device, dtype, steps, guidance_scale, threads=shared.threads_here(ray), traces=traces)
-    with shared.sampling(loading, out, ray=ray, workers=workers) as (sampler, own, published):
+    eval_common.check_options(methods, scale, guidance_scale, out, ray, workers)
+    loading = eval_common.Loading(model, device, dtype, steps, guidance_scale, threads=eval_common.threads_here(ray), traces=traces)
+    with eval_common.sampling(loading, out, ray=ray, workers=workers) as (sampler, own, published):
         chosen = choose_methods(methods, scale, own, published)
         results = make_benchmark("sr2d", listed, sampler, out, images=images, methods=chosen, batch=batch, progress=progress)
-    shared.say_failed(results, out)
+    eval_common.say_failed(results, out)
     made = len(listed) * images * len(chosen) - sum(map(len, results["failed"].values()))
     typer.echo(f"{made} images of {len(listed)} prompts in {out}, {out / RESULTS}")

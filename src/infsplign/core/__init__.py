@@ -1,8 +1,8 @@
 """Pure array mathematics of spatial guidance, for any library of the array-API standard (numpy, torch, jax, ...).
 
-The data flow one way: `relations` (what is asked) and `attention` (what the model looks at) meet in `statistics` (where each
-object is), `losses` (how far from what was asked) and `update` (how the noise prediction changes). Nothing here imports torch
-or diffusers, moves an array to another device, or reads an array's values.
+Imports go one way. Data types: `relations`, `scenes`, `scene_arrays` (what is asked), `attention` (what the model looks at). Equations:
+`statistics` and `object_attention` (where each object is), `spatial`, `losses`, `terms` (how far from what was asked), `update` (how the
+prediction changes). Nothing here imports torch or diffusers, moves an array to another device, or reads an array's values.
 """
 
 from infsplign.core.attention import AttentionMap, AttentionSource, QueryKeyAttention, token_weights

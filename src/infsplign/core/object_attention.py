@@ -1,4 +1,4 @@
-"""What the losses read: object maps with their statistics, and the recorded layers of one pass together.
+"""What the losses read: object maps with their statistics, for all recorded layers of one pass.
 
 Layers of the same grid and level are measured as one batch. On a GPU the mathematics after the maps is a matter of launches, not of
 arithmetic: their number follows the kinds of layers, not their count.

@@ -1,4 +1,4 @@
-"""The plan that saves memory: blocks keep only what they were given, and run again when the gradient comes by."""
+"""Gradient checkpointing, for `GuidanceConfig(plan="checkpoint")`: blocks keep their inputs and run again in the backward pass."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager

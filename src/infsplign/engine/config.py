@@ -1,4 +1,4 @@
-"""How strongly and towards what the sampling is guided: one frozen set of options."""
+"""`GuidanceConfig`: all options of guidance, frozen."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace

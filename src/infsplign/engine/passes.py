@@ -1,4 +1,4 @@
-"""What guidance costs, counted: rows that went through the denoiser, by what was asked of them."""
+"""Counts of the rows that went through the denoiser: plain, guided, watched."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Replacing an attribute of an object for a while, and leaving it exactly as it was."""
+"""Replaces an attribute of an object for a while, then restores exactly what was there."""
 
 import functools
 from collections.abc import Callable, Iterator

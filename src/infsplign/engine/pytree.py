@@ -1,4 +1,4 @@
-"""Tensors inside nested arguments: denoisers take and return them in tuples, lists, dicts and output dataclasses."""
+"""Maps over nested arguments (pytrees): denoisers take and return tensors in tuples, lists, dicts and output dataclasses."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which steps are guided, and which of their rows: the plan of each step, made from the options and from whether the scene holds."""
+"""Which steps are guided, and which rows of them: decided from the options and from whether the scene already holds."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""What guidance did at each step, kept for looking at it afterwards."""
+"""The record of what guidance did at each step."""
 
 from dataclasses import dataclass, replace
 from typing import Any

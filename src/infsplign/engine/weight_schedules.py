@@ -1,4 +1,4 @@
-"""Weights over time: from progress in the guided part of the sampling, 0 at its first step and below 1 at its last, to a factor."""
+"""Weights of guidance over time: functions from the progress in the guided part, in [0, 1), to a factor of `scale`."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""One call of a guided pipeline, from its new timesteps to its last step: what both wrapped functions know of it."""
+"""The state of one pipeline call, from its new timesteps to its last step; the denoiser's and the scheduler's side share it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The denoiser's side of a guided pipeline: its `forward`, where conditional rows run with a gradient, or with open eyes."""
+"""The denoiser's side of a guided pipeline: wraps `forward`, and runs the conditional rows with a gradient where the step is guided."""
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence

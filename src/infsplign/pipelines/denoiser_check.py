@@ -1,4 +1,4 @@
-"""What users switch on around a denoiser and guidance cannot live with: refused by name, with the way out."""
+"""Refuses denoisers in states that guidance cannot work with (step caches, streamed offloading, inference mode), and says what to do."""
 
 from typing import Any
 

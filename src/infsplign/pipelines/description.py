@@ -1,4 +1,4 @@
-"""What guidance would do with a pipeline: family, tapped layers, grids, rows, text axis, preset."""
+"""`describe`: how a pipeline would be guided (family, tapped layers, grids, rows, text axis, preset)."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,8 +1,8 @@
-"""The guidance of a stock pipeline: what is wrapped while its context is open.
+"""The context manager that `guide` returns: it attaches guidance to a stock pipeline and detaches it again.
 
-Two things are wrapped: the denoiser's `forward` (`guided_denoiser.py`), where conditional rows run with gradient, and the scheduler's
-`step` (`guided_scheduler.py`), where the shift is added to the model's combined output. Hooks on the text encoders check that the
-pipeline samples the prompt that guidance was told.
+It wraps two methods while it is open: the denoiser's `forward` (`denoiser.py`), which runs the conditional rows with a gradient, and the
+scheduler's `step` (`scheduler.py`), which adds the shift to the model's combined output. Hooks on the text encoders check that the
+pipeline gets the prompt that `guide` was given.
 """
 
 from collections.abc import Sequence

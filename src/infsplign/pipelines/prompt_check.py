@@ -1,4 +1,4 @@
-"""Watches what a pipeline's text encoders are given: it must be the prompts of `guide`, and tells where their words lie."""
+"""Watches the inputs of a pipeline's text encoders: checks that they are the prompts of `guide`, and finds the positions of their words."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack

@@ -1,4 +1,4 @@
-"""The scheduler's side of a guided pipeline: its `step`, where the shift is added to the model's combined output."""
+"""The scheduler's side of a guided pipeline: wraps `step`, and adds the shift to the model's combined output."""
 
 from collections.abc import Callable
 from dataclasses import replace

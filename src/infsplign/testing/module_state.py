@@ -1,4 +1,4 @@
-"""All that can be left behind on a module: hooks, instance attributes, flags."""
+"""The state of a module that an adapter could leave changed: hooks, instance attributes, flags."""
 
 from dataclasses import dataclass
 from typing import Any

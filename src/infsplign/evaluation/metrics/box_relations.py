@@ -1,4 +1,4 @@
-"""Whether any relation of a scene holds among boxes: each box is painted as an even map, which core's own equations read.
+"""Whether each relation of a scene holds among boxes: each box becomes a uniform map, and the equations of `core.spatial` read the maps.
 
 VISOR and its kin judge the four directions by centres. What is near, inside, between, in a corner or larger needs more than centres, and is
 judged here as guidance itself understands it.
