@@ -37,7 +37,8 @@ def eval_shapes(
 
     prompts_shapes.prompts(split, prompts)
     eval_common.check_options(methods, scale, guidance_scale, out, ray, workers)
-    loading = eval_common.Loading(model, device, dtype, steps, guidance_scale, world=True, threads=eval_common.threads_here(ray), traces=traces)
+    threads = eval_common.threads_here(ray)
+    loading = eval_common.Loading(model, device, dtype, steps, guidance_scale, world=True, threads=threads, traces=traces)
     with eval_common.sampling(loading, out, ray=ray, workers=workers) as (sampler, own, published):
         chosen = choose_methods(methods, scale, own, published)
         results = evaluate_shapes(sampler, out, count=prompts, images=images, methods=chosen, split=split, batch=batch, progress=progress)
