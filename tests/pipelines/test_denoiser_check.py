@@ -10,7 +10,7 @@ from diffusers import EDMDPMSolverMultistepScheduler, EDMEulerScheduler
 from infsplign import Guidance, GuidanceConfig, NonFiniteGradientError, Scene, UnsupportedPipelineError, guide
 from infsplign.adapters import AttentionRecorder
 from tests import tiny
-from tests.pipelines.test_attach import PROMPT, run, state
+from tests.pipelines.test_guide import PROMPT, run, state
 
 
 def offload(pipe):
