@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image
 
 from infsplign.engine.config import GuidanceConfig
-from infsplign.evaluation.running.sampler import Loaded
+from infsplign.evaluation.running.sampler import LoadedSampler
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Dying:
     folder: str
 
     def __call__(self):
-        return Loaded(DyingSampler(Path(self.folder)), GuidanceConfig(scale=5.0), GuidanceConfig())
+        return LoadedSampler(DyingSampler(Path(self.folder)), GuidanceConfig(scale=5.0), GuidanceConfig())
 
 
 class DyingSampler(NoiseSampler):

@@ -11,7 +11,7 @@ import typer
 from infsplign.commands.models import Defaults, defaults_for, load_pipeline
 from infsplign.commands.options import check_guidance_scale
 from infsplign.evaluation.running.methods import choose_methods
-from infsplign.evaluation.running.sampler import Loaded, PipelineSampler
+from infsplign.evaluation.running.sampler import LoadedSampler, PipelineSampler
 from infsplign.shapes.presets import PRESETS
 
 Images = Annotated[int, typer.Option(min=1, max=100, help="Images a prompt.")]
@@ -49,7 +49,7 @@ class Loading:
     threads: int | None = None
     traces: bool = False
 
-    def __call__(self) -> Loaded:
+    def __call__(self) -> LoadedSampler:
         """Loads it.
 
         Raises:
@@ -71,7 +71,7 @@ class Loading:
         steps = defaults.steps if self.steps is None else self.steps
         guidance_scale = defaults.guidance_scale if self.guidance_scale is None else self.guidance_scale
         sampler = PipelineSampler(pipe, steps=steps, guidance_scale=guidance_scale, call=defaults.call, keep_traces=self.traces)
-        return Loaded(sampler, defaults.config or family.config, family.config)
+        return LoadedSampler(sampler, defaults.config or family.config, family.config)
 
 
 def check_options(methods: str, scale: float | None, guidance_scale: float | None, out: Path, ray: str | None, workers: int | None) -> None:
@@ -92,7 +92,7 @@ def check_options(methods: str, scale: float | None, guidance_scale: float | Non
 
 
 @contextmanager
-def sampling(loading: Loading, out: Path, *, ray: str | None = None, workers: int | None = None) -> Iterator[Loaded]:
+def sampling(loading: Loading, out: Path, *, ray: str | None = None, workers: int | None = None) -> Iterator[LoadedSampler]:
     """A sampler in this process, or workers of a Ray cluster; Ctrl-C says what is kept."""
     try:
         if ray is None:
@@ -101,7 +101,7 @@ def sampling(loading: Loading, out: Path, *, ray: str | None = None, workers: in
         from infsplign.evaluation.running.ray_workers import RayWorkers
 
         with RayWorkers(loading, address=ray, workers=workers, gpu=not loading.device.startswith(("cpu", "mps"))) as pool:
-            yield Loaded(pool, pool.own, pool.published)
+            yield LoadedSampler(pool, pool.own, pool.published)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"what is done is kept in {out}, the same command goes on from there") from None
 

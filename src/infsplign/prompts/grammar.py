@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from infsplign.core.relations import Relation
 from infsplign.prompts.clauses import Span, error_at, is_blank, listed_in, lower_of, objects_of
-from infsplign.prompts.gaps import UNCLEAR_JOIN, About, after_last, between_two, follows_at_once, opening
+from infsplign.prompts.connectives import UNCLEAR_JOIN, About, after_last, between_two, follows_at_once, opening
 from infsplign.prompts.relation_finder import Match
 from infsplign.prompts.words import EACH_OTHER, SENTENCE_END, THEM
 

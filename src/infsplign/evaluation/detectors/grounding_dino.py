@@ -9,7 +9,7 @@ from PIL import Image
 from transformers import GroundingDinoForObjectDetection, GroundingDinoProcessor
 
 from infsplign.detection import Detection
-from infsplign.evaluation.detectors.pretrained import Loaded, heights_and_widths
+from infsplign.evaluation.detectors.pretrained import LoadedDetector, heights_and_widths
 from infsplign.evaluation.detectors.protocol import best_first
 
 TEXT_THRESHOLD = 0.25
@@ -31,7 +31,7 @@ class GroundingDino:
 
     def __init__(self, model: str, *, threshold: float, device: str = "cpu", revision: str | None = None) -> None:
         classes = {"architecture": GroundingDinoForObjectDetection, "processor": GroundingDinoProcessor}
-        self.loaded = Loaded(model, model_type="grounding-dino", **classes, device=device, revision=revision)
+        self.loaded = LoadedDetector(model, model_type="grounding-dino", **classes, device=device, revision=revision)
         self.threshold = threshold
 
     def settings(self) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from PIL import Image
 from transformers import Owlv2ForObjectDetection, Owlv2Processor, OwlViTForObjectDetection, OwlViTProcessor
 
 from infsplign.detection import Detection
-from infsplign.evaluation.detectors.pretrained import Loaded, heights_and_widths
+from infsplign.evaluation.detectors.pretrained import LoadedDetector, heights_and_widths
 from infsplign.evaluation.detectors.protocol import best_first
 
 QUERY = "a photo of a {}"
@@ -32,7 +32,8 @@ class Owl:
 
     def __init__(self, kind: str, model: str, *, threshold: float, device: str = "cpu", revision: str | None = None) -> None:
         architecture, processor = CLASSES[kind]
-        self.loaded = Loaded(model, model_type=kind, architecture=architecture, processor=processor, device=device, revision=revision)
+        classes = {"architecture": architecture, "processor": processor}
+        self.loaded = LoadedDetector(model, model_type=kind, **classes, device=device, revision=revision)
         self.kind, self.threshold = kind, threshold
 
     def settings(self) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ class DetectorError(OSError):
     """A detector that cannot be had."""
 
 
-class Loaded:
+class LoadedDetector:
     """A detector's network with what reads images and text for it.
 
     Images are prepared with PIL and numpy, with or without torchvision, so that every machine shows the network the same pixels.

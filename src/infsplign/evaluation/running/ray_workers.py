@@ -14,7 +14,7 @@ from infsplign.evaluation import fingerprint
 from infsplign.evaluation.running.job import ImageResult, Job, JobResult, describe_error, run_job
 from infsplign.evaluation.running.method_folder import png
 from infsplign.evaluation.running.runner import FailedError
-from infsplign.evaluation.running.sampler import Loaded
+from infsplign.evaluation.running.sampler import LoadedSampler
 
 DEATHS = 3
 """Workers that may die with one group of images before its images count as failed."""
@@ -25,7 +25,7 @@ STORE = 256 * 2**20
 class Worker:
     """What runs in a worker: a model, and the images asked of it, as PNG files."""
 
-    def __init__(self, build: Callable[[], Loaded], expected: Any = None) -> None:
+    def __init__(self, build: Callable[[], LoadedSampler], expected: Any = None) -> None:
         self.loaded = build()
         if expected is not None and (lines := fingerprint.differences(expected, self.facts()[0])):
             raise ValueError("a worker has other settings than the first:\n  " + "\n  ".join(lines))
@@ -57,7 +57,7 @@ class RayWorkers:
         OSError: the cluster cannot be reached, or a worker cannot start.
     """
 
-    def __init__(self, build: Callable[[], Loaded], *, address: str = "local", workers: int | None = None, gpu: bool = True) -> None:
+    def __init__(self, build: Callable[[], LoadedSampler], *, address: str = "local", workers: int | None = None, gpu: bool = True) -> None:
         self.ray = _ray()
         self.build, self.expected = build, None
         self._connect(address, workers)

@@ -9,7 +9,7 @@ from PIL import Image
 from infsplign.engine.config import GuidanceConfig
 
 
-class Loaded(NamedTuple):
+class LoadedSampler(NamedTuple):
     """A sampler with the constants that were chosen for its model, and the published ones for its family."""
 
     sampler: Any
