@@ -1,0 +1,26 @@
+"""A sheet of 24 pictures of fixed prompts and seeds: what is looked at while a model trains."""
+
+import torch
+from PIL import Image
+
+from training.pictures.run import RUNS
+
+PROMPTS = (
+    *("a cat", "a dog", "a red car", "a banana", "a zebra", "a teddy bear", "a pizza", "a traffic light"),
+    *("a cat to the left of a dog", "a car above a banana", "an elephant and a laptop", "a bear to the right of a teddy bear"),
+    *("a blue book below a clock", "a boat next to a bus", "a person and a horse", "an umbrella near a chair"),
+    *("a green apple and an orange", "a donut above a cup", "a giraffe on the left of a cow", "a hot dog and a carrot"),
+    *("a cat, a dog and a bird", "a train, a car and a person", "a couch above a tv and a clock", "a cake, a banana and a bear"),
+)
+
+
+@torch.no_grad()
+def sheet(pipe, name: str, step: int, *, steps: int = 20, guidance_scale: float = 5.0) -> None:
+    """Writes `runs/NAME/sheet.png`, and beside it one for each power of two of 1000 steps."""
+    generators = [torch.Generator().manual_seed(k) for k in range(len(PROMPTS))]
+    images = pipe(list(PROMPTS), num_inference_steps=steps, guidance_scale=guidance_scale, generator=generators).images
+    width, height = images[0].size
+    page = Image.new("RGB", (8 * width, len(images) // 8 * height))
+    for k, image in enumerate(images):
+        page.paste(image, (k % 8 * width, k // 8 * height))
+    page.save(RUNS / name / "sheet.png")

@@ -1,0 +1,72 @@
+"""The tokenizer and text encoder: the real CLIP classes, with a vocabulary of the world's words and of everyday prompts."""
+
+import json
+
+from infsplign_models.world import NAMES
+from infsplign_models.world.captions import PLACES, PREFIXES, RELATIONS
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from torch import Tensor
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+COLOURS = "red blue green yellow pink purple black orange brown white grey gray"
+MORE = (
+    "and or one two three four the of with without is are this that there it on at by over beneath underneath upper lower middle center"
+    " side corner edge bottom top big small large tiny huge background scene drawing picture photo image dark light bright between to in"
+    " bicycle motorcycle truck kite wine glass table fork knife spoon bowl sandwich bed toilet oven phone cell vase scissors toothbrush"
+    " skateboard surfboard tennis racket bottle bench fire hydrant stop sign parking meter tie frisbee skis snowboard baseball bat glove"
+    " mouse remote keyboard microwave toaster sink refrigerator hair drier handbag dining potted man woman boy girl house tree flower"
+)
+LENGTH = 77
+WIDTH = 128
+
+
+def words() -> list[str]:
+    phrases = [*NAMES, *RELATIONS, *PLACES, *PREFIXES, "a", "an", ",", COLOURS, MORE]
+    return sorted({word for phrase in phrases for word in phrase.split()})
+
+
+def build_tokenizer() -> CLIPTokenizer:
+    """A byte-level BPE as CLIP's, in which every known word is one token and any other falls into pieces.
+
+    Raises:
+        RuntimeError: a known word is split all the same.
+    """
+    suffix, known = "</w>", words()
+    trainer = trainers.BpeTrainer(vocab_size=5000, min_frequency=1, end_of_word_suffix=suffix, show_progress=False)
+    scratch = Tokenizer(models.BPE(end_of_word_suffix=suffix))
+    scratch.pre_tokenizer = pre_tokenizers.Whitespace()
+    scratch.train_from_iterator([" ".join(known)] * 2, trainer)
+    learned = json.loads(scratch.to_str())["model"]
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    merges = [tuple(m) for m in learned["merges"]]
+    tokens = alphabet + [c + suffix for c in alphabet] + ["".join(m) for m in merges]
+    tokens = [*dict.fromkeys(tokens), "<|startoftext|>", "<|endoftext|>"]
+    tokenizer = CLIPTokenizer(vocab={t: i for i, t in enumerate(tokens)}, merges=merges, model_max_length=LENGTH)
+    split = [word for word in known if len(tokenizer(word).input_ids) != 3]
+    if split:
+        raise RuntimeError(f"the tokenizer splits known words: {split}")
+    return tokenizer
+
+
+def text_config(tokenizer: CLIPTokenizer) -> CLIPTextConfig:
+    return CLIPTextConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=WIDTH,
+        intermediate_size=4 * WIDTH,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        max_position_embeddings=LENGTH,
+        projection_dim=WIDTH,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+
+
+def build_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
+    return CLIPTextModel(text_config(tokenizer))
+
+
+def encode(tokenizer: CLIPTokenizer, texts: list[str]) -> Tensor:
+    """Token numbers (n, LENGTH)."""
+    return tokenizer(texts, padding="max_length", max_length=LENGTH, truncation=True, return_tensors="pt").input_ids
