@@ -1,0 +1,161 @@
+"""Trains the detector of the world of pictures on composed scenes: doubled, touching, cut and mixed drawings among them.
+
+    OMP_WAIT_POLICY=PASSIVE python -m training.pictures.detector [--minutes 30] [--device cuda]
+
+A third of the pictures goes through the autoencoder, and all are blurred, tinted and made noisy a little, so that the network does not
+learn what only perfect drawings have. Resumes when interrupted.
+"""
+
+import torch
+from diffusers import AutoencoderKL
+from infsplign_models.world import SIZE, Sprites, load_sprites, render, sample_scenes
+from infsplign_models.world.detector import CELL, CLASSES, MALFORMED, WEIGHTS, Network
+from infsplign_models.world.scenes import Scenes, boxes
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn import functional as F
+
+from training.pictures.run import Clock, Run
+from training.pictures.vae import FOLDER
+
+MALFORMED_EVERY = 0.15
+"""Part of the objects that are drawn wrong."""
+WHOLE, PART = 0.9, 0.6
+"""A drawing of which more than WHOLE is visible counts as whole, less than PART as malformed; in between it is not asked."""
+
+
+def spoiled(sprites: Sprites, generator: torch.Generator) -> tuple[Sprites, Tensor]:
+    """Drawings that are no whole drawing: cut by a line, or half one and half another. As many as there are whole ones, appended.
+
+    Returns:
+        all drawings, and for each how much of it is whole, in [0, 1]; mixtures have 0.
+    """
+    pixels = sprites.pixels
+    count, side = len(pixels), pixels.shape[-1]
+    angle = 2 * torch.pi * torch.rand(count, 1, 1, generator=generator)
+    axis = torch.linspace(-1, 1, side)
+    line = torch.cos(angle) * axis[None, None, :] + torch.sin(angle) * axis[None, :, None]
+    at = 0.9 * torch.rand(count, 1, 1, generator=generator) - 0.45
+    keep = ((line - at) * 8 + 0.5).clamp(0, 1)[:, None]
+    cut = pixels * keep
+    other = pixels[torch.randperm(count, generator=generator)]
+    mixed = cut + other * (1 - keep)
+    is_cut = torch.rand(count, 1, 1, 1, generator=generator) < 0.5
+    left = (cut[:, 3].sum((1, 2)) / pixels[:, 3].sum((1, 2))) * is_cut.flatten()
+    whole = torch.cat([torch.ones(count), left])
+    noun = torch.cat([sprites.noun, sprites.noun])
+    return Sprites(torch.cat([pixels, torch.where(is_cut, cut, mixed)]), noun, sprites.colours * 2), whole
+
+
+def batch(sprites: Sprites, count: int, seed: int) -> tuple[Tensor, Scenes, Tensor, Tensor]:
+    """Pictures (B, 3, SIZE, SIZE) in [0, 1], their scenes, opacities (B, K, SIZE, SIZE), and how whole each object is (B, K)."""
+    generator = torch.Generator().manual_seed(seed)
+    every, whole = spoiled(sprites, generator)
+    scenes = sample_scenes(sprites, count, seed, counts=(0.15, 0.35, 0.25, 0.15, 0.1), distinct=False)
+    wrong = torch.rand(scenes.sprite.shape, generator=generator) < MALFORMED_EVERY
+    sprite = torch.where(wrong, scenes.sprite + len(sprites.noun), scenes.sprite)
+    # some objects move towards another until they touch or hide a part of it
+    crowd = torch.rand(count, generator=generator) < 0.25
+    pull = 0.35 * torch.rand(count, 1, 1, generator=generator) * crowd[:, None, None]
+    middle = (scenes.centre * scenes.there[..., None]).sum(1, keepdim=True) / scenes.there.sum(1)[:, None, None]
+    scenes = Scenes(**{**scenes.__dict__, "sprite": sprite, "centre": scenes.centre + pull * (middle - scenes.centre)})
+    pictures, opacity = render(scenes, every)
+    visible, hidden = [], torch.zeros_like(opacity[:, 0])
+    for slot in reversed(range(opacity.shape[1])):  # later objects lie over earlier ones
+        shown = opacity[:, slot] * (1 - hidden)
+        visible.insert(0, shown.sum((1, 2)) / opacity[:, slot].sum((1, 2)).clamp(min=1e-6))
+        hidden = torch.maximum(hidden, opacity[:, slot])
+    return pictures, scenes, opacity, whole[sprite] * torch.stack(visible, 1)
+
+
+def targets(scenes: Scenes, opacity: Tensor, whole: Tensor, noun_of: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Heat (B, C, 32, 32), weight of each cell's class loss, log distances (B, 4, 32, 32), and the cells that have them (B, 32, 32)."""
+    b, k = whole.shape
+    grid = SIZE // CELL
+    box = boxes(opacity)  # (B, K, 4)
+    middle, extent = (box[..., :2] + box[..., 2:]) / 2, (box[..., 2:] - box[..., :2]).clamp(min=1)
+    axis = (torch.arange(grid) + 0.5) * CELL
+    heat, asked = torch.zeros(b, len(CLASSES), grid, grid), torch.ones(b, len(CLASSES), grid, grid)
+    distance, has = torch.zeros(b, 4, grid, grid), torch.zeros(b, grid, grid, dtype=torch.bool)
+    nouns = noun_of[scenes.sprite % len(noun_of)]
+    for slot in range(k):
+        there = scenes.there[:, slot] & (opacity[:, slot].sum((1, 2)) > 40)
+        dx, dy = axis[None, :] - middle[:, slot, :1], axis[None, :] - middle[:, slot, 1:]
+        spread = (extent[:, slot] / 9).clamp(min=2.0)
+        bump = torch.exp(-0.5 * (dy / spread[:, 1:]) ** 2)[:, :, None] * torch.exp(-0.5 * (dx / spread[:, :1]) ** 2)[:, None, :]
+        cell = (middle[:, slot] / CELL).long().clamp(0, grid - 1)
+        bump[torch.arange(b), cell[:, 1], cell[:, 0]] = 1.0
+        good, bad = there & (whole[:, slot] >= WHOLE), there & (whole[:, slot] < PART)
+        unsure = there & ~good & ~bad
+        kind = torch.where(bad, CLASSES.index(MALFORMED), nouns[:, slot])
+        for chosen in (good | bad).nonzero().flatten().tolist():
+            heat[chosen, kind[chosen]] = torch.maximum(heat[chosen, kind[chosen]], bump[chosen])
+        for chosen in unsure.nonzero().flatten().tolist():
+            asked[chosen, nouns[chosen, slot]] *= 1 - bump[chosen]
+            asked[chosen, -1] *= 1 - bump[chosen]
+        inside = (dx.abs()[:, None, :] <= CELL) & (dy.abs()[:, :, None] <= CELL) & there[:, None, None]
+        sides = torch.stack(
+            [
+                (axis[None, None, :] - box[:, slot, 0, None, None]).expand(b, grid, grid),
+                (axis[None, :, None] - box[:, slot, 1, None, None]).expand(b, grid, grid),
+                (box[:, slot, 2, None, None] - axis[None, None, :]).expand(b, grid, grid),
+                (box[:, slot, 3, None, None] - axis[None, :, None]).expand(b, grid, grid),
+            ],
+            1,
+        )
+        distance = torch.where(inside[:, None], sides.clamp(min=1).log(), distance)
+        has |= inside
+    return heat, asked, distance, has
+
+
+def focal(logits: Tensor, heat: Tensor, asked: Tensor) -> Tensor:
+    """The penalty-reduced focal loss of CornerNet (arXiv 1808.01244), alpha 2, beta 4."""
+    chance = logits.sigmoid()
+    peak = heat == 1
+    hit = (1 - chance) ** 2 * F.logsigmoid(logits) * peak
+    miss = (1 - heat) ** 4 * chance**2 * F.logsigmoid(-logits) * ~peak
+    return -((hit + miss) * asked).sum() / peak.sum().clamp(min=1)
+
+
+def worn(pictures: Tensor, vae: AutoencoderKL | None, generator: torch.Generator) -> Tensor:
+    """Pictures in [-1, 1] as a model might draw them: through the autoencoder, blurred, tinted, noisy."""
+    x = 2 * pictures - 1
+    third = len(x) // 3
+    if vae is not None and third:
+        with torch.no_grad(), torch.autocast(x.device.type, torch.bfloat16):
+            z = vae.encode(x[:third].contiguous(memory_format=torch.channels_last)).latent_dist.mode()
+            z = z + 0.08 * z.std() * torch.randn(z.shape, generator=generator).to(z)
+            x = torch.cat([vae.decode(z).sample.float().clamp(-1, 1), x[third:]])
+    blur = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    amount = torch.rand(len(x), 1, 1, 1, generator=generator).to(x) * (torch.rand(len(x), 1, 1, 1, generator=generator) < 0.7).to(x)
+    x = x + amount * (blur - x)
+    shade = 0.1 * torch.randn(len(x), 3, 1, 1, generator=generator).to(x)
+    return x * (1 + 0.08 * torch.randn(len(x), 1, 1, 1, generator=generator).to(x)) + shade + 0.03 * torch.randn(x.shape, generator=generator).to(x)
+
+
+def main() -> None:
+    clock = Clock.read(minutes=30, batch=32)
+    torch.manual_seed(0)
+    model = Network().to(clock.device, memory_format=torch.channels_last)
+    run = Run("pictures-detector", {"network": model}, clock, lr=2e-3)
+    sprites = load_sprites()
+    vae = AutoencoderKL.from_pretrained(FOLDER).eval().to(clock.device, memory_format=torch.channels_last) if FOLDER.exists() else None
+
+    def loss_of(step: int) -> Tensor:
+        pictures, scenes, opacity, whole = batch(sprites, clock.batch, 10**8 + step)
+        heat, asked, distance, has = (t.to(clock.device) for t in targets(scenes, opacity, whole, sprites.noun))
+        x = worn(pictures.to(clock.device), vae, torch.Generator().manual_seed(step)).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(clock.device, torch.bfloat16):
+            logits, sides = model(x)
+        near = F.smooth_l1_loss(sides.float(), distance, reduction="none", beta=0.1).sum(1)
+        return focal(logits.float(), heat, asked) + 2 * (near * has).sum() / has.sum().clamp(min=1)
+
+    def export(step: int) -> None:
+        weights = {name: t.half() if t.is_floating_point() else t for name, t in model.state_dict().items()}
+        save_file({name: t.contiguous().cpu() for name, t in weights.items()}, WEIGHTS)
+
+    run.train(loss_of, export)
+
+
+if __name__ == "__main__":
+    main()
