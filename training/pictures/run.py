@@ -19,6 +19,8 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from training.pictures.optimizer import optimizers
+
 ROOT = Path(__file__).parent.parent
 CACHE = ROOT / "cache"
 RUNS = ROOT / "runs"
@@ -64,7 +66,7 @@ class Run:
     ) -> None:
         self.name, self.modules, self.clock, self.ema, self.warmup, self.lr = name, modules, clock, ema, warmup, lr
         self.parameters = [p for m in modules.values() for p in m.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(self.parameters, lr=lr, betas=(0.9, 0.99), weight_decay=weight_decay)
+        self.optimizers = optimizers(modules.values(), lr, weight_decay)
         self.averaged = {k: copy.deepcopy(m).requires_grad_(False) for k, m in modules.items()} if ema else modules
         self.step, self.seconds = 0, 0.0
         self.folder = RUNS / name
@@ -92,14 +94,15 @@ class Run:
             if factor < 1 and self.step > self.warmup and not falling:
                 falling = True
                 torch.save(self._state(), CACHE / f"{self.name}-stable.pt")
-            for group in self.optimizer.param_groups:
+            for group in (group for optimizer in self.optimizers for group in optimizer.param_groups):
                 group["lr"] = self.lr * factor
             torch.manual_seed(self.step)
             loss = loss_of(self.step)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
-            self.optimizer.step()
-            self.optimizer.zero_grad(set_to_none=True)
+            for optimizer in self.optimizers:
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
             self._average()
             self.step += 1
             recent.append(loss.detach())
@@ -131,7 +134,7 @@ class Run:
         return {
             "step": self.step,
             "seconds": self.seconds,
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "modules": {k: m.state_dict() for k, m in self.modules.items()},
             "averaged": {k: m.state_dict() for k, m in self.averaged.items()},
         }
@@ -150,8 +153,8 @@ class Run:
         else:
             return
         self.step, self.seconds = state["step"], state["seconds"]
-        if state["optimizer"]:
-            self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
         for key, module in self.modules.items():
             module.load_state_dict(state["modules"][key])
             self.averaged[key].load_state_dict(state["averaged"][key])
@@ -184,7 +187,7 @@ def pack(name: str) -> list[Path]:
     state = torch.load(CACHE / f"{name}.pt", weights_only=True, map_location="cpu")
     for part in ("modules", "averaged"):
         state[part] = {k: {n: t.half() if t.is_floating_point() else t for n, t in m.items()} for k, m in state[part].items()}
-    for averages in state["optimizer"]["state"].values():
+    for averages in (values for kept in state["optimizers"] for values in kept["state"].values()):
         averages.update({k: t.bfloat16() for k, t in averages.items() if k != "step"})
     whole = CACHE / f"{name}.kept"
     torch.save(state, whole)

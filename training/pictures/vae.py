@@ -10,8 +10,10 @@ import sys
 
 import torch
 from diffusers import AutoencoderKL
+from diffusers.models.resnet import ResnetBlock2D
 from infsplign_models.world import SIZE, load_sprites, render, sample_scenes
 from PIL import Image
+from torch.nn import functional as F
 
 from training.pictures.run import CACHE, RUNS, Clock, Run
 
@@ -24,13 +26,22 @@ def build() -> AutoencoderKL:
         block_out_channels=(16, 32, 64, 96),
         layers_per_block=1,
         latent_channels=12,
-        norm_num_groups=8,
+        norm_num_groups=1,
         sample_size=SIZE,
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
         mid_block_add_attention=False,
         force_upcast=False,
     )
+
+
+def begin_plain(vae: AutoencoderKL) -> AutoencoderKL:
+    """Lets each residual block begin as the identity."""
+    for module in vae.modules():
+        if isinstance(module, ResnetBlock2D):
+            torch.nn.init.zeros_(module.conv2.weight)
+            torch.nn.init.zeros_(module.conv2.bias)
+    return vae
 
 
 def pictures(seed: int, count: int, device: str) -> tuple[torch.Tensor, torch.Tensor]:
@@ -44,9 +55,9 @@ def main() -> None:
     decoder_alone = "--decoder" in sys.argv
     if decoder_alone:
         sys.argv.remove("--decoder")
-    clock = Clock.read(minutes=25, batch=12)
+    clock = Clock.read(minutes=25, batch=8)
     torch.manual_seed(0)
-    vae = build() if not decoder_alone else AutoencoderKL.from_pretrained(FOLDER)
+    vae = begin_plain(build()) if not decoder_alone else AutoencoderKL.from_pretrained(FOLDER)
     vae = vae.to(clock.device, memory_format=torch.channels_last)
     if decoder_alone:
         vae.encoder.requires_grad_(False)
@@ -64,7 +75,9 @@ def main() -> None:
         weight = weight / weight.mean()
         edges = sum((weight.narrow(d, 1, SIZE - 1) * error.diff(dim=d).abs()).mean() for d in (2, 3))
         kl = 0.5 * (posterior.mean.float() ** 2 + posterior.var.float() - 1 - posterior.logvar.float()).mean()
-        return (weight * (error.abs() + error**2)).mean() + 0.5 * edges + KL * kl
+        # colours of whole cells, which a loss of single pixels learns last
+        coarse = F.avg_pool2d(error, 4).abs().mean() + 2 * F.avg_pool2d(error, 8).abs().mean()
+        return (weight * (error.abs() + error**2)).mean() + 0.5 * edges + coarse + KL * kl
 
     run.train(loss_of, lambda step: export(run, clock.device))
 
