@@ -40,6 +40,7 @@ TERMS_OF_MAPS = {
     "excite, mean, rough": TERMS["excite"](worst=False, sigma=0.0).term,
     "excite, sharp": TERMS["excite"](sharpness=30.0).term,
     "overlap, normalised": TERMS["overlap"](normalised=True).term,
+    "unity, narrow, sharp": TERMS["unity"](sigma=0.05, power=3.0).term,
 }
 EVERY_TERM = {**TERMS_OF_MAPS, "boxes": boxes(BOXES).term}
 EVERY_LOSS = {name: make() for name, make in LOSSES.items()}
