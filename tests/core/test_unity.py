@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from infsplign.core import Scene, observe, scene_arrays
 from infsplign.core.terms import unity
 from infsplign.core.terms.unity import unity_loss
-from tests.core.numeric import assert_close, gradient, to_numpy
+from tests.core.numeric import gradient, to_numpy
 from tests.core.strategies import maps
 
 GRID = (9, 12)
