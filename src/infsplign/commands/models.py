@@ -102,7 +102,7 @@ def choose_device(name: str) -> Any:
 
 
 def defaults_for(model: str) -> Defaults:
-    """Steps, guidance scale and options: a shipped model's own, else the pipeline's and the paper's for the family."""
+    """Steps, guidance scale and options: a shipped model's own, else the pipeline's and `RECOMMENDED`."""
     if model in PRESETS:
         preset = PRESETS[model]
         return Defaults(preset.steps, preset.guidance_scale, preset.config, preset.call)
