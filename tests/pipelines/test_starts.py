@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from infsplign import GuidanceConfig, guide
-from infsplign.starts import rank_seeds, starts_cost
-from infsplign.testing.traces_left import marks
+from infsplign.pipelines.starts import rank_seeds, starts_cost
+from infsplign.testing.module_state import marks
 from tests import tiny
 
 PROMPT = "a circle to the left of a square"

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import torch
 
 from infsplign.adapters.text import signature_default
-from infsplign.attach import marked, replaced_attribute
-from infsplign.config import GuidanceConfig
-from infsplign.pipelines import guide
-from infsplign.trace import StepTrace
+from infsplign.engine.config import GuidanceConfig
+from infsplign.engine.patching import marked, replaced_attribute
+from infsplign.engine.trace import StepTrace
+from infsplign.pipelines.guide import guide
 
 
 class Start(NamedTuple):
