@@ -5,7 +5,7 @@ import torch
 
 from infsplign import GuidanceConfig, guide
 from infsplign.pipelines.starts import rank_seeds, starts_cost
-from infsplign.testing.module_state import marks
+from infsplign.testing.module_state import module_state
 from tests import tiny
 
 PROMPT = "a circle to the left of a square"
@@ -32,11 +32,11 @@ def test_seeds_are_ranked_by_the_loss_that_their_pictures_have():
 
 def test_the_pipeline_is_as_it_was():
     pipe = tiny.sd()
-    before, (latents, _) = marks(pipe.unet), picture(pipe, 0)
+    before, (latents, _) = module_state(pipe.unet), picture(pipe, 0)
     step = pipe.scheduler.step
     rank_seeds(pipe, PROMPT, [1, 2], steps=2, config=CONFIG, **CALL)
     assert pipe.scheduler.step == step
-    assert marks(pipe.unet) == before
+    assert module_state(pipe.unet) == before
     assert torch.equal(picture(pipe, 0)[0], latents)
 
 

@@ -20,7 +20,7 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 @dataclass(frozen=True)
 class Defaults:
-    """What a model is sampled with where nothing is asked for. `config` None is the family's preset, other None the pipeline's own."""
+    """What a model is sampled with where nothing is asked for. `config` None is the family's, other None the pipeline's own."""
 
     steps: int | None
     guidance_scale: float | None
