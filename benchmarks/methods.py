@@ -1,12 +1,13 @@
 """The methods that are compared on a shipped model, each with its constants; None is the stock pipeline.
 
-Constants come from the tune split (`python -m benchmarks.search`, tables in `docs/measured/search-*.md`). Methods other than ours read
-the same layers of the model, in the first half of the steps, and differ in their loss; "layout" gets the boxes that the relation implies.
+Constants come from the tune split (`python -m benchmarks.search`, tables in `docs/measured/search-*.md`). Methods other
+than ours and the paper's differ from ours in their loss alone; "layout" gets the boxes that the relation implies.
 """
 
 from collections.abc import Mapping
 
 from infsplign.core import LOSSES
+from infsplign.core.terms import unity
 from infsplign.engine.config import PAPER, GuidanceConfig
 from infsplign.shapes import PRESETS
 
@@ -16,19 +17,24 @@ RIVALS = ("attend-and-excite", "psg", "layout")
 
 
 def methods(model: str) -> Mapping[str, GuidanceConfig | None]:
-    """By name, for `infsplign.shapes.PRESETS[model]`; what varies our own preset's window on the UNet alone, and the
-    weakest rival and the paper's spatial term alone not on the MMDiT, for the hour that `make bench` has."""
+    """By name, for `infsplign.shapes.PRESETS[model]`: the paper's method, ours, and what ours is made of.
+
+    A rival's name is its loss alone under our recipe (layers, window, bound); with "+unity" behind it, that and `unity`. "spatial" is our
+    spatial term alone. The weakest rival is left out on the MMDiT, for the hour that `make bench` has.
+    """
     own, (scale, stop) = PRESETS[model].config, BEST[model]
     found = {
         "unguided": None,
         "paper": PAPER,
         "paper-best": PAPER.with_(scale=scale, stop=stop),
         "infsplign": own,
-        "infsplign-all-steps": own.with_(start=0.0, stop=1.0, patience=None),
+        "infsplign-all-steps": own.with_(start=0.0, stop=1.0),
+        "infsplign-third": own.with_(stop=1 / 3),
+        "infsplign-no-unity": own.with_(terms=tuple(term for term in own.terms if term.name != "unity")),
+        "spatial": own.with_(terms=()),
+        "spatial+unity": own.with_(terms=(unity(),)),
     }
-    if model == "shapes":
-        found |= {"infsplign-every-2": own.with_(every=2), "infsplign-long": own.with_(stop=2 * own.stop)}
-    rivals = RIVALS if model == "shapes-sd3" else (*RIVALS, "overlap")
-    half = own.with_(stop=0.5, patience=2, terms=())
-    found |= {name: half.with_(loss=LOSSES[name]()) for name in rivals}
-    return found if model == "shapes-sd3" else found | {"spatial": half.with_(presence=0.0, balance=0.0)}
+    for name in RIVALS if model == "shapes-sd3" else (*RIVALS, "overlap"):
+        found[name] = own.with_(loss=LOSSES[name](), terms=())
+        found[f"{name}+unity"] = own.with_(loss=LOSSES[name](), terms=(unity(),))
+    return found

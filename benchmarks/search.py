@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from PIL import Image
 
+from benchmarks.recipes import recipes
 from infsplign import GuidanceConfig, guide
 from infsplign.core import LOSSES
 from infsplign.core.terms import excite, overlap, superiority
@@ -75,8 +76,7 @@ COMBINED: Mapping[str, Changes] = {
     **{f"strong-pausing-excite-{weight}": {**STRONG, **PAUSING, "terms": (excite(weight),)} for weight in (0.3, 1.0, 3.0)},
     "strong-pausing-overlap": {**STRONG, **PAUSING, "terms": (overlap(1.0),)},
     **{
-        f"strong-pausing-excite-{weight}-half": {**STRONG, **PAUSING, "terms": (excite(weight),), "stop": 0.5}
-        for weight in (0.2, 0.4, 1.0)
+        f"strong-pausing-excite-{weight}-half": {**STRONG, **PAUSING, "terms": (excite(weight),), "stop": 0.5} for weight in (0.2, 0.4, 1.0)
     },
     **{
         f"strong-pausing-excite-{weight}-third": {**STRONG, **PAUSING, "terms": (excite(weight),), "stop": 1 / 3}
@@ -127,36 +127,43 @@ TRIED = {
 }
 """Block, bound and weight of Attend-and-Excite's term, with one block alone."""
 ATTENTION = {"shapes-pixart": "attn2", "shapes-sd3": "attn"}
-WINDOW: Changes = {"stop": 0.5, "patience": 2}
+WINDOW: Changes = {"stop": 0.5}
 """Of the presets when most tables were made; what is compared with them keeps it."""
-FORMER: Mapping[str, Changes] = {
-    "shapes": WINDOW,
-    "shapes-pixart": {**WINDOW, "layers": READERS["shapes-pixart"]},
-    "shapes-sd3": WINDOW,
+OWN_LAYERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    **FIRST,
+    "shapes-pixart": {"coarse": ("transformer_blocks.2.attn2",)},
+    "shapes-sd3": {"coarse": ("transformer_blocks.4.attn",)},
 }
-"""What the presets of those tables changed in those of today: `former`, and `former-NAME` with one option turned."""
+"""Those that the presets before `RECOMMENDED` read."""
+FORMER: Mapping[str, GuidanceConfig] = {
+    "shapes": PAPER.with_(**STRONG, **PAUSING, **WINDOW, terms=(excite(0.2),), layers=OWN_LAYERS["shapes"]),
+    "shapes-pixart": PAPER.with_(**STRONG, **PAUSING, **WINDOW, layers=READERS["shapes-pixart"]),
+    "shapes-sd3": PAPER.with_(**STRONG, **PAUSING, **WINDOW, terms=(excite(0.4),), layers=OWN_LAYERS["shapes-sd3"]),
+}
+"""Presets before `RECOMMENDED`: `former`, and `former-NAME` with one option turned."""
 
 
 def candidates(model: str) -> dict[str, GuidanceConfig]:
     """All candidates of a model by name; a name that begins with `readers-` or `first-` is the rest of it on other layers."""
-    layers = PRESETS[model].config.layers
+    layers = OWN_LAYERS[model]
     paper = PAPER.with_(layers=layers)
     found = {"unguided": paper.with_(scale=0.0), "paper": paper, "preset": PRESETS[model].config}
     found["paper-cli"] = PAPER_CLI.with_(layers=layers)
     found |= {name: paper.with_(**changes) for name, changes in {**SINGLE, **COMBINED}.items()}
     for size in (50, 100, 200, 500, 1000):  # what a flow or v model predicts moves by the gradient itself
         found[f"direct-{size}-half"] = paper.with_(scale=float(size), stop=0.5, update="direct")
-    found["former"] = PRESETS[model].config.with_(**FORMER[model])
+    found["former"] = FORMER[model]
     found |= {f"{base}-{name}": found[base].with_(**changes) for base in ("preset", "former") for name, changes in TURNED.items()}
     for name in (name for name in LOSSES if name != "paper"):  # rivals: our layers, window, pauses and bound, their loss
-        own = PRESETS[model].config.with_(loss=LOSSES[name](), terms=(), **WINDOW)
+        own = FORMER[model].with_(loss=LOSSES[name](), terms=(), layers=layers)
         found |= {f"{name}-{size}": own.with_(scale=float(size)) for size in (500, 5000, 50000)}
     for size in (200, 500, 1000, 2000):  # the paper's method whole, its layers too
         found |= {f"published-{size}": PAPER.with_(scale=float(size)), f"published-{size}-half": PAPER.with_(scale=float(size), stop=0.5)}
     for block, bound, weight in TRIED.get(model, ()):
         place = {"max_shift": bound, "layers": {"coarse": (f"transformer_blocks.{block}.{ATTENTION[model]}",)}}
-        own = PRESETS[model].config.with_(terms=(excite(weight),) if weight else (), **WINDOW)
+        own = FORMER[model].with_(terms=(excite(weight),) if weight else ())
         found[f"block-{block}-bound-{bound}-excite-{weight}"] = own.with_(**place)
+    found |= recipes(PRESETS[model].config)
     for prefix, other in (("readers", READERS.get(model)), ("first", FIRST.get(model))):
         if other is not None:
             found |= {f"{prefix}-{name}": found[name].with_(layers=other) for name in ("paper", *COMBINED)}

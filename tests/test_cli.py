@@ -84,7 +84,7 @@ def test_generate_records_what_it_did(generated):
     for image in record["images"]:
         assert [step["step"] for step in image["trace"]] == list(range(record["steps"])) == [0, 1, 2, 3]
         guided = [step for step in image["trace"] if step["guided"]]
-        assert [step["step"] for step in guided] == [0]  # CONFIG guides the first quarter
+        assert [step["step"] for step in guided] == [0, 1]  # CONFIG guides the first half
         assert all(np.shape(step["centroid"]) == (1, 2, 2) and step["gradient_norm"][0] > 0 for step in guided)
         assert image["files"].keys() == {"guided", "unguided"}
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from infsplign.core.relations import SceneRelation
     from infsplign.core.scenes import Scene
     from infsplign.cost.planner import MemoryPlan, plan_memory
-    from infsplign.engine.config import PAPER, PAPER_CLI, PAPER_SDXL, GuidanceConfig
+    from infsplign.engine.config import PAPER, PAPER_CLI, PAPER_SDXL, RECOMMENDED, GuidanceConfig
     from infsplign.engine.guidance import Guidance, GuidedPass
     from infsplign.errors import AttentionError, NonFiniteGradientError, PromptError, UnsupportedPipelineError
     from infsplign.pipelines.description import Description, describe
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "infsplign.engine.config": ("PAPER", "PAPER_CLI", "PAPER_SDXL", "GuidanceConfig"),
+    "infsplign.engine.config": ("PAPER", "PAPER_CLI", "PAPER_SDXL", "RECOMMENDED", "GuidanceConfig"),
     "infsplign.core.relations": ("SceneRelation",),
     "infsplign.core.scenes": ("Scene",),
     "infsplign.pipelines.description": ("Description", "describe"),
@@ -42,6 +42,7 @@ __all__ = [
     "PAPER",
     "PAPER_CLI",
     "PAPER_SDXL",
+    "RECOMMENDED",
     "AttentionError",
     "Description",
     "Guidance",

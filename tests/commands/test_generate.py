@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from infsplign.cli import app
 from infsplign.commands.job import Job
-from infsplign.engine.config import GuidanceConfig
+from infsplign.engine.config import RECOMMENDED
 from tests import tiny
 
 PROMPT = "a circle to the left of a square"
@@ -95,12 +95,12 @@ def test_a_run_into_the_same_folder_replaces_the_earlier_one(run, tmp_path):
     assert not names & {"guided_1.png", "unguided_1.png"}
 
 
-def test_local_folders_are_models_with_the_papers_options(run, tiny_model, tmp_path):
+def test_local_folders_are_models_with_the_recommended_options(run, tiny_model, tmp_path):
     done = run(PROMPT, "--model", tiny_model, "--out", "here")
     assert done.exit_code == 0, done.stderr
     assert "no verdict" in done.stdout
     written = record(tmp_path / "here")
-    assert (written["guidance_scale"], written["config"]["scale"]) == (7.5, GuidanceConfig().scale)
+    assert (written["guidance_scale"], written["config"]["scale"]) == (7.5, RECOMMENDED.scale)
     assert Image.open(tmp_path / "here/guided_0.png").size == (32, 32)
 
 

@@ -23,7 +23,7 @@ from infsplign.core.penalties import PENALTIES
 from infsplign.core.spatial import gaps, holds
 from infsplign.core.statistics import extent, sharpened
 from infsplign.core.terms import relation_boxes
-from infsplign.core.update import PREDICTIONS, bound_factor, relative_factor
+from infsplign.core.update import PREDICTIONS, bound_factor, size_factor
 
 SCENES = (
     Scene.of([("a", "left of", "b"), ("b", "above", "c"), ("a", "larger than", "b"), ("b", "on top of", "c"), ("a", "on the left side"),
@@ -40,6 +40,7 @@ TERMS_OF_MAPS = {
     "excite, mean, rough": TERMS["excite"](worst=False, sigma=0.0).term,
     "excite, sharp": TERMS["excite"](sharpness=30.0).term,
     "overlap, normalised": TERMS["overlap"](normalised=True).term,
+    "unity, narrow, sharp": TERMS["unity"](sigma=0.05, power=3.0).term,
 }
 EVERY_TERM = {**TERMS_OF_MAPS, "boxes": boxes(BOXES).term}
 EVERY_LOSS = {name: make() for name, make in LOSSES.items()}
@@ -90,7 +91,7 @@ def everything(xp, arrays, grid=(3, 4)):
     found |= {f"loss {name}": loss(layers[:1], weights, scene).total for name, loss in EVERY_LOSS.items()}
     alpha, sigma = xp.abs(arrays["x"]) / 4.0, xp.asarray(0.5, dtype=xp.float64)
     found |= {f"shift of {name}": to_prediction(arrays["x"], name, alpha=alpha, sigma=sigma) for name in PREDICTIONS}
-    found["relative"], found["bound"] = (f(objects.maps, found["attention 1"], 0.3) for f in (relative_factor, bound_factor))
+    found["sized"], found["bound"] = (f(objects.maps, 0.03) for f in (size_factor, bound_factor))
     return found
 
 

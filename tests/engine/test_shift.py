@@ -1,7 +1,5 @@
 """From gradient to shift: sizes row by row, against their definitions."""
 
-import math
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,17 +7,20 @@ from hypothesis import strategies as st
 
 from infsplign import GuidanceConfig
 from infsplign.core.losses import LossTerm, presence_loss
-from infsplign.core.update import gain, to_prediction
+from infsplign.core.update import PREDICTIONS, gain, to_prediction
 from infsplign.engine.shift import latents_part, shift_of
 from infsplign.engine.weight_schedules import constant, cosine_decay, linear_decay
+from tests.core.test_update import implied_noise, output
+
+PLACE = {"alpha": 0.5, "sigma": 0.8}
 
 
 def test_what_is_not_a_number_stays_so_and_stays_in_its_row():
-    gradient, output = torch.ones(3, 4), torch.ones(3, 4)
+    gradient = torch.ones(3, 4)
     gradient[1, 2] = float("nan")
     gradient[2, 0] = float("inf")
     for config in (GuidanceConfig(max_shift=0.1), GuidanceConfig(scale=0.1, normalise=True), GuidanceConfig()):
-        shift = shift_of(gradient, output, config).output
+        shift = shift_of(gradient, config).output
         assert torch.isfinite(shift).all(1).tolist() == [True, False, False]
 
 
@@ -29,25 +30,42 @@ def test_what_is_not_a_number_stays_so_and_stays_in_its_row():
     weight=st.floats(0.01, 1),
     most=st.none() | st.floats(0.01, 1),
     normalise=st.booleans(),
-    prediction=st.sampled_from(["epsilon", "v_prediction", "sample", "flow"]),
+    prediction=st.sampled_from(PREDICTIONS),
 )
 def test_the_shift_by_its_equation(scale, weight, most, normalise, prediction):
     torch.manual_seed(0)
-    gradient, output = torch.randn(2, 3, 4, 4, dtype=torch.float64), torch.randn(2, 3, 4, 4, dtype=torch.float64)
-    factor = gain(prediction, alpha=0.5, sigma=0.8)
+    gradient = torch.randn(2, 3, 4, 4, dtype=torch.float64)
     config = GuidanceConfig(scale=scale, normalise=normalise, max_shift=most)
-    found = shift_of(gradient, output, config, weight=weight, gain=factor)
+    found = shift_of(gradient, config, weight=weight, gain=gain(prediction, **PLACE))
     for row in range(2):
-        expected = weight * scale * factor * gradient[row]
-        wide = output[row].square().mean().sqrt()
+        noise = weight * scale * gradient[row]
         if normalise:
-            expected = weight * scale * wide * math.copysign(1, factor) * gradient[row] / gradient[row].square().mean().sqrt()
-        before = expected.square().mean().sqrt()
-        if most is not None:
-            expected = expected * min(1.0, float(most * wide / before))
-        assert torch.allclose(found.output[row], expected, rtol=1e-9)
-        assert found.bounded[row].item() == pytest.approx(1.0 if most is None else min(1.0, float(most * wide / before)), rel=1e-9)
-    assert torch.allclose(to_prediction(found.noise, prediction, alpha=0.5, sigma=0.8), found.output, rtol=1e-12)
+            noise = noise / gradient[row].square().mean().sqrt()
+        left = 1.0 if most is None else min(1.0, float(most / noise.square().mean().sqrt()))
+        assert torch.allclose(found.noise[row], left * noise, rtol=1e-9)
+        assert found.bounded[row].item() == pytest.approx(left, rel=1e-9)
+    assert torch.allclose(to_prediction(found.noise, prediction, **PLACE), found.output, rtol=1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(ratio=st.floats(0.05, 50), scale=st.floats(1e-3, 1e3), most=st.floats(0.01, 1), seed=st.integers(0, 2**31))
+def test_one_bound_is_the_same_whatever_the_model_predicts(ratio, scale, most, seed):
+    """At one ratio of noise to signal, models of every kind end at the same noise and the same x_0, within the bound."""
+    generator = torch.Generator().manual_seed(seed)
+    x0, eps, gradient = (torch.randn(1, 4, 3, 3, generator=generator, dtype=torch.float64) for _ in range(3))
+    noises, pictures = [], []
+    for prediction in PREDICTIONS:
+        preserving = (1 + ratio**2) ** 0.5
+        alpha, sigma = (1 / (1 + ratio), ratio / (1 + ratio)) if prediction == "flow" else (1 / preserving, ratio / preserving)
+        x_t, said = alpha * x0 + sigma * eps, output(prediction, x0, eps, alpha, sigma)
+        config = GuidanceConfig(scale=scale, max_shift=most)
+        said = said + shift_of(gradient, config, gain=gain(prediction, alpha=alpha, sigma=sigma)).output
+        noises.append(implied_noise(prediction, said, x_t, alpha, sigma))
+        pictures.append((x_t - sigma * noises[-1]) / alpha)
+        assert float((noises[-1] - eps).square().mean().sqrt()) <= most * (1 + 1e-6)
+    for noise, picture in zip(noises[1:], pictures[1:], strict=True):
+        assert torch.allclose(noise, noises[0], rtol=1e-7, atol=1e-7)
+        assert torch.allclose(picture, pictures[0], rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize(("ours", "theirs", "shape"), [((1, 9, 2, 2), (1, 4, 2, 2), (1, 4, 2, 2)), ((1, 5, 9), (1, 5, 4), (1, 5, 4))])

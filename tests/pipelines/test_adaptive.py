@@ -1,7 +1,5 @@
 """Guidance that adapts, end to end: on the shipped model where its attention matters, on a tiny one where only the mechanics do."""
 
-import functools
-
 import pytest
 import torch
 from diffusers import DDIMScheduler, UniPCMultistepScheduler
@@ -48,22 +46,6 @@ def predicting(kind):
     else:
         pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config, prediction_type=kind)
     return pipe
-
-
-def outputs_of(pipe, run):
-    """What reaches the scheduler's own `step` while `run` runs."""
-    seen, step = [], pipe.scheduler.step
-
-    def spy(model_output, *args, **kwargs):
-        seen.append(model_output)
-        return step(model_output, *args, **kwargs)
-
-    pipe.scheduler.step = functools.wraps(step)(spy)
-    try:
-        run()
-    finally:
-        del pipe.scheduler.step
-    return seen
 
 
 def test_passes_are_counted_by_kind():
@@ -156,8 +138,7 @@ def test_rows_pause_by_themselves(pipe):
             assert [shift > 0 for shift in step.shift.tolist()] == [action == "guided" for action in step.actions]
 
 
-def test_the_shift_is_bounded_by_the_output(pipe):
-    plain = outputs_of(pipe, lambda: call(pipe, LEFT, steps=1))[0]
+def test_the_shift_is_bounded_in_deviations_of_the_noise(pipe):
     sizes = {}
     for name, config in {
         "free": PAPER.with_(scale=3000.0),
@@ -167,7 +148,7 @@ def test_the_shift_is_bounded_by_the_output(pipe):
         "decayed": PAPER.with_(scale=0.05, normalise=True, schedule=lambda progress: 0.5),
     }.items():
         _, guidance = guided(pipe, LEFT, config, steps=1)
-        sizes[name] = guidance.trace[0].shift.item() / plain.square().mean().sqrt().item()
+        sizes[name] = guidance.trace[0].shift.item()
         bounded = guidance.trace[0].bounded.item()
         assert bounded == pytest.approx(0.02 / sizes["free"] if name == "bounded" else 1.0, rel=1e-4)
     assert sizes["free"] > 0.02
@@ -294,7 +275,7 @@ def test_a_loop_of_one_s_own_goes_as_the_pipeline_does(pipe):
             uncond = pipe.unet(latents, t, encoder_hidden_states=negative).sample
             noise_pred = uncond + 5.0 * (output.sample - uncond)
             if plan.action == "guided":
-                noise_pred = noise_pred + shift_of(gradient, noise_pred, config, weight=config.weight(step, STEPS)).output
+                noise_pred = noise_pred + shift_of(gradient, config, weight=config.weight(step, STEPS)).output
             latents = pipe.scheduler.step(noise_pred, t, latents, generator=generator).prev_sample
     assert torch.allclose(latents, expected, atol=1e-3)
 

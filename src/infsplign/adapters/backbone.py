@@ -9,7 +9,7 @@ from torch import Tensor
 from infsplign.adapters.capture import AttentionRecorder, Grid
 from infsplign.adapters.rows import doubled_batch
 from infsplign.adapters.text import Segment
-from infsplign.engine.config import PAPER, GuidanceConfig
+from infsplign.engine.config import PAPER, RECOMMENDED, GuidanceConfig
 
 Layers = Mapping[str, tuple[str, ...]]
 
@@ -41,7 +41,8 @@ class Backbone:
         name: of the family, such as "sdxl".
         denoiser: attribute of the pipeline that holds the denoiser.
         layers: denoiser to its tapped layers, level to exact module names.
-        config: preset options for a denoiser.
+        config: options for a denoiser where none are given.
+        published: the paper's options for the family.
         segments: the tokenizers and encoders that make up the text axis, in order.
         text, grid: see `AttentionRecorder`; `grid` takes the denoiser and returns what the recorder is given.
         conditional: (pipeline, the denoiser's input, whether a negative prompt was encoded) to the slice of conditional rows.
@@ -55,7 +56,8 @@ class Backbone:
     name: str
     layers: Callable[[Any], Layers]
     denoiser: str = "transformer"
-    config: Callable[[Any], GuidanceConfig] = lambda _denoiser: PAPER
+    config: Callable[[Any], GuidanceConfig] = lambda _denoiser: RECOMMENDED
+    published: GuidanceConfig = PAPER
     segments: Sequence[Segment] = (Segment(),)
     text: str = "all"
     grid: Callable[[Any], Grid | None] = lambda _denoiser: None

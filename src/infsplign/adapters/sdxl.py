@@ -22,7 +22,7 @@ SDXL = Backbone(
     "sdxl",
     layers,
     denoiser="unet",
-    config=lambda _unet: PAPER_SDXL,
+    published=PAPER_SDXL,
     segments=(Segment(), Segment("tokenizer_2", "text_encoder_2", beside=True)),
 )
 # ChatGLM's tokenizer has no offsets: `token_indices` must be given, which the error says

@@ -61,6 +61,7 @@ class Loading:
 
             torch.set_num_threads(self.threads)
         pipe = load_pipeline(self.model, device=self.device, dtype=self.dtype)
+        from infsplign.adapters import backbone_for
         from infsplign.pipelines.description import describe
 
         family = describe(pipe)  # refuses what cannot be guided before anything is made
@@ -71,7 +72,7 @@ class Loading:
         steps = defaults.steps if self.steps is None else self.steps
         guidance_scale = defaults.guidance_scale if self.guidance_scale is None else self.guidance_scale
         sampler = PipelineSampler(pipe, steps=steps, guidance_scale=guidance_scale, call=defaults.call, keep_traces=self.traces)
-        return LoadedSampler(sampler, defaults.config or family.config, family.config)
+        return LoadedSampler(sampler, defaults.config or family.config, backbone_for(pipe).published)
 
 
 def check_options(methods: str, scale: float | None, guidance_scale: float | None, out: Path, ray: str | None, workers: int | None) -> None:

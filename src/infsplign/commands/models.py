@@ -20,7 +20,7 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 @dataclass(frozen=True)
 class Defaults:
-    """What a model is sampled with where nothing is asked for. `config` None is the family's preset, other None the pipeline's own."""
+    """What a model is sampled with where nothing is asked for. `config` None is the family's, other None the pipeline's own."""
 
     steps: int | None
     guidance_scale: float | None
@@ -102,7 +102,7 @@ def choose_device(name: str) -> Any:
 
 
 def defaults_for(model: str) -> Defaults:
-    """Steps, guidance scale and options: a shipped model's own, else the pipeline's and the paper's for the family."""
+    """Steps, guidance scale and options: a shipped model's own, else the pipeline's and `RECOMMENDED`."""
     if model in PRESETS:
         preset = PRESETS[model]
         return Defaults(preset.steps, preset.guidance_scale, preset.config, preset.call)

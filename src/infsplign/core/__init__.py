@@ -15,7 +15,7 @@ from infsplign.core.scenes import Scene
 from infsplign.core.spatial import gaps, holds, spatial_loss
 from infsplign.core.spellings import relation
 from infsplign.core.statistics import centroid, coordinates, mass, variance
-from infsplign.core.terms import LOSSES, TERMS, boxes, excite, layout, overlap, superiority
+from infsplign.core.terms import LOSSES, TERMS, boxes, excite, layout, overlap, superiority, unity
 from infsplign.core.update import to_prediction
 
 __all__ = [
@@ -63,5 +63,6 @@ __all__ = [
     "superiority",
     "to_prediction",
     "token_weights",
+    "unity",
     "variance",
 ]

@@ -60,37 +60,43 @@ def rms(x: Array) -> Array:
     return largest * xp.sqrt(xp.mean((x / safe) ** 2, axis=axes, keepdims=True))
 
 
-def relative_factor(shift: Array, reference: Array, fraction: float) -> Array:
-    """What makes the RMS of a shift a fraction of the reference's: `fraction * rms(reference) / rms(shift)`, 0 for no shift at all.
+def size_factor(shift: Array, size: float) -> Array:
+    """What gives a shift the RMS `size`, row by row: `size / rms(shift)`, 0 for no shift at all.
 
     Args:
-        shift: (B, ...).
-        reference: (B, ...), such as the model's output.
-        fraction: >= 0.
+        shift: (B, ...), of the noise prediction.
+        size: >= 0, in standard deviations of the noise.
 
     Returns:
         (B, 1, ...), one factor a row.
     """
     xp = array_namespace(shift)
-    size = rms(shift)
-    there = size != 0  # not `> 0`: what is not a number stays so
-    return xp.where(there, fraction * rms(reference) / xp.where(there, size, xp.ones_like(size)), xp.zeros_like(size))
+    found = rms(shift)
+    there = found != 0  # not `> 0`: what is not a number stays so
+    return xp.where(there, size / xp.where(there, found, xp.ones_like(found)), xp.zeros_like(found))
 
 
-def bound_factor(shift: Array, reference: Array, most: float) -> Array:
-    """What keeps the RMS of a shift below a part of the reference's: `min(1, most * rms(reference) / rms(shift))`.
+def bound_factor(shift: Array, most: float) -> Array:
+    """What keeps the RMS of a shift of the noise prediction within `most`: `min(1, most / rms(shift))`.
+
+    The noise has an RMS of 1 at every step, whatever the model predicts. So one bound means the same for all: a shift of the noise within
+    `most` is one of v within `most / alpha`, of a velocity within `most / (1 - sigma)`, and moves x_0 by `most sigma / alpha`.
+
+    Args:
+        shift: (B, ...), of the noise prediction.
+        most: > 0, in standard deviations of the noise.
 
     Returns:
         (B, 1, ...), one factor a row; 1 where the shift is small enough.
 
     >>> import numpy
-    >>> bound_factor(numpy.asarray([[3.0], [0.1]]), numpy.asarray([[1.0], [1.0]]), 0.5).tolist()
+    >>> bound_factor(numpy.asarray([[3.0], [0.1]]), 0.5).tolist()
     [[0.16666666666666666], [1.0]]
     """
     xp = array_namespace(shift)
-    size, allowed = rms(shift), most * rms(reference)
-    within = size <= allowed
-    return xp.where(within, xp.ones_like(size), allowed / xp.where(within, xp.ones_like(size), size))
+    size = rms(shift)
+    within = size <= most
+    return xp.where(within, xp.ones_like(size), most / xp.where(within, xp.ones_like(size), size))
 
 
 def _capped(numerator: Array | float, denominator: Array | float, most: float) -> Array | float:

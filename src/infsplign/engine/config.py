@@ -4,14 +4,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from infsplign.core.losses import CompoundLoss, LossTerm, paper_loss
-from infsplign.core.penalties import Penalty, gelu
+from infsplign.core.penalties import Penalty, gelu, relu
+from infsplign.core.terms import excite, unity
 
 PLANS = ("split", "batched", "checkpoint")
 
 
 @dataclass(frozen=True)
 class GuidanceConfig:
-    """Options of guidance. The defaults are those of the published sweep for Stable Diffusion (arXiv 2512.17851).
+    """Options of guidance. The fields' defaults are those of the published sweep for Stable Diffusion (arXiv 2512.17851), `PAPER`; `guide`
+    without a configuration uses `RECOMMENDED`.
 
     The options from `every` on are off by default; `docs/adaptive.md` tells what each does and when to use it.
 
@@ -39,8 +41,9 @@ class GuidanceConfig:
         margin_hold: gap from which on a relation counts as holding, for `patience`; like `margin`, times the relation's own factor.
         watch_every: while paused, look at each `watch_every`-th step that would be guided.
         schedule: progress in the guided part, in [0, 1), to a factor of `scale`: see `infsplign.engine.weight_schedules`.
-        normalise: scale each row's shift to the RMS of the model's output; `scale` is then the fraction of it.
-        max_shift: bound on the shift's RMS, as a fraction of that of the model's output, row by row.
+        normalise: give each row's shift of the noise prediction the RMS `scale`, in standard deviations of the noise.
+        max_shift: bound on the RMS of each row's shift of the noise prediction, in standard deviations of the noise: one number means the
+            same whatever the model predicts.
         repeats: gradients at one timestep, each at the latents as the shift so far would leave them.
         repeats_until: part of the sampling in which they are repeated: step i of n when `i / n < repeats_until`.
 
@@ -163,3 +166,16 @@ PAPER_SDXL = GuidanceConfig(margin=0.5)
 """The published sweep for SDXL."""
 PAPER_CLI = GuidanceConfig(alpha=0.75, spatial=1.0)
 """What the published command line does when nothing is set."""
+RECOMMENDED = GuidanceConfig(
+    scale=5000.0,
+    max_shift=0.1,
+    spatial=2.0,
+    penalty=relu,
+    margin=0.1,
+    presence=0.0,
+    balance=0.0,
+    terms=(excite(0.2), unity(1.0)),
+    stop=0.5,
+)
+"""What `guide` does when nothing is set, on every family: a bounded shift in the first half of the steps, a spatial term that rests once
+the gap of attention is a tenth of the picture, and `unity`, which keeps each object one thing. `docs/adaptive.md` has its figures."""

@@ -14,7 +14,7 @@ from infsplign.core.object_attention import observe_layers
 from infsplign.core.scene_arrays import SceneArrays, scene_arrays
 from infsplign.core.scenes import Scene
 from infsplign.engine.checkpointing import checkpointed
-from infsplign.engine.config import GuidanceConfig
+from infsplign.engine.config import RECOMMENDED, GuidanceConfig
 from infsplign.engine.loss_scale import LossScale
 from infsplign.engine.passes import Passes
 from infsplign.engine.pytree import map_tensors
@@ -60,7 +60,7 @@ class Guidance:
         scenes: one scene, or one a prompt. With `n` rows a prompt, row `r` belongs to prompt `r // n`.
         token_indices: for each prompt, for each object of its scene, positions on the text axis. For a single scene the
             outer list may be left out.
-        config: options; the paper's when None.
+        config: options; `RECOMMENDED` when None.
 
     Attributes:
         saving: makes the context that decides how tensors are kept for the gradient. A context of yours in its place can count them,
@@ -85,7 +85,7 @@ class Guidance:
         self.scenes: tuple[Scene, ...] = (scenes,) if isinstance(scenes, Scene) else tuple(scenes)
         bare = isinstance(scenes, Scene) and not _nested(token_indices, 3)
         self.token_indices = [token_indices] if bare else list(token_indices)
-        self.config = config or GuidanceConfig()
+        self.config = config or RECOMMENDED
         self.loss = self.config.compound()
         counts = [len(scene.objects) for scene in self.scenes]
         if [len(row) for row in self.token_indices] != counts:
@@ -139,7 +139,7 @@ class Guidance:
         return WatchedPass(output, report)
 
     def shift(self, gradient: Tensor, output: Tensor, *, weight: float = 1.0, gain: Any = 1.0) -> Tensor:
-        """What to add to `output`, the combined prediction: `scale * gradient`, normalised or bounded as the options say.
+        """What to add to `output`, the combined prediction: `gain * scale * gradient`, normalised or bounded as the options say.
 
         Window, pauses and decay are the sampler's: `config.guides(step, steps)`, `StepPlanner`, `config.weight(step, steps)`.
 
@@ -149,7 +149,7 @@ class Guidance:
             weight: factor of `scale` at this step.
             gain: factor from a shift of the noise to one of what the model predicts, see `infsplign.core.update.gain`; 1 for noise.
         """
-        return shift_of(gradient, output, self.config, weight=weight, gain=gain).output.to(output.dtype)
+        return shift_of(gradient, self.config, weight=weight, gain=gain).output.to(output.dtype)
 
     def measure(self, attention: Sequence[Attention], rows: int) -> LossReport:
         """Computes the loss of recorded attention for `rows` rows."""

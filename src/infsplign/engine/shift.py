@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from infsplign.core.update import bound_factor, relative_factor
+from infsplign.core.update import bound_factor, size_factor
 from infsplign.engine.config import GuidanceConfig
 
 
@@ -22,29 +22,27 @@ class Shift(NamedTuple):
     bounded: Tensor
 
 
-def shift_of(gradient: Tensor, output: Tensor, config: GuidanceConfig, *, weight: float = 1.0, gain: Any = 1.0) -> Shift:
+def shift_of(gradient: Tensor, config: GuidanceConfig, *, weight: float = 1.0, gain: Any = 1.0) -> Shift:
     """Turns a gradient into a shift, a pure function of tensors.
 
-        S = w eta c G                                 in the model's terms, c being `gain`
-        S = w eta rms(output) / rms(G) * sign(c) G    with `normalise`
-        S = S min(1, max_shift rms(output) / rms(S))  with `max_shift`
+        N = w eta G                        a shift of the noise prediction
+        N = w eta G / rms(G)               with `normalise`
+        N = N min(1, max_shift / rms(N))   with `max_shift`
+        S = c N                            in the model's terms, c being `gain`
 
     Args:
         gradient: (B, ...), float32 or better.
-        output: (B, ...), the model's combined output.
         config: `scale` (eta), `normalise` and `max_shift`.
         weight: `config.weight` of the step.
         gain: factor that turns a shift of the noise into one of what the model predicts, see `infsplign.core.update.gain`.
     """
-    reference = output.to(gradient.dtype)
     size = weight * config.scale
-    noise = gradient if config.normalise else size * gradient
-    factor = relative_factor(gain * noise, reference, size) if config.normalise else None
-    noise = noise if factor is None else factor * noise
+    noise = size_factor(gradient, size) * gradient if config.normalise else size * gradient
     if config.max_shift is None:
         return Shift(gain * noise, noise, gradient.new_ones(len(gradient)))
-    bounded = bound_factor(gain * noise, reference, config.max_shift)
-    return Shift(gain * bounded * noise, bounded * noise, bounded.flatten())
+    bounded = bound_factor(noise, config.max_shift)
+    noise = bounded * noise
+    return Shift(gain * noise, noise, bounded.flatten())
 
 
 def latents_part(gradient: Tensor, output: Tensor) -> Tensor:

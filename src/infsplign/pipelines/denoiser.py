@@ -10,7 +10,6 @@ from torch import Tensor
 
 from infsplign.adapters.rows import Rows, rows_of_call
 from infsplign.core.attention import AttentionSource
-from infsplign.core.update import gain
 from infsplign.engine.descent import descend
 from infsplign.engine.guidance import Guidance, GuidedPass, frozen
 from infsplign.engine.passes import Passes
@@ -18,7 +17,7 @@ from infsplign.engine.pytree import concatenate, first_tensor, rows_of
 from infsplign.engine.shift import channels_of, latents_part, shift_of
 from infsplign.engine.step_plan import StepPlan
 from infsplign.pipelines.call import Call, Calls, Pending
-from infsplign.pipelines.noise_schedule import coefficients, prediction_type
+from infsplign.pipelines.noise_schedule import coefficients
 
 
 class GuidedDenoiser:
@@ -99,14 +98,13 @@ class GuidedDenoiser:
         return self.calls.config.gradients(len(self.calls.call.trace), self.calls.steps)
 
     def _moved(self, gradient: Tensor, output: Any, rows: slice | None) -> Tensor:
-        """`sigma S(G)`, with the conditional output in place of the combined one, which is not known yet."""
+        """`sigma N(G)`, what the latents lose."""
         config, scheduler = self.calls.config, self.calls.scheduler
-        alpha, sigma = (x.to(gradient.device, gradient.dtype, non_blocking=True) for x in coefficients(scheduler, self.calls.timestep))
-        factor = gain(prediction_type(scheduler), alpha=alpha, sigma=sigma, max_gain=config.max_gain)
+        sigma = coefficients(scheduler, self.calls.timestep)[1].to(gradient.device, gradient.dtype, non_blocking=True)
         weight = config.weight(len(self.calls.call.trace), self.calls.steps)
         conditional = first_tensor(output)[rows] if rows else first_tensor(output)
         reference = latents_part(conditional, gradient)
-        noise = sigma * shift_of(latents_part(gradient, reference), reference, config, weight=weight, gain=factor).noise
+        noise = sigma * shift_of(latents_part(gradient, reference), config, weight=weight).noise
         behind = gradient.shape[channels_of(gradient)] - noise.shape[channels_of(noise)]
         if behind == 0:
             return noise

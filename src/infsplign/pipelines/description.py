@@ -1,4 +1,4 @@
-"""`describe`: how a pipeline would be guided (family, tapped layers, grids, rows, text axis, preset)."""
+"""`describe`: how a pipeline would be guided (family, tapped layers, grids, rows, text axis, options)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -41,12 +41,7 @@ class Description:
             ("scheduler", f"{self.scheduler}, predicts {self.prediction}"),
             ("rows", self.layout),
             ("text axis", f"{self.text_length} tokens" if self.text_length else "unknown (no tokenizer)"),
-            (
-                "preset",
-                f"scale {self.config.scale:g}, alpha {self.config.alpha:g}, margin {self.config.margin:g}, weights "
-                f"{self.config.spatial:g} / {self.config.presence:g} / {self.config.balance:g} (spatial / presence / balance), "
-                f"steps from {100 * self.config.start:g}% to {100 * self.config.stop:g}%",
-            ),
+            ("guidance", _options(self.config)),
         ]
         lines = [f"{name:<10} {value}" for name, value in rows]
         for layer in self.layers:
@@ -55,12 +50,20 @@ class Description:
         return "\n".join(lines)
 
 
+def _options(config: GuidanceConfig) -> str:
+    """The options that decide most, in one line."""
+    bound = "no bound" if config.max_shift is None else f"bound {config.max_shift:g}"
+    terms = ", ".join(f"{term.name} {term.weight:g}" for term in config.compound().terms if term.weight)
+    window = f"steps from {100 * config.start:g}% to {100 * config.stop:g}%"
+    return f"scale {config.scale:g}, {bound}, margin {config.margin:g}, terms {terms}, {window}"
+
+
 def describe(pipe: Any, config: GuidanceConfig | None = None) -> Description:
     """Tells how `pipe` would be guided, without running it.
 
     Args:
         pipe: the pipeline.
-        config: options; the family's preset when None.
+        config: options; the family's, `RECOMMENDED`, when None.
 
     Raises:
         UnsupportedPipelineError: no adapter knows the pipeline.

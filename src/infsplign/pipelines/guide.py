@@ -40,7 +40,7 @@ def guide(
             the prompt when None.
         token_indices: positions of each object's tokens on the text axis, for each object in the order in which `relations`
             names them first; for a list of prompts one list each. Found from the prompt when None.
-        config: options; the family's preset when None.
+        config: options; `RECOMMENDED` when None, for every family.
         keep_maps: keep the object maps of each step in the trace.
         backbone: an adapter of your own for the pipeline's family; found by the denoiser's class when None.
         adjectives: whether the map of "a red chair" that is read from the prompt is that of both words, or of the noun; see

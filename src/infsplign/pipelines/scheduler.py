@@ -100,7 +100,7 @@ class GuidedScheduler:
                 f"{type(self.calls.pipe).__name__} lays out rows or channels in a way that family {self.calls.backbone.name!r} does not "
                 "know"
             )
-        shift = shift_of(gradient, output, config, weight=weight, gain=factor)
+        shift = shift_of(gradient, config, weight=weight, gain=factor)
         if plan.shifted is None:
             return shift
         mask = rows_mask(plan.shifted, gradient).reshape((-1,) + (1,) * (gradient.ndim - 1))

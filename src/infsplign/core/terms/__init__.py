@@ -1,7 +1,7 @@
-"""Loss terms of other methods, one a file, and the losses that go by a name.
+"""Loss terms beside the paper's, one a file, and the losses that go by a name.
 
 Each term is a function `term(objects, scene, *, options) -> (B,)` as in `core.losses`, and has a factory that returns it as a `LossTerm`:
-`excite()`, `superiority()`, `boxes(...)`, `layout()`, `overlap()`.
+`excite()`, `superiority()`, `boxes(...)`, `layout()`, `overlap()`, `unity()`.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,12 +12,14 @@ from infsplign.core.terms.excite import excite, excite_loss
 from infsplign.core.terms.layout import boxes, boxes_loss, layout, layout_loss, relation_boxes
 from infsplign.core.terms.overlap import overlap, overlap_loss
 from infsplign.core.terms.superiority import superiority, superiority_loss
+from infsplign.core.terms.unity import unity, unity_loss
 
 TERMS: Mapping[str, Callable[..., LossTerm]] = {
     "excite": excite,
     "superiority": superiority,
     "layout": layout,
     "overlap": overlap,
+    "unity": unity,
 }
 """Factories of the terms that need nothing but the maps and the scene, by the names of their terms. All take `weight=` and `levels=`."""
 
@@ -51,4 +53,6 @@ __all__ = [
     "relation_boxes",
     "superiority",
     "superiority_loss",
+    "unity",
+    "unity_loss",
 ]

@@ -1,14 +1,14 @@
 """Methods by name: what each of them is for a given model."""
 
 from infsplign.core import LOSSES
-from infsplign.engine.config import PAPER, GuidanceConfig
+from infsplign.engine.config import PAPER, RECOMMENDED, GuidanceConfig
 
 OWN = ("unguided", "infsplign", "paper")
 NAMES = OWN + tuple(name for name in LOSSES if name not in OWN)
 """All methods that can be asked for by name."""
 
 
-def method(name: str, own: GuidanceConfig = PAPER, published: GuidanceConfig = PAPER) -> GuidanceConfig | None:
+def method(name: str, own: GuidanceConfig = RECOMMENDED, published: GuidanceConfig = PAPER) -> GuidanceConfig | None:
     """The options of a method: None is the stock pipeline.
 
     Args:
@@ -28,7 +28,7 @@ def method(name: str, own: GuidanceConfig = PAPER, published: GuidanceConfig = P
 
 
 def choose_methods(
-    asked: str, scale: float | None = None, own: GuidanceConfig = PAPER, published: GuidanceConfig = PAPER
+    asked: str, scale: float | None = None, own: GuidanceConfig = RECOMMENDED, published: GuidanceConfig = PAPER
 ) -> dict[str, GuidanceConfig | None]:
     """The options of methods named with commas between; `scale`, where given, replaces that of every guided one.
 

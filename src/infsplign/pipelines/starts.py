@@ -1,0 +1,127 @@
+"""Several starts: a few steps from each of several seeds, and the one whose attention promises most goes on."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from statistics import fmean as mean
+from typing import Any, NamedTuple
+
+import torch
+
+from infsplign.adapters.text import signature_default
+from infsplign.engine.config import GuidanceConfig
+from infsplign.engine.patching import marked, replaced_attribute
+from infsplign.engine.trace import StepTrace
+from infsplign.pipelines.guide import guide
+
+
+class Start(NamedTuple):
+    """What attention tells of one seed after a few steps.
+
+    Attributes:
+        seed: of `torch.Generator("cpu")`.
+        loss: mean of the guidance's loss over the steps that were looked at, but for the first; the less, the better.
+        terms: each loss term, averaged in the same way.
+    """
+
+    seed: int
+    loss: float
+    terms: dict[str, float]
+
+
+def rank_seeds(
+    pipe: Any,
+    prompt: str,
+    seeds: Sequence[int],
+    *,
+    steps: int = 4,
+    config: GuidanceConfig | None = None,
+    relations: Any = None,
+    **call: Any,
+) -> list[Start]:
+    """Starts a picture of `prompt` from each seed, all in one batch, and ranks the seeds by what attention tells.
+
+    A seed's picture is the same afterwards, as guidance is the same:
+
+        best = rank_seeds(pipe, prompt, range(4))[0]
+        with guide(pipe, prompt):
+            image = pipe(prompt, generator=torch.Generator("cpu").manual_seed(best.seed)).images[0]
+
+    It costs `len(seeds) * steps` guided steps, see `starts_cost`.
+
+    Args:
+        pipe: a stock diffusers pipeline of a supported family.
+        prompt: the prompt.
+        seeds: at least one.
+        steps: how many steps are run of each, >= 1; of the guided part.
+        config, relations: as in `guide`.
+        **call: further arguments of the pipeline's call, such as `num_inference_steps`; the same as in the call that follows.
+
+    Returns:
+        All seeds, the best one first.
+
+    Raises:
+        ValueError: no seed, `steps` out of range, or options that guide none of the first `steps` steps.
+    """
+    seeds = list(seeds)
+    if not seeds:
+        raise ValueError("`seeds` must hold at least one seed, got none")
+    if steps < 1:
+        raise ValueError(f"`steps` must be >= 1, got {steps!r}")
+    generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
+    with guide(pipe, prompt, relations=relations, config=config) as guidance, _only(pipe, steps):
+        pipe(prompt, num_images_per_prompt=len(seeds), generator=generators, output_type="latent", **call)
+    looked = [step for step in guidance.trace if step.terms]
+    if not looked:
+        begins = f"it begins at {guidance.config.start:g} of the steps"
+        raise ValueError(f"`steps` must reach the guided part of the sampling, got {steps}; {begins}")
+    return sorted(_starts(seeds, looked[1:] or looked), key=lambda start: start.loss)
+
+
+def starts_cost(pipe: Any, starts: int, *, steps: int = 4, num_inference_steps: int | None = None) -> float:
+    """What `rank_seeds` costs, in guided images that are guided at every step: `starts * steps / num_inference_steps`.
+
+    Args:
+        pipe: whose own number of steps counts where `num_inference_steps` is not given.
+        starts: seeds.
+        steps: of each.
+        num_inference_steps: of an image.
+
+    >>> starts_cost(None, 4, steps=3, num_inference_steps=30)
+    0.4
+    """
+    whole = signature_default(pipe, "num_inference_steps") if num_inference_steps is None else num_inference_steps
+    return starts * min(steps, whole) / whole
+
+
+def _starts(seeds: Sequence[int], looked: Sequence[StepTrace]) -> list[Start]:
+    """What the steps tell of each seed."""
+    found = []
+    for row, seed in enumerate(seeds):
+        steps = [step.to_dict(row) for step in looked]
+        terms = {name: mean(step["terms"][name] for step in steps) for name in steps[0]["terms"]}
+        found.append(Start(seed, mean(step["loss"] for step in steps), terms))
+    return found
+
+
+@contextmanager
+def _only(pipe: Any, steps: int) -> Iterator[None]:
+    """Ends the call of the pipeline inside the block after its first steps."""
+    step, left = pipe.scheduler.step, steps
+
+    def counting(*args: Any, **kwargs: Any) -> Any:
+        nonlocal left
+        result, left = step(*args, **kwargs), left - 1
+        if left <= 0:
+            raise _EnoughError
+        return result
+
+    try:
+        with replaced_attribute(pipe.scheduler, "step", marked(step, counting)):
+            yield
+    except _EnoughError:
+        if hasattr(pipe, "maybe_free_model_hooks"):
+            pipe.maybe_free_model_hooks()  # as the pipeline does at its end
+
+
+class _EnoughError(Exception):
+    """Ends a call of the pipeline after its first steps."""

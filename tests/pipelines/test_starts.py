@@ -1,0 +1,77 @@
+"""Several starts: the ranking is that of the pictures' own traces, and the pipeline is as it was."""
+
+import pytest
+import torch
+
+from infsplign import GuidanceConfig, guide
+from infsplign.pipelines.starts import rank_seeds, starts_cost
+from infsplign.testing.module_state import module_state
+from tests import tiny
+
+PROMPT = "a circle to the left of a square"
+CALL = {"num_inference_steps": 4, "guidance_scale": 5.0}
+CONFIG = GuidanceConfig(scale=500.0, stop=0.75)
+
+
+def picture(pipe, seed):
+    with guide(pipe, PROMPT, config=CONFIG) as guidance:
+        latents = pipe(PROMPT, generator=torch.Generator().manual_seed(seed), output_type="latent", **CALL).images
+    return latents, guidance.trace
+
+
+def test_seeds_are_ranked_by_the_loss_that_their_pictures_have():
+    pipe, seeds = tiny.sd(), (5, 3, 8)
+    ranked = rank_seeds(pipe, PROMPT, seeds, steps=3, config=CONFIG, **CALL)
+    assert sorted(start.seed for start in ranked) == sorted(seeds)
+    assert [start.loss for start in ranked] == sorted(start.loss for start in ranked)
+    for start in ranked:
+        _, trace = picture(pipe, start.seed)
+        assert start.loss == pytest.approx(sum(float(step.loss[0]) for step in trace[1:3]) / 2, rel=1e-4)
+        assert start.terms == pytest.approx({n: sum(float(step.terms[n][0]) for step in trace[1:3]) / 2 for n in start.terms}, rel=1e-4)
+
+
+def test_the_pipeline_is_as_it_was():
+    pipe = tiny.sd()
+    before, (latents, _) = module_state(pipe.unet), picture(pipe, 0)
+    step = pipe.scheduler.step
+    rank_seeds(pipe, PROMPT, [1, 2], steps=2, config=CONFIG, **CALL)
+    assert pipe.scheduler.step == step
+    assert module_state(pipe.unet) == before
+    assert torch.equal(picture(pipe, 0)[0], latents)
+
+
+def test_no_more_steps_are_run_than_asked_for():
+    pipe, calls = tiny.sd(), []
+    handle = pipe.unet.register_forward_pre_hook(lambda *_: calls.append(1))
+    rank_seeds(pipe, PROMPT, [1, 2], steps=2, config=CONFIG.with_(plan="batched"), **CALL)
+    handle.remove()
+    assert len(calls) == 2
+    assert len(rank_seeds(pipe, PROMPT, [1], steps=40, config=CONFIG, **CALL)) == 1  # all steps, and no error
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seeds": []}, "`seeds` must hold at least one seed, got none"),
+        ({"seeds": [1], "steps": 0}, "`steps` must be >= 1, got 0"),
+        (
+            {"seeds": [1], "steps": 1, "config": CONFIG.with_(start=0.5)},
+            "`steps` must reach the guided part of the sampling, got 1; it begins at 0.5 of the steps",
+        ),
+    ],
+)
+def test_what_cannot_be_ranked_is_refused(options, message):
+    with pytest.raises(ValueError) as error:
+        rank_seeds(tiny.sd(), PROMPT, **{"config": CONFIG, **options}, **CALL)
+    assert str(error.value) == message
+
+
+def test_errors_of_the_call_are_not_hidden():
+    with pytest.raises(TypeError, match="negative_prompt"):
+        rank_seeds(tiny.sd(), PROMPT, [1, 2], negative_prompt=["a", "b"], config=CONFIG, **CALL)
+
+
+def test_the_cost_is_known_before():
+    pipe = tiny.sd()
+    assert starts_cost(pipe, 4, steps=5) == 4 * 5 / 50  # the pipeline's own number of steps
+    assert starts_cost(pipe, 2, steps=9, num_inference_steps=6) == 2.0
