@@ -4,15 +4,14 @@ import json
 import os
 
 import torch
-from diffusers import AutoencoderKL
 from infsplign_models.world import captions, load_sprites, render, sample_scenes
 from torch import Tensor
 from tqdm import tqdm
 
 from training.pictures.run import CACHE
-from training.pictures.vae import FOLDER
+from training.pictures.vae import load_vae
 
-COUNT, BATCH, SEED = 32_768, 64, 1_000_000
+COUNT, BATCH, SEED = 24_576, 64, 1_000_000
 CAPTIONS = 4
 """Captions of each scene, one of which is drawn each time it is seen."""
 
@@ -28,7 +27,7 @@ def latents_and_captions(device: str, count: int = COUNT) -> tuple[Tensor, list[
 @torch.no_grad()
 def _build(path, texts, device: str, count: int) -> None:
     """Goes on where it was interrupted, in stretches of 4096 scenes."""
-    vae = AutoencoderKL.from_pretrained(FOLDER).to(device, memory_format=torch.channels_last).eval()
+    vae = load_vae().to(device, memory_format=torch.channels_last).eval()
     sprites = load_sprites().to(device)
     parts, said = [], []
     for start in tqdm(range(0, count, 4096), desc="latents"):

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.pictures.run import Clock, Run
-from training.pictures.vae import FOLDER
+from training.pictures.vae import FOLDER, load_vae
 
 MALFORMED_EVERY = 0.15
 """Part of the objects that are drawn wrong."""
@@ -130,7 +130,11 @@ def worn(pictures: Tensor, vae: AutoencoderKL | None, generator: torch.Generator
     amount = torch.rand(len(x), 1, 1, 1, generator=generator).to(x) * (torch.rand(len(x), 1, 1, 1, generator=generator) < 0.7).to(x)
     x = x + amount * (blur - x)
     shade = 0.1 * torch.randn(len(x), 3, 1, 1, generator=generator).to(x)
-    return x * (1 + 0.08 * torch.randn(len(x), 1, 1, 1, generator=generator).to(x)) + shade + 0.03 * torch.randn(x.shape, generator=generator).to(x)
+    return (
+        x * (1 + 0.08 * torch.randn(len(x), 1, 1, 1, generator=generator).to(x))
+        + shade
+        + 0.03 * torch.randn(x.shape, generator=generator).to(x)
+    )
 
 
 def main() -> None:
@@ -139,7 +143,7 @@ def main() -> None:
     model = Network().to(clock.device, memory_format=torch.channels_last)
     run = Run("pictures-detector", {"network": model}, clock, lr=2e-3)
     sprites = load_sprites()
-    vae = AutoencoderKL.from_pretrained(FOLDER).eval().to(clock.device, memory_format=torch.channels_last) if FOLDER.exists() else None
+    vae = load_vae().eval().to(clock.device, memory_format=torch.channels_last) if FOLDER.exists() else None
 
     def loss_of(step: int) -> Tensor:
         pictures, scenes, opacity, whole = batch(sprites, clock.batch, 10**8 + step)

@@ -34,7 +34,8 @@ class ConvMuon(torch.optim.Optimizer):
                 alike[tuple(update.shape)].append((p, update))
             for shape, pairs in alike.items():
                 size = 0.2 * max(shape) ** 0.5  # the root mean square of AdamW's update
-                for (p, _), update in zip(pairs, orthogonalised(torch.stack([u for _, u in pairs])), strict=True):
+                stacked = torch.stack([u for _, u in pairs]).bfloat16()
+                for (p, _), update in zip(pairs, orthogonalised(stacked).float(), strict=True):
                     p.mul_(1 - group["lr"] * group["weight_decay"]).add_(update.view_as(p), alpha=-group["lr"] * size)
 
 

@@ -24,6 +24,8 @@ from training.pictures.optimizer import optimizers
 ROOT = Path(__file__).parent.parent
 CACHE = ROOT / "cache"
 RUNS = ROOT / "runs"
+WEIGHTS = ROOT.parent / "models" / "src" / "infsplign_models" / "weights"
+"""Of the models that ship."""
 FALL = 0.2
 """Part of the minutes in which the learning rate falls."""
 PART_SIZE = 15 * 2**20
@@ -62,7 +64,15 @@ class Run:
     """
 
     def __init__(
-        self, name: str, modules: dict[str, torch.nn.Module], clock: Clock, *, lr: float, ema: float = 0.0, warmup: int = 200, weight_decay: float = 0.01
+        self,
+        name: str,
+        modules: dict[str, torch.nn.Module],
+        clock: Clock,
+        *,
+        lr: float,
+        ema: float = 0.0,
+        warmup: int = 200,
+        weight_decay: float = 0.01,
     ) -> None:
         self.name, self.modules, self.clock, self.ema, self.warmup, self.lr = name, modules, clock, ema, warmup, lr
         self.parameters = [p for m in modules.values() for p in m.parameters() if p.requires_grad]

@@ -65,7 +65,8 @@ def noto(code_point: str) -> Image.Image:
     name = next(names[key] for key in (code_point, code_point.replace("-fe0f", "")) if key in names)
     icon = icons["icons"].get(name) or icons["icons"][icons["aliases"][name]["parent"]]
     width, height = icon.get("width", icons.get("width", 16)), icon.get("height", icons.get("height", 16))
-    svg = f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 {width} {height}">{icon["body"]}</svg>'
+    spaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    svg = f'<svg {spaces} viewBox="0 0 {width} {height}">{icon["body"]}</svg>'
     png = subprocess.run(["rsvg-convert", "-w", "256", "-h", "256"], input=svg.encode(), check=True, capture_output=True).stdout
     return Image.open(io.BytesIO(png)).convert("RGBA")
 

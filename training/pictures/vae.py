@@ -5,6 +5,7 @@
 Resumes when interrupted. `--decoder` goes on with the decoder alone: latents, and the models trained on them, stay as they are.
 """
 
+import copy
 import json
 import sys
 
@@ -15,9 +16,9 @@ from infsplign_models.world import SIZE, load_sprites, render, sample_scenes
 from PIL import Image
 from torch.nn import functional as F
 
-from training.pictures.run import CACHE, RUNS, Clock, Run
+from training.pictures.run import RUNS, WEIGHTS, Clock, Run
 
-FOLDER = CACHE / "pictures-vae"
+FOLDER = WEIGHTS / "vae"
 KL = 2e-4
 
 
@@ -44,6 +45,11 @@ def begin_plain(vae: AutoencoderKL) -> AutoencoderKL:
     return vae
 
 
+def load_vae() -> AutoencoderKL:
+    """The trained autoencoder, in float32."""
+    return AutoencoderKL.from_pretrained(FOLDER, dtype=torch.float32)
+
+
 def pictures(seed: int, count: int, device: str) -> tuple[torch.Tensor, torch.Tensor]:
     """`count` scenes (count, 3, SIZE, SIZE) in [-1, 1], and where their objects are (count, 1, SIZE, SIZE)."""
     sprites = load_sprites().to(device)
@@ -57,12 +63,14 @@ def main() -> None:
         sys.argv.remove("--decoder")
     clock = Clock.read(minutes=25, batch=8)
     torch.manual_seed(0)
-    vae = begin_plain(build()) if not decoder_alone else AutoencoderKL.from_pretrained(FOLDER)
+    vae = begin_plain(build()) if not decoder_alone else load_vae()
     vae = vae.to(clock.device, memory_format=torch.channels_last)
     if decoder_alone:
         vae.encoder.requires_grad_(False)
         vae.quant_conv.requires_grad_(False)
-    run = Run("pictures-vae-decoder" if decoder_alone else "pictures-vae", {"vae": vae}, clock, lr=1e-3 if decoder_alone else 2e-3, ema=0.995)
+    run = Run(
+        "pictures-vae-decoder" if decoder_alone else "pictures-vae", {"vae": vae}, clock, lr=1e-3 if decoder_alone else 2e-3, ema=0.995
+    )
 
     def loss_of(step: int) -> torch.Tensor:
         x, mask = pictures(step, clock.batch, clock.device)
@@ -92,8 +100,13 @@ def export(run: Run, device: str) -> None:
     psnr = float(10 * torch.log10(4 / (restored - x).square().mean((1, 2, 3))).mean())
     if run.name == "pictures-vae":
         vae.register_to_config(scaling_factor=round(1 / float(posterior.mode().std()), 4))
-    vae.save_pretrained(FOLDER)
-    facts = {"step": run.step, "psnr_dB": round(psnr, 2), "scaling_factor": vae.config.scaling_factor, "posterior_std": float(posterior.std.mean())}
+    copy.deepcopy(vae).half().save_pretrained(FOLDER)
+    facts = {
+        "step": run.step,
+        "psnr_dB": round(psnr, 2),
+        "scaling_factor": vae.config.scaling_factor,
+        "posterior_std": float(posterior.std.mean()),
+    }
     print(json.dumps(facts), flush=True)
     with (RUNS / run.name / "psnr.jsonl").open("a") as file:
         file.write(json.dumps(facts) + "\n")

@@ -29,6 +29,10 @@ OVERLAP = 0.45
 WEIGHTS = Path(__file__).parent / "detector.safetensors"
 
 
+Found = tuple[str, float, tuple[float, ...]]
+"""Name, score in [0, 1], and box (x0, y0, x1, y1)."""
+
+
 class Block(nn.Module):
     """Two convolutions and a short cut."""
 
@@ -81,8 +85,8 @@ def network() -> Network:
 
 
 @torch.no_grad()
-def detect(images: Sequence[Image.Image], *, min_score: float = MIN_SCORE, model: Network | None = None) -> list[list[tuple[str, float, tuple[float, float, float, float]]]]:
-    """Finds all objects of each image: (name, score, (x0, y0, x1, y1) in pixels of the image), best score first.
+def detect(images: Sequence[Image.Image], *, min_score: float = MIN_SCORE, model: Network | None = None) -> list[list[Found]]:
+    """Finds all objects of each image, boxes in pixels of the image, best score first.
 
     Args:
         images: of any size; each is looked at as if it were SIZE x SIZE.
@@ -93,12 +97,12 @@ def detect(images: Sequence[Image.Image], *, min_score: float = MIN_SCORE, model
     x = torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2).float() / 127.5 - 1
     found = decode(*(model or network())(x), min_score=min_score)
     return [
-        [(name, score, tuple(v * side / SIZE for v, side in zip(box, image.size * 2, strict=True))) for name, score, box in row]  # type: ignore[misc]
+        [(name, score, tuple(v * side / SIZE for v, side in zip(box, image.size * 2, strict=True))) for name, score, box in row]
         for row, image in zip(found, images, strict=True)
     ]
 
 
-def decode(logits: Tensor, sides: Tensor, *, min_score: float) -> list[list[tuple[str, float, tuple[float, ...]]]]:
+def decode(logits: Tensor, sides: Tensor, *, min_score: float) -> list[list[Found]]:
     """Peaks of the class maps as boxes in pixels of SIZE x SIZE, without those that overlap a better one."""
     scores = logits.sigmoid()
     scores = scores * (scores == F.max_pool2d(scores, 3, 1, 1))
@@ -114,7 +118,7 @@ def decode(logits: Tensor, sides: Tensor, *, min_score: float) -> list[list[tupl
     return rows
 
 
-def _apart(scores: Tensor, boxes: Tensor, kinds: Tensor) -> list[tuple[str, float, tuple[float, ...]]]:
+def _apart(scores: Tensor, boxes: Tensor, kinds: Tensor) -> list[Found]:
     """Non-maximum suppression over all classes: one thing is one object, whichever noun suits it best."""
     kept: list[int] = []
     for k in scores.argsort(descending=True).tolist():

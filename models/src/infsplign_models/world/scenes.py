@@ -65,7 +65,7 @@ def sample_scenes(
     side = factor * (SMALLEST + (largest - SMALLEST) * torch.rand(count, k, generator=rng))
     centre, side = _places(side, there, rng)
     light = 1 + 0.06 * torch.randn(count, k, 1, generator=rng)
-    scenes = Scenes(
+    return Scenes(
         sprite,
         there,
         centre,
@@ -75,7 +75,6 @@ def sample_scenes(
         (light + 0.04 * torch.randn(count, k, 3, generator=rng)).clamp(0.8, 1.2),
         int(torch.randint(2**31, (1,), generator=rng)),
     )
-    return scenes
 
 
 def _drawings(noun_of: Tensor, nouns: Tensor, rng: torch.Generator) -> Tensor:
