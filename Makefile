@@ -7,11 +7,11 @@ export OMP_WAIT_POLICY ?= PASSIVE  # threads that spin while they wait slow each
 
 .PHONY: demo test lint measure bench performance clean
 
-$(VENV)/.ready: pyproject.toml constraints.txt
+$(VENV)/.ready: pyproject.toml models/pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --constraint constraints.txt "$(TORCH)"
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[test]"
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ./models --editable ".[test]"
 	$(BIN)/pip install --quiet --no-deps open_clip_torch==3.3.0  # for CLIP's vocabulary alone: its dependencies would pull in CUDA
 	touch $@
 
