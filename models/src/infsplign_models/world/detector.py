@@ -61,9 +61,10 @@ class Network(nn.Module):
         self.sixteenths = nn.Sequential(_down(c, d), Block(d), Block(d))
         self.from_sixteenth, self.from_eighth = nn.Conv2d(d, c, 1), nn.Conv2d(c, b, 1)
         self.merged_eighth, self.merged_quarter = Block(c), Block(b)
-        self.classes = nn.Sequential(nn.Conv2d(b, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, len(CLASSES), 1))
+        last = nn.Conv2d(64, len(CLASSES), 1)
+        last.bias = nn.Parameter(torch.full((len(CLASSES),), -5.0))  # almost every cell is empty
+        self.classes = nn.Sequential(nn.Conv2d(b, 64, 3, padding=1), nn.ReLU(), last)
         self.sides = nn.Sequential(nn.Conv2d(b, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 4, 1))
-        nn.init.constant_(self.classes[-1].bias, -5.0)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         quarter = self.quarters(self.stem(x))
