@@ -117,7 +117,7 @@ class RayWorkers:
         while True:
             while idle and (job := again.popleft() if again else next(source, None)) is not None:
                 place = idle.pop()
-                running[self.workers[place].attempt.remote(job)] = (place, job)
+                running[self.workers[place].run_job.remote(job)] = (place, job)
             yield from done  # while they are written, the workers are at work
             if not running:
                 return
