@@ -82,8 +82,8 @@ def _cause(step: Shifted) -> tuple[str, str]:
         if step.report is not None and _finite(step.report.total):
             names = ", ".join(repr(name) for name in step.report.terms)
             return "the gradient of the loss is", (
-                f"Its value is finite: look for a root or a logarithm whose slope is infinite in a term of yours ({names}). If it overflows "
-                f"in half precision: {half[0].lower()}{half[1:]}, or guide fewer steps"
+                f"Its value is finite: look for a root or a logarithm whose slope is infinite in a term of yours ({names}). If it "
+                f"overflows in half precision: {half[0].lower()}{half[1:]}, or guide fewer steps"
             )
         return "the gradient of the loss is", f"{half}, or guide fewer steps"
     if step.alpha is not None and (step.alpha == 0 or math.isnan(step.alpha)):
