@@ -14,21 +14,20 @@ class Model:
     """`(x, sigma)` to `denoised` at k-diffusion's scaling `x = x_0 + sigma eps`, for a UNet that predicts the noise."""
 
     def __init__(self, pipe, prompt, sigmas, rows, config=CONFIG):
-        scene, self.unet, self.alphas = infsplign.parse_prompt(prompt), pipe.unet, pipe.scheduler.alphas_cumprod
-        tokens = token_indices(pipe.tokenizer, prompt, scene.objects)
-        guidance = infsplign.Guidance(pipe.unet, backbone_for(pipe), scene, tokens, config)
-        self.cond, self.uncond = (text.expand(rows, -1, -1) for text in pipe.encode_prompt(prompt, "cpu", 1, True))
+        scene, self.alphas = infsplign.parse_prompt(prompt), pipe.scheduler.alphas_cumprod
+        guidance = infsplign.Guidance(pipe.unet, backbone_for(pipe), scene, token_indices(pipe.tokenizer, prompt, scene.objects), config)
+        cond, uncond = (text.expand(rows, -1, -1) for text in pipe.encode_prompt(prompt, "cpu", 1, True))
         self.steps = infsplign.Steps(guidance, infsplign.timesteps_of(sigmas[:-1], self.alphas), sigmas=sigmas[:-1])
+        self.passes = ((pipe.unet, uncond), (self.steps, cond))
 
     @torch.no_grad()
     def __call__(self, x, sigma):
         x_in, t = x / (sigma**2 + 1) ** 0.5, infsplign.timesteps_of(sigma[None], self.alphas)[0]
-        uncond = self.unet(x_in, t, encoder_hidden_states=self.uncond).sample
-        cond = self.steps(x_in, t, encoder_hidden_states=self.cond).sample
+        uncond, cond = (run(x_in, t, encoder_hidden_states=text).sample for run, text in self.passes)
         return x - sigma * self.steps.shifted(uncond + GUIDANCE_SCALE * (cond - uncond))
 
 
-def euler(model, x, sigmas):  # as k-diffusion's `sample_euler`
+def euler(model, x, sigmas):
     for sigma, sigma_next in pairwise(sigmas):
         x = x + (x - model(x, sigma)) / sigma * (sigma_next - sigma)
     return x
@@ -37,6 +36,5 @@ def euler(model, x, sigmas):  # as k-diffusion's `sample_euler`
 if __name__ == "__main__":
     pipe = infsplign.shapes.load()
     sigmas = torch.cat([torch.linspace(14.0 ** (1 / 7), 0.05 ** (1 / 7), 30) ** 7, torch.zeros(1)])
-    x = sigmas[0] * torch.randn(1, 4, 24, 24, generator=torch.Generator().manual_seed(0))
-    latents = euler(Model(pipe, "a heart to the right of a diamond", sigmas, rows=1), x, sigmas)
-    pipe.image_processor.postprocess(pipe.vae.decode(latents / pipe.vae.config.scaling_factor).sample.detach())[0].save("k_euler.png")
+    x = euler(Model(pipe, "a heart to the right of a diamond", sigmas, 1), sigmas[0] * torch.randn(1, 4, 24, 24), sigmas)
+    pipe.image_processor.postprocess(pipe.vae.decode(x / pipe.vae.config.scaling_factor).sample.detach())[0].save("k_euler.png")

@@ -10,5 +10,5 @@ class Rows(NamedTuple):
     together: bool = False
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         return self.conditional.stop - self.conditional.start

@@ -101,11 +101,11 @@ def needs(plan: StepPlan, batch: int, rows: Rows, times: int) -> Passes:
     """
     if plan.action == "plain":
         return Passes(plain=batch)
-    found = Passes(plain=batch - rows.count)
-    for row in range(rows.count):
+    found = Passes(plain=batch - rows.size)
+    for row in range(rows.size):
         action = plan.of_row(row)
         setattr(found, action, getattr(found, action) + (times if action == "guided" else 1))
     if rows.together and found.guided:  # the other rows run along with the gradient
-        each = (batch - rows.count) // rows.count
+        each = (batch - rows.size) // rows.size
         found = Passes(guided=found.guided * (1 + each), watched=found.watched, plain=found.plain - each * (found.guided // times))
     return found

@@ -199,6 +199,7 @@ class Steps:
 
     def _moved(self, gradient: Tensor) -> Tensor:
         """`sigma N(G)`, what the latents lose before the next of several gradients."""
+        assert self._place.sigma is not None  # `__init__` asks for it
         return self._place.sigma * shift_of(gradient, self.config, weight=self.config.weight(self._place.progress)).noise
 
     def _seen(self, plan: StepPlan, found: Found | None) -> dict[str, Any]:

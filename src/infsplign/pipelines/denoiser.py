@@ -56,7 +56,7 @@ class GuidedDenoiser:
 
     def _warn_of_masks(self, pipe: Any, sample: Tensor, kwargs: Any) -> None:
         scenes = self.calls.scenes
-        if self.calls.backbone.image_major_masks and self.calls.rows_of(sample, kwargs).count > len(scenes) > 1:
+        if self.calls.backbone.image_major_masks and self.calls.rows_of(sample, kwargs).size > len(scenes) > 1:
             warnings.warn(
                 f"{type(pipe).__name__} gives the rows of several prompts with several images each other's attention masks (a fault "
                 "of diffusers, whether guided or not); call it with one prompt at a time, or with one image a prompt",
