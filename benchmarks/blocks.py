@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from benchmarks.layers import reading
 from infsplign.adapters import backbone_for
 from infsplign.adapters.text import expected_prompt
 from infsplign.core.statistics import centroid
@@ -44,7 +45,7 @@ def text_blocks(pipe: Any) -> list[str]:
 
 def sample(pipe: Any, preset: Any, asked: Sequence[ShapesPrompt], layers: Any, config: GuidanceConfig, *, keep_maps: bool = False) -> Any:
     """Images of a batch of prompts guided by chosen layers, and the trace."""
-    backbone, config = backbone_for(pipe), config.with_(layers=layers)
+    backbone, config = backbone_for(pipe), reading(config, layers)
     scenes = [parse_prompt(p.text) for p in asked]
     read = [expected_prompt(pipe, backbone.segments, p.text, scene.objects) for p, scene in zip(asked, scenes, strict=True)]
     with PipelineGuidance(pipe, backbone, scenes, read, config=config, keep_maps=keep_maps) as guidance:

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.layers import reading
 from infsplign import PAPER, Guidance, guide
 from infsplign.adapters import backbone_for
 from infsplign.engine.loss_scale import LossScale
@@ -36,7 +37,7 @@ class Scaled(LossScale):
 def inputs_along(pipe: Any, name: str, texts: Sequence[str], every: int) -> tuple[list[tuple[torch.Tensor, tuple, dict]], Any]:
     """What the denoiser's conditional rows get at each `every`-th step of an unguided sampling, and the guidance's text positions."""
     preset, seen = PRESETS[name], []
-    with guide(pipe, list(texts), config=PAPER.with_(scale=1e-9, layers=preset.config.layers)) as guidance:
+    with guide(pipe, list(texts), config=reading(PAPER.with_(scale=1e-9), preset.config.layers)) as guidance:
         source, record = guidance.source, guidance.source.record
 
         def spied(sample: torch.Tensor, *args: Any, **kwargs: Any) -> Any:

@@ -22,6 +22,7 @@ from matplotlib.ticker import LogLocator
 from torch import Tensor
 
 from benchmarks.flops import CASES
+from benchmarks.layers import reading
 from benchmarks.pages import fill
 from infsplign.adapters import FAMILIES
 from infsplign.adapters.streamed import StreamedAttention
@@ -53,11 +54,11 @@ def counted_step(batch: int = 1, side: int = 512, layers: int = 6) -> dict[str, 
     model, backbone = CASE.model(), FAMILIES[CASE.family]
     size = CASE.size(rows=batch)._replace(height=side // 8, width=side // 8)
     names = [(level, name) for level, found in backbone.layers(model).items() for name in found][:layers]
-    tapped = {level: tuple(name for at, name in names if at == level) for level in ("coarse", "middle")}
+    tapped = {level: tuple(name for at, name in names if at == level) for level in dict(names)}
     plain = unguided_step(model, size, True)
     found: dict[str, float] = {"unguided_tflop": plain.flops / 1e12}
     for plan in ("split", "checkpoint"):
-        meter = guided_step(model, backbone, size, backbone.config(model).with_(layers=tapped, plan=plan), True)
+        meter = guided_step(model, backbone, size, reading(backbone.config(model).with_(plan=plan), tapped), True)
         found |= {f"{plan}_tflop": (meter.flops - meter.again - plain.flops) / 1e12, f"{plan}_gb": (meter.peak - plain.peak) / 1e9}
     return found
 

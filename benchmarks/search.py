@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from PIL import Image
 
+from benchmarks.layers import reading
 from benchmarks.recipes import recipes
 from infsplign import GuidanceConfig, guide
 from infsplign.core import LOSSES
@@ -167,7 +168,7 @@ def candidates(model: str) -> dict[str, GuidanceConfig]:
     for prefix, other in (("readers", READERS.get(model)), ("first", FIRST.get(model))):
         if other is not None:
             found |= {f"{prefix}-{name}": found[name].with_(layers=other) for name in ("paper", *COMBINED)}
-    return found
+    return {name: reading(config, config.layers) for name, config in found.items()}
 
 
 class CountingSampler(PipelineSampler):

@@ -20,7 +20,7 @@ def surroundings() -> dict:
     embeddings, _ = pipe.encode_prompt("a cat to the left of a dog", "cpu", 1, False)
     return {
         "infsplign": infsplign, "pipe": pipe, "prompt": prompt, "unet": pipe.unet, "latents": torch.randn(1, 4, 16, 16),
-        "timestep": 500, "embeddings": embeddings,
+        "timesteps": [500, 300], "uncond": torch.zeros(1, 4, 16, 16), "embeddings": embeddings,
     }  # fmt: skip
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from infsplign.cost.planner import MemoryPlan, plan_memory
     from infsplign.engine.config import PAPER, PAPER_CLI, PAPER_SDXL, RECOMMENDED, GuidanceConfig
     from infsplign.engine.guidance import Guidance, GuidedPass
+    from infsplign.engine.steps import Steps
+    from infsplign.engine.timeline import timesteps_of
     from infsplign.errors import AttentionError, NonFiniteGradientError, PromptError, UnsupportedPipelineError
     from infsplign.pipelines.description import Description, describe
     from infsplign.pipelines.guidance import PipelineGuidance
@@ -30,6 +32,8 @@ _HOMES = {
     "infsplign.pipelines.description": ("Description", "describe"),
     "infsplign.errors": ("AttentionError", "NonFiniteGradientError", "PromptError", "UnsupportedPipelineError"),
     "infsplign.engine.guidance": ("Guidance", "GuidedPass"),
+    "infsplign.engine.steps": ("Steps",),
+    "infsplign.engine.timeline": ("timesteps_of",),
     "infsplign.pipelines.guidance": ("PipelineGuidance",),
     "infsplign.pipelines.guide": ("guide",),
     "infsplign.cost.planner": ("MemoryPlan", "plan_memory"),
@@ -54,12 +58,14 @@ __all__ = [
     "PromptError",
     "Scene",
     "SceneRelation",
+    "Steps",
     "UnsupportedPipelineError",
     "__version__",
     "describe",
     "guide",
     "parse_prompt",
     "plan_memory",
+    "timesteps_of",
 ]
 
 

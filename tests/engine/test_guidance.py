@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from infsplign import Guidance, GuidanceConfig, Scene, guide
-from infsplign.adapters import AttentionRecorder, sd
+from infsplign.adapters import FAMILIES, AttentionRecorder, sd
 from infsplign.core.attention import AttentionMap
 from infsplign.engine.guidance import frozen
 from tests import tiny
@@ -38,7 +38,8 @@ class Source:
     def record(self, sample):
         maps = []
         yield maps
-        maps.append(AttentionMap(self.model.probabilities, tuple(sample.shape[-2:])))
+        grid = tuple(sample.shape[-2:])
+        maps.extend(AttentionMap(self.model.probabilities, grid, level, level) for level in ("coarse", "middle"))
 
 
 def test_a_denoiser_that_is_not_from_diffusers_moves_the_asked_way():
@@ -62,7 +63,7 @@ def test_the_engine_in_a_loop_equals_the_pipeline():
     noise = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
     with guide(pipe, PROMPT, config=config) as piped:
         expected = pipe(PROMPT, latents=noise, num_inference_steps=4, output_type="latent").images
-    engine = Guidance(pipe.unet, AttentionRecorder(pipe.unet, sd.layers(pipe.unet)), SCENE, piped.token_indices, config)
+    engine = Guidance(pipe.unet, FAMILIES["sd"], SCENE, piped.token_indices, config)
     embeds, negative = pipe.encode_prompt(PROMPT, "cpu", 1, True)
     pipe.scheduler.set_timesteps(4)
     latents = noise
@@ -119,3 +120,55 @@ def test_an_index_beyond_the_text_axis_is_refused():
     model = Linear()
     with pytest.raises(ValueError, match="< 3, got 3.*truncated"):
         Guidance(model, Source(model), SCENE, [[0], [3]])(torch.randn(1, 2, 4, 4))
+
+
+def test_the_layers_are_those_of_the_options_or_else_of_the_family():
+    pipe = tiny.sd()
+    family = FAMILIES["sd"]
+    assert Guidance(pipe.unet, family, SCENE, [[2], [8]]).source.layers == family.source(pipe.unet).layers
+    own = {"coarse": ("down_blocks.1.attentions.0.transformer_blocks.0.attn2",)}
+    guidance = Guidance(pipe.unet, family, SCENE, [[2], [8]], GuidanceConfig(layers=own, balance=0.0))
+    assert [(level, name) for level, name, _ in guidance.source.layers] == [("coarse", *own["coarse"])]
+
+
+def test_case_5_a_source_of_other_layers_than_the_options_name_is_refused():
+    pipe = tiny.sd()
+    own = {"coarse": ("down_blocks.1.attentions.0.transformer_blocks.0.attn2",)}
+    source = AttentionRecorder(pipe.unet, sd.layers(pipe.unet))
+    with pytest.raises(ValueError, match="`source` must record the layers that `config.layers` names.*down_blocks.1.*got.*up_blocks.1"):
+        Guidance(pipe.unet, source, SCENE, [[2], [8]], GuidanceConfig(layers=own, balance=0.0))
+    model = Linear()  # a source that tells its layers only when it has recorded them
+    guidance = Guidance(model, Source(model), SCENE, [[0], [1]], GuidanceConfig(layers=own, balance=0.0))
+    with pytest.raises(ValueError, match="`source` must record the layers"):
+        guidance(torch.randn(1, 2, 4, 4))
+
+
+def test_case_6_a_term_that_reads_no_recorded_layer_is_an_error_that_names_it():
+    pipe = tiny.sd()
+    source = AttentionRecorder(pipe.unet, {"coarse": sd.layers(pipe.unet)["coarse"]})
+    with pytest.raises(ValueError, match="loss term 'balance' reads layers of level middle.*only coarse"):
+        Guidance(pipe.unet, source, SCENE, [[2], [8]], GuidanceConfig())
+    Guidance(pipe.unet, source, SCENE, [[2], [8]], GuidanceConfig(balance=0.0))
+
+    class Coarse(Source):
+        @contextmanager
+        def record(self, sample):
+            maps = []
+            yield maps
+            maps.append(AttentionMap(self.model.probabilities, tuple(sample.shape[-2:])))
+
+    model = Linear()
+    guidance = Guidance(model, Coarse(model), SCENE, [[0], [1]], GuidanceConfig())
+    with pytest.raises(ValueError, match="loss term 'balance'"):
+        guidance(torch.randn(1, 2, 4, 4))
+
+
+@pytest.mark.parametrize("source", [None, "up_blocks.1", {"coarse": ("up_blocks.1",)}])
+def test_something_else_than_a_source_is_refused(source):
+    with pytest.raises(TypeError, match="`source` must be a family"):
+        Guidance(Linear(), source, SCENE, [[0], [1]])
+
+
+def test_case_27_options_that_are_a_dictionary_are_refused_with_what_to_write():
+    with pytest.raises(TypeError, match=r"`config` must be a GuidanceConfig or None, got dict.*write GuidanceConfig\(scale=500\)"):
+        Guidance(Linear(), Source(Linear()), SCENE, [[0], [1]], {"scale": 500})

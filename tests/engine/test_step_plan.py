@@ -20,7 +20,7 @@ def walk(config, truth):
     """Plans and traces of a sampling in which row r holds at step s when `truth[s][r]`."""
     planner, plans = StepPlanner(config), []
     for step, holds in enumerate(truth):
-        plan = planner.plan(step, len(truth))
+        plan = planner.plan(step / len(truth))
         plans.append([plan.of_row(row) for row in range(len(holds))])
         if plan.action != "plain":
             planner.observe(torch.tensor(holds))
@@ -30,9 +30,10 @@ def walk(config, truth):
 def oracle(config, truth):
     """The rule for one row, written as it is told: `held` looks one after the other, then a look each `watch_every` guidable steps."""
     actions, held, waited = [], 0, 0
+    inside = [step for step in range(len(truth)) if config.within(step / len(truth))]
     for step, holds in enumerate(truth):
         action = "plain"
-        if config.guides(step, len(truth)):
+        if step in inside[:: config.every]:
             if held >= config.patience:
                 waited += 1
                 action = "watched" if waited % config.watch_every == 0 else "plain"
@@ -70,20 +71,23 @@ def test_it_pauses_looks_and_resumes_a_step_after_the_look():
 
 def test_the_row_that_needs_most_decides_what_is_run():
     planner = StepPlanner(GuidanceConfig(patience=1))
-    assert planner.plan(0, 9).rows is None
+    assert planner.plan(0 / 9).rows is None
     planner.observe(torch.tensor([True, False]))
-    plan = planner.plan(1, 9)
+    plan = planner.plan(1 / 9)
     assert (plan.action, plan.rows, plan.shifted) == ("guided", ("watched", "guided"), (False, True))
     planner.observe(torch.tensor([True, True]))
-    plan = planner.plan(2, 9)
+    plan = planner.plan(2 / 9)
     assert (plan.action, plan.rows, plan.shifted) == ("watched", None, None)
 
 
 @given(window=windows, every=small, steps=st.integers(1, 60))
 def test_each_kth_step_of_the_window_beginning_with_its_first(window, every, steps):
     config = GuidanceConfig(start=window[0], stop=window[1])
-    inside = [step for step in range(steps) if config.guides(step, steps)]
-    assert [step for step in range(steps) if config.with_(every=every).guides(step, steps)] == inside[::every]
+    inside = [step for step in range(steps) if config.within(step / steps)]
+    planner = StepPlanner(config.with_(every=every, reuse=True))
+    plans = [planner.plan(step / steps) for step in range(steps)]
+    assert [step for step, plan in enumerate(plans) if plan.action == "guided"] == inside[::every]
+    assert [step for step, plan in enumerate(plans) if plan.reuses] == [step for step in inside if step not in inside[::every]]
 
 
 def recorded(scene, *layers):

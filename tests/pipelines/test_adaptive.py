@@ -5,12 +5,10 @@ import torch
 from diffusers import DDIMScheduler, UniPCMultistepScheduler
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from infsplign import PAPER, NonFiniteGradientError, guide
+from infsplign import PAPER, NonFiniteGradientError, Steps, guide
 from infsplign.core.losses import LossTerm, presence_loss
 from infsplign.engine.guidance import Guidance
 from infsplign.engine.passes import Passes
-from infsplign.engine.shift import shift_of
-from infsplign.engine.step_plan import StepPlanner
 from infsplign.engine.weight_schedules import linear_decay
 from infsplign.shapes import load
 from tests import tiny
@@ -262,21 +260,15 @@ def test_a_loop_of_one_s_own_goes_as_the_pipeline_does(pipe):
     guidance = Guidance(pipe.unet, piped.source, piped.scenes, piped.token_indices, config)
     embeds, negative = pipe.encode_prompt(prompt, "cpu", 1, True)
     pipe.scheduler.set_timesteps(STEPS)
-    generator, planner = torch.Generator().manual_seed(0), StepPlanner(config)
+    generator, steps = torch.Generator().manual_seed(0), Steps(guidance, pipe.scheduler.timesteps)
     latents = torch.randn(expected.shape, generator=generator) * pipe.scheduler.init_noise_sigma
-    for step, t in enumerate(pipe.scheduler.timesteps):
-        plan, text = planner.plan(step, STEPS), {"encoder_hidden_states": embeds}
+    for t in pipe.scheduler.timesteps:
         with torch.inference_mode():
-            if plan.action == "guided":
-                output, gradient, _ = guidance(latents, t, **text)
-            else:
-                output, _ = guidance.watch(latents, (t,), text)
-            planner.observe(guidance.held)
+            output = steps(latents, t, encoder_hidden_states=embeds)
             uncond = pipe.unet(latents, t, encoder_hidden_states=negative).sample
-            noise_pred = uncond + 5.0 * (output.sample - uncond)
-            if plan.action == "guided":
-                noise_pred = noise_pred + shift_of(gradient, config, weight=config.weight(step, STEPS)).output
+            noise_pred = steps.shifted(uncond + 5.0 * (output.sample - uncond))
             latents = pipe.scheduler.step(noise_pred, t, latents, generator=generator).prev_sample
+    assert [step.watched for step in steps.trace] == [step.watched for step in piped.trace]
     assert torch.allclose(latents, expected, atol=1e-3)
 
 

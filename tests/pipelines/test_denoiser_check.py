@@ -7,7 +7,7 @@ from accelerate import cpu_offload_with_hook
 from accelerate.hooks import remove_hook_from_module
 from diffusers import EDMDPMSolverMultistepScheduler, EDMEulerScheduler
 
-from infsplign import Guidance, GuidanceConfig, NonFiniteGradientError, Scene, UnsupportedPipelineError, guide
+from infsplign import PAPER, Guidance, GuidanceConfig, NonFiniteGradientError, Scene, UnsupportedPipelineError, guide
 from infsplign.adapters import AttentionRecorder
 from tests import tiny
 from tests.pipelines.test_guide import PROMPT, run, state
@@ -27,11 +27,11 @@ def offload(pipe):
 
 def test_every_call_is_guided_under_model_offloading():
     pipe = tiny.sd()
-    with guide(pipe, PROMPT):
+    with guide(pipe, PROMPT, config=PAPER):
         expected = run(pipe)
     offload(pipe)
     free = pipe.maybe_free_model_hooks
-    with guide(pipe, PROMPT) as guidance:
+    with guide(pipe, PROMPT, config=PAPER) as guidance:
         for _ in range(3):
             assert torch.equal(run(pipe), expected)
             assert [step.guided for step in guidance.trace] == [True] * 3
@@ -65,7 +65,7 @@ def test_embeddings_may_be_longer_than_the_tokenizer_allows():
     embeds = torch.randn(1, 154, 32, generator=torch.Generator().manual_seed(0))
     call = {"prompt": None, "prompt_embeds": embeds, "negative_prompt_embeds": torch.zeros_like(embeds)}
     relations = [("cat", "left of", "dog")]
-    with guide(pipe, relations=relations, token_indices=[[2], [80]]) as guidance:
+    with guide(pipe, relations=relations, token_indices=[[2], [80]], config=PAPER) as guidance:
         run(pipe, **call)
     assert all(step.guided for step in guidance.trace)
     with pytest.raises(ValueError, match="154, got 154"), guide(pipe, relations=relations, token_indices=[[2], [154]]):

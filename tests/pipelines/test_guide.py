@@ -6,7 +6,7 @@ import pytest
 import torch
 from diffusers import DDIMPipeline, DDIMScheduler, DiTPipeline, DiTTransformer2DModel, UNet2DModel
 
-from infsplign import AttentionError, GuidanceConfig, NonFiniteGradientError, PromptError, UnsupportedPipelineError, describe, guide
+from infsplign import PAPER, AttentionError, GuidanceConfig, NonFiniteGradientError, PromptError, UnsupportedPipelineError, describe, guide
 from tests import tiny
 
 PROMPT = "a circle to the left of a square"
@@ -145,7 +145,7 @@ def test_prompt_embeds_need_token_indices():
 
 def test_embeddings_of_the_same_prompt_made_inside_are_accepted():
     pipe = tiny.sd()
-    with guide(pipe, PROMPT) as guidance:
+    with guide(pipe, PROMPT, config=PAPER) as guidance:
         embeds, negative = pipe.encode_prompt(PROMPT, "cpu", 1, True)
         run(pipe, prompt=None, prompt_embeds=embeds, negative_prompt_embeds=negative)
     assert all(step.guided for step in guidance.trace)
@@ -216,15 +216,20 @@ def test_a_non_finite_gradient_names_the_step_and_keeps_the_latents(value, steps
             pipe.unet.up_blocks[1].attentions[0].transformer_blocks[0].attn2.to_k.weight.data.fill_(value)
         return kwargs
 
-    with pytest.raises(NonFiniteGradientError, match="step 2") as error, guide(pipe, PROMPT):
+    with pytest.raises(NonFiniteGradientError, match="step 2") as error, guide(pipe, PROMPT, config=PAPER):
         run(pipe, num_inference_steps=steps, callback_on_step_end=poison)
     assert error.value.step == 2
     assert torch.equal(error.value.latents, seen[1])
     assert torch.isfinite(error.value.latents).all()
 
 
-def test_replacing_the_scheduler_inside_is_refused():
+def test_the_scheduler_may_be_replaced_inside():
+    """Both are wrapped while the block is open, and neither after it."""
     pipe = tiny.sd()
-    with pytest.raises(RuntimeError, match="scheduler"), guide(pipe, PROMPT):
-        pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config)
-        run(pipe)
+    first, second = pipe.scheduler, DDIMScheduler.from_config(pipe.scheduler.config)
+    with guide(pipe, PROMPT, config=PAPER) as guidance:
+        expected = run(pipe)
+        pipe.scheduler = second
+        assert torch.equal(run(pipe), expected)
+    assert [step.guided for step in guidance.trace] == [True] * 3
+    assert not {"step", "set_timesteps"} & {*vars(first), *vars(second)}

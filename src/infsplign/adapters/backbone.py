@@ -4,10 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
-
 from infsplign.adapters.capture import AttentionRecorder, Grid
-from infsplign.adapters.rows import doubled_batch
+from infsplign.adapters.rows import Conditional, doubled_batch
 from infsplign.adapters.text import Segment
 from infsplign.engine.config import PAPER, RECOMMENDED, GuidanceConfig
 
@@ -45,7 +43,7 @@ class Backbone:
         published: the paper's options for the family.
         segments: the tokenizers and encoders that make up the text axis, in order.
         text, grid: see `AttentionRecorder`; `grid` takes the denoiser and returns what the recorder is given.
-        conditional: (pipeline, the denoiser's input, whether a negative prompt was encoded) to the slice of conditional rows.
+        conditional: (the denoiser's input, its text embeddings, whether a negative prompt was encoded) to the slice of conditional rows.
         layout: how the rows are laid out, for people.
         dropped: (pipeline, number of ids that the encoder got, length of the text axis) to how many of the encoder's first tokens are a
             template that does not reach the denoiser; None where all tokens do.
@@ -61,7 +59,7 @@ class Backbone:
     segments: Sequence[Segment] = (Segment(),)
     text: str = "all"
     grid: Callable[[Any], Grid | None] = lambda _denoiser: None
-    conditional: Callable[[Any, Tensor, bool | None], slice] = doubled_batch
+    conditional: Conditional = doubled_batch
     layout: str = "[uncond; cond] in one batch"
     dropped: Callable[[Any, int, int], int] | None = None
     image_major_masks: bool = False

@@ -3,7 +3,6 @@
 from typing import Any
 
 from infsplign.adapters.backbone import Backbone, Layers, patches, second_quarter
-from infsplign.adapters.rows import equal_halves
 from infsplign.adapters.text import Segment, preprocessed
 
 
@@ -17,5 +16,4 @@ PIXART = Backbone(
     layers,
     segments=(Segment(texts=preprocessed, limit="call"),),
     grid=lambda transformer: patches(transformer.config.patch_size),
-    conditional=equal_halves,
 )

@@ -1,58 +1,67 @@
-"""Which rows of the denoiser's batch are conditional."""
+"""Which rows of the denoiser's batch are conditional: read from what the denoiser is called with, whatever pipeline calls it."""
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from infsplign.engine.rows import Rows
 
-def doubled_batch(pipe: Any, sample: Tensor, _negative: bool | None) -> slice:
-    """Conditional rows of a batch `[uncond; cond]`, or of one without classifier-free guidance."""
-    return _part(len(sample), 1, 2) if pipe.do_classifier_free_guidance else slice(0, len(sample))
-
-
-def equal_halves(_pipe: Any, sample: Tensor, negative: bool | None) -> slice:
-    """As `doubled_batch`, for pipelines that do not tell: by whether a negative prompt was encoded, else by equal halves."""
-    half = len(sample) // 2
-    doubled = negative if negative is not None else len(sample) % 2 == 0 and torch.equal(sample[:half], sample[half:])
-    return _part(len(sample), 1, 2) if doubled else slice(0, len(sample))
+Conditional = Callable[[Tensor, Tensor | None, bool | None], slice]
+"""(the denoiser's input, its text embeddings, whether a negative prompt was encoded) to the slice of conditional rows."""
 
 
-def first_call(_pipe: Any, sample: Tensor, _negative: bool | None) -> slice:
+def doubled_batch(sample: Tensor, text: Tensor | None, negative: bool | None = None) -> slice:
+    """Conditional rows of a batch `[uncond; cond]`, or of one without classifier-free guidance.
+
+    Both halves of a doubled batch are the same latents with different texts. Where the texts are the same too, it counts whether a negative
+    prompt was encoded.
+    """
+    half, odd = divmod(len(sample), 2)
+    if odd or not torch.equal(sample[:half], sample[half:]):
+        return slice(0, len(sample))
+    if text is not None and len(text) == len(sample):
+        doubled = not torch.equal(text[:half], text[half:]) or bool(negative)
+    else:
+        doubled = negative is not False
+    return slice(half, len(sample)) if doubled else slice(0, len(sample))
+
+
+def first_call(sample: Tensor, _text: Tensor | None = None, _negative: bool | None = None) -> slice:
     """Conditional rows of pipelines that call the denoiser twice, or once: the first call of a step is all conditional."""
     return slice(0, len(sample))
 
 
-class Rows(NamedTuple):
-    """Conditional rows, and whether the others must run along in the same pass."""
+def text_of(kwargs: Any) -> Tensor | None:
+    """The text embeddings that a denoiser is called with."""
+    text = kwargs.get("encoder_hidden_states")
+    return text if isinstance(text, Tensor) else None
 
-    conditional: slice
-    together: bool = False
 
-
-def rows_of_call(pipe: Any, family: Any, sample: Tensor, negative: bool | None) -> Rows:
-    """The rows of the first call of a step, by what the pipeline does besides its family's habits.
+def rows_of_call(denoiser: Any, family: Conditional, sample: Tensor, text: Tensor | None, negative: bool | None = None) -> Rows:
+    """The rows of the first call of a step.
 
     Args:
-        pipe: the pipeline.
+        denoiser: its processors tell of perturbed-attention guidance.
         family: the family's own rule, one of the functions above.
-        sample: the denoiser's input.
+        sample, text: what the denoiser is called with.
         negative: whether a negative prompt was encoded; None where it is not known.
 
     Raises:
         ValueError: the number of rows does not fit.
     """
-    if any(base.__name__ == "ModularPipeline" for base in type(pipe).__mro__):  # one call a condition, the conditional one first
-        return Rows(first_call(pipe, sample, negative))
-    if getattr(pipe, "do_perturbed_attention_guidance", False):  # its processors cut the batch into [uncond;] cond; perturbed
-        doubled = pipe.do_classifier_free_guidance
+    processors = {type(processor).__name__ for processor in getattr(denoiser, "attn_processors", {}).values()}
+    perturbed = [name for name in processors if name.startswith("PAG")]
+    if perturbed:  # these processors cut the batch into [uncond;] cond; perturbed
+        doubled = any(name.startswith("PAGCFG") for name in perturbed)
         return Rows(_part(len(sample), int(doubled), 2 + int(doubled)), together=True)
-    return Rows(family(pipe, sample, negative))
+    return Rows(family(sample, text, negative))
 
 
 def _part(rows: int, number: int, parts: int) -> slice:
     each, left = divmod(rows, parts)
     if left:
-        what = "`[uncond; cond]` halves" if parts == 2 else "three equal parts `[uncond; cond; perturbed]`"
-        raise ValueError(f"the denoiser's batch must hold {what} under the pipeline's guidance, got {rows} rows")
+        what = "two equal parts `[cond; perturbed]`" if parts == 2 else "three equal parts `[uncond; cond; perturbed]`"
+        raise ValueError(f"the denoiser's batch must hold {what} under perturbed-attention guidance, got {rows} rows")
     return slice(number * each, (number + 1) * each)

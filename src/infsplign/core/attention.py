@@ -10,6 +10,15 @@ from array_api_compat import array_namespace
 from infsplign.core._namespace import Array, at_least_float32, device_of
 from infsplign.core.chunks import object_columns
 
+LEVELS = ("coarse", "middle")
+"""By its level a loss term chooses the layers that it reads."""
+
+
+def check_level(level: object, name: str = "level") -> None:
+    """Raises ValueError unless `level` is one of `LEVELS`."""
+    if level not in LEVELS:
+        raise ValueError(f"`{name}` must be one of {', '.join(LEVELS)}, got {level!r}")
+
 
 class Attention(Protocol):
     """The attention of one layer, ready to be reduced to objects."""
@@ -70,6 +79,7 @@ class AttentionMap:
     level: str = "coarse"
 
     def __post_init__(self) -> None:
+        check_level(self.level)
         _check_grid(self.probabilities, "probabilities", self.grid, self.layer)
 
     @property
@@ -117,6 +127,7 @@ class QueryKeyAttention:
     mask: Array | None = None
 
     def __post_init__(self) -> None:
+        check_level(self.level)
         _check_grid(self.query, "query", self.grid, self.layer)
         if self.mask is not None and self.mask.dtype == array_namespace(self.mask).bool:
             raise ValueError(f"`mask` must be added to the logits of {self.layer!r}, got booleans; give 0 where True and -inf where False")

@@ -4,14 +4,14 @@ A term is any function `term(objects, scene) -> (B,)`; `CompoundLoss` weighs ter
 are in `core.terms`, and `docs/losses.md` shows how to write one. Source of the three terms here: arXiv 2512.17851, section 3.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from array_api_compat import array_namespace
 
 from infsplign.core._namespace import Array
-from infsplign.core.attention import Attention
+from infsplign.core.attention import Attention, check_level
 from infsplign.core.object_attention import LayerGroup, Layers, ObjectAttention, observe_layers
 from infsplign.core.penalties import Penalty, gelu
 from infsplign.core.scene_arrays import SceneArrays
@@ -49,6 +49,7 @@ class LossTerm:
 
     Raises:
         TypeError: `term` is not a function, or `levels` is a single text.
+        ValueError: a level that is none of `infsplign.core.attention.LEVELS`.
     """
 
     name: str
@@ -62,6 +63,8 @@ class LossTerm:
             raise TypeError(f"`term` must be a function of the maps and the scene, got {self.term!r} for {self.name!r}")
         if isinstance(self.levels, str):
             raise TypeError(f"`levels` must be a tuple such as ({self.levels!r},), got {self.levels!r}")
+        for level in self.levels:
+            check_level(level, "levels")
 
     def reads(self, level: str) -> bool:
         return self.weight != 0 and (not self.levels or level in self.levels)
@@ -112,6 +115,12 @@ class CompoundLoss:
             ValueError: no layer, or a term that does not give one value a row.
         """
         return self.of(observe_layers(attention, weights, scene))
+
+    def unread(self, levels: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """The terms that read none of these levels, each with the levels that it would read; those of weight 0 are left out."""
+        return {
+            term.name: term.levels for term in self.terms if term.weight != 0 and not any(term.reads(level) for level in levels)
+        }
 
     def of(self, layers: Layers) -> LossReport:
         """As a call, of layers that are measured already.

@@ -11,7 +11,7 @@ from array_api_compat import array_namespace
 
 from infsplign.core import statistics
 from infsplign.core._namespace import Array, at_least_float32
-from infsplign.core.attention import Attention
+from infsplign.core.attention import Attention, check_level
 from infsplign.core.scene_arrays import SceneArrays, repeated
 
 
@@ -104,10 +104,12 @@ def observe_layers(attention: Sequence[Attention], weights: Array, scene: SceneA
         scene: from `scene_arrays`.
 
     Raises:
-        ValueError: no layer.
+        ValueError: no layer, or one of an unknown level.
     """
     if not attention:
         raise ValueError("`attention` must hold at least one layer, got none")
+    for layer in attention:
+        check_level(layer.level, "attention")
     alike: dict[tuple, list[tuple[int, Array]]] = {}
     for index, layer in enumerate(attention):
         maps = layer.object_maps(weights)

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from numbers import Real
 
+from infsplign.core.attention import LEVELS
 from infsplign.core.losses import CompoundLoss, LossTerm, paper_loss
 from infsplign.core.penalties import Penalty, gelu, relu
 from infsplign.core.terms import excite, unity
@@ -24,8 +26,8 @@ class GuidanceConfig:
         spatial, presence, balance: weights of the loss terms.
         penalty: cost of a violated margin, a function of `infsplign.core.penalties`.
         loss: a loss of your own in place of the paper's; the six fields above it are then unused.
-        start, stop: guided part of the sampling, as fractions of its steps: step i of n is guided when
-            `start <= i / n < stop`.
+        start, stop: guided part of the sampling: a step is guided when `start <= progress < stop`. For evenly spaced timesteps `progress`
+            is i / n at step i of n; others are measured by their noise, see `infsplign.engine.timeline.progress`.
         update: "epsilon" gives every parametrisation the same shift of the noise; "direct" adds the gradient to whatever the
             model predicts, as the published code does.
         max_gain: cap on the factor that turns a shift of the noise into one of v, x_0 or velocity.
@@ -45,7 +47,7 @@ class GuidanceConfig:
         max_shift: bound on the RMS of each row's shift of the noise prediction, in standard deviations of the noise: one number means the
             same whatever the model predicts.
         repeats: gradients at one timestep, each at the latents as the shift so far would leave them.
-        repeats_until: part of the sampling in which they are repeated: step i of n when `i / n < repeats_until`.
+        repeats_until: part of the sampling in which they are repeated: a step's when `progress < repeats_until`.
 
     Raises:
         ValueError: a value out of range.
@@ -79,21 +81,30 @@ class GuidanceConfig:
 
     def __post_init__(self) -> None:
         for name in ("scale", "alpha", "spatial", "presence", "balance"):
-            self._check(name, "be a finite number >= 0", lambda value: 0 <= value < float("inf"))
-        if not 0 <= self.start <= self.stop <= 1:
+            self._check(name, "be a finite number >= 0", lambda value: _number(value) and 0 <= value < float("inf"))
+        for name in ("margin", "margin_hold"):
+            self._check(name, "lie in [0, 1], a part of the picture", lambda value: _number(value) and 0 <= value <= 1)
+        for name in ("start", "stop", "repeats_until"):
+            self._check(name, "lie in [0, 1], a part of the sampling", lambda value: _number(value) and 0 <= value <= 1)
+        if self.start > self.stop:
             raise ValueError(f"`start` and `stop` must satisfy 0 <= start <= stop <= 1, got {self.start!r} and {self.stop!r}")
-        self._check("margin", "lie in [0, 1], a part of the picture", lambda value: 0 <= value <= 1)
-        self._check("margin_hold", "lie in [0, 1], a part of the picture", lambda value: 0 <= value <= 1)
         self._check("update", 'be "epsilon" or "direct"', lambda value: value in ("epsilon", "direct"))
         self._check("plan", f"be one of {', '.join(PLANS)}", lambda value: value in PLANS)
-        self._check("max_gain", "be > 0", lambda value: value > 0)
+        self._check("max_gain", "be a number > 0", lambda value: _number(value) and value > 0)
         for name in ("every", "watch_every", "repeats"):
             self._check(name, "be a whole number >= 1", _counts)
+        for name in ("reuse", "normalise"):
+            self._check(name, "be True or False", lambda value: isinstance(value, bool))
         self._check("patience", "be None or a whole number >= 1", lambda value: value is None or _counts(value))
-        self._check("max_shift", "be None or a finite number > 0", lambda value: value is None or 0 < value < float("inf"))
-        self._check("repeats_until", "lie in [0, 1], a part of the sampling", lambda value: 0 <= value <= 1)
+        self._check(
+            "max_shift", "be None or a finite number > 0", lambda value: value is None or (_number(value) and 0 < value < float("inf"))
+        )
+        self._check("penalty", "be a function of `infsplign.core.penalties`", callable)
+        self._check("loss", "be None or a `CompoundLoss`", lambda value: value is None or isinstance(value, CompoundLoss))
         self._check("schedule", "be None or a function from progress to a factor", lambda value: value is None or callable(value))
         self._check("terms", "be a tuple of `LossTerm`s", _terms)
+        wanted = f"map levels ({' or '.join(LEVELS)}) to tuples of module names"
+        self._check("layers", wanted, lambda value: value is None or _layers(value))
         if self.repeats > 1 and self.update != "epsilon":
             raise ValueError('`repeats` must be 1 with `update="direct"`: where the latents would move is known for a shift of the noise')
 
@@ -117,15 +128,11 @@ class GuidanceConfig:
         )
         return replace(loss, terms=(*loss.terms, *self.terms)) if self.terms else loss
 
-    def guides(self, step: int, steps: int) -> bool:
-        """Tells whether step `step` of `steps` is guided, by the guided part and `every`; `patience` may leave it out."""
-        return self._within(step, steps) and (step - self._first(steps)) % self.every == 0
+    def within(self, progress: float) -> bool:
+        """Tells whether a step at `progress` lies in the guided part; `every` and `patience` may leave it out."""
+        return self.scale != 0 and self.start <= progress < self.stop
 
-    def reuses(self, step: int, steps: int) -> bool:
-        """Tells whether step `step` of `steps` is shifted by the last gradient, there being one."""
-        return self.reuse and self._within(step, steps) and not self.guides(step, steps)
-
-    def weight(self, step: int, steps: int) -> float:
+    def weight(self, progress: float) -> float:
         """The factor of `scale` at a guided step.
 
         Raises:
@@ -133,23 +140,34 @@ class GuidanceConfig:
         """
         if self.schedule is None:
             return 1.0
-        progress = (step / max(1, steps) - self.start) / (self.stop - self.start)
-        factor = float(self.schedule(progress))
+        part = (progress - self.start) / (self.stop - self.start)
+        factor = float(self.schedule(part))
         if not 0 <= factor < float("inf"):
-            raise ValueError(f"`schedule` must give a finite number >= 0, got {factor!r} at progress {progress:g}")
+            raise ValueError(f"`schedule` must give a finite number >= 0, got {factor!r} at progress {part:g}")
         return factor
 
-    def gradients(self, step: int, steps: int) -> int:
+    def gradients(self, progress: float) -> int:
         """How many gradients a guided step takes."""
-        return self.repeats if step / max(1, steps) < self.repeats_until else 1
+        return self.repeats if progress < self.repeats_until else 1
 
-    def _within(self, step: int, steps: int) -> bool:
-        return self.scale != 0 and self.start <= step / max(1, steps) < self.stop
 
-    def _first(self, steps: int) -> int:
-        """Number of the first step of the guided part."""
-        first = int(self.start * steps)
-        return first if first / max(1, steps) >= self.start else first + 1
+def check_config(config: object) -> None:
+    """Raises TypeError unless `config` is None or a `GuidanceConfig`."""
+    if config is None or isinstance(config, GuidanceConfig):
+        return
+    hint = f"; write GuidanceConfig({', '.join(f'{k}={v!r}' for k, v in config.items())})" if isinstance(config, Mapping) else ""
+    raise TypeError(f"`config` must be a GuidanceConfig or None, got {type(config).__name__} {config!r}{hint}")
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _layers(value: object) -> bool:
+    """Whether it maps known levels to sequences of names."""
+    if not isinstance(value, Mapping) or not value or any(isinstance(names, str) for names in value.values()):
+        return False
+    return all(level in LEVELS and names and all(isinstance(name, str) for name in names) for level, names in value.items())
 
 
 def _terms(value: object) -> bool:

@@ -14,11 +14,10 @@ from infsplign.core.object_attention import observe_layers
 from infsplign.core.scene_arrays import SceneArrays, scene_arrays
 from infsplign.core.scenes import Scene
 from infsplign.engine.checkpointing import checkpointed
-from infsplign.engine.config import RECOMMENDED, GuidanceConfig
+from infsplign.engine.config import RECOMMENDED, GuidanceConfig, check_config
 from infsplign.engine.loss_scale import LossScale
 from infsplign.engine.passes import Passes
 from infsplign.engine.pytree import map_tensors
-from infsplign.engine.shift import shift_of
 from infsplign.engine.step_plan import scene_holds
 from infsplign.prompts.tokens import check_token_indices
 
@@ -28,8 +27,7 @@ class GuidedPass(NamedTuple):
 
     Attributes:
         output: the denoiser's own output, without a graph.
-        gradient: of the loss with respect to `sample`, same shape, float32 or better. The noise prediction moves by
-            `Guidance.shift(gradient, ...)`.
+        gradient: of the loss with respect to `sample`, same shape, float32 or better. `infsplign.Steps` makes a shift of it.
         report: loss, terms and centroids of each row, without a graph.
     """
 
@@ -48,15 +46,16 @@ class WatchedPass(NamedTuple):
 class Guidance:
     """Runs a denoiser over the conditional rows of a batch and differentiates the loss of their attention.
 
-    For samplers of your own:
+    For samplers of your own, see `infsplign.Steps`, which calls it as the options say.
 
-        guidance = Guidance(denoiser, source, scene, token_indices)
-        output, gradient, report = guidance(sample, timestep, encoder_hidden_states=embeddings)
-        noise_pred = output.sample + guidance.shift(gradient, output.sample)
+        guidance = Guidance(denoiser, backbone_for(pipe), scene, token_indices, config)
+        found = guidance(sample, timestep, encoder_hidden_states=embeddings)
+        found.output, found.gradient, found.report
 
     Args:
         denoiser: called as `denoiser(sample, ...)`; a `torch.nn.Module` has its weights frozen for the moment of the call.
-        source: records the denoiser's attention.
+        source: a family (`infsplign.adapters.Backbone`), whose source records `config.layers`, or else the family's own layers; or a
+            source that records the denoiser's attention.
         scenes: one scene, or one a prompt. With `n` rows a prompt, row `r` belongs to prompt `r // n`.
         token_indices: for each prompt, for each object of its scene, positions on the text axis. For a single scene the
             outer list may be left out.
@@ -66,32 +65,41 @@ class Guidance:
         saving: makes the context that decides how tensors are kept for the gradient. A context of yours in its place can count them,
             or move them elsewhere: one that is opened around the call has no effect, as torch asks the innermost alone.
         passes: rows of the denoiser that have been run, by kind.
+        zero: whether the latest gradient is exactly 0 in every row although the scene does not hold yet, one truth value on the device.
         held: (B,), whether each row's scene held in the latest pass, by `config.margin_hold`; None without `config.patience`.
 
     Raises:
-        ValueError: `token_indices` does not fit the scenes, or the plan asks for a denoiser that can be run block by block.
+        ValueError: `token_indices` does not fit the scenes, the plan asks for a denoiser that can be run block by block, `source` records
+            other layers than `config.layers`, or a loss term reads none of the recorded layers.
     """
 
     def __init__(
         self,
         denoiser: Any,
-        source: AttentionSource,
+        source: Any,
         scenes: Scene | Sequence[Scene],
         token_indices: Sequence[Any],
         config: GuidanceConfig | None = None,
     ) -> None:
-        self.denoiser, self.source = denoiser, source
+        check_config(config)
+        self.denoiser, self.config = denoiser, config or RECOMMENDED
+        if not hasattr(source, "record") and not hasattr(source, "source"):
+            raise TypeError(f"`source` must be a family (`Backbone`) or an `AttentionSource` with a method `record`, got {source!r}")
+        self.source: AttentionSource = source if hasattr(source, "record") else source.source(denoiser, self.config.layers)
         self.saving: Callable[[], AbstractContextManager[Any]] = weights_kept
         self.scenes: tuple[Scene, ...] = (scenes,) if isinstance(scenes, Scene) else tuple(scenes)
         bare = isinstance(scenes, Scene) and not _nested(token_indices, 3)
         self.token_indices = [token_indices] if bare else list(token_indices)
-        self.config = config or RECOMMENDED
         self.loss = self.config.compound()
         counts = [len(scene.objects) for scene in self.scenes]
         if [len(row) for row in self.token_indices] != counts:
             raise ValueError(f"`token_indices` must give tokens for {counts} objects, got {[len(row) for row in self.token_indices]}")
         self.token_indices = [check_token_indices(row, scene.objects) for row, scene in zip(self.token_indices, self.scenes, strict=True)]
-        self._again = self._module() if self.config.plan == "checkpoint" else None
+        self.module = self._module()
+        self._checked, self._rests, self.zero = False, torch.tensor(False), torch.tensor(False)
+        recorded = getattr(self.source, "layers", None)
+        if recorded is not None:
+            self._check_layers([(level, name) for level, name, *_ in recorded])
         self._packed: dict[tuple, tuple[Tensor, SceneArrays]] = {}
         self._loss_scale = LossScale()
         self.passes = Passes()
@@ -111,16 +119,17 @@ class Guidance:
 
         It costs the gradient of all rows: for denoisers that need the others in the same pass, as perturbed-attention guidance does.
         """
-        with torch.inference_mode(False), torch.enable_grad(), frozen(self.denoiser), self.saving():
+        with torch.inference_mode(False), torch.enable_grad(), frozen(self.module), self.saving():
             args, kwargs = map_tensors(_usable, (tuple(args), dict(kwargs)))
             leaf = _usable(sample).detach().requires_grad_()
-            with self.source.record(leaf, *args, **kwargs) as attention, checkpointed(self._again) if self._again else nullcontext():
+            with self.source.record(leaf, *args, **kwargs) as attention, self._again():
                 output = self.denoiser(leaf, *args, **kwargs)
             rows = rows or slice(0, len(leaf))
             report = self.measure(of_rows(attention, rows, len(leaf)), rows.stop - rows.start)
             if not report.total.requires_grad:
                 raise ValueError("`source` recorded attention without a gradient to `sample`; is the denoiser run under no_grad inside?")
             (gradient,) = torch.autograd.grad(self._loss_scale.scaled(report.total, leaf.dtype).sum(), leaf)
+        self.zero = (gradient[rows] == 0).all() & ~self._rests
         gradient = self._loss_scale.unscaled(gradient[rows])
         self.passes.guided += len(sample)
         return GuidedPass(map_tensors(Tensor.detach, output), gradient, map_tensors(Tensor.detach, report))
@@ -138,34 +147,47 @@ class Guidance:
         self.passes.plain += len(sample) - count
         return WatchedPass(output, report)
 
-    def shift(self, gradient: Tensor, output: Tensor, *, weight: float = 1.0, gain: Any = 1.0) -> Tensor:
-        """What to add to `output`, the combined prediction: `gain * scale * gradient`, normalised or bounded as the options say.
-
-        Window, pauses and decay are the sampler's: `config.guides(step, steps)`, `StepPlanner`, `config.weight(step, steps)`.
-
-        Args:
-            gradient: (B, ...), from a call.
-            output: (B, ...), the prediction that is shifted, after classifier-free guidance.
-            weight: factor of `scale` at this step.
-            gain: factor from a shift of the noise to one of what the model predicts, see `infsplign.core.update.gain`; 1 for noise.
-        """
-        return shift_of(gradient, self.config, weight=weight, gain=gain).output.to(output.dtype)
-
     def measure(self, attention: Sequence[Attention], rows: int) -> LossReport:
         """Computes the loss of recorded attention for `rows` rows."""
+        if not self._checked:
+            self._check_layers([(layer.level, layer.layer) for layer in attention])
+            self._checked = True
         weights, arrays = self._arrays(attention[0], rows)
         layers = observe_layers(attention, weights, arrays)
-        if self.config.patience is not None:
-            with torch.no_grad():
+        with torch.no_grad():
+            if any(term.name == "spatial" and term.weight for term in self.loss.terms):  # its penalty may cost nothing from the margin on
+                self._rests = scene_holds(layers, slack=self.config.margin).all()
+            if self.config.patience is not None:
                 self.held = scene_holds(layers, slack=self.config.margin_hold)
         return self.loss.of(layers)
 
-    def _module(self) -> torch.nn.Module:
+    def _check_layers(self, recorded: Sequence[tuple[str, str]]) -> None:
+        """Refuses a source of other layers than the options name, and terms that read none of them."""
+        named = self.config.layers
+        asked = None if named is None else {(level, name) for level, names in named.items() for name in names}
+        if asked is not None and set(recorded) != asked:
+            raise ValueError(
+                f"`source` must record the layers that `config.layers` names, {sorted(asked)}, got {sorted(recorded)}; pass the family as "
+                "`source`, or leave out `config.layers`"
+            )
+        levels = {level for level, _ in recorded}
+        for term, wanted in self.loss.unread(levels).items():
+            raise ValueError(
+                f"loss term {term!r} reads layers of level {' and '.join(wanted)}, and none is recorded, only {', '.join(sorted(levels))}. "
+                "Set its weight to 0, or name such a layer in `config.layers`"
+            )
+
+    def _again(self) -> AbstractContextManager[Any]:
+        return checkpointed(self.module) if self.config.plan == "checkpoint" and self.module is not None else nullcontext()
+
+    def _module(self) -> torch.nn.Module | None:
         """The denoiser as a module: itself, or whose method it is, or the one that the source watches."""
         for found in (self.denoiser, getattr(self.denoiser, "__self__", None), getattr(self.source, "denoiser", None)):
             if isinstance(found, torch.nn.Module):
                 return found
-        raise ValueError('`plan` "checkpoint" runs the blocks of a `torch.nn.Module` again, got a denoiser that is none; use "split"')
+        if self.config.plan == "checkpoint":
+            raise ValueError('`plan` "checkpoint" runs the blocks of a `torch.nn.Module` again, got a denoiser that is none; use "split"')
+        return None
 
     def _arrays(self, layer: Attention, rows: int) -> tuple[Tensor, SceneArrays]:
         """Token weights and scenes for `rows` rows, kept for the next step."""

@@ -18,10 +18,12 @@ class StepPlan(NamedTuple):
         action: "plain" (the denoiser as it is), "watched" (its attention is read) or "guided" (and differentiated): what the row that
             needs most asks for.
         rows: the action of each row; None where all rows have the same.
+        reuses: the step is shifted by the last gradient, there being one.
     """
 
     action: str
     rows: tuple[str, ...] | None = None
+    reuses: bool = False
 
     def of_row(self, row: int) -> str:
         return self.action if self.rows is None else self.rows[row]
@@ -47,22 +49,31 @@ class StepPlanner:
     it, so that a row goes the same way whatever the other rows of its batch do, and so that its result is asked of the device late.
 
         planner = StepPlanner(config)
-        for step in range(steps):
-            plan = planner.plan(step, steps)
+        for progress in ...:
+            plan = planner.plan(progress)
             ...                                       # run the denoiser as `plan.action` says
-            planner.observe(guidance.held)                   # unless it was "plain"
+            planner.observe(guidance.held)            # unless it was "plain"
+
+    `infsplign.Steps` does this and the rest of a step.
+
+    Attributes:
+        inside: steps of the guided part so far.
     """
 
     def __init__(self, config: GuidanceConfig) -> None:
         self.config = config
+        self.inside = 0
         self._rows: list[_Row] | None = None
         self._looked: tuple[bool, ...] = ()
         self._seen: HostCopy | None = None
 
-    def plan(self, step: int, steps: int) -> StepPlan:
-        """The plan of step `step` of `steps`; to be asked once a step, in order."""
-        if not self.config.guides(step, steps):
+    def plan(self, progress: float) -> StepPlan:
+        """The plan of the next step, which lies at `progress`; to be asked once a step, in order."""
+        if not self.config.within(progress):
             return StepPlan("plain")
+        number, self.inside = self.inside, self.inside + 1
+        if number % self.config.every:
+            return StepPlan("plain", reuses=self.config.reuse)
         self._learn()
         if self.config.patience is None or self._rows is None:
             return StepPlan("guided")

@@ -55,9 +55,11 @@ class StepTrace:
         values = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "maps"}
         return {name: _plain(value if row is None else _of_row(value, row)) for name, value in values.items()}
 
-    def read(self) -> "StepTrace":
-        """With the timestep as a number. While the pipeline runs it may be a tensor, whose value would have to be waited for."""
-        return self if isinstance(self.timestep, float) else replace(self, timestep=float(self.timestep))
+    def with_shift(self, shift: Any, *, reused: bool, weight: float, gradient_norm: Tensor | None) -> "StepTrace":
+        """The same step, shifted."""
+        size = row_norm(shift.output, mean=True)
+        made = {"gradient_norm": gradient_norm, "shift": size, "bounded": shift.bounded, "weight": weight}
+        return replace(self, guided=not reused, reused=reused, watched=False, **made)
 
 
 def row_norm(x: Tensor, *, mean: bool = False) -> Tensor:

@@ -1,139 +1,166 @@
-"""The state of one pipeline call, from its new timesteps to its last step; the denoiser's and the scheduler's side share it."""
+"""The state of the pipeline call that is under way; the denoiser's and the scheduler's side share it.
 
-from collections.abc import Sequence
+What a call is (its timesteps, rows and prompts) is read from what the denoiser, the text encoders and the scheduler are called with, so
+that it does not matter which of the pipelines that share them is called.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from infsplign.adapters import Backbone
-from infsplign.adapters.rows import Rows
+from infsplign.adapters.rows import rows_of_call, text_of
 from infsplign.adapters.text import ExpectedPrompt, Positions
-from infsplign.core.losses import LossReport
+from infsplign.core.attention import AttentionSource
 from infsplign.core.scenes import Scene
 from infsplign.engine.config import GuidanceConfig
 from infsplign.engine.guidance import Guidance
-from infsplign.engine.passes import Passes
-from infsplign.engine.step_plan import StepPlan, StepPlanner
-from infsplign.engine.trace import StepTrace
+from infsplign.engine.rows import Rows
+from infsplign.engine.steps import Steps
+from infsplign.engine.timeline import Place
+from infsplign.errors import UnsupportedPipelineError
+from infsplign.pipelines.noise_schedule import first_step, same_timesteps, timeline_of
 from infsplign.pipelines.prompt_check import PromptCheck
-
-
-class Pending(NamedTuple):
-    """What the denoiser's pass found, for the scheduler's step after it; `gradient` is None where the pass was only watched."""
-
-    report: LossReport
-    gradient: Tensor | None = None
-    repeated: tuple[Tensor, ...] = ()
-    holds: Tensor | None = None
 
 
 @dataclass
 class Call:
-    """The state of one call.
+    """One call of a pipeline.
 
     Attributes:
-        timesteps: the scheduler's, by whose identity the call is known.
-        planner: plans its steps.
-        negative: whether a negative prompt was encoded; None where it is not known.
-        trace: of the steps so far; their timesteps may still be tensors.
-        engine: built at the first step that is not plain.
-        plan: of the step that is under way; None until its first pass.
-        pending: of that step; None where its plan is plain.
-        last: gradient of the last guided step and its plan, for the steps between that use it again.
+        scheduler: that its outputs go to.
+        timesteps: the scheduler's, when the call began.
+        steps: its state.
+        done: steps that the scheduler has taken.
         rows: number of rows of the denoiser's batch to which of them are conditional.
-        passes: what has been run.
-        needed: what each row would have run alone, without rows beside it that still need guidance.
     """
 
+    scheduler: Any
     timesteps: Any
-    planner: StepPlanner
-    negative: bool | None = None
-    trace: list[StepTrace] = field(default_factory=list)
-    engine: Guidance | None = None
-    plan: StepPlan | None = None
-    pending: Pending | None = None
-    last: tuple[Tensor, StepPlan] | None = None
+    steps: Steps
+    done: int = 0
     rows: dict[int, Rows] = field(default_factory=dict)
-    passes: Passes = field(default_factory=Passes)
-    needed: Passes = field(default_factory=Passes)
+
+    @property
+    def place(self) -> Place:
+        """Of the step that is under way."""
+        timeline = self.steps.timeline
+        return timeline.of(min(self.done, len(timeline) - 1))
 
 
 class Calls:
-    """Tells when a call of the pipeline begins, and what it is a call with.
+    """Tells when a call begins, and what it is a call with.
 
     Attributes:
-        call: the latest call.
-        token_indices: its positions of each prompt's objects on the text axis.
+        call: the latest call; None before the first one.
+        fresh: the scheduler has got new timesteps since the latest call began.
+        token_indices: the call's positions of each prompt's objects on the text axis.
+        passes: how often the denoiser was called in the block.
+        taken: how many steps of a scheduler followed.
+        failed: whether an exception has left the denoiser.
     """
 
     def __init__(
         self,
         pipe: Any,
         backbone: Backbone,
+        denoiser: nn.Module,
+        source: AttentionSource,
         scenes: Sequence[Scene],
         tokens: Sequence[ExpectedPrompt] | Sequence[Positions],
         config: GuidanceConfig,
+        *,
+        keep_maps: bool = False,
     ) -> None:
-        self.pipe, self.backbone, self.scenes, self.config = pipe, backbone, list(scenes), config
+        self.pipe, self.backbone, self.denoiser, self.source = pipe, backbone, denoiser, source
+        self.scenes, self.config, self.keep_maps = list(scenes), config, keep_maps
         self.token_indices: list[Positions] = []
         self.check: PromptCheck | None = None
         if isinstance(tokens[0], ExpectedPrompt):
             self.check = PromptCheck(pipe, tokens)  # type: ignore[arg-type]
         else:
             self.token_indices = list(tokens)  # type: ignore[arg-type]
-        self.call = self._new(None)
+        self.call: Call | None = None
+        self.reset()
 
     def reset(self) -> None:
-        """Starts anew with the pipeline's scheduler of now. The trace stays to be looked at until a call begins."""
-        self.scheduler = self.pipe.scheduler
-        self.call.timesteps = self.call.pending = None
+        """Starts anew. The trace stays to be looked at until a call begins."""
+        self.fresh, self.failed = True, False
+        self.passes = self.taken = 0
         if self.check is not None:
             self.check.reset()
 
-    def current(self) -> Call:
-        """The call that is under way: a new one when the scheduler has got new timesteps.
+    def of_pass(self, forward: Callable[..., Any], scheduler: Any, sample: Tensor, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Call:
+        """The call that a pass of the denoiser belongs to, a new one where it begins one.
+
+        Args:
+            forward: the denoiser's own `forward`.
+            scheduler: of the pipeline that calls it.
+            sample, args, kwargs: what it is called with.
 
         Raises:
-            RuntimeError: the scheduler is another one than at the start of the block.
             PromptError: the call is with another prompt.
+            RuntimeError: the pass before was not followed by a step of its scheduler.
+            UnsupportedPipelineError: several views of one picture are sampled, each with its own steps.
         """
-        if self.pipe.scheduler is not self.scheduler:
-            raise RuntimeError("`pipe.scheduler` was replaced inside the `guide` block; set the scheduler before it")
-        timesteps = self.scheduler.timesteps
-        if timesteps is not self.call.timesteps:
-            self.call = self._new(timesteps)
-            if self.check is not None:
-                self._read_prompt(self.check)
+        self.passes += 1
+        timestep = kwargs.get("timestep", args[0] if args else None)
+        if self.call is None or self._begins(self.call, scheduler, timestep):
+            self.call = self._new(forward, scheduler, timestep, sample, kwargs)
+            self.fresh = False
         return self.call
 
-    @property
-    def steps(self) -> int:
-        """Steps of this call; image-to-image runs only the last ones of the scheduler's."""
-        return getattr(self.pipe, "num_timesteps", None) or len(self.call.timesteps)
+    def rows_of(self, sample: Tensor, kwargs: Mapping[str, Any]) -> Rows:
+        """Which rows of a pass of the latest call are conditional; those of the first pass with as many rows."""
+        known = {} if self.call is None else self.call.rows
+        if len(sample) not in known:
+            negative = None if self.check is None else self.check.negative
+            found = rows_of_call(self.denoiser, self.backbone.conditional, sample, text_of(kwargs), negative)
+            known[len(sample)] = found._replace(together=found.together or self.config.plan == "batched")
+        return known[len(sample)]
 
-    @property
-    def timestep(self) -> Any:
-        """Of the step that is under way, as the scheduler will be given it."""
-        return self.call.timesteps[len(self.call.timesteps) - self.steps + len(self.call.trace)]
+    def _begins(self, call: Call, scheduler: Any, timestep: Any) -> bool:
+        if self.fresh or call.scheduler is not scheduler or not same_timesteps(scheduler.timesteps, call.timesteps):
+            return True
+        timeline = call.steps.timeline
+        known, value = timeline.timesteps, None if timestep is None else timeline.value(timestep)
+        if call.steps.plan is not None:  # a further pass of the step that is under way
+            if value in known and value != call.place.timestep and call.steps.found is not None:
+                raise RuntimeError(_not_stepped(call, value))
+            return False
+        if value not in known:  # in units of its own
+            return call.done >= len(known)
+        before = known[call.done - 1] if call.done else None
+        if value == before and (call.done >= len(known) or known[call.done] != value):
+            raise UnsupportedPipelineError(
+                f"timestep {value:g} was stepped twice: the pipeline samples several views of one picture, each with its own steps. Where "
+                "an object lies in a view does not tell where it lies in the picture, so this is not guided; sample a picture of one view"
+            )
+        if before is not None and value > before:
+            return True
+        call.done = max(call.done, known.index(value))  # a loop may leave out timesteps
+        return False
 
-    def engine(self, denoiser: Any, source: Any, kwargs: dict[str, Any]) -> Guidance:
-        """The engine of the call, built when its text is known."""
-        if self.call.engine is None:
-            if self.check is not None and self.backbone.dropped is not None:
-                kept = kwargs["encoder_hidden_states"].shape[1]
-                self.token_indices = self.check.after(self.backbone.dropped(self.pipe, self.check.length, kept))
-            self.call.engine = Guidance(denoiser, source, self.scenes, self.token_indices, self.config)
-            self.call.engine.passes = self.call.passes
-        return self.call.engine
+    def _new(self, forward: Callable[..., Any], scheduler: Any, timestep: Any, sample: Tensor, kwargs: Mapping[str, Any]) -> Call:
+        """Reads rows, prompts and steps of a call from its first pass."""
+        self.call = None
+        rows = self.rows_of(sample, kwargs)
+        if self.config.scale != 0 and self.check is not None:
+            text = text_of(kwargs)
+            self.token_indices = self.check.positions(None if text is None or len(text) != len(sample) else text[rows.conditional])
+            if self.backbone.dropped is not None:
+                dropped = self.backbone.dropped(self.pipe, self.check.length, kwargs["encoder_hidden_states"].shape[1])
+                self.token_indices = self.check.after(dropped)
+        indices = self.token_indices or [[[0]] * len(scene.objects) for scene in self.scenes]  # not read: nothing is guided
+        guidance = Guidance(forward, self.source, self.scenes, indices, self.config)
+        steps = Steps(guidance, timeline_of(scheduler, first_step(scheduler, timestep)), keep_maps=self.keep_maps)
+        return Call(scheduler, scheduler.timesteps, steps, rows={len(sample): rows})
 
-    def _new(self, timesteps: Any) -> Call:
-        return Call(timesteps, StepPlanner(self.config))
 
-    def _read_prompt(self, check: PromptCheck) -> None:
-        try:
-            self.call.negative = check.negative
-            if self.config.scale != 0:
-                self.token_indices = check.positions()
-        finally:
-            check.reset()
+def _not_stepped(call: Call, value: float) -> str:
+    return (
+        f"the denoiser was called at timestep {value:g}, but `step` of {type(call.scheduler).__name__} was not called after the guided "
+        f"pass at {call.place.timestep:g}: the shift is added there. Call `pipe.scheduler.step` in your loop, or use `infsplign.Steps`"
+    )

@@ -5,15 +5,17 @@ scheduler's `step` (`scheduler.py`), which adds the shift to the model's combine
 pipeline gets the prompt that `guide` was given.
 """
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from infsplign.adapters import Backbone
 from infsplign.adapters.backbone import uncompiled
 from infsplign.adapters.text import ExpectedPrompt, Positions
 from infsplign.core.scenes import Scene
-from infsplign.engine.config import GuidanceConfig
+from infsplign.engine.config import GuidanceConfig, check_config
 from infsplign.engine.passes import Passes
 from infsplign.engine.patching import marked, replaced_attribute
 from infsplign.engine.trace import StepTrace
@@ -42,22 +44,21 @@ class PipelineGuidance:
         config: GuidanceConfig | None = None,
         keep_maps: bool = False,
     ) -> None:
+        check_config(config)
         self.pipe, self.backbone = pipe, backbone
         self.denoiser = uncompiled(getattr(pipe, backbone.denoiser))
         self.scenes = list(scenes)
         self.config = config or backbone.config(self.denoiser)
         self.source = backbone.source(self.denoiser, self.config.layers)
-        self.keep_maps = keep_maps
-        self._calls = Calls(pipe, backbone, scenes, tokens, self.config)
-        self._guided_denoiser = GuidedDenoiser(self._calls, self.denoiser, self.source)
+        self._calls = Calls(pipe, backbone, self.denoiser, self.source, scenes, tokens, self.config, keep_maps=keep_maps)
+        self._guided_denoiser = GuidedDenoiser(self._calls, self._watch)
         self._attached: ExitStack | None = None
+        self._watched: list[Any] = []
 
     @property
     def trace(self) -> list[StepTrace]:
         """One `StepTrace` a step of the latest call of the pipeline."""
-        steps = self._calls.call.trace
-        steps[:] = [step.read() for step in steps]
-        return steps
+        return [] if self._calls.call is None else self._calls.call.steps.trace
 
     @property
     def token_indices(self) -> list[Positions]:
@@ -70,29 +71,26 @@ class PipelineGuidance:
     @property
     def passes(self) -> Passes:
         """Rows that the denoiser ran over in the latest call, by kind."""
-        return self._calls.call.passes
+        return Passes() if self._calls.call is None else self._calls.call.steps.passes
 
     @property
     def needed(self) -> Passes:
         """As `passes`, had each image been sampled alone: a row that is paused costs no gradient because its neighbours need one."""
-        return self._calls.call.needed
+        return Passes() if self._calls.call is None else self._calls.call.steps.needed
 
     def __enter__(self) -> "PipelineGuidance":
         if self._attached is not None or getattr(self.denoiser.__dict__.get("forward"), "infsplign", False):
             raise RuntimeError("the pipeline is guided already: leave the other `guide` block first")
-        scheduler = self.pipe.scheduler
-        check_scheduler(scheduler)
+        check_scheduler(self.pipe.scheduler)
         check_denoiser(self.denoiser)
         self._calls.reset()
         with ExitStack() as stack:
             self._uncompile(stack)
+            self._attached, self._watched = stack, []
+            stack.callback(setattr, self, "_attached", None)
             self._denoiser_attached = stack.enter_context(ExitStack())
             self._attach_denoiser()
-            self._guided_scheduler = GuidedScheduler(self._calls, scheduler.step, keep_maps=self.keep_maps)
-            stack.enter_context(replaced_attribute(scheduler, "step", marked(scheduler.step, self._step)))
-            if hasattr(self.pipe, "maybe_free_model_hooks"):
-                self._free_hooks = self.pipe.maybe_free_model_hooks
-                stack.enter_context(replaced_attribute(self.pipe, "maybe_free_model_hooks", self._freed_hooks))
+            self._watch(self.pipe)
             if self._calls.check is not None:
                 stack.callback(self._calls.check.attach())
             self._attached = stack.pop_all()
@@ -104,7 +102,43 @@ class PipelineGuidance:
         attached, self._attached = self._attached, None
         attached.close()
         if kind is None:
-            self._guided_scheduler.check()  # of a call that ended before its last step
+            self._finish()
+
+    def _finish(self) -> None:
+        """Looks at what the block has done: a call that ended before its last step, and guidance that did not happen."""
+        calls, config = self._calls, self.config
+        if calls.call is not None:
+            calls.call.steps.check()
+        if config.scale == 0 or config.start == config.stop or calls.failed or not calls.passes:
+            return
+        kind = type(self.denoiser).__name__
+        if not calls.taken:
+            raise RuntimeError(
+                f"nothing was guided in the `guide` block: {kind} ran {calls.passes} times, but `step` of "
+                f"{type(self.pipe.scheduler).__name__} was never called after it, where the shift is "
+                "added. Call `pipe.scheduler.step` in your loop, or use `infsplign.Steps`"
+            )
+        if calls.call is not None and not any(step.guided or step.watched for step in calls.call.steps.trace):
+            warnings.warn(
+                f"nothing was guided in the latest call: none of its {len(calls.call.steps.trace)} steps lies between `start` "
+                f"{config.start:g} and `stop` {config.stop:g}", stacklevel=3,
+            )  # fmt: skip
+
+    def _watch(self, pipe: Any) -> None:
+        """Wraps the scheduler of a pipeline that calls the denoiser, unless it is wrapped already, and what takes its hooks off."""
+        if self._attached is None:
+            return
+        scheduler = pipe.scheduler
+        if not any(scheduler is watched for watched in self._watched):
+            check_scheduler(scheduler)
+            guided = GuidedScheduler(self._calls, scheduler, self._check_forward)
+            self._attached.enter_context(replaced_attribute(scheduler, "step", marked(scheduler.step, guided)))
+            self._attached.enter_context(replaced_attribute(scheduler, "set_timesteps", marked(scheduler.set_timesteps, guided.begin)))
+            self._watched.append(scheduler)
+        if hasattr(pipe, "maybe_free_model_hooks") and not any(pipe is watched for watched in self._watched):
+            freed = partial(self._freed_hooks, pipe.maybe_free_model_hooks)
+            self._attached.enter_context(replaced_attribute(pipe, "maybe_free_model_hooks", freed))
+            self._watched.append(pipe)
 
     def _attach_denoiser(self) -> None:
         self._guided_denoiser.forward = self.denoiser.forward
@@ -119,18 +153,17 @@ class PipelineGuidance:
             if module._compiled_call_impl is not None:
                 stack.enter_context(replaced_attribute(module, "_compiled_call_impl", None))
 
-    def _freed_hooks(self) -> None:
+    def _freed_hooks(self, free: Callable[[], None]) -> None:
         """`enable_model_cpu_offload` takes every `forward` off and sets it anew after each call: ours must be off meanwhile."""
         self._denoiser_attached.close()
         try:
-            self._free_hooks()
+            free()
         finally:
             self._attach_denoiser()
 
-    def _step(self, *args: Any, **kwargs: Any) -> Any:
+    def _check_forward(self) -> None:
         if vars(self.denoiser).get("forward") is not self._wrapper:
             raise RuntimeError(
                 f"`forward` of {type(self.denoiser).__name__} was replaced inside the `guide` block, by offloading or another wrapper: "
                 "the calls were not guided. Enable it before the block"
             )
-        return self._guided_scheduler(*args, **kwargs)

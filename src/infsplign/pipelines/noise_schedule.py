@@ -1,11 +1,12 @@
-"""What a diffusers scheduler expects from the model, and its signal and noise coefficients."""
+"""What a diffusers scheduler expects from the model, and how much noise its timesteps have."""
 
+import math
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from infsplign.core.update import PREDICTIONS
+from infsplign.engine.timeline import Timeline
 from infsplign.errors import UnsupportedPipelineError
 
 
@@ -41,41 +42,43 @@ def prediction_type(scheduler: Any) -> str:
     return prediction
 
 
-def parametrisation(scheduler: Any, timestep: Any) -> tuple[str, Tensor | float, Tensor | float]:
-    """Returns (prediction, alpha, sigma) at `timestep`, with `x_t = alpha x_0 + sigma eps`.
+def sigmas_of(scheduler: Any, timesteps: list[float]) -> list[float]:
+    """The noise level of each of a scheduler's timesteps, as `Timeline` takes them.
 
-    For "epsilon" these are 1 and 0 at every step: the factor of the shift is 1 whatever the coefficients.
-
-    Raises:
-        ValueError: the scheduler's `prediction_type` is none of `PREDICTIONS`.
+    Flow-matching schedulers list theirs (timesteps may be anything: CogView4's are not 1000 sigma). The others have `alphas_cumprod` at
+    training times, of which fractional timesteps take the nearest.
     """
-    prediction = prediction_type(scheduler)
-    return (prediction, 1.0, 0.0) if prediction == "epsilon" else (prediction, *coefficients(scheduler, timestep))
+    if prediction_type(scheduler) == "flow":
+        return [float(sigma) for sigma in scheduler.sigmas.tolist()][: len(timesteps)]
+    signals = scheduler.alphas_cumprod.tolist()
+    return [_ratio(signals[min(max(round(t), 0), len(signals) - 1)]) for t in timesteps]
 
 
-def coefficients(scheduler: Any, timestep: Any) -> tuple[Tensor, Tensor]:
-    """Returns alpha and sigma at `timestep`, with `x_t = alpha x_0 + sigma eps`: numbers on the timestep's device, not waited for.
+def timeline_of(scheduler: Any, first: int = 0) -> Timeline:
+    """The steps of a scheduler from number `first` on: image-to-image begins in the middle."""
+    timesteps = scheduler.timesteps
+    levels = sigmas_of(scheduler, [float(t) for t in timesteps.tolist()])
+    return Timeline(timesteps[first:], levels[first:], prediction_type(scheduler))
 
-    Args:
-        scheduler: a diffusers scheduler, before its `step` at `timestep`.
-        timestep: as given to its `step`; fractional timesteps take the nearest coefficients.
+
+def first_step(scheduler: Any, timestep: Any) -> int:
+    """The number of the step that a call begins with, by the timestep that its denoiser was given.
+
+    Pipelines say it to the scheduler (`set_begin_index`), or give the denoiser the scheduler's own timesteps; those of flow matching
+    may be given in other units.
     """
-    timestep = torch.as_tensor(timestep)
-    if prediction_type(scheduler) == "flow":  # timesteps may be anything (CogView4's are not 1000 sigma); the noise levels are listed
-        sigma = _flow_sigma(scheduler, timestep)
-        return 1.0 - sigma, sigma
-    signals = scheduler.alphas_cumprod.to(timestep.device, non_blocking=True)
-    nearest = timestep.double().round().long().clamp(0, len(signals) - 1)
-    signal = signals.index_select(0, nearest.reshape(1))[0]
-    return signal.sqrt(), (1.0 - signal).sqrt()
+    begin = getattr(scheduler, "begin_index", None)
+    if begin is not None:
+        return int(begin)
+    known = [float(t) for t in torch.as_tensor(scheduler.timesteps).tolist()]
+    value = None if timestep is None else float(torch.as_tensor(timestep).flatten()[0])
+    return known.index(value) if value in known else 0
 
 
-def _flow_sigma(scheduler: Any, timestep: Tensor) -> Tensor:
-    """The noise level of the coming step, whose number schedulers find out in their first `step`."""
-    for index in (scheduler.step_index, scheduler.begin_index):
-        if index is not None:
-            return scheduler.sigmas[int(index)]
-    match = scheduler.timesteps.to(timestep.device, non_blocking=True) == timestep
-    number = match.cumsum(0)
-    place = (match & (number == number[-1].clamp(max=2))).int().argmax()  # of equal timesteps the second, as `index_for_timestep` has it
-    return scheduler.sigmas.to(timestep.device, non_blocking=True).index_select(0, place.reshape(1))[0]
+def same_timesteps(a: Any, b: Any) -> bool:
+    """Whether two lists of timesteps are the same; an equal copy is, as pipelines of several views exchange their scheduler's state."""
+    return a is b or (len(a) == len(b) and torch.equal(torch.as_tensor(a), torch.as_tensor(b)))
+
+
+def _ratio(signal: float) -> float:
+    return math.inf if signal <= 0 else math.sqrt((1.0 - signal) / signal)

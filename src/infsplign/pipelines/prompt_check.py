@@ -1,19 +1,36 @@
 """Watches the inputs of a pipeline's text encoders: checks that they are the prompts of `guide`, and finds the positions of their words."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from infsplign.adapters.text import ExpectedPrompt, OtherPromptError, Positions, Segment, positions
+from infsplign.engine.pytree import map_tensors
 from infsplign.errors import PromptError
 
 NO_INDICES = (
-    "`token_indices` must be given to `guide` when the pipeline is called with `prompt_embeds`: "
+    "`token_indices` must be given to `guide` when the pipeline is called with `prompt_embeds` that were made outside the block: "
     "the positions of the objects in the embeddings cannot be known otherwise"
 )
+
+
+class Encoded(NamedTuple):
+    """One call of a text encoder: the ids of each row, and its output."""
+
+    ids: list[list[int]]
+    output: Any
+
+
+class Known(NamedTuple):
+    """Embeddings that are known to be those of the prompts: one row a prompt, the positions, and the number of ids of a row."""
+
+    text: Tensor
+    positions: list[Positions]
+    length: int
 
 
 class PromptCheck:
@@ -22,6 +39,9 @@ class PromptCheck:
     Args:
         pipe: the pipeline.
         prompts: what the pipeline is expected to be called with.
+
+    Attributes:
+        length: number of ids that the first encoder was given for a prompt of the latest call.
     """
 
     def __init__(self, pipe: Any, prompts: Sequence[ExpectedPrompt]) -> None:
@@ -30,54 +50,86 @@ class PromptCheck:
         self.reset()
 
     def reset(self) -> None:
-        """Starts anew, for the next call of the pipeline."""
-        self.calls: dict[Segment, list[list[list[int]]]] = {segment: [] for segment in self.segments}
+        """Forgets all that was seen."""
+        self.known: list[Known] = []
+        self.length = 0
+        self._forget()
+
+    def _forget(self) -> None:
+        self.calls: dict[Segment, list[Encoded]] = {segment: [] for segment in self.segments}
 
     def attach(self) -> Callable[[], None]:
         """Begins to watch, and returns what ends it."""
         stack = ExitStack()
         for segment in self.segments:
             hook = partial(self._see, segment)
-            stack.callback(getattr(self.pipe, segment.encoder).register_forward_pre_hook(hook, with_kwargs=True).remove)
+            stack.callback(getattr(self.pipe, segment.encoder).register_forward_hook(hook, with_kwargs=True).remove)
         return stack.close
 
-    def _see(self, segment: Segment, _encoder: Any, args: Any, kwargs: dict[str, Any]) -> None:
+    def _see(self, segment: Segment, _encoder: Any, args: Any, kwargs: dict[str, Any], output: Any) -> None:
         ids = args[0] if args else kwargs.get("input_ids")
         if isinstance(ids, Tensor):
-            self.calls[segment].append(ids.tolist())
+            self.calls[segment].append(Encoded(ids.tolist(), output))
 
     @property
     def negative(self) -> bool | None:
-        """Whether a negative prompt was encoded as well; None where nothing was encoded."""
+        """Whether a negative prompt was encoded as well, since the latest call; None where nothing was encoded."""
         calls = len(self.calls[self.segments[0]])
         return calls > 1 if calls else None
 
-    def positions(self) -> list[Positions]:
-        """Returns for each prompt the positions of its objects, by what has been seen since `reset`.
+    def positions(self, text: Tensor | None = None) -> list[Positions]:
+        """Returns for each prompt the positions of its objects, by what has been seen since the latest call.
+
+        Args:
+            text: (rows, T, channels), the conditional embeddings that the denoiser is called with. Where they are those of an earlier
+                call, nothing needs to be encoded anew.
 
         Raises:
-            ValueError: no text encoder was called: the pipeline was given `prompt_embeds`.
+            ValueError: no text encoder was called, and `text` is not known: the pipeline was given `prompt_embeds`.
             PromptError: they were called with other prompts, or an object is cut off.
         """
-        # pipelines encode the prompt first, and the negative prompt after it
-        first = {segment: calls[0] for segment, calls in self.calls.items() if calls}
-        if not first:
-            raise ValueError(NO_INDICES)
-        pad = {segment: getattr(self.pipe, segment.tokenizer).pad_token_id for segment in first}
-        found: list[Positions] = []
+        rows = None if text is None or len(text) % len(self.prompts) else text[:: len(text) // len(self.prompts)]
+        for known in self.known:
+            if rows is not None and rows.shape == known.text.shape and torch.equal(rows, known.text):
+                self._forget()
+                self._found, self.length = known.positions, known.length
+                return known.positions
         try:
-            for number, prompt in enumerate(self.prompts):
-                rows = {}
-                for segment, seen in first.items():
-                    each, left = divmod(len(seen), len(self.prompts))
-                    mine = seen[number * each : (number + 1) * each]
-                    if left or any(row != mine[0] for row in mine):
-                        raise OtherPromptError(segment)
-                    rows[segment] = mine[0]
-                found.append(positions(prompt, rows, pad))
+            self._found = self._encoded(rows)
+        finally:
+            self._forget()
+        if rows is not None:
+            self.known.append(Known(rows.detach().clone(), self._found, self.length))
+        return self._found
+
+    def _encoded(self, rows: Tensor | None) -> list[Positions]:
+        """The positions by the encoders' calls: pipelines encode the prompt first, and the negative prompt after it.
+
+        Where the denoiser is called with the embeddings of a certain call, that one counts.
+        """
+        seen = {segment: calls for segment, calls in self.calls.items() if calls}
+        if not seen:
+            raise ValueError(NO_INDICES)
+        outputs = [call.output for call in next(iter(seen.values()))][: min(len(calls) for calls in seen.values())]
+        used = next((i for i, output in enumerate(outputs) if rows is not None and _holds(output, rows)), 0)
+        try:
+            return self._of({segment: calls[used] for segment, calls in seen.items()})
         except OtherPromptError as error:
             raise PromptError(self._other(error.segment)) from None
-        self._found, self.length = found, len(first[self.segments[0]][0])
+
+    def _of(self, first: Mapping[Segment, Encoded]) -> list[Positions]:
+        pad = {segment: getattr(self.pipe, segment.tokenizer).pad_token_id for segment in first}
+        found: list[Positions] = []
+        for number, prompt in enumerate(self.prompts):
+            rows = {}
+            for segment, (seen, _) in first.items():
+                each, left = divmod(len(seen), len(self.prompts))
+                mine = seen[number * each : (number + 1) * each]
+                if left or any(row != mine[0] for row in mine):
+                    raise OtherPromptError(segment)
+                rows[segment] = mine[0]
+            found.append(positions(prompt, rows, pad))
+        self.length = len(next(iter(first.values())).ids[0])
         return found
 
     def after(self, dropped: int) -> list[Positions]:
@@ -93,9 +145,22 @@ class PromptCheck:
         return [tuple(tuple(i - dropped for i in numbers) for numbers in row) for row in self._found]
 
     def _other(self, segment: Segment) -> str:
-        rows = [row for call in self.calls[segment] for row in call]
+        rows = [row for call in self.calls[segment] for row in call.ids]
         texts = getattr(self.pipe, segment.tokenizer).batch_decode(rows, skip_special_tokens=True)
         return (
             f"the pipeline was called with another prompt than `guide`: expected {[p.prompt for p in self.prompts]}, "
             f"got {[text for text in texts if text.strip()]} in `{segment.encoder}`; give both the same prompt, or pass `token_indices`"
         )
+
+
+def _holds(output: Any, rows: Tensor) -> bool:
+    """Whether an encoder's output holds the embeddings `rows` (prompts, T, channels), which may have more channels or tokens behind."""
+    found: list[Tensor] = []
+    map_tensors(found.append, output)
+    for x in found:
+        fits = x.ndim == 3 and x.is_floating_point() and len(x) % len(rows) == 0
+        if fits and x.shape[1] <= rows.shape[1] and x.shape[2] <= rows.shape[2]:
+            one = x[:: len(x) // len(rows)].to(rows.device, rows.dtype)
+            if torch.equal(one, rows[:, : x.shape[1], : x.shape[2]]):
+                return True
+    return False

@@ -1,0 +1,95 @@
+"""Late checks of a guided step: what they read is copied to the host while the device works, and looked at one step later."""
+
+import math
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from infsplign.core.losses import LossReport
+from infsplign.engine.host_copy import HostCopy
+from infsplign.errors import NonFiniteGradientError
+
+
+class Shifted(NamedTuple):
+    """A shifted step of which it is not known yet whether all is well, and what an error about it tells.
+
+    Attributes:
+        number, timestep: of the step.
+        finite: whether the shifted output is.
+        zero: whether the gradient was exactly zero in every row, where that is an error.
+        output, gradient, latents, report: what the step had.
+        scale: of the options.
+        alpha: signal's coefficient at the step, where it is known.
+    """
+
+    number: int
+    timestep: float
+    finite: HostCopy
+    zero: HostCopy | None
+    output: Tensor
+    gradient: Tensor
+    latents: Tensor | None
+    report: LossReport | None
+    scale: float
+    alpha: float | None = None
+
+
+def check(step: Shifted) -> None:
+    """Looks at a step that is over.
+
+    Raises:
+        NonFiniteGradientError: something in it was not finite.
+        ValueError: its gradient was exactly zero in every row.
+    """
+    if not step.finite.read():
+        what, remedy = _cause(step)
+        kept = "" if step.latents is None else "; the latents before it are in `error.latents`"
+        message = f"{what} not finite at step {step.number} (timestep {step.timestep:g}){kept}. {remedy}"
+        raise NonFiniteGradientError(message, step=step.number, latents=step.latents)
+    if step.zero is not None and step.zero.read():
+        raise ValueError(zero_gradient(step))
+
+
+def zero_gradient(step: Shifted) -> str:
+    terms = ", ".join(repr(name) for name in (step.report.terms if step.report is not None else ())) or "none"
+    return (
+        f"the gradient of the loss is exactly zero in every row at step {step.number}, the first guided one, so nothing would be guided. "
+        f"Its terms: {terms}. A term must depend on the maps by differentiable functions; check its weight and its levels"
+    )
+
+
+def _cause(step: Shifted) -> tuple[str, str]:
+    """What is not finite, and what to do about it."""
+    half = "Run the denoiser in float32 or bfloat16"
+    if step.latents is not None and not _finite(step.latents):
+        return "the latents are", (
+            "The scheduler's step before made them so. With zero terminal signal-to-noise ratio (`rescale_betas_zero_snr`) it divides by "
+            "zero at the first timestep unless the model predicts v: set that option to False, or use a model of v-prediction"
+        )
+    if not _finite(step.output):
+        return "the model's own output is", half
+    if step.report is not None:
+        if not _finite(step.report.centroid):
+            return "the attention of the tapped layers is", half
+        for name, values in step.report.terms.items():
+            if not _finite(values):
+                return (
+                    f"the loss term {name!r} is",
+                    "The maps that it reads are finite: look for a division by zero, a logarithm or a root in it",
+                )
+    if not _finite(step.gradient):
+        if step.report is not None and _finite(step.report.total):
+            names = ", ".join(repr(name) for name in step.report.terms)
+            return "the gradient of the loss is", (
+                f"Its value is finite: look for a root or a logarithm whose slope is infinite in a term of yours ({names}). If it "
+                f"overflows in half precision: {half[0].lower()}{half[1:]}, or guide fewer steps"
+            )
+        return "the gradient of the loss is", f"{half}, or guide fewer steps"
+    if step.alpha is not None and (step.alpha == 0 or math.isnan(step.alpha)):
+        return "the shift is", f"alpha is {step.alpha:g} at this timestep (zero terminal signal-to-noise ratio): lower `max_gain`"
+    return f"the output shifted by scale {step.scale:g} is", "Lower `scale`"
+
+
+def _finite(x: Any) -> bool:
+    return bool(torch.isfinite(x).all())

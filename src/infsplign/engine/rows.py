@@ -1,0 +1,14 @@
+"""Which rows of the denoiser's batch are conditional."""
+
+from typing import NamedTuple
+
+
+class Rows(NamedTuple):
+    """Conditional rows of a batch, and whether the others must run along in the same pass."""
+
+    conditional: slice
+    together: bool = False
+
+    @property
+    def size(self) -> int:
+        return self.conditional.stop - self.conditional.start

@@ -1,0 +1,218 @@
+"""`Steps`: the state of one sampling, for any sampler. `infsplign.guide` uses it inside diffusers pipelines."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from infsplign.core.losses import LossReport
+from infsplign.core.update import gain
+from infsplign.engine.checks import Shifted, check
+from infsplign.engine.guidance import Guidance
+from infsplign.engine.host_copy import HostCopy
+from infsplign.engine.passes import Passes
+from infsplign.engine.rows import Rows
+from infsplign.engine.shift import Shift, latents_part, shift_of
+from infsplign.engine.step_pass import StepPass, needs
+from infsplign.engine.step_plan import StepPlan, StepPlanner, rows_mask
+from infsplign.engine.timeline import Place, Timeline
+from infsplign.engine.trace import StepTrace, row_norm
+
+
+class Found(NamedTuple):
+    """What the denoiser's pass of a step found; `gradient` is None where the pass was only watched."""
+
+    report: LossReport
+    gradient: Tensor | None = None
+    repeated: tuple[Tensor, ...] = ()
+    holds: Tensor | None = None
+
+
+class Steps:
+    """Guides one sampling, step by step: window, pauses, bound, decay, repeats and parametrisation as the options say.
+
+        steps = infsplign.Steps(guidance, timesteps)
+        for t in timesteps:
+            output = steps(latents, t, encoder_hidden_states=embeddings)     # conditional rows
+            noise_pred = steps.shifted(uncond + s * (output.sample - uncond))
+
+    Each step is one call and one `shifted`. Second-order samplers have several a step of their own, and each pair is a step here.
+
+    Args:
+        guidance: the denoiser, its attention, the scene and the options.
+        timesteps: of the sampling, in order, as the denoiser is given them; or a `Timeline`.
+        sigmas: noise level of each: the ratio of noise to signal, or for "flow" the sigma in [0, 1]. Needed where the model predicts
+            something else than the noise, and for `repeats`. The schedule of training gives it:
+            `((1 - alphas_cumprod[t]) / alphas_cumprod[t]) ** 0.5`.
+        prediction: what the model predicts: "epsilon", "v_prediction", "sample" or "flow".
+        keep_maps: keep the object maps of each step in the trace.
+
+    Attributes:
+        plan: of the step that is under way; None between steps.
+        trace: what each step did.
+        passes: rows of the denoiser that have been run, by kind.
+        needed: what each row would have run alone, without rows beside it that still need guidance.
+
+    Raises:
+        ValueError: no timestep, an unknown `prediction`, not one sigma a timestep, or no sigmas where they are needed.
+    """
+
+    def __init__(
+        self, guidance: Guidance, timesteps: Any, *, sigmas: Any = None, prediction: str = "epsilon", keep_maps: bool = False
+    ) -> None:
+        self.guidance, self.config, self.keep_maps = guidance, guidance.config, keep_maps
+        self.timeline = timesteps if isinstance(timesteps, Timeline) else Timeline(timesteps, sigmas, prediction)
+        prediction = self.timeline.prediction
+        if self.timeline.sigmas is None and (self.config.repeats > 1 or (prediction != "epsilon" and self.config.update != "direct")):
+            why = "`repeats` move the latents by them" if prediction == "epsilon" else f"a shift of the noise becomes one of {prediction!r}"
+            raise ValueError(f"`sigmas` must be given, one a timestep: {why}")
+        self.planner = StepPlanner(self.config)
+        self.plan: StepPlan | None = None
+        self.trace: list[StepTrace] = []
+        self.passes = guidance.passes = Passes()
+        self.needed = Passes()
+        self.found: Found | None = None
+        self._place = Place(0.0, 0.0)
+        self._last: tuple[Tensor, StepPlan] | None = None
+        self._unchecked: Shifted | None = None
+        self._guided = 0
+
+    def __call__(self, sample: Tensor, timestep: Any, *args: Any, **kwargs: Any) -> Any:
+        """Runs the denoiser as the step's plan says, over conditional rows, and returns its own output.
+
+        Args:
+            sample: (rows, ...), the denoiser's input.
+            timestep: of the step, as the denoiser is given it.
+            *args, **kwargs: what else the denoiser takes.
+
+        Raises:
+            RuntimeError: the step before was not ended by `shifted`.
+            NonFiniteGradientError, ValueError: see `check`.
+        """
+        place = self.timeline.at(timestep)
+        if self.plan is not None and place.timestep != self._place.timestep:
+            raise RuntimeError(
+                f"`shifted` must be called once a step: it was not called after the pass at timestep {self._place.timestep:g}"
+            )
+        return self.run(sample, (timestep, *args), kwargs, place=place)
+
+    def run(self, sample: Tensor, args: Sequence[Any], kwargs: Mapping[str, Any], *, place: Place, rows: Rows | None = None) -> Any:
+        """As a call, for a batch of which only `rows` are conditional, at a place of `timeline`.
+
+        The first pass of a step is run as the step's plan says, all others until `shifted` as they are.
+        """
+        first = self.plan is None
+        if first:
+            self.check()
+            self._place, self.plan = place, self.planner.plan(place.progress)
+        plan = self.plan if first and self.plan is not None else StepPlan("plain")
+        rows = rows or Rows(slice(0, len(sample)))
+        times = self.config.gradients(place.progress)
+        self.needed.add(needs(plan, len(sample), rows, times))
+        if plan.action == "plain":
+            self.passes.plain += len(sample)
+            return self.guidance.denoiser(sample, *args, **kwargs)
+        step = StepPass(self.guidance, rows, sample, args, kwargs)
+        if plan.action == "watched":
+            output, report = step.watched()
+            self.found = Found(report, holds=self.guidance.held)
+        else:
+            output, found, repeated, held = step.guided(times=times, move=self._moved)
+            self.found = Found(found.report, found.gradient, repeated, held)
+        self.planner.observe(self.found.holds)
+        return output
+
+    def shifted(self, output: Tensor, *, latents: Tensor | None = None) -> Tensor:
+        """Ends a step: the model's combined output, after classifier-free guidance, shifted as the options say.
+
+        Args:
+            output: (B, ...), what the sampler goes on with.
+            latents: of the step, for errors to hold.
+
+        Returns:
+            (B, ...) of the same type; `output` itself where the step is not shifted.
+
+        Raises:
+            RuntimeError: the step has had no pass.
+            ValueError: rows or shape are not the gradient's.
+            NonFiniteGradientError: at the last step, see `check`.
+        """
+        if self.plan is None:
+            raise RuntimeError("`shifted` must follow a pass of the denoiser: call `steps(latents, timestep, ...)` first")
+        plan, found, place = self.plan, self.found, self._place
+        number = len(self.trace)
+        if not plan.reuses:
+            self._last = None if found is None or found.gradient is None else (found.gradient, plan)
+        step = StepTrace(number, place.timestep, guided=False, watched=found is not None, **self._seen(plan, found))
+        if self._last is None:
+            self._end(step)
+            return output
+        gradient, under = self._last
+        weight = self.config.weight(place.progress)
+        shift = self._shift(gradient, output, under, weight)
+        shifted = output + shift.output.to(output.dtype)
+        self._guided += found is not None
+        zero = HostCopy(self.guidance.zero) if found is not None and self._guided == 1 else None
+        finite = HostCopy(torch.isfinite(shifted).all())
+        self._unchecked = Shifted(
+            number, place.timestep, finite, zero, output, gradient, latents, found and found.report, self.config.scale, place.alpha
+        )
+        if place.last:
+            self.check()
+        norm = None if found is None else row_norm(gradient)
+        self._end(step.with_shift(shift, reused=found is None, weight=weight, gradient_norm=norm))
+        return shifted
+
+    def check(self) -> None:
+        """Looks at the latest shifted step, once. A step calls it for the step before it, and the last step for itself.
+
+        Raises:
+            NonFiniteGradientError: something in it was not finite.
+            ValueError: the first gradient was exactly zero in every row: no term reads what can be moved.
+        """
+        step, self._unchecked = self._unchecked, None
+        if step is not None:
+            check(step)
+
+    def _end(self, step: StepTrace) -> None:
+        self.trace.append(step)
+        self.plan = self.found = None
+
+    def _shift(self, gradient: Tensor, output: Tensor, plan: StepPlan, weight: float) -> Shift:
+        gradient = latents_part(gradient, output)
+        if gradient.shape != output.shape:
+            raise ValueError(
+                f"`output` must have the shape of the gradient of the conditional rows, {tuple(gradient.shape)}, got {tuple(output.shape)}"
+            )
+        shift = shift_of(gradient, self.config, weight=weight, gain=self._gain())
+        if plan.shifted is None:
+            return shift
+        mask = rows_mask(plan.shifted, gradient).reshape((-1,) + (1,) * (gradient.ndim - 1))
+        return shift._replace(output=torch.where(mask, shift.output, 0.0))
+
+    def _gain(self) -> Any:
+        """Factor that turns a shift of the noise into one of the model's output."""
+        if self.config.update == "direct" or self.timeline.prediction == "epsilon":
+            return 1.0
+        return gain(self.timeline.prediction, alpha=self._place.alpha, sigma=self._place.sigma, max_gain=self.config.max_gain)
+
+    def _moved(self, gradient: Tensor) -> Tensor:
+        """`sigma N(G)`, what the latents lose before the next of several gradients."""
+        assert self._place.sigma is not None  # `__init__` asks for it
+        return self._place.sigma * shift_of(gradient, self.config, weight=self.config.weight(self._place.progress)).noise
+
+    def _seen(self, plan: StepPlan, found: Found | None) -> dict[str, Any]:
+        if found is None:
+            return {}
+        report = found.report
+        return {
+            "loss": report.total,
+            "terms": report.terms,
+            "centroid": report.centroid,
+            "variance": report.variance,
+            "repeated": found.repeated,
+            "holds": found.holds,
+            "actions": plan.rows,
+            "maps": report.maps if self.keep_maps else (),
+        }

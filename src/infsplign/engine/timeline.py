@@ -1,0 +1,173 @@
+"""The steps of one sampling: their timesteps, how far along each is, and how much noise it has."""
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from infsplign.core.update import PREDICTIONS
+
+UNIFORM = 0.1
+"""Timesteps count as evenly spaced when none is further than this part of a step from its place; training times are whole numbers."""
+
+
+class Place(NamedTuple):
+    """Where a pass of the denoiser lies in the sampling.
+
+    Attributes:
+        timestep: of the pass.
+        progress: part of the noise that is gone, in [0, 1); see `progress`.
+        alpha, sigma: `x_t = alpha x_0 + sigma eps`; None where the noise levels are not known.
+        last: whether no step follows.
+    """
+
+    timestep: float
+    progress: float
+    alpha: float | None = None
+    sigma: float | None = None
+    last: bool = False
+
+
+class Timeline:
+    """The steps of one sampling.
+
+    Args:
+        timesteps: of the steps, in order, as the denoiser is given them; read once, which waits for a GPU once.
+        sigmas: noise level of each; in [0, 1] for "flow" (`x_t = (1 - sigma) x_0 + sigma eps`), otherwise the ratio of noise to signal,
+            as k-diffusion and diffusers' Euler have it (`sigma / alpha`). None where they are not needed.
+        prediction: what the model predicts, one of `infsplign.core.update.PREDICTIONS`.
+
+    Raises:
+        ValueError: no timestep, an unknown `prediction`, or not one sigma a timestep.
+    """
+
+    def __init__(self, timesteps: Any, sigmas: Any = None, prediction: str = "epsilon") -> None:
+        if prediction not in PREDICTIONS:
+            raise ValueError(f"`prediction` must be one of {', '.join(PREDICTIONS)}, got {prediction!r}")
+        self.prediction, self._given = prediction, timesteps
+        self.timesteps = [float(t) for t in _listed(timesteps)]
+        self.sigmas = None if sigmas is None else [float(s) for s in _listed(sigmas)][: len(self.timesteps)]
+        if not self.timesteps:
+            raise ValueError("`timesteps` must hold at least one timestep, got none")
+        if self.sigmas is not None and len(self.sigmas) != len(self.timesteps):
+            raise ValueError(f"`sigmas` must hold one level a timestep, got {len(self.sigmas)} for {len(self.timesteps)} timesteps")
+        self._progress = progress(self.sigmas if prediction == "flow" and self.sigmas else self.timesteps)
+
+    def __len__(self) -> int:
+        return len(self.timesteps)
+
+    def of(self, index: int) -> Place:
+        """The place of step `index`."""
+        alpha, sigma = (None, None) if self.sigmas is None else coefficients(self.sigmas[index], self.prediction)
+        return Place(self.timesteps[index], self._progress[index], alpha, sigma, index + 1 >= len(self))
+
+    def at(self, timestep: Any) -> Place:
+        """The place of a pass at `timestep`, which may lie between two steps, as in second-order samplers."""
+        value = self.value(timestep)
+        value = float(timestep.flatten()[0]) if value is None else value
+        if value in self.timesteps:
+            return self.of(self.timesteps.index(value))
+        order = sorted(range(len(self)), key=lambda i: self.timesteps[i])
+        known = [self.timesteps[i] for i in order]
+        sigma = None if self.sigmas is None else _between(value, known, [self.sigmas[i] for i in order])
+        alpha, sigma = (None, None) if sigma is None else coefficients(sigma, self.prediction)
+        return Place(value, _between(value, known, [self._progress[i] for i in order]), alpha, sigma)
+
+    def value(self, timestep: Any) -> float | None:
+        """The number of a timestep where it is known without waiting for a device: it is on the host, or one of `timesteps`."""
+        if not isinstance(timestep, Tensor):
+            return float(timestep)
+        given = self._given
+        if isinstance(given, Tensor) and given.ndim == 1 and _shares(timestep, given):
+            return self.timesteps[(timestep.storage_offset() - given.storage_offset()) // max(1, given.stride(0))]
+        return float(timestep.flatten()[0]) if timestep.device.type == "cpu" else None
+
+
+def progress(times: Sequence[float]) -> list[float]:
+    """How much of the noise is gone at each step: 0 at the first one, below 1 at the last.
+
+    Evenly spaced times give `i / n`. Others are measured on the axis of time, and not counted: `(t_0 - t_i) / (t_0 - t_n)`, where `t_n` is
+    one step after the last. So a part of the sampling is the same part of the noise under every spacing. Equal times, as second-order
+    schedulers list them, are one step.
+
+    Args:
+        times: training times, or for flow matching noise levels, in the order of sampling.
+
+    >>> progress([900.0, 600.0, 300.0])
+    [0.0, 0.3333333333333333, 0.6666666666666666]
+    >>> [round(p, 3) for p in progress([900.0, 800.0, 400.0, 100.0])]
+    [0.0, 0.091, 0.455, 0.727]
+    """
+    steps = list(dict.fromkeys(times))
+    count = len(steps)
+    gap = (steps[0] - steps[-1]) / (count - 1) if count > 1 else 0.0
+    tolerance = max(UNIFORM * abs(gap), 1.0 if all(float(t).is_integer() for t in steps) else 0.0)
+    if count < 3 or all(abs(steps[0] - i * gap - t) <= tolerance for i, t in enumerate(steps)):
+        place = {t: i / count for i, t in enumerate(steps)}
+    else:
+        whole = steps[0] - steps[-1] + abs(steps[-2] - steps[-1])
+        below = math.nextafter(1.0, 0.0)
+        place = {t: min(max((steps[0] - t) / whole, 0.0), below) if whole > 0 else i / count for i, t in enumerate(steps)}
+    return [place[t] for t in times]
+
+
+def coefficients(sigma: float, prediction: str) -> tuple[float, float]:
+    """Signal and noise at a noise level, (alpha, sigma) of `x_t = alpha x_0 + sigma eps`.
+
+    >>> coefficients(0.25, "flow")
+    (0.75, 0.25)
+    >>> coefficients(0.75, "epsilon")
+    (0.8, 0.6000000000000001)
+    """
+    if prediction == "flow":
+        return 1.0 - sigma, sigma
+    if math.isinf(sigma):  # zero terminal signal-to-noise ratio
+        return 0.0, 1.0
+    alpha = 1.0 / math.hypot(1.0, sigma)
+    return alpha, alpha * sigma
+
+
+def timesteps_of(sigmas: Tensor, alphas_cumprod: Tensor) -> Tensor:
+    """Training times of noise levels, for samplers that know levels only: linear in `log sigma`, as in k-diffusion.
+
+    Args:
+        sigmas: (n,), ratios of noise to signal, > 0.
+        alphas_cumprod: (T,), of the model's training schedule.
+
+    Returns:
+        (n,), fractional timesteps in [0, T - 1].
+
+    >>> timesteps_of(torch.tensor([1.0]), torch.tensor([0.9, 0.5, 0.1])).tolist()
+    [1.0]
+    """
+    levels = (((1.0 - alphas_cumprod) / alphas_cumprod) ** 0.5).double().log()
+    wanted = sigmas.double().log().clamp(levels[0], levels[-1])
+    after = torch.searchsorted(levels, wanted).clamp(1, len(levels) - 1)
+    low, high = levels[after - 1], levels[after]
+    return (after - 1 + (wanted - low) / (high - low)).to(sigmas.dtype)
+
+
+def _between(value: float, known: Sequence[float], values: Sequence[float]) -> float:
+    """Linear interpolation in ascending `known`, constant outside."""
+    if value <= known[0] or len(known) == 1:
+        return values[0]
+    if value >= known[-1]:
+        return values[-1]
+    i = bisect_right(known, value)
+    part = (value - known[i - 1]) / (known[i] - known[i - 1])
+    return values[i - 1] + part * (values[i] - values[i - 1])
+
+
+def _shares(x: Tensor, whole: Tensor) -> bool:
+    """Whether `x` is an element of `whole`, or an expanded view of one."""
+    if x.numel() > 1 and any(x.stride()):
+        return False
+    same = x.device == whole.device and x.dtype == whole.dtype
+    return same and x.device.type != "meta" and x.untyped_storage().data_ptr() == whole.untyped_storage().data_ptr()
+
+
+def _listed(values: Any) -> list[Any]:
+    return values.tolist() if hasattr(values, "tolist") else list(values)

@@ -1,0 +1,41 @@
+"""Which pipeline is running, and with which scheduler: found on the call stack, as several pipelines may share one denoiser."""
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+
+def running_pipeline(denoiser: Any, attribute: str) -> Any | None:
+    """The pipeline whose call has led here: the innermost object on the stack that holds `denoiser` and a scheduler.
+
+    Args:
+        denoiser: the module that is being called.
+        attribute: of a pipeline that holds it, "unet" or "transformer".
+
+    Returns:
+        The pipeline; None in a loop written by hand.
+    """
+    for owner in _owners():
+        held = getattr(owner, "__dict__", {}).get(attribute)
+        if held is not None and getattr(held, "_orig_mod", held) is denoiser and getattr(owner, "scheduler", None) is not None:
+            return owner
+    return None
+
+
+def stepping_pipeline(scheduler: Any) -> Any | None:
+    """The pipeline whose call steps `scheduler`; None in a loop written by hand."""
+    return next((owner for owner in _owners() if getattr(owner, "__dict__", {}).get("scheduler") is scheduler), None)
+
+
+def _owners() -> Iterator[Any]:
+    """`self` of the methods on the stack, and the `components` of modular pipelines' blocks, the innermost first."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        code = frame.f_code
+        names = code.co_varnames[: code.co_argcount]
+        if "self" in names or "components" in names:
+            local = frame.f_locals
+            for name in ("self", "components"):
+                if name in names and name in local:
+                    yield local[name]
+        frame = frame.f_back

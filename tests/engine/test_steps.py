@@ -1,0 +1,182 @@
+"""`Steps`: one state for one sampling, with a denoiser that is known in closed form."""
+
+from contextlib import contextmanager
+
+import pytest
+import torch
+
+from infsplign import GuidanceConfig, NonFiniteGradientError, Scene, Steps
+from infsplign.core.attention import AttentionMap
+from infsplign.core.losses import CompoundLoss, LossTerm
+from infsplign.core.penalties import relu
+from infsplign.engine.guidance import Guidance
+from infsplign.engine.weight_schedules import linear_decay
+
+SCENE = Scene.of([("circle", "left of", "square")])
+TIMES = torch.tensor([900, 700, 500, 300, 100])
+
+
+class Linear(torch.nn.Module):
+    """Its "attention" is a softmax over three tokens of a projection of each pixel; it predicts twice its input."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.project = torch.nn.Linear(2, 3)
+        self.seen = []
+
+    def forward(self, sample, timestep=None, text=None):
+        self.seen.append(sample.detach().clone())
+        self.probabilities = self.project(sample.flatten(2).transpose(1, 2)).softmax(-1)[:, None]
+        return 2 * sample
+
+
+class Source:
+    def __init__(self, model):
+        self.model = model
+
+    @contextmanager
+    def record(self, sample, *_args, **_kwargs):
+        maps = []
+        yield maps
+        grid = tuple(sample.shape[-2:])
+        maps.extend(AttentionMap(self.model.probabilities, grid, level, level) for level in ("coarse", "middle"))
+
+
+def made(**options):
+    model = Linear()
+    return model, Guidance(model, Source(model), SCENE, [[0], [1]], GuidanceConfig(**options))
+
+
+def run(steps, rows=1, x=None, times=TIMES):
+    """A sampler that moves against the prediction; returns the outputs and what was added to them."""
+    x = torch.randn(rows, 2, 5, 6, generator=torch.Generator().manual_seed(1)) if x is None else x
+    shifts = []
+    for t in times:
+        output = steps(x, t)
+        shifted = steps.shifted(output, latents=x)
+        shifts.append(shifted - output)
+        x = x - 0.1 * shifted
+    return shifts
+
+
+def test_window_decay_and_scale_in_one_place():
+    _, guidance = made(scale=10.0, stop=0.6, schedule=linear_decay)
+    steps = Steps(guidance, TIMES)
+    shifts = run(steps)
+    assert [step.guided for step in steps.trace] == [True] * 3 + [False] * 2
+    assert [step.weight for step in steps.trace[:3]] == pytest.approx([1, 2 / 3, 1 / 3])
+    for step, shift in zip(steps.trace[:3], shifts, strict=False):
+        assert torch.allclose(shift.flatten(1).norm(dim=1), 10.0 * step.weight * step.gradient_norm, rtol=1e-4)
+    assert all(torch.equal(shift, torch.zeros_like(shift)) for shift in shifts[3:])
+    assert (steps.passes.guided, steps.passes.plain) == (3, 2)
+    assert [step.timestep for step in steps.trace] == TIMES.tolist()
+
+
+@pytest.mark.parametrize(("prediction", "factor"), [("v_prediction", 1.25), ("sample", -0.75), ("flow", 1 / 0.4)])
+def test_the_shift_is_said_in_the_model_s_terms(prediction, factor):
+    _, guidance = made(scale=3.0)
+    sigmas = [0.6] * 5 if prediction == "flow" else [0.75] * 5  # alpha 0.8, sigma 0.6
+    shift = run(Steps(guidance, TIMES, sigmas=sigmas, prediction=prediction))[0]
+    noise = run(Steps(made(scale=3.0)[1], TIMES))[0]
+    assert torch.allclose(shift, factor * noise, rtol=1e-4, atol=1e-6)
+
+
+def test_repeats_are_taken_where_the_latents_would_be():
+    model, guidance = made(scale=5.0, repeats=2, repeats_until=0.1)
+    steps = Steps(guidance, TIMES, sigmas=[0.75] * 5)
+    x = torch.randn(1, 2, 4, 4)
+    steps(x, TIMES[0])
+    first = guidance.run(x, (), {}).gradient
+    assert torch.allclose(model.seen[1], x - 0.6 * 5.0 * first, atol=1e-5)
+    assert len(steps.found.repeated) == 1
+
+
+def test_levels_are_asked_for_where_they_are_needed():
+    for options, prediction in (({"repeats": 2}, "epsilon"), ({}, "v_prediction")):
+        with pytest.raises(ValueError, match="`sigmas` must be given"):
+            Steps(made(**options)[1], TIMES, prediction=prediction)
+    Steps(made(update="direct")[1], TIMES, prediction="v_prediction")
+
+
+def test_a_step_must_be_ended_and_begun():
+    steps = Steps(made()[1], TIMES)
+    with pytest.raises(RuntimeError, match="`shifted` must follow a pass"):
+        steps.shifted(torch.zeros(1, 2, 4, 4))
+    steps(torch.randn(1, 2, 4, 4), TIMES[0])
+    steps(torch.randn(1, 2, 4, 4), TIMES[0])  # a further pass of the same step runs as it is
+    assert (steps.passes.guided, steps.passes.plain) == (1, 1)
+    with pytest.raises(RuntimeError, match="`shifted` must be called once a step.*900"):
+        steps(torch.randn(1, 2, 4, 4), TIMES[1])
+
+
+def test_an_output_of_another_shape_is_refused():
+    steps = Steps(made()[1], TIMES)
+    steps(torch.randn(2, 2, 4, 4), TIMES[0])
+    with pytest.raises(ValueError, match=r"`output` must have the shape.*\(2, 2, 4, 4\), got \(1, 2, 4, 4\)"):
+        steps.shifted(torch.zeros(1, 2, 4, 4))
+
+
+def test_pauses_leave_rows_alone():
+    _, guidance = made(scale=50.0, patience=1)
+    steps = Steps(guidance, TIMES)
+    shifts = run(steps, rows=4)
+    for before, step, shift in zip(steps.trace, steps.trace[1:], shifts[1:], strict=False):
+        moved = [bool(row.abs().max() > 0) for row in shift]
+        assert [not held for held in before.holds.tolist()] == moved
+        assert step.watched == (not any(moved))
+
+
+@pytest.mark.parametrize(
+    "term", [lambda o, s: 0.0 * o.mass.sum(-1), lambda o, s: o.mass.sum(-1).sign()], ids=["nothing", "a function without slope"]
+)
+def test_case_6_a_total_without_slope_is_an_error_that_names_its_terms(term):
+    _, guidance = made(loss=CompoundLoss((LossTerm("mine", term),)))
+    with pytest.raises(ValueError, match="exactly zero in every row at step 0.*'mine'"):
+        run(Steps(guidance, TIMES))
+    with pytest.raises(ValueError, match="exactly zero"):  # at once where no step follows
+        run(Steps(guidance, TIMES[:1]), times=TIMES[:1])
+
+
+def test_a_scene_that_holds_may_rest():
+    """From the margin on a penalty may cost nothing: that is no error."""
+    model, guidance = made(scale=1.0, penalty=relu, presence=0.0, balance=0.0, margin=0.0)
+    x = torch.randn(1, 2, 5, 6)
+    x[..., :3], x[..., 3:] = 0.0, 0.0
+    with torch.no_grad():
+        model.project.weight.copy_(torch.tensor([[4.0, 0.0], [-4.0, 0.0], [0.0, 0.0]]))
+    x[:, 0, :, :3], x[:, 0, :, 3:] = 1.0, -1.0  # the circle's attention on the left, the square's on the right
+    shifts = run(Steps(guidance, TIMES), x=x)
+    assert all(torch.equal(shift, torch.zeros_like(shift)) for shift in shifts)
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [("term", "loss term 'mine' is not finite at step 0"), ("slope", "gradient of the loss is not finite.*'mine'"),
+     ("output", "own output is not finite"), ("latents", "latents are not finite.*rescale_betas_zero_snr"), ("scale", "Lower `scale`")],
+)  # fmt: skip
+def test_case_26_what_is_not_finite_is_named(where, message):
+    terms = {
+        "term": lambda o, s: o.mass.sum(-1) * float("nan"),
+        "slope": lambda o, s: (o.mass.sum(-1) - o.mass.sum(-1)).sqrt(),
+    }
+    options = {"terms": (LossTerm("mine", terms[where]),)} if where in terms else {}
+    options |= {"scale": 3e38, "spatial": 1e6} if where == "scale" else {}
+    steps = Steps(made(**options)[1], TIMES)
+    x = torch.randn(1, 2, 4, 4)
+    output = steps(x, TIMES[0])
+    if where == "latents":
+        x = x * float("nan")
+    steps.shifted(output * float("nan") if where in ("output", "latents") else output, latents=x)
+    with pytest.raises(NonFiniteGradientError, match=message) as error:
+        steps(x, TIMES[1])
+    assert error.value.step == 0
+    assert error.value.latents is x
+
+
+def test_the_options_of_the_window_reach_second_order_passes_between_steps():
+    """A pass between two timesteps has the progress between theirs."""
+    _, guidance = made(stop=0.3)
+    steps = Steps(guidance, TIMES)
+    run(steps, times=[900, 800, 750, 700, 600, 500])
+    assert [step.guided for step in steps.trace] == [True] * 4 + [False, False]

@@ -1,0 +1,124 @@
+"""Windows by noise: how far along each step is, under every spacing; noise levels; timesteps of noise levels."""
+
+import math
+
+import pytest
+import torch
+from diffusers import EulerDiscreteScheduler
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infsplign.engine.timeline import Timeline, coefficients, progress, timesteps_of
+
+ALPHAS = torch.cumprod(1 - torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2, 0)
+SPACINGS = {
+    "leading": lambda n: [float(i * (1000 // n) + 1) for i in range(n)][::-1],
+    "trailing": lambda n: [float(round(1000 - i * 1000 / n)) - 1 for i in range(n)],
+    "linspace": lambda n: [999 - i * 999 / (n - 1) if n > 1 else 999.0 for i in range(n)],
+}
+
+
+def karras(n):
+    """Fractional timesteps of Karras' noise levels (rho = 7), as schedulers of diffusers have them."""
+    levels = ((1 - ALPHAS) / ALPHAS) ** 0.5
+    sigmas = torch.linspace(float(levels[-1]) ** (1 / 7), float(levels[0]) ** (1 / 7), n, dtype=torch.float64) ** 7
+    return sigmas, timesteps_of(sigmas, ALPHAS).tolist()
+
+
+@given(n=st.integers(1, 200), first=st.integers(0, 199), spacing=st.sampled_from(sorted(SPACINGS)))
+def test_evenly_spaced_timesteps_are_counted_and_so_is_each_part_of_them(n, first, spacing):
+    times = SPACINGS[spacing](n)[min(first, n - 1) :]
+    assert progress(times) == [i / len(times) for i in range(len(times))]
+
+
+@given(st.lists(st.floats(0, 1000, allow_subnormal=False), min_size=1, max_size=40))
+def test_it_runs_from_zero_upwards_and_stays_below_one(times):
+    times = sorted(times, reverse=True)
+    found = progress(times)
+    assert found[0] == 0
+    assert found == sorted(found)
+    assert found[-1] < 1
+    assert len(set(zip(times, found, strict=True))) == len(set(times))  # equal times are one place
+
+
+@given(n=st.integers(8, 60), stop=st.floats(0.05, 0.95))
+def test_a_window_ends_at_the_same_noise_under_karras_spacing(n, stop):
+    """The first step after the window is where an even spacing has its own, to within a step of either."""
+    _, times = karras(n)
+    after = [t for t, p in zip(times, progress(times), strict=True) if p >= stop]
+    inside = [t for t, p in zip(times, progress(times), strict=True) if p < stop]
+    wanted = times[0] - stop * (times[0] - times[-1] + abs(times[-2] - times[-1]))
+    assert all(t <= wanted + 1e-6 for t in after)
+    assert all(t >= wanted - 1e-6 for t in inside)
+
+
+def test_a_quarter_of_fifteen_karras_steps_is_the_noise_of_an_even_quarter():
+    """By their number it would be four steps, down to a noise of 7.4 alone."""
+    scheduler = EulerDiscreteScheduler(
+        beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, timestep_spacing="trailing", use_karras_sigmas=True
+    )
+    scheduler.set_timesteps(15)
+    guided = [p < 0.25 for p in progress(scheduler.timesteps.tolist())]
+    assert guided == [True] * 6 + [False] * 9
+    even = float(((1 - ALPHAS[750]) / ALPHAS[750]) ** 0.5)
+    assert scheduler.sigmas[5] > even > scheduler.sigmas[6]
+
+
+def test_steps_of_second_order_schedulers_are_one_place_each():
+    assert progress([900, 600, 600, 300, 300]) == [0, 1 / 3, 1 / 3, 2 / 3, 2 / 3]
+
+
+@given(n=st.integers(2, 40), shift=st.floats(1.5, 12))
+def test_shifted_flow_schedules_are_measured_by_their_sigma(n, shift):
+    even = [1 - i / n for i in range(n)]
+    sigmas = [shift * s / (1 + (shift - 1) * s) for s in even]
+    found = Timeline([1000 * s for s in sigmas], sigmas, "flow")
+    whole = sigmas[0] - sigmas[-1] + abs(sigmas[-2] - sigmas[-1])
+    for i, sigma in enumerate(sigmas):
+        assert found.of(i).progress == pytest.approx((1 - sigma) / whole, abs=0.5 / n + 0.11)
+        assert (found.of(i).alpha, found.of(i).sigma) == (1 - sigma, sigma)
+
+
+@given(st.floats(1e-3, 1e3))
+def test_signal_and_noise_of_a_ratio(ratio):
+    alpha, sigma = coefficients(ratio, "epsilon")
+    assert alpha**2 + sigma**2 == pytest.approx(1)
+    assert sigma / alpha == pytest.approx(ratio)
+
+
+@given(st.lists(st.integers(0, 999), min_size=1, max_size=20))
+def test_timesteps_of_training_levels_are_the_training_times(times):
+    sigmas = ((1 - ALPHAS) / ALPHAS)[times] ** 0.5
+    assert timesteps_of(sigmas, ALPHAS).tolist() == pytest.approx(times, abs=1e-6)
+    assert timesteps_of(torch.tensor([1e-9, 1e9]), ALPHAS).tolist() == [0, 999]
+
+
+def test_timesteps_are_found_wherever_they_come_from():
+    times = torch.tensor([900, 600, 300])
+    line = Timeline(times, [3.0, 2.0, 1.0])
+    for i, t in enumerate(times):
+        for given_ in (t, int(t), float(t), t.expand(4), t.clone(), torch.full((4,), int(t))):
+            assert line.at(given_) == line.of(i)
+            assert line.value(given_) == float(t)
+    between = line.at(750)
+    assert between.progress == pytest.approx(1 / 6)
+    assert between.sigma / between.alpha == pytest.approx(2.5)
+    assert [line.of(i).last for i in range(3)] == [False, False, True]
+    assert line.at(2000).progress == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"timesteps": []}, "`timesteps` must hold at least one"),
+        ({"timesteps": [3, 2], "sigmas": [1.0]}, "`sigmas` must hold one level a timestep, got 1 for 2"),
+        ({"timesteps": [3], "prediction": "score"}, "`prediction` must be one of epsilon"),
+    ],
+)
+def test_bad_timelines_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        Timeline(**options)
+
+
+def test_infinite_noise_has_no_signal():
+    assert Timeline([999], [math.inf]).of(0)[2:4] == (0.0, 1.0)
