@@ -7,6 +7,10 @@ class PromptError(ValueError):
     """A prompt that cannot be read, or an object that cannot be found in it."""
 
 
+class PromptWarning(UserWarning):
+    """A part of a prompt that is not guided although the rest is, such as the count of "two dogs"."""
+
+
 class AttentionError(ValueError):
     """Tapped layers that are missing, or that yield no attention maps."""
 

@@ -1,9 +1,11 @@
 """The phrasings of VISOR, T2I-CompBench and GenEval. `python -m benchmarks.parsing` counts the whole of each set."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
 
+from benchmarks import readings
 from benchmarks.parsing import failure, main
 from infsplign.evaluation.prompts import BenchmarkPrompt, read_geneval, read_t2i, spatial, sr2d
 
@@ -48,3 +50,27 @@ def test_whole_sets(read, name, count):
     prompts = read(DATA / name)
     assert len(prompts) == count
     assert [wrong for prompt in prompts if (wrong := failure(prompt))] == []
+
+
+@pytest.mark.parametrize("half", readings.HALVES)
+def test_everyday_prompts_are_read_within_the_limits(half):
+    assert readings.within_limits(half)
+
+
+def test_the_halves_are_split_by_a_hash():
+    for number, half in enumerate(readings.HALVES):
+        prompts = [row.prompt for row in readings.rows(half)]
+        assert len(prompts) > 250
+        assert {int(hashlib.sha256(prompt.encode()).hexdigest(), 16) % 2 for prompt in prompts} == {number}
+
+
+def test_outcomes():
+    left, above = [["cat", "left of", "dog"]], [["cat", "above", "dog"]]
+    row = readings.Row("", "", (left,), None)
+    assert [readings.outcome(row, read) for read in (left, above, None)] == ["right", "wrong", "refused"]
+    assert readings.outcome(readings.Row("", "", (), "no relation"), None) == "right"
+    assert readings.outcome(readings.Row("", "", (), "no relation"), left) == "wrong"
+    assert readings.rates([(row, "right"), (row, "wrong"), (row, "refused"), (readings.Row("", "", (), "unclear"), "right")]) == (
+        1 / 4,
+        1 / 3,
+    )

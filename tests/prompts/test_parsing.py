@@ -30,7 +30,7 @@ TWO = [
     ("a cat near a dog", [("cat", N, "dog")]),
     ("a mouse on side of a key", [("mouse", N, "key")]),
     ("a cat and a dog next to each other", [("cat", N, "dog")]),
-    ("two cats far away from a big dog", [("two cats", "far from", "big dog")]),
+    ("two cats far away from a big dog", [("cats", "far from", "big dog")]),
     ("a cat to the top left of a dog", [("cat", "upper left of", "dog")]),
     ("a dog that is much bigger than a cat", [("dog", "larger than", "cat")]),
     ("a cat on a table", [("cat", T, "table")]),

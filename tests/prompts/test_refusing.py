@@ -14,10 +14,10 @@ REFUSED = [
     ("a cat behind a dog left of a bird", "'behind' is not understood", "behind"),
     ("a car in the middle of a road", "'in the middle of' is not understood", "in the middle of"),
     ("a cat in the top left of a dog", "'in the top left of' is not understood", "in the top left of"),
-    ("a cat not left of a dog", "not understood", "not"),
-    ("a cat isn't above a dog", "not understood", "isn't"),
-    ("a cat on a beach", "no relation was found", "on"),
-    ("two cats", "no relation was found", "two cats"),
+    ("a cat not left of a dog", "a negation", "not"),
+    ("a cat isn't above a dog", "a negation", "isn't"),
+    ("a cat on a beach", "no relation between objects was found", "on"),
+    ("two cats", "no relation between objects was found", "two cats"),
     # an object is missing
     ("a cat left of", "an object is missing", " "),
     ("left of a dog", "an object is missing", "l"),
@@ -30,11 +30,10 @@ REFUSED = [
     ("a woman over 50 left of a dog", "not the name of an object", "50"),
     # or it is not clear which one is meant
     ("a vase with flowers left of a dog", "not clear which object", "with"),
-    ("a cat (black) left of a dog", "not clear which object", "cat (black)"),
     ("a cat and dog left of a bird", "what this joins", "and"),
     ("a cat left of a dog is above a bird", "what the next relation is about", "a dog is"),
     ("a cat on a mat left of a dog", "what the next relation is about", "a mat"),
-    ("a cat left of a dog. Above a table is a lamp", "which objects these two relations join", "a dog."),
+    ("a cat left of a dog. Above a table", "which objects these two relations join", "a dog."),
     ("a cat left of a dog, a bird, and a fish above a bus", "which objects these two relations join", "a dog, a bird, and a fish"),
     ("a cat above, a dog left of a bird", "which objects these two relations join", ", a dog"),
     ("a photo of a photo left of a cat", "'photo' stands here as well", "photo"),
@@ -60,14 +59,14 @@ REFUSED = [
 def test_refuses_and_points_at_the_words(prompt, message, words):
     with pytest.raises(PromptError) as error:
         parse_prompt(prompt)
-    assert message in str(error.value).split("\n")[0]
+    assert message.lower() in str(error.value).split("\n")[3].lower()
     assert str(error.value).split("\n")[1] == f"  {prompt}"
     assert marked(error.value) == words
 
 
 @pytest.mark.parametrize("prompt", ["", "  \n"])
 def test_empty(prompt):
-    with pytest.raises(PromptError, match=r"must not be empty.*--relation"):
+    with pytest.raises(PromptError, match=r"must not be empty.*a cat to the left of a dog"):
         parse_prompt(prompt)
 
 
@@ -85,7 +84,7 @@ def test_not_a_string():
     ],
 )
 def test_contradictions(prompt):
-    with pytest.raises(PromptError, match=rf"(?s)contradict each other.*{re.escape(prompt)}"):
+    with pytest.raises(PromptError, match=rf"(?s){re.escape(prompt)}.*contradict each other"):
         parse_prompt(prompt)
 
 

@@ -12,7 +12,7 @@ PLACES = sorted(spelling for spelling, found in SPELLINGS.items() if found.arity
 PAIRS = sorted(spelling for spelling, found in SPELLINGS.items() if found.arity == 2)
 BETWEEN = sorted(spelling for spelling, found in SPELLINGS.items() if found.arity == 3)
 NOUNS = (
-    "cat", "dog", "wine glass", "fire hydrant", "star", "star fruit", "red apple", "old teddy bear", "bear", "t-shirt", "café", "top hat",
+    "cat", "dog", "wine glass", "fire hydrant", "star", "star fruit", "red apple", "old teddy bear", "bear", "t-rex", "café", "top shelf",
 )  # fmt: skip
 
 
@@ -25,7 +25,10 @@ def entries(scene: Scene) -> list[tuple]:
 
 def marked(error: PromptError) -> str:
     """The part of the prompt that an error points at."""
-    _, shown, marks, remedy = str(error).split("\n")
-    assert re.search(r"relations=\[\(\"cat\".*--relation \"cat left of dog\"", remedy)
+    blank, shown, marks, _, by_hand = str(error).split("\n")
+    assert blank == ""
+    assert re.fullmatch(
+        r"By hand: `relations=\[\((['\"]).+\1, \"left of\", (['\"]).+\2\)\]` or `--relation (['\"]).+ left of .+\3`", by_hand
+    )
     shown = shown.ljust(len(marks))
     return shown[marks.index("^") : marks.rindex("^") + 1]

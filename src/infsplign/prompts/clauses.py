@@ -1,29 +1,26 @@
 """Cutting a prompt into clauses, joined pieces and the objects that they name, all as spans of its characters."""
 
-from collections.abc import Sequence
-
-from infsplign.errors import PromptError
-from infsplign.prompts.phrases import underline
+from infsplign.prompts.nouns import first_name, is_adverb, is_modifier, is_number, is_plural
+from infsplign.prompts.refusing import UnreadError
+from infsplign.prompts.styles import STYLE_NOUNS, is_style
+from infsplign.prompts.word_lists import SETTINGS
 from infsplign.prompts.words import (
-    ADJECTIVES,
     AND,
-    CHOICES,
     CLAUSE_END,
     CONTEXT,
     COPULAS,
     DETERMINERS,
     LEAD,
     LINKS,
-    NAMELESS,
-    SETTINGS,
-    UNCLEAR,
+    STOPS,
     WHICH,
     WORD,
 )
 
 Span = tuple[int, int]
-
-REMEDY = 'To give relations by hand: `relations=[("cat", "left of", "dog")]`, or `--relation "cat left of dog"` on the command line.'
+COMMAS = {",", "\u3001", "\uff0c"}
+NEAR = 80
+"""Characters around a joint that are looked at."""
 
 
 def text_of(prompt: str, span: Span) -> str:
@@ -36,38 +33,68 @@ def lower_of(prompt: str, span: Span) -> str:
     return " ".join(text_of(prompt, word).lower() for word in words_of(prompt, span))
 
 
-def error_at(prompt: str, span: Span, problem: str) -> PromptError:
-    """An error that marks the span under the prompt and tells the way out."""
+def error_at(prompt: str, span: Span, problem: str, remedy: str = "") -> UnreadError:
+    """An error about a span, without the blanks around it."""
     start, stop = span
     if text := text_of(prompt, span).strip():
         start = prompt.index(text, start)
         stop = start + len(text)
-    return PromptError(f"{problem}:\n{underline(prompt, start, stop)}\n{REMEDY}")
+    return UnreadError(problem, (start, stop), remedy)
 
 
 def clauses(prompt: str, span: Span) -> list[Span]:
-    """Cuts a span at commas and other ends of a clause; always at least one chunk."""
-    ends = [match.span() for match in CLAUSE_END.finditer(prompt, *span)]
+    """Cuts a span at commas and other ends of a clause, but not between adjectives; always at least one chunk."""
+    ends = [match.span() for match in CLAUSE_END.finditer(prompt, *span) if not _between_adjectives(prompt, span, match.span())]
     bounds = [span[0], *(place for end in ends for place in end), span[1]]
     return list(zip(bounds[::2], bounds[1::2], strict=True))
+
+
+def _between_adjectives(prompt: str, span: Span, comma: Span) -> bool:
+    """Whether a comma stands inside a name: "a large, red square"."""
+    if prompt[slice(*comma)] not in COMMAS:
+        return False
+    before = prompt[max(span[0], comma[0] - NEAR) : comma[0]].lower().replace(",", " , ").split()
+    after = prompt[comma[1] : min(span[1], comma[1] + NEAR)].lower().replace(",", " , ").split()
+    if not before or not after or not is_modifier(before[-1]) or is_adverb(before[-1]):
+        return False
+    styled = is_style(before[-1])
+    while before and (is_modifier(before[-1]) or (before[-1] in (",", "and", "&") and len(before) > 1 and is_modifier(before[-2]))):
+        before.pop()
+    if before and before[-1] not in DETERMINERS and not is_number(before[-1]):
+        return False
+    while len(after) > 1 and (after[0] in (",", "and", "&") or (is_modifier(after[0]) and after[1] not in STOPS)):
+        styled = styled or is_style(after[0])
+        after.pop(0)
+    return bool(after) and after[0] not in STOPS and (bool(before) or not styled)
 
 
 def pieces_of(prompt: str, span: Span, *, between: bool = False) -> list[Span]:
     """Cuts a span at each "and" that joins objects: an article or nothing follows it, or `between` takes the only one."""
     joins, doubtful = [], []
     for match in AND.finditer(prompt, *span):
-        before, after = prompt[span[0] : match.start()].lower().split(), (match.end(), span[1])
-        following = text_of(prompt, after).lower().split()
-        if is_blank(prompt, after) or following[0] in DETERMINERS | WHICH or not before:
+        before, after = prompt[max(span[0], match.start() - NEAR) : match.start()].lower().split(), (match.end(), span[1])
+        following = prompt[match.end() : min(span[1], match.end() + NEAR)].lower().split()
+        if (
+            is_blank(prompt, after)
+            or begins_name(following[0])
+            or following[0] in WHICH
+            or not before
+            or (is_plural(before[-1]) and is_plural(following[-1 if len(following) < 3 else 0]))
+        ):
             joins.append(match.span())
-        elif before[-1] not in ADJECTIVES:
+        elif not is_modifier(before[-1].strip(",")):
             doubtful.append(match.span())
     if between and not joins and len(doubtful) == 1:
         joins, doubtful = doubtful, []
     if doubtful:
-        raise error_at(prompt, doubtful[0], "it is not clear what this joins; begin each object with an article")
+        raise error_at(prompt, doubtful[0], "it is not clear what this joins", "begin each object with an article")
     bounds = [span[0], *(place for join in joins for place in join), span[1]]
     return list(zip(bounds[::2], bounds[1::2], strict=True))
+
+
+def begins_name(word: str) -> bool:
+    """Whether a word in lower case is an article, a numeral or another word that a name begins with."""
+    return word in DETERMINERS or is_number(word)
 
 
 def words_of(prompt: str, span: Span) -> list[Span]:
@@ -89,14 +116,50 @@ def says_nothing(prompt: str, span: Span) -> bool:
 def is_list_item(prompt: str, span: Span) -> bool:
     """Whether a chunk can be one object of a list: it begins with an article, and names one object and nothing else."""
     words = lower_of(prompt, span).split()
-    return len(words) > 1 and words[0] in DETERMINERS and not set(words[1:]) & (WHICH | CONTEXT | COPULAS | DETERMINERS | {"and", "&"})
+    return len(words) > 1 and begins_name(words[0]) and not set(words[1:]) & (WHICH | CONTEXT | COPULAS | DETERMINERS | {"and", "&"})
 
 
 def without_lead(prompt: str, span: Span) -> Span:
-    """A span without "a photo of", "there is" or "with" before it."""
+    """A span without "a photo of", "there is" or "with" before it, and without the setting of "on a rainy street a taxi"."""
     while lead := LEAD.match(prompt, *span):
         span = (lead.end(), span[1])
+    words = words_of(prompt, span)
+    lower = [text_of(prompt, word).lower() for word in words]
+    where = next((i for i in range(len(words) - 1) if lower[i] == "where" and begins_name(lower[i + 1])), None)
+    if where is not None:  # "a street where a bus ..."
+        return without_lead(prompt, (words[where][1], span[1]))
+    later = next((i for i in range(2, len(words)) if begins_name(lower[i])), 0)
+    if later and (lower[0] in STOPS - DETERMINERS - {"and", "&"} or all(map(_is_manner, lower[:later]))):
+        return without_lead(prompt, (words[later][0], span[1]))
     return span
+
+
+def is_bare_item(prompt: str, span: Span) -> bool:
+    """Whether a chunk is a name without article, and no style or setting: an object of the list "cat, dog and bird"."""
+    words = lower_of(prompt, span).split()
+    begin, end, _ = first_name(words)
+    manner = any(map(_is_style_noun, words)) or all(map(is_modifier, words))
+    return 0 == begin < end == len(words) and not manner and words[-1] not in SETTINGS
+
+
+def _is_style_noun(word: str) -> bool:
+    return is_style(word) or word in STYLE_NOUNS
+
+
+def _is_manner(word: str) -> bool:
+    return is_style(word) or word in STYLE_NOUNS or is_modifier(word)
+
+
+def is_description(prompt: str, span: Span) -> bool:
+    """Whether a chunk only says what the object before it is like: "big and brown" of "a dog, big and brown, left of a cat"."""
+    words = lower_of(prompt, span).split()
+    said = [word for word in words if word not in ("and", "&")]
+    return bool(said) and all(map(is_modifier, said)) and not all(map(is_style, said))
+
+
+def is_far_behind(prompt: str, span: Span) -> bool:
+    """Whether a piece names what is behind the picture: "a river in the background"."""
+    return lower_of(prompt, span).endswith((" in the background", " in the distance", " in the back"))
 
 
 def parts_of(prompt: str, span: Span) -> list[Span]:
@@ -105,53 +168,12 @@ def parts_of(prompt: str, span: Span) -> list[Span]:
     return list(zip(bounds[::2], bounds[1::2], strict=True))
 
 
-def listed_in(prompt: str, span: Span) -> list[Span]:
-    """The objects that a span names one by one, each with its article."""
-    parts = [without_lead(prompt, part) for chunk in clauses(prompt, span) for part in parts_of(prompt, chunk)]
-    return objects_of(prompt, items) if (items := [part for part in parts if is_list_item(prompt, part)]) else []
-
-
 def head_of(prompt: str, span: Span) -> str:
     """The word that says what kind of thing a span names: "style" of "the style of Monet", "street" of "a snowy street"."""
     words = lower_of(prompt, span).split()
-    while words and words[0] in DETERMINERS:
-        del words[0]
-    end = next((i for i, word in enumerate(words) if word in WHICH | CONTEXT | LINKS | {"of", "and"}), len(words))
-    return words[end - 1] if end else ""
-
-
-def objects_of(prompt: str, pieces: Sequence[Span], *, about: bool = False) -> list[Span]:
-    """The object of each piece that names one."""
-    named = [piece for piece in pieces if not is_blank(prompt, piece)]
-    return [_object(prompt, piece, about=about) for piece in named or pieces[:1]]
-
-
-def _object(prompt: str, span: Span, *, about: bool = False) -> Span:
-    """Finds the one object that a span names: without article, lead-in ("a photo of"), posture ("is sitting") and what follows it.
-
-    Args:
-        about: the span stands before a relation. "a mug with a flower above ..." then leaves open what is above; after a relation
-            "with a flower" is merely left out.
-    """
-    words = words_of(prompt, without_lead(prompt, span) if about else span)
-    lower = [text_of(prompt, word).lower() for word in words]
-    begin = 0
-    while begin < len(words) - 1 and lower[begin] in DETERMINERS:
-        begin += 1
-    end = next((i for i in range(begin, len(words)) if lower[i] in WHICH | CONTEXT), len(words))
-    if about and end < len(words) and lower[end] in CONTEXT and head_of(prompt, (words[end][1], span[1])) not in SETTINGS:
-        raise error_at(prompt, words[end], "it is not clear which object the relation is about; leave this part out or put it last")
-    while end > begin and lower[end - 1] in LINKS:
-        end -= 1
-    name = lower[begin:end]
-    if not name or (name[0] in DETERMINERS and text_of(prompt, words[begin]) != "A"):
-        where = span[1] if about else span[0]
-        raise error_at(prompt, (words[0][0], words[-1][1]) if words else (where, where), "an object is missing")
-    found = (words[begin][0], words[end - 1][1])
-    if any(word in CHOICES for word in name):
-        raise error_at(prompt, found, "a choice or a negation cannot be drawn")
-    if len(name) == 1 and (name[0] in NAMELESS or name[0].isdigit()):
-        raise error_at(prompt, found, f"{text_of(prompt, found)!r} is not the name of an object; repeat its name")
-    if any(word in DETERMINERS - {"one"} | COPULAS | {"there"} for word in name[1:]) or UNCLEAR.search(prompt, *found):
-        raise error_at(prompt, found, "it is not clear which object this is")
-    return found
+    begin, end, _ = first_name(words)
+    if end < len(words) and words[end] in ("background", "backdrop"):
+        return "background"
+    if "of" in words[begin:end]:
+        end = begin + words[begin:end].index("of")
+    return words[end - 1] if end > begin else ""

@@ -5,13 +5,17 @@ from collections.abc import Sequence
 from enum import Enum
 
 from infsplign.prompts.clauses import (
+    COMMAS,
     Span,
+    begins_name,
     clauses,
     error_at,
+    is_bare_item,
     is_blank,
+    is_description,
+    is_far_behind,
     is_list_item,
     lower_of,
-    objects_of,
     parts_of,
     pieces_of,
     says_nothing,
@@ -19,7 +23,8 @@ from infsplign.prompts.clauses import (
     without_lead,
     words_of,
 )
-from infsplign.prompts.relation_finder import Match
+from infsplign.prompts.matches import Match
+from infsplign.prompts.objects import objects_of
 from infsplign.prompts.words import AND, CONTEXT, COPULAS, DETERMINERS, LINKS, SENTENCE_END, WHICH
 
 UNCLEAR_JOIN = "it is not clear which objects these two relations join"
@@ -43,9 +48,13 @@ def opening(prompt: str, gap: Span, *, place: bool, ahead: bool) -> list[Span] |
     gap = (max([gap[0], *(stop.end() for stop in SENTENCE_END.finditer(prompt, *gap))]), gap[1])
     chunks = clauses(prompt, gap)
     named = [chunk for chunk in chunks if not says_nothing(prompt, chunk)]
+    named = [*named[:1], *(chunk for chunk in named[1:] if not is_description(prompt, chunk))]
     if (place and not named) or (ahead and named[-1:] != chunks[-1:]):
         return About.AHEAD
-    return _subjects(prompt, named or [gap])
+    parts = parts_of(prompt, chunks[-1])
+    if ahead and len(parts) > 1 and is_blank(prompt, parts[-1]):  # "a cat and on the left a dog"
+        return About.AHEAD
+    return subjects(prompt, named or [gap])
 
 
 def follows_at_once(prompt: str, gap: Span) -> bool:
@@ -71,7 +80,7 @@ def between_two(prompt: str, gap: Span, match: Match, wanted: int, ahead: bool) 
     if wanted == 0:
         named = [chunk for chunk in chunks if not says_nothing(prompt, chunk)]
         words = lower_of(prompt, named[-1]).split() if named else []
-        return [], About.SAME if not words or words[0] in WHICH else _subjects(prompt, named)
+        return [], About.SAME if not words or words[0] in WHICH else subjects(prompt, named)
     if len(chunks) == 1:
         pieces = pieces_of(prompt, chunks[0], between=True)
         if len(pieces) <= wanted:
@@ -86,24 +95,37 @@ def between_two(prompt: str, gap: Span, match: Match, wanted: int, ahead: bool) 
     after, before = ([piece for piece in pieces if not is_blank(prompt, piece)] for pieces in (after, before))
     joined = len(chunks) > 2 and AND.match(text_of(prompt, chunks[-1]).lstrip()) and is_list_item(prompt, chunks[-2])
     if (not before and len(chunks) > 2) or (before and not after) or joined or (wanted == 2 and len(before) > 1 and len(chunks) == 1):
-        raise error_at(prompt, gap, UNCLEAR_JOIN)
+        raise error_at(prompt, gap, UNCLEAR_JOIN, "name the object that each relation is about")
     if not before:  # "A left of B and above C": A is above C
         return after, About.SAME
-    return after, _subjects(prompt, chunks[1:]) if len(chunks) > 1 else objects_of(prompt, before, about=True)
+    return after, subjects(prompt, chunks[1:]) if len(chunks) > 1 else objects_of(prompt, before, about=True)
 
 
 def after_last(prompt: str, gap: Span, wanted: int, ahead: bool) -> list[Span]:
     """The pieces that the last relation leads to; what follows them is left alone."""
     if wanted == 0:
+        _check_nothing_follows(prompt, gap)
         return []
     chunks = _chunks(prompt, gap, ahead)
+    if len(chunks) > 1 and not words_of(prompt, chunks[0]) and prompt[gap[0] : chunks[1][0]].strip() in COMMAS:  # "left of, a dog"
+        del chunks[0]
     pieces = pieces_of(prompt, chunks[0], between=wanted == 2)
+    pieces = [*pieces[:1], *(piece for piece in pieces[1:] if not is_far_behind(prompt, piece))]
     return pieces + _rest_of_list(prompt, chunks) if wanted == len(pieces) == 1 else pieces
+
+
+def _check_nothing_follows(prompt: str, gap: Span) -> None:
+    """Refuses "a cat on the left a dog": a place leads to no object."""
+    first = clauses(prompt, gap)[0]
+    words = words_of(prompt, first)
+    if words and begins_name(text_of(prompt, words[0]).lower()):
+        raise error_at(prompt, first, "it is not clear what this belongs to", "write `of` or a comma before it")
 
 
 def _chunks(prompt: str, gap: Span, ahead: bool) -> list[Span]:
     """The clauses of a gap. Before an object that stands ahead, "is" and "there is" are left out: "on the left there is a cat"."""
-    chunks = clauses(prompt, gap)
+    first, *later = clauses(prompt, gap)
+    chunks = [first, *(chunk for chunk in later if not is_description(prompt, chunk))]
     if not ahead:
         return chunks
     while len(chunks) > 1 and says_nothing(prompt, chunks[0]):
@@ -124,18 +146,21 @@ def _latest(prompt: str, span: Span, match: Match, wanted: int) -> About:
 
 
 def _unclear(prompt: str, span: Span) -> About:
-    raise error_at(prompt, span, "it is not clear what the next relation is about; put `, ` and the object's name before it")
+    raise error_at(prompt, span, "it is not clear what the next relation is about", "put a comma and the object's name before it")
 
 
-def _subjects(prompt: str, chunks: Sequence[Span]) -> list[Span]:
+def subjects(prompt: str, chunks: Sequence[Span]) -> list[Span]:
     """What the relation after these chunks is about: the last of them, and where an "and" ends a list, the chunks before it."""
     pieces = pieces_of(prompt, chunks[-1])
     items: list[Span] = []
     if len(pieces) > 1:
         following = chunks[-1]
+        last = lower_of(prompt, pieces[-1]).split()
+        bare = bool(last) and not begins_name(last[0])  # "cat, dog and bird above a table"
         for chunk in reversed(chunks[:-1]):
             item = without_lead(prompt, chunk)
-            if prompt[chunk[1] : following[0]].strip() not in _COMMAS or not is_list_item(prompt, item):
+            listed = is_list_item(prompt, item) or (bare and is_bare_item(prompt, item))
+            if prompt[chunk[1] : following[0]].strip() not in COMMAS or not listed:
                 break
             items.insert(0, item)
             following = chunk
@@ -148,7 +173,7 @@ def _rest_of_list(prompt: str, chunks: Sequence[Span]) -> list[Span]:
     """The objects after the first of "left of a dog, a bird and a fish"; none where no "and" ends the list."""
     items: list[Span] = []
     for before, chunk in itertools.pairwise(chunks):
-        if prompt[before[1] : chunk[0]].strip() not in _COMMAS:
+        if prompt[before[1] : chunk[0]].strip() not in COMMAS:
             return []
         cut = parts_of(prompt, chunk)
         parts = [part for part in cut if not is_blank(prompt, part)]
@@ -158,6 +183,3 @@ def _rest_of_list(prompt: str, chunks: Sequence[Span]) -> list[Span]:
             return items + parts if items or len(parts) > 1 else []
         items += parts
     return []
-
-
-_COMMAS = {",", "\u3001", "\uff0c"}

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from infsplign.core.relations import Relation
-from infsplign.prompts.clauses import Span, error_at, is_blank, listed_in, lower_of, objects_of
-from infsplign.prompts.connectives import UNCLEAR_JOIN, About, after_last, between_two, follows_at_once, opening
-from infsplign.prompts.relation_finder import Match
+from infsplign.prompts.clauses import Span, clauses, error_at, is_blank, lower_of, says_nothing
+from infsplign.prompts.connectives import UNCLEAR_JOIN, About, after_last, between_two, follows_at_once, opening, subjects
+from infsplign.prompts.inverted import Inverted, around_pronoun, inverted, nothing_before, sides
+from infsplign.prompts.matches import Match
+from infsplign.prompts.objects import listed_in, objects_of
 from infsplign.prompts.words import EACH_OTHER, SENTENCE_END, THEM
 
 
@@ -41,14 +43,23 @@ def edges_of(prompt: str, matches: Sequence[Match]) -> list[Edge]:
     """
     bounds = [0, *(place for match in matches for place in (match.start, match.stop)), len(prompt)]
     gaps = list(zip(bounds[::2], bounds[1::2], strict=True))
-    about = opening(prompt, gaps[0], ahead=_is_place(matches[0]) and follows_at_once(prompt, gaps[1]), place=_is_place(matches[0]))
+    turned = [_turned(prompt, match, gaps[i], gaps[i + 1], i == 0) for i, match in enumerate(matches)]
+    about: About | list[Span] = About.SAME
+    if turned[0] is None:
+        about = opening(prompt, gaps[0], ahead=_is_place(matches[0]) and follows_at_once(prompt, gaps[1]), place=_is_place(matches[0]))
     fronted = about is About.AHEAD
     read: list[_Sides] = []
     for number, match in enumerate(matches):
         gap, following = gaps[number + 1], matches[number + 1] if number + 1 < len(matches) else None
+        if (found := turned[number]) is not None:
+            read.append(_Sides(*sides(prompt, found, match.relation.arity)))
+            named = [chunk for chunk in found.rest if not says_nothing(prompt, chunk)]
+            about = subjects(prompt, named) if named and following and turned[number + 1] is None else About.SAME
+            continue
         ahead = about is About.AHEAD
         wanted = 1 if ahead else match.relation.arity - 1
-        pieces, then = between_two(prompt, gap, match, wanted, ahead) if following else (after_last(prompt, gap, wanted, ahead), About.SAME)
+        last = following is None or turned[number + 1] is not None
+        pieces, then = (after_last(prompt, gap, wanted, ahead), About.SAME) if last else between_two(prompt, gap, match, wanted, ahead)
         if ahead:
             read.append(_Sides(objects_of(prompt, pieces, about=True), []))
         else:
@@ -56,10 +67,21 @@ def edges_of(prompt: str, matches: Sequence[Match]) -> list[Edge]:
         stopped = SENTENCE_END.search(prompt, *gap)
         if following and then is About.SAME and (fronted or stopped or follows_at_once(prompt, gaps[number + 2])) and _is_place(following):
             then = About.AHEAD
-        elif following and then is About.SAME and stopped:
-            raise error_at(prompt, gap, UNCLEAR_JOIN)
+        elif following and not last and then is About.SAME and stopped:
+            raise error_at(prompt, gap, UNCLEAR_JOIN, "name the object that each relation is about")
         about = then
     return _edges(prompt, matches, read)
+
+
+def _turned(prompt: str, match: Match, gap: Span, following: Span, first: bool) -> Inverted | None:
+    """The objects of a relation that stands before them; None where it stands between them."""
+    if match.pronoun:
+        return around_pronoun(prompt, gap, following, (match.start, match.stop))
+    named = [chunk for chunk in clauses(prompt, gap) if not says_nothing(prompt, chunk)]
+    if match.relation.arity == 1 or (named if first else not nothing_before(prompt, gap)):
+        return None
+    stop = max([gap[0], *(end.end() for end in SENTENCE_END.finditer(prompt, *gap))])
+    return inverted(prompt, following, opens=first or (stop > gap[0] and is_blank(prompt, (stop, gap[1]))))
 
 
 def _is_place(match: Match) -> bool:
@@ -77,8 +99,8 @@ def _sides(prompt: str, match: Match, pieces: Sequence[Span], firsts: list[Span]
     named = [piece for piece in pieces if not is_blank(prompt, piece)]
     alone = lower_of(prompt, named[0]) if len(named) == 1 else ""
     if match.relation.arity == 3:
-        if alone in THEM:
-            return _them(prompt, named[0], firsts, read)
+        if alone in THEM or (not named and read and is_blank(prompt, (match.stop, pieces[-1][1]))):  # "a cat, a dog, and a bird in between"
+            return _them(prompt, named[0] if named else (match.start, match.stop), firsts, read)
         if len(named) != 2:
             where = (pieces[0][0], pieces[-1][1]) if named else (match.start, match.stop)
             raise error_at(prompt, where, f"{match.relation.name!r} needs two objects, such as `between a dog and a tree`")

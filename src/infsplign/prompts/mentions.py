@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from infsplign.prompts.clauses import Span, error_at, text_of, words_of
+from infsplign.prompts.clauses import Span, begins_name, error_at, text_of, words_of
 from infsplign.prompts.grammar import Edge
 from infsplign.prompts.phrases import find_phrases, fold
-from infsplign.prompts.words import ADJECTIVES, ARTICLES
+from infsplign.prompts.word_lists import ADJECTIVES
+from infsplign.prompts.words import ARTICLES, LEAD
 
 
 def without_article(phrase: str) -> str:
@@ -76,9 +77,10 @@ def check_places(prompt: str, objects: Sequence[str], edges: Sequence[Edge]) -> 
     for edge in edges:
         for span in edge.spans:
             mentions.setdefault(fold(text_of(prompt, span)), span)
+    lead = LEAD.match(prompt)
     for phrase, found in zip(objects, find_phrases(prompt, objects), strict=True):
         place = mentions[fold(phrase)][0]
-        if found[0] != place and prompt[:place].lower().split()[-1:] != ["the"]:  # "the dog" is the one that was named before
-            raise error_at(prompt, found, f"{phrase!r} stands here as well as in its relation: use other words for one of them")
-
-
+        another = prompt[:place].lower().split()[-1:] and begins_name(prompt[:place].lower().split()[-1])
+        the = prompt[:place].lower().split()[-1:] == ["the"]  # "the dog" is the one that was named before, and so is "dog" without article
+        if found[0] != place and not the and (another or (lead and found[0] < lead.end())):
+            raise error_at(prompt, found, f"{phrase!r} stands here as well as in its relation", "use other words for one of them")

@@ -1,19 +1,21 @@
-"""From a prompt, or from relations given by hand, to a scene."""
+"""From a prompt to a scene."""
 
+import warnings
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
-from infsplign.core.relations import Relation
 from infsplign.core.scenes import Scene
-from infsplign.errors import PromptError
-from infsplign.prompts.clauses import REMEDY, error_at, pieces_of, text_of
+from infsplign.errors import PromptWarning
+from infsplign.prompts.by_hand import Entry, in_form, named_once, names_of
+from infsplign.prompts.clauses import text_of
 from infsplign.prompts.grammar import Edge, edges_of
 from infsplign.prompts.mentions import check_places, with_same_mentions, without_adjectives, without_article
-from infsplign.prompts.phrases import find_phrases, fold
-from infsplign.prompts.relation_finder import find_relations
+from infsplign.prompts.nouns import is_number
+from infsplign.prompts.refusing import UnreadError, explained
+from infsplign.prompts.relation_finder import check_text, find_relations
+from infsplign.prompts.weights import plain
+from infsplign.prompts.word_lists import VAGUE
 
-Entry = tuple[str, str | Relation] | tuple[str, str | Relation, str | tuple[str, str] | None]
-"""A relation given by hand: `("cat", "in the centre")`, `("cat", "left of", "dog")` or `("cat", "between", ("dog", "tree"))`."""
 Adjectives = Literal["join", "leave"]
 
 
@@ -38,91 +40,36 @@ def parse_prompt(prompt: str, *, adjectives: Adjectives = "join") -> Scene:
     """
     if adjectives not in ("join", "leave"):
         raise ValueError(f"`adjectives` must be 'join' or 'leave', got {adjectives!r}")
-    edges = with_same_mentions(prompt, edges_of(prompt, find_relations(prompt)))
+    try:
+        check_text(prompt)
+        return _read(plain(prompt), adjectives)
+    except UnreadError as error:
+        raise explained(prompt, error, names_of(prompt)) from None
+
+
+def _read(text: str, adjectives: Adjectives) -> Scene:
+    edges = with_same_mentions(text, edges_of(text, find_relations(text)))
     if adjectives == "leave":
-        edges = without_adjectives(prompt, edges)
-    scene = _scene(prompt, [_entry(prompt, edge) for edge in edges])
-    check_places(prompt, scene.objects, edges)
+        edges = without_adjectives(text, edges)
+    try:
+        scene = Scene.of(named_once(_entry(text, edge) for edge in edges))
+    except ValueError as error:
+        places = [place for edge in edges for span in edge.spans for place in span]
+        raise UnreadError(str(error), (min(places), max(places)), "change one of them") from None
+    _warn_of_counts(text, edges)
+    check_places(text, scene.objects, edges)
     return scene
 
 
-def scene_from(prompt: str, relations: Sequence[Entry]) -> Scene:
-    """Builds the scene of relations given by hand, and checks that the prompt names their objects.
-
-    Args:
-        prompt: the prompt that will be sampled.
-        relations: entries as of `Scene.of`: `(A, relation, B)`, `(A, "between", (B, C))`, or `(A, place)`. Articles are left out.
-
-    Raises:
-        PromptError: an object is not in the prompt, or the relations are unknown, malformed or contradict each other.
-
-    >>> scene_from("a cat and a dog", [("the cat", "left of", "dog")]).objects
-    ('cat', 'dog')
-    """
-    scene = _scene(prompt, relations)
-    find_phrases(prompt, scene.objects)
-    return scene
-
-
-def parse_relation(text: str) -> Entry:
-    """Reads one relation given by hand, such as "cat left of dog", "a cat between a dog and a tree" or "cat in the centre".
-
-    Returns:
-        An entry of `relations`, without articles, its relation by the canonical name.
-
-    Raises:
-        PromptError: not one known relation with its objects around it.
-
-    >>> parse_relation("the cat to the left of a teddy bear")
-    ('cat', 'left of', 'teddy bear')
-    """
-    matches = find_relations(text, by_hand=True)
-    if len(matches) > 1:
-        raise error_at(text, (matches[1].start, matches[1].stop), "one relation is expected, this is the second")
-    start, stop, found = matches[0][:3]
-    parts = [(stop, len(text))]
-    if found.arity == 3:
-        parts = pieces_of(text, parts[0], between=True)
-        if len(parts) != 2:
-            raise error_at(text, (stop, len(text)), f"{found.name!r} needs two objects, such as `cat between dog and tree`")
-    first, *others = (without_article(text_of(text, part)) for part in [(0, start), *parts])
-    if not first or (found.arity > 1 and not all(others)):
-        place = stop if first else start
-        raise error_at(text, (place, place), f"an object is missing {'after' if first else 'before'} the relation")
-    if found.arity == 1 and others[0]:
-        raise error_at(text, (stop, len(text)), f"{found.name!r} is a place and leads to no other object")
-    return _in_form(first, found.name, others[: found.arity - 1])
+def _warn_of_counts(text: str, edges: Sequence[Edge]) -> None:
+    """Tells which numerals stand before objects: where two dogs are is guided, and not that there are two."""
+    for start, stop in dict.fromkeys(span for edge in edges for span in edge.spans):
+        before = text[max(0, start - 20) : start].lower().split()
+        if before and is_number(before[-1]) and before[-1] not in VAGUE:
+            counted = f"{before[-1]} {text_of(text, (start, stop))}"
+            warnings.warn(f"the count of `{counted}` is not guided, only where they are", PromptWarning, stacklevel=4)
 
 
 def _entry(prompt: str, edge: Edge) -> Entry:
     first, *others = (without_article(text_of(prompt, span)) for span in edge.spans)
-    return _in_form(first, edge.relation, others)
-
-
-def _in_form(first: str, found: str | Relation, others: Sequence[str]) -> Entry:
-    if not others:
-        return first, found
-    return first, found, others[0] if len(others) == 1 else (others[0], others[1])
-
-
-def _scene(prompt: str, relations: Sequence[Any]) -> Scene:
-    """The scene of entries; phrases that differ only in article, case or blanks are one object."""
-    names: dict[str, str] = {}
-
-    def one(phrase: Any) -> Any:
-        if phrase is None:
-            return None
-        if isinstance(phrase, tuple | list):
-            return tuple(map(one, phrase))
-        named = without_article(str(phrase))
-        return names.setdefault(fold(named), named)
-
-    entries = []
-    for entry in relations:
-        if isinstance(entry, str) or len(entry) not in (2, 3):
-            raise PromptError(f"`relations` must be triples, got {entry!r}. {REMEDY}")
-        entries.append((one(entry[0]), entry[1], *map(one, entry[2:])))
-    try:
-        return Scene.of(entries)
-    except ValueError as error:
-        raise PromptError(f"{error}; for the prompt:\n  {prompt}\n{REMEDY}") from error
+    return in_form(first, edge.relation, others)

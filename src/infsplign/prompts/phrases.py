@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from infsplign.errors import PromptError
+from infsplign.prompts.weights import plain
 
 _JOINER = "\u200d"  # glues emoji into one: a man and ZWJ and a woman are a family
 
@@ -75,7 +76,8 @@ def _occurrences(folded: _Folded, phrase: str) -> list[tuple[int, int]]:
     words = fold(phrase).split()
     if not words:
         raise PromptError(f"`phrase` must name an object, got {phrase!r}")
-    pattern = r"\s+".join(map(re.escape, words))
+    # a textual inversion of several vectors stands in the text as "sks sks_1 sks_2"
+    pattern = r"\s+".join(rf"{word}(?:\s+{word}_\d+)*" for word in map(re.escape, words))
     found = []
     for match in re.finditer(f"(?=({pattern}))", folded.text):  # a lookahead finds overlapping ones too
         start, stop = match.span(1)
@@ -89,7 +91,8 @@ def find_phrase(text: str, phrase: str, *, nth: int | None = None) -> tuple[int,
 
     Args:
         text: where to look.
-        phrase: one or more words. "cat" is not found in "cats", "cat-like" or "cat's"; it is in "cat,".
+        phrase: one or more words. "cat" is not found in "cats", "cat-like" or "cat's"; it is in "cat," and
+            "(cat:1.3)". Where a text has "sks sks_1", as diffusers writes a textual inversion of two vectors, "sks" is both.
         nth: which occurrence, counted from 0; None is the first.
 
     Returns:
@@ -130,11 +133,11 @@ def find_phrases(text: str, phrases: Sequence[str], *, nth: Mapping[str, int] | 
     keys = [fold(phrase) for phrase in phrases]
     if unknown := set(wanted) - set(keys):
         raise PromptError(f"`nth` must name phrases that are looked for ({', '.join(phrases)}), got {', '.join(sorted(unknown))}")
-    folded = _fold(text)
+    folded, without_weights = _fold(text), _fold(plain(text))
     taken: list[tuple[int, int]] = []
     free: dict[str, list[tuple[int, int]]] = {}
     for key in sorted(set(keys), key=len, reverse=True):
-        occurrences = _occurrences(folded, key)
+        occurrences = _occurrences(folded, key) or _occurrences(without_weights, key)
         free[key] = [span for span in occurrences if not any(span[0] < stop and start < span[1] for start, stop in taken)]
         taken += free[key]
         if not free[key]:

@@ -1,78 +1,160 @@
 """Where the relations of a prompt stand: the only place that knows how they are spelled."""
 
+import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cache
-from typing import NamedTuple
 
 from infsplign.core.relations import Relation
 from infsplign.core.spellings import SPELLINGS
 from infsplign.errors import PromptError
-from infsplign.prompts.clauses import REMEDY, Span, clauses, error_at, head_of, is_blank, words_of
+from infsplign.prompts.clauses import begins_name, error_at
+from infsplign.prompts.hints import misspelt, nearest_relation, other_language
+from infsplign.prompts.matches import Match
+from infsplign.prompts.nouns import is_modifier
+from infsplign.prompts.refusing import UnreadError
+from infsplign.prompts.scenery import is_setting, without_settings
+from infsplign.prompts.sides import bare_places
+from infsplign.prompts.weights import CHANGING
+from infsplign.prompts.word_lists import NUMBERS
 from infsplign.prompts.words import (
     BARE,
     CONTEXT,
     DETERMINERS,
+    DIRECTIONS,
+    IDIOMS,
     LINKS,
+    MEASURE,
     OF_THE_IMAGE,
-    SENTENCE_END,
-    SETTINGS,
     SIDES,
     UNKNOWN,
+    VIEWPOINTS,
     WEAK,
     WHICH,
     WORD,
 )
 
-
-class Match(NamedTuple):
-    """A relation and the characters that spell it."""
-
-    start: int
-    stop: int
-    relation: Relation
-    weak: bool = False
+LONGEST = 5000
+"""Characters that a prompt may have; the longest texts that encoders read are shorter."""
 
 
 def find_relations(prompt: str, *, by_hand: bool = False) -> list[Match]:
     """Finds every relation, left to right.
 
     Args:
+        prompt: a text without weights, see `weights.plain`.
         by_hand: the text is one relation: "cat left dog" is taken where nothing else is found, and "in" and "on" only there.
 
     Raises:
-        PromptError: nothing to read, no relation, or a spatial word that is not understood.
+        PromptError: no relation, or a spatial word that is not understood.
     """
-    if not isinstance(prompt, str):
-        raise TypeError(f"a prompt must be a string, got {type(prompt).__name__}")
-    if not prompt.strip():
-        raise PromptError(f"a prompt must not be empty, got {prompt!r}. {REMEDY}")
+    words = [word.group().lower() for word in WORD.finditer(prompt)]
+    if other_language(words):
+        raise UnreadError("this seems to be another language; prompts are read in English only", (0, len(prompt)), "translate it")
     matches = _matches(prompt)
     if by_hand:
         matches = [match for match in matches if not match.weak] or matches or _matches(prompt, bare=True)
     else:
-        matches = _without_settings(prompt, matches)
+        matches = without_settings(prompt, matches)
+    _refuse_misspelt(prompt, matches)
     if not matches:
-        places = [word.span() for word in WORD.finditer(prompt) if word.group().lower() in CONTEXT]
-        raise error_at(prompt, places[0] if places else (0, len(prompt)), f"no relation was found; {_understood()}")
+        places = [word.span() for word in WORD.finditer(prompt) if word.group().lower() in CONTEXT - {"for", "as", "like", "with"}]
+        remedy = "say where things are, such as `left of` or `above`"
+        raise error_at(prompt, places[0] if places else (0, len(prompt)), "no relation between objects was found", remedy)
     return matches
 
 
+def check_text(prompt: object) -> None:
+    """Refuses what is no text, or too long a one."""
+    if not isinstance(prompt, str):
+        raise TypeError(f"a prompt must be a string, got {type(prompt).__name__}")
+    if not prompt.strip():
+        raise PromptError(f'a prompt must not be empty, got {prompt!r}. Write, for example, "a cat to the left of a dog"')
+    if len(prompt) > LONGEST:
+        raise PromptError(f"a prompt must have at most {LONGEST} characters to be read, got {len(prompt)}; shorten it")
+    if choice := CHANGING.search(prompt):
+        raise UnreadError("a choice cannot be drawn in one picture", choice.span(), "write one of its words")
+
+
+def _refuse_misspelt(prompt: str, matches: list[Match]) -> None:
+    """Refuses a word that looks like a spatial word and is none, before it becomes part of an object."""
+    for word in WORD.finditer(prompt):
+        meant = misspelt(word.group().lower())
+        if meant and not any(match.start <= word.start() < match.stop for match in matches):
+            before, after = prompt[: word.start()].split()[-3:], prompt[word.end() :].split()[:3]
+            problem = f"{word.group()!r} is not understood, did you mean {meant!r}?"
+            raise error_at(prompt, word.span(), problem, f"Write `{' '.join([*before, meant, *after])}`")
+
+
 def _matches(prompt: str, *, bare: bool = False) -> list[Match]:
-    found = []
+    skipped = [match.span() for match in _skipped().finditer(prompt)]
+    places = [] if bare else [Match(*place) for place in bare_places(prompt, skipped)]
+    taken = skipped + [place[:2] for place in places]
+    found = list(places)
     for match in _vocabulary(bare).finditer(prompt):
-        spelling = " ".join(re.sub(OF_THE_IMAGE, "", match.group().lower()).split())
-        relation = SPELLINGS.get(spelling)
-        if relation is not None:
-            found.append(Match(*match.span(), relation, spelling in WEAK))
-        elif not bare:
-            raise error_at(prompt, match.span(), f"the relation {match.group()!r} is not understood; {_understood()}")
+        if any(start < match.end() and match.start() < stop for start, stop in taken):
+            continue
+        relation = _spelled(match.group())
+        if (owned := OF_PRONOUN.fullmatch(match.group())) and not found:
+            found.append(Match(*match.span(), SPELLINGS[f"{owned[1].lower()} of"], pronoun=True))
+        elif relation is not None:
+            far = MEASURE.search(prompt, max(0, match.start() - 40), match.start())
+            measured = far and not _opens_name(prompt[max(0, far.start() - 40) : far.start()])  # not "a red well left of ..."
+            start = far.start() + 1 if far and measured else match.start()
+            found.append(Match(start, match.end(), relation, _normal(match.group()) in WEAK))
+        elif not bare and not (_normal(match.group()) in ("in front of", "behind") and is_setting(prompt, (match.end(), len(prompt)))):
+            raise _unknown(prompt, match.group(), match.span())
+    return _sharing(prompt, sorted(found))
+
+
+def _opens_name(before: str) -> bool:
+    words = before.lower().split()
+    return not words or begins_name(words[-1]) or is_modifier(words[-1])
+
+
+def _sharing(prompt: str, matches: list[Match]) -> list[Match]:
+    """Reads "to the left and above a dog": a side that is joined to a relation shares its object, and is no place of the picture."""
+    found = list(matches)
+    for i, (match, following) in enumerate(itertools.pairwise(matches)):
+        spelled = _normal(prompt[match.start : match.stop])
+        between = prompt[match.stop : following.start].split()
+        if match.relation.arity == 1 and following.relation.arity == 2 and between in (["and"], ["&"]) and not following.weak:
+            if not re.fullmatch(r"to the (?:left|right)(?: side)?", spelled):
+                span = (match.start, following.stop)
+                raise error_at(prompt, span, "it is not clear whether this is a side of the picture", "write `to the left of and above`")
+            found[i] = match._replace(relation=SPELLINGS[f"{spelled.split()[2]} of"])
     return found
 
 
+def _unknown(prompt: str, text: str, span: tuple[int, int]) -> UnreadError:
+    if text.lower() == "not" or re.search(r"n['\u2019]t$|^never$", text.lower()):
+        return error_at(prompt, span, f"{text!r} is a negation, which cannot be drawn", "say where things are")
+    remedy = "write `left of`, `right of`, `above`, `below`, `near` or another one of docs/relations.md"
+    if re.search(r"\b(?:and|or)\b|&", text):
+        return error_at(prompt, span, f"{text!r} names two sides at once", "write one of them, or `left of and above`")
+    if owned := re.search(r"(\S+)['\u2019]s?\s+(left|right)", text):
+        remedy = f"write `to the {owned[2]} of {owned[1]}`"
+    elif side := re.fullmatch(r"(left|right)\s+(?:to|from|off|than)", text.lower()):
+        return error_at(prompt, span, f"{text!r} is not understood, did you mean '{side[1]} of'?", f"Write `{side[1]} of`")
+    elif (near := nearest_relation(text)) and not text.lower().startswith(near):
+        return error_at(prompt, span, f"{text!r} is not understood, did you mean {near!r}?", f"Write `{near}`")
+    return error_at(prompt, span, f"{text!r} is not understood", remedy)
+
+
+def _normal(text: str) -> str:
+    return " ".join(re.sub(OF_THE_IMAGE, "", text.lower()).split())
+
+
+def _spelled(text: str) -> Relation | None:
+    """The relation of a spelling; "to left of" and "on the far left" are spelled with a word too few or too many."""
+    normal = _normal(text)
+    shorter = re.sub(r"^(?:to|on|at|in|too) (?:the )?(?=(?:left|right)(?: side)? of)", "", re.sub(r" (?:far|very) ", " ", normal))
+    return SPELLINGS.get(normal) or SPELLINGS.get(shorter.replace(" side of", " of"))
+
+
 @cache
-def _understood() -> str:
-    return f"understood are {', '.join(sorted({found.name for found in SPELLINGS.values()}))}"
+def _skipped() -> re.Pattern[str]:
+    return re.compile(rf"(?<![\w-])(?:{VIEWPOINTS}|{DIRECTIONS}|{IDIOMS})(?!\w|-\w)", re.IGNORECASE)
 
 
 @cache
@@ -80,12 +162,14 @@ def _vocabulary(bare: bool) -> re.Pattern[str]:
     """All relation words, understood or not. The first alternative that fits is taken, so the long ones stand first."""
     spellings = sorted(SPELLINGS, key=len, reverse=True)
     places = _any(spelling for spelling in spellings if SPELLINGS[spelling].arity == 1)
-    article = "" if bare else rf"(?=\s+{_any(DETERMINERS)}\s)"
+    places = rf"(?:{places}|(?:on|at|to|in)\s+the\s+(?:far|very)\s+(?:left|right|top|bottom)(?:\s+side)?)"
+    article = "" if bare else rf"(?=\s+{_any(DETERMINERS | NUMBERS)}\s)"
     known = [spelling for spelling in spellings if SPELLINGS[spelling].arity > 1 and spelling not in WEAK]
     known = [_any([spelling]) + article * (spelling in BARE) for spelling in known]
+    known.insert(0, r"(?:to|too|on|at)\s+(?:the\s+)?(?:left|right)(?:\s+side)?\s+of")
     weak = _any(spelling for spelling in spellings if spelling in WEAK) + article
     # after the whole of "on the left of", and before a lone "on"
-    alternatives = [places + OF_THE_IMAGE, *known, places + _NO_NOUN, UNKNOWN[0] + _NO_NOUN, *UNKNOWN[1:], weak]
+    alternatives = [UNKNOWN[0], UNKNOWN[1], places + OF_THE_IMAGE, *known, places + _NO_NOUN, UNKNOWN[2] + _NO_NOUN, *UNKNOWN[3:], weak]
     return re.compile(rf"(?<!\w)(?<!\w-)(?:{'|'.join(alternatives)})(?!\w|-\w)", re.IGNORECASE)
 
 
@@ -95,24 +179,11 @@ def _any(spellings: Iterable[str]) -> str:
 
 
 _STARTS = {spelling.split()[0] for spelling in SPELLINGS}
-_FUNCTION_WORDS = (DETERMINERS | LINKS | WHICH | CONTEXT | _STARTS | {"and", "there", "while", "whereas", "but"}) - SIDES
+_FUNCTION_WORDS = (
+    (DETERMINERS | NUMBERS | LINKS | WHICH | CONTEXT | _STARTS | {"and", "there", "while", "whereas", "but"})
+    - SIDES
+    - {"from", "to", "off", "than"}
+)
+OF_PRONOUN = re.compile(r"(?:on|to|at)\s+(?:its|his|her|their)\s+(left|right)(?:\s+side)?", re.IGNORECASE)
 # "on the left wing" and "in the middle of a road" are no places of the picture
 _NO_NOUN = rf"(?!\s+(?!{_any(sorted(_FUNCTION_WORDS))}(?!\w|-\w))\w)"
-
-
-def _without_settings(prompt: str, matches: Sequence[Match]) -> list[Match]:
-    """Leaves out each "in" and "on" that tells where the picture is: "on a beach", or "On a table, a cup above a plate"."""
-    kept: list[Match] = []
-    for number, match in enumerate(matches):
-        end = matches[number + 1].start if number + 1 < len(matches) else len(prompt)
-        begin = kept[-1].stop if kept else 0
-        begin = max([begin, *(stop.end() for stop in SENTENCE_END.finditer(prompt, begin, match.start))])
-        opens = (not kept or begin > kept[-1].stop) and is_blank(prompt, (begin, match.start))
-        if not match.weak or not (opens or is_setting(prompt, (match.stop, end))):
-            kept.append(match)
-    return kept
-
-
-def is_setting(prompt: str, span: Span) -> bool:
-    """Whether what "in" or "on" leads to is a setting: "a park", "the style of Monet", "a snowy street"."""
-    return bool(words_of(prompt, span)) and head_of(prompt, clauses(prompt, span)[0]) in SETTINGS

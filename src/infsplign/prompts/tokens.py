@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from infsplign.errors import PromptError
-from infsplign.prompts.phrases import find_phrases, underline
+from infsplign.prompts.phrases import find_phrases, fold, underline
+from infsplign.prompts.weights import plain
 
 _NO_LIMIT = 10**6  # transformers spells "no limit" as a model_max_length of 1e30
 
@@ -87,8 +88,12 @@ def read_phrases(tokenizer: Any, text: str, phrases: Sequence[str], *, nth: Mapp
     trailing = next((i for i, token in enumerate(reversed(tokens)) if not token.special), len(tokens))
     found: list[tuple[int, ...]] = []
     taken: set[int] = set()
+    without_weights = plain(text)
     for phrase, (start, stop) in zip(phrases, find_phrases(text, phrases, nth=nth), strict=True):
-        numbers = tuple(i for i, token in enumerate(tokens) if token.start < stop and start < token.stop)
+        inside = [i for i, token in enumerate(tokens) if token.start < stop and start < token.stop]
+        # "(red:1.3) cat" and "large, red cat": tokens of weights and commas alone say nothing of the object
+        visible = (text if fold(text[start:stop]) == fold(phrase) else without_weights).replace(",", " ")
+        numbers = tuple(i for i in inside if visible[tokens[i].start : tokens[i].stop].strip()) or tuple(inside)
         if not numbers or not taken.isdisjoint(numbers):  # two emoji side by side may be one token
             raise PromptError(f"{phrase!r} has no token of its own in {type(tokenizer).__name__}:\n{underline(text, start, stop)}")
         taken.update(numbers)
@@ -131,9 +136,7 @@ def _tokens(tokenizer: Any, text: str) -> tuple[list[int], list[_Token]]:
     return list(encoded["input_ids"]), tokens
 
 
-def check_token_indices(
-    indices: Sequence[Sequence[int]], objects: Sequence[str], length: int | None = None
-) -> tuple[tuple[int, ...], ...]:
+def check_token_indices(indices: Sequence[Sequence[int]], objects: Sequence[str], length: int | None = None) -> tuple[tuple[int, ...], ...]:
     """Checks token positions that a user gave by hand.
 
     Args:

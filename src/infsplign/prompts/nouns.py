@@ -1,0 +1,229 @@
+"""Where the name of a thing begins and ends: (adverb | adjective | participle)* noun+ (of ...)*.
+
+Classes of words come from `lexicon`; where a word can be several, its place decides. After a noun an adjective, an adverb, a
+participle or a verb ends the name: "dog [barks]", "car [turning left]", "dog [white background]".
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from infsplign.prompts.lexicon import ADJECTIVE, ADVERB, NOUN, VERB, classes
+from infsplign.prompts.styles import MODIFIERS, STYLE_HEADS, STYLE_NOUNS, is_medium, is_style
+from infsplign.prompts.word_lists import (
+    ACTIONS,
+    ADJECTIVES,
+    BEINGS,
+    BELONGINGS,
+    COLOURS,
+    COMPOUND,
+    DEGREES,
+    HOURS,
+    NUMBERS,
+    PAST,
+    PEOPLE,
+    PLURALS,
+    QUANTITIES,
+    SETTINGS,
+    SHADES,
+    SINGULAR,
+    THINGS,
+    THINGS_TOO,
+    VERBS,
+)
+from infsplign.prompts.words import DETERMINERS, LINKS, STOPS
+
+LONGEST = 4
+"""Nouns in a row that may be one name: "ice cream cone", "desktop computer monitor"."""
+
+
+class Name(NamedTuple):
+    """The name of a thing among words: `words[begin:end]`.
+
+    Attributes:
+        begin, end: the first word without articles and numerals, and the first one after the name.
+        number: the numeral before it, "" where there is none.
+    """
+
+    begin: int
+    end: int
+    number: str = ""
+
+
+def is_number(word: str) -> bool:
+    """Whether a word in lower case says how many: "two", "12"."""
+    return word in NUMBERS or word.isdecimal()
+
+
+def is_adjective(word: str) -> bool:
+    """Whether a word tells what a thing is like rather than what it is."""
+    letters = classes(word)
+    if word in ADJECTIVES or (ADJECTIVE in letters and NOUN not in letters):
+        return True
+    return not letters and word.endswith(("istic", "esque", "-like", "-shaped", "-style", "-themed", "-sized", "-coloured", "-colored"))
+
+
+def is_participle(word: str) -> bool:
+    """Whether a word is a verb's form that can stand before a noun: "smiling", "hand-painted"."""
+    letters = classes(word)
+    return VERB in letters and NOUN not in letters and (word.endswith(("ing", "ed", "en", "wn")) or not word.endswith("s"))
+
+
+def is_symbol(word: str) -> bool:
+    """Whether a word is no name that could go on: "/", a hashtag, an emoji, "artist:monet"."""
+    odd = word[0] in "#@" or ":" in word or (word[0] == "<" and word[-1] != ">")
+    return odd or not any(char.isalnum() for char in word)
+
+
+def is_adverb(word: str) -> bool:
+    """Whether a word can only be an adverb."""
+    return (classes(word) == ADVERB and word not in ADJECTIVES) or word in DEGREES
+
+
+def is_modifier(word: str) -> bool:
+    """Whether a word can stand before a noun as part of the name, and is no noun."""
+    return is_adjective(word) or is_participle(word) or is_adverb(word)
+
+
+def is_plural(word: str) -> bool:
+    """Whether a noun names several things."""
+    return word in PLURALS or (word.endswith("s") and not word.endswith(("ss", "us", "is")) and word not in SINGULAR)
+
+
+def first_name(words: Sequence[str]) -> Name:
+    """Finds the name that words in lower case begin with.
+
+    >>> words = "the two big dogs barking loudly".split()
+    >>> name = first_name(words); words[name.begin:name.end], name.number
+    (['big', 'dogs'], 'two')
+    """
+    begin, count = _start(words)
+    end = _head(words, begin, singular=bool(begin) and not count and words[begin - 1] in ("a", "an", "one", "another", "this"))
+    while end < len(words) - 1 and words[end] == "of" and end > begin and words[end + 1] not in STOPS:
+        if (following := _head(words, end + 1, singular=False)) == end + 1:
+            break
+        end = following
+    return Name(begin, end, count)
+
+
+def _start(words: Sequence[str]) -> tuple[int, str]:
+    begin, count = 0, ""
+    while begin < len(words) - 1:
+        word, following = words[begin], words[begin + 1]
+        if is_number(word):
+            count = word
+        elif word in QUANTITIES and following == "of":
+            begin += 1
+        elif word not in DETERMINERS and not (word in ("exactly", "only", "about", "just") and is_number(following)):
+            break
+        begin += 1
+    return begin, count
+
+
+def _head(words: Sequence[str], begin: int, *, singular: bool) -> int:
+    """The end of modifiers and nouns that begin at `begin`."""
+    i = begin
+    while i < len(words) - 1 and _before_noun(words, i):
+        i += 1
+    if i >= len(words) or words[i] in STOPS:
+        return i if i == begin or words[i - 1] not in ("and", "&") else i - 1
+    end = i + 1
+    while end < len(words) and _goes_on(words, end, singular):
+        end += 1
+    return end - 1 if end > i + 1 and end < len(words) and words[end] in _OF_A_NAME else end
+
+
+_OF_A_NAME = frozenset(("style", "styled", "aesthetic", "vibe", "vibes", "render"))
+"""Style that follows the name of its maker: "ghibli style"."""
+
+
+def _before_noun(words: Sequence[str], i: int) -> bool:
+    """Whether the word is a modifier of a noun that follows."""
+    word, following = words[i], words[i + 1]
+    if following in STOPS and not (following in ("and", "&") and i + 2 < len(words) and is_modifier(words[i + 2])):
+        return False
+    if word in ("and", "&"):
+        return is_modifier(words[i - 1]) and is_modifier(following) if i else False
+    if word in SHADES and following in COLOURS:
+        return True
+    return is_modifier(word) and (following in ("and", "&") or any(_nounlike(later) for later in words[i + 1 : i + 8]))
+
+
+def _nounlike(word: str) -> bool:
+    letters = classes(word)
+    return word not in STOPS and word not in LINKS and (NOUN in letters or not letters or word in ADJECTIVES)
+
+
+def _names_thing(word: str) -> bool:
+    return bool(word) and word != "of" and _nounlike(word) and not (is_style(word) or is_adjective(word))
+
+
+def _goes_on(words: Sequence[str], i: int, singular: bool) -> bool:
+    """Whether the word after a noun belongs to the name still."""
+    word, before, following = words[i], words[i - 1], words[i + 1] if i + 1 < len(words) else ""
+    letters = classes(word)
+    if word in COMPOUND and _names_thing(following):
+        return True
+    if word in STOPS or word in LINKS or word in PAST or word in ("and", "&", "of") or is_symbol(word):
+        return False
+    if is_style(word) or is_medium(word, following) or is_adverb(word):
+        return False
+    if word in ("left", "right", "close", "upside", "alone") or word.endswith(("'s", "\u2019s")):
+        return False
+    if word in STYLE_HEADS and before in MODIFIERS and i > 1:
+        return False
+    if is_adjective(word):
+        return before in SHADES and word in COLOURS
+    if word in HOURS and (not following or following in STOPS or is_style(following)):
+        return False
+    if word.endswith("ing") and len(word) > 4:
+        return not is_acting(word, before)
+    if VERB not in letters and word not in VERBS:
+        return bool(letters) or not word.endswith("ed")
+    return (NOUN in letters or word in VERBS) and not _is_verb(word, before, following, singular)
+
+
+def is_acting(word: str, before: str = "") -> bool:
+    """Whether a word that ends in "ing" is what a thing does, and no thing like a "building"."""
+    stem = word[:-3]
+    doubled = stem[:-1] if len(stem) > 2 and stem[-1] == stem[-2] else stem
+    known = VERB in classes(word) + classes(stem) + classes(f"{stem}e") + classes(doubled) or not classes(word) or word in VERBS
+    return known and (word not in THINGS or before in PEOPLE)
+
+
+def _is_verb(word: str, before: str, following: str, singular: bool) -> bool:
+    """Whether a word that is noun or verb is a verb after a noun: "a dog barks", "dogs play", "a car turning"."""
+    if following in DETERMINERS:
+        return True
+    being = before in BEINGS
+    if word.endswith("s") and is_plural(word):
+        acts = word in VERBS and (being or word not in THINGS_TOO)
+        return (singular and not is_plural(before)) or acts or (being and not is_plural(before) and word not in BELONGINGS)
+    return word in ACTIONS and is_plural(before) and (being or f"{word}s" not in THINGS_TOO)
+
+
+def is_loose(words: Sequence[str]) -> bool:
+    """Whether words after a name leave it clear: what it does or is like, or how the picture is made."""
+    if not words:
+        return True
+    first = words[0]
+    if (
+        first in STOPS
+        or first in LINKS
+        or is_symbol(first)
+        or is_style(first)
+        or "style" in words[:2]
+        or is_medium(first, words[1] if len(words) > 1 else "")
+    ):
+        return True
+    if is_adjective(first):
+        return all(
+            is_modifier(w) or w in STYLE_NOUNS or w in SETTINGS or w in ("and", "&", ",") or w in COLOURS or is_style(w) for w in words
+        )
+    return (
+        is_adverb(first)
+        or VERB in classes(first)
+        or first in PAST
+        or first in HOURS
+        or is_acting(first)
+        or (not classes(first) and first.endswith("ed"))
+    )

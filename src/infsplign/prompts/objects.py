@@ -1,0 +1,122 @@
+"""The one object that a span of a prompt names; refusals where it is not clear which."""
+
+from collections.abc import Sequence
+
+from infsplign.prompts.clauses import (
+    Span,
+    begins_name,
+    clauses,
+    error_at,
+    head_of,
+    is_blank,
+    is_list_item,
+    parts_of,
+    text_of,
+    without_lead,
+    words_of,
+)
+from infsplign.prompts.lexicon import classes
+from infsplign.prompts.nouns import LONGEST, first_name, is_loose, is_modifier, is_number
+from infsplign.prompts.styles import EITHER, STYLE_HEADS
+from infsplign.prompts.word_lists import PARTS, SETTINGS, SKY, WHERE, WORN
+from infsplign.prompts.words import (
+    AWAY,
+    CHOICES,
+    CONTEXT,
+    COPULAS,
+    DETERMINERS,
+    LINKS,
+    NAMELESS,
+    UNCLEAR,
+    WHICH,
+)
+
+
+def listed_in(prompt: str, span: Span) -> list[Span]:
+    """The objects that a span names one by one, each with its article."""
+    parts = [without_lead(prompt, part) for chunk in clauses(prompt, span) for part in parts_of(prompt, chunk)]
+    return objects_of(prompt, items) if (items := [part for part in parts if is_list_item(prompt, part)]) else []
+
+
+def objects_of(prompt: str, pieces: Sequence[Span], *, about: bool = False) -> list[Span]:
+    """The object of each piece that names one."""
+    named = [piece for piece in pieces if not is_blank(prompt, piece)]
+    return [_object(prompt, piece, about=about) for piece in named or pieces[:1]]
+
+
+def _object(prompt: str, span: Span, *, about: bool = False) -> Span:
+    """Finds the one object that a span names: without article, numeral, lead-in ("a photo of") and what follows the name.
+
+    Args:
+        about: the span stands before a relation. "a mug with a flower above ..." then leaves open what is above; after a relation
+            "with a flower" is merely left out.
+    """
+    words = words_of(prompt, without_lead(prompt, span) if about else span)
+    lower = [text_of(prompt, word).lower() for word in words]
+    if len(words) == 1 and text_of(prompt, words[0]) == "A":  # a name: "A left of B"
+        return words[0]
+    begin, end, _ = first_name(lower)
+    name, rest = lower[begin:end], lower[end:]
+    if lower and lower[begin] in NAMELESS and (not name or len(lower) == 1 or lower[begin] in ("it", "itself", "they", "them")):
+        raise error_at(prompt, words[begin], f"{text_of(prompt, words[begin])!r} is not the name of an object", "repeat its name")
+    if not name or name[0] in DETERMINERS or (name[0] in LINKS and len(name) == 1):
+        _refuse_choice(prompt, words, lower)
+        where = span[1] if about else span[0]
+        raise error_at(prompt, (words[0][0], words[-1][1]) if words else (where, where), "an object is missing", "name the object here")
+    found = (words[begin][0], words[end - 1][1])
+    chosen = about or bool(rest and rest[0] in ("or", "nor"))  # "left of a dog or a bird"
+    _refuse_choice(prompt, [(found[0], words[-1][1])] if chosen else [found], lower[begin:] if chosen else name)
+    if _is_part(name):
+        raise error_at(
+            prompt, found, f"{text_of(prompt, found)!r} is a part of the picture or of an object", "write `left of`, `above` or `near`"
+        )
+    if len(name) == 1 and (name[0] in NAMELESS or is_number(name[0])):
+        raise error_at(prompt, found, f"{text_of(prompt, found)!r} is not the name of an object", "repeat its name")
+    if begin == 0 and rest and rest[0] in COPULAS and sum(not is_modifier(word) for word in name) > 1:  # "left of dog cat is black"
+        raise error_at(prompt, found, "it is not clear whether this is one object", "put a comma between two")
+    if _may_end_earlier(name, rest, text_of(prompt, words[end - 1])):
+        raise error_at(
+            prompt, words[end - 1], "it is not clear whether this belongs to the object before it", "put a comma before it if not"
+        )
+    if name[-1] in WHERE and len(name) > 1 and not is_modifier(name[-2]) and name[-2] not in WHERE:
+        raise error_at(prompt, found, "it is not clear whether this is one object", f"write `{' '.join(name[:-1])}, {name[-1]}` if not")
+    _check_rest(prompt, words[end:], rest, about)
+    if UNCLEAR.search(prompt, *found) or sum(word not in ("of", "and") and not is_modifier(word) for word in name) > LONGEST:
+        raise error_at(prompt, found, "it is not clear which object this is", "name it in a few words")
+    return found
+
+
+def _may_end_earlier(name: Sequence[str], rest: Sequence[str], last: str) -> bool:
+    """Whether the last word of a name may be style instead: "dog sticker", "dog [artist]", "wine glass background"."""
+    nouns = [word for word in name if not is_modifier(word)]
+    if len(nouns) < 2 or "of" in name:
+        return False
+    unknown = not classes(name[-1]) and bool(classes(nouns[0])) and last.islower() and last.isalpha()
+    return name[-1] in EITHER or unknown or bool(rest and rest[0] in STYLE_HEADS and rest[0] not in ("style", "art"))
+
+
+def _is_part(name: Sequence[str]) -> bool:
+    """Whether a name is a place within something: "the middle of two cats", "corner"."""
+    head = name[name.index("of") - 1] if "of" in name[1:] else name[-1]
+    return head in PARTS and (len(name) == 1 or "of" in name)
+
+
+def _refuse_choice(prompt: str, words: Sequence[Span], lower: Sequence[str]) -> None:
+    if words and any(word in CHOICES for word in lower):
+        where = (words[0][0], words[-1][1])
+        raise error_at(prompt, where, "a choice or a negation cannot be drawn", "say what is there")
+
+
+def _check_rest(prompt: str, words: Sequence[Span], rest: Sequence[str], about: bool) -> None:
+    """Refuses what follows a name where it may be another object, or where a relation follows that may be about it."""
+    if not rest:
+        return
+    where = (words[0][0], words[-1][1])
+    place = next((i for i, word in enumerate(rest) if word in CONTEXT | AWAY), len(rest))
+    away = place < len(rest) and head_of(prompt, (words[place][1], where[1])) not in SETTINGS | WORN | SKY
+    if about and away and rest[0] not in WHICH:
+        raise error_at(prompt, words[place], "it is not clear which object the relation is about", "leave this part out or put it last")
+    if begins_name(rest[0]) or not is_loose(rest):
+        raise error_at(prompt, where, "it is not clear whether this belongs to the object before it", "put a comma before it")
+    if about and rest[0] not in WHICH and any(map(begins_name, rest[1:place])):
+        raise error_at(prompt, where, "it is not clear which object the relation is about", "leave this part out or put it last")

@@ -1,0 +1,57 @@
+"""Errors about a prompt: the place first, then what is wrong there and what to write, with the user's own words."""
+
+from collections.abc import Sequence
+
+from infsplign.errors import PromptError
+from infsplign.prompts.phrases import underline
+
+WIDTH = 100
+"""Characters of a prompt that an error shows."""
+
+
+class UnreadError(PromptError):
+    """What cannot be read, and where.
+
+    Attributes:
+        problem: what is wrong, without a full stop.
+        span: characters of the prompt.
+        remedy: what to write; "" where only relations by hand help.
+    """
+
+    def __init__(self, problem: str, span: tuple[int, int], remedy: str = "") -> None:
+        super().__init__(problem)
+        self.problem, self.span, self.remedy = problem, span, remedy
+
+
+def explained(prompt: str, error: UnreadError, names: Sequence[str] = ()) -> PromptError:
+    """The error that a user sees: the place, what is wrong there and what to write, and the same by hand.
+
+    Args:
+        names: objects of the prompt as far as they are known, for the example.
+    """
+    problem = f"{error.problem[:1].upper()}{error.problem[1:]}"
+    remedy = f"{'' if problem.endswith('?') else ':'} {error.remedy}" if error.remedy else ""
+    return PromptError(f"\n{marked(prompt, *error.span)}\n{problem}{remedy}.\nBy hand: {example(names)}")
+
+
+def example(names: Sequence[str]) -> str:
+    """Relations by hand in Python and on the command line, about the first two of these objects."""
+    known = [*dict.fromkeys(names), "cat", "dog"]
+    first = known[0]
+    second = next(name for name in known[1:] if name != first)
+    return f'`relations=[({_quoted(first)}, "left of", {_quoted(second)})]` or `--relation {_quoted(f"{first} left of {second}")}`'
+
+
+def _quoted(text: str) -> str:
+    return f"'{text}'" if '"' in text else f'"{text}"'
+
+
+def marked(prompt: str, start: int, stop: int) -> str:
+    """The part of a prompt around a span on one line, with a marker under the span."""
+    stop = min(stop, start + WIDTH)
+    if len(prompt) <= WIDTH:
+        return underline(prompt, start, stop)
+    begin = max(0, min(start - (WIDTH - (stop - start)) // 2, len(prompt) - WIDTH))
+    end = min(len(prompt), max(begin + WIDTH, stop))
+    before, after = "\u2026" * (begin > 0), "\u2026" * (end < len(prompt))
+    return underline(before + prompt[begin:end] + after, start - begin + len(before), stop - begin + len(before))

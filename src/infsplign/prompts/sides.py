@@ -1,0 +1,37 @@
+"""Places of objects without article: "dog left, cat right", "cat on left", "left: a cat"."""
+
+import re
+
+from infsplign.core.relations import Relation
+from infsplign.core.spellings import SPELLINGS
+
+_SIDE = (
+    r"(?P<side>(?:(?:top|upper|bottom|lower)[\s-]+)?(?:left|right)|top|bottom|center|centre|middle)(?:[\s-]+hand)?(?:\s+(?:side|corner))?"
+)
+_END = r"(?=\s*(?:$|[,;.!?)]|and\b|&))"
+_AT = re.compile(rf"(?<![\w-])(?:on|at|in|to)\s+{_SIDE}{_END}", re.IGNORECASE)
+_BARE = re.compile(rf"(?<![\w-]){_SIDE}{_END}", re.IGNORECASE)
+_LABEL = re.compile(rf"(?:^|(?<=[,;.]))\s*(?P<label>{_SIDE}(?:\s*[:=]|(?=\s+(?:a|an|the|one|two)\s)))", re.IGNORECASE)
+_NO_NAME = re.compile(r"(?:^|[,;.:!?]|\b(?:the|a|an|his|her|its|their|my|your|and|or|of|stage|camera|slightly))\s*$", re.IGNORECASE)
+_NEAR = 40
+
+
+def bare_places(prompt: str, directions: list[tuple[int, int]]) -> list[tuple[int, int, Relation]]:
+    """Finds them, left to right. A side without "on" or "at" is a place only where there are two: a lone one may be anything.
+
+    Args:
+        directions: where a side tells a direction, "turning left".
+    """
+    found = [(*match.span(), _place(match["side"])) for match in _AT.finditer(prompt)]
+    lone = [(*match.span("label"), _place(match["side"])) for match in _LABEL.finditer(prompt)]
+    for match in _BARE.finditer(prompt):
+        apart = not any(start <= match.start() < stop for start, stop, _ in found + lone)
+        if apart and not _NO_NAME.search(prompt[max(0, match.start() - _NEAR) : match.start()]):
+            lone.append((*match.span(), _place(match["side"])))
+    lone = [place for place in lone if not any(start <= place[0] < stop for start, stop in directions)]
+    return sorted(found + (lone if len(lone) > 1 else []), key=lambda place: place[:2])
+
+
+def _place(side: str) -> Relation:
+    words = " ".join(side.lower().replace("-", " ").split())
+    return SPELLINGS[f"in the {words}"]

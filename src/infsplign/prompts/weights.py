@@ -1,0 +1,28 @@
+"""What a prompt says to other programs, not about the picture: weights, parameters, networks to load."""
+
+import re
+
+_NUMBER = r"-?\d*\.?\d+"
+_NETWORK = r"<(?:lora|lyco|hypernet|lbw|locon)\b[^<>]*>"
+_OPTIONS = r"(?:(?<=\s)|^)(?:--|\u2014)(?:[a-z]\w*)(?=\s|$|=).*"  # Midjourney's, to the end
+_SETTINGS = r"\b(?:seed|steps|cfg(?:\s+scale)?)\s*[:=]?\s*\d[\d.]*"
+_WEIGHT = (
+    rf"(?<=[^\W\d]):\d\.\d+\b|:\s*{_NUMBER}(?=\s*[)\]}}])|::\s*(?:{_NUMBER})?|(?<=\)){_NUMBER}|(?<=\w)\++(?=\W|$)|(?<=\w)-+(?=[\s,;.)]|$)"
+)
+_MARKS = r"[()\[\]{}*\\]"
+_BLANKED = re.compile("|".join((_NETWORK, _OPTIONS, _SETTINGS, _WEIGHT, _MARKS)), re.DOTALL | re.IGNORECASE)
+_BREAK = re.compile(r"\bBREAK\b")
+CHANGING = re.compile(rf"[(\[{{][^()\[\]{{}}|]*\|[^()\[\]{{}}]*[)\]}}]|\[[^()\[\]{{}}:]*:[^()\[\]{{}}:]*:\s*{_NUMBER}\s*\]")
+"""A choice between words, or one that changes in the course of sampling: `[cat|dog]`, `{cat|dog}`, `[cat:dog:0.5]`."""
+
+
+def plain(text: str) -> str:
+    """A prompt with blanks for its weights and parameters, and a semicolon for `BREAK`; every other character keeps its place.
+
+    Stock pipelines encode these characters as they stand, so that words are looked up in a text of the same length.
+
+    >>> plain("(red cat:1.3) left of a ((dog)) --ar 16:9").split()
+    ['red', 'cat', 'left', 'of', 'a', 'dog']
+    """
+    blanked = _BLANKED.sub(lambda found: " " * len(found.group()), text)
+    return _BREAK.sub(";    ", blanked)

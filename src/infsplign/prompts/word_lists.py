@@ -1,0 +1,154 @@
+"""Closed lists of content words: what things are like, where pictures are, what people and animals do."""
+
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+COLOURS = _set(
+    "black white red green blue yellow orange purple pink brown grey gray golden silver beige violet turquoise teal maroon gold cyan "
+    "magenta crimson scarlet indigo tan cream bronze copper lilac lavender"
+)
+"""Words that say what an object is like: they never end its name. "A black and white cat" is one object; any other "and" joins two."""
+SHADES = _set(
+    "light dark deep pale bright navy sky baby lime olive forest mint rose ruby neon pastel royal midnight ice blood lemon cherry "
+    "snow jet coal emerald sea brick mustard wine hunter army powder steel slate canary electric hot burnt apple sage"
+)
+"""What a colour may follow as part of its name: "light blue", "olive green"."""
+ADJECTIVES = _set(
+    "black white red green blue yellow orange purple pink brown grey gray golden silver beige violet turquoise teal maroon colorful "
+    "colourful dark bright pale shiny big small large little tiny huge giant tall short long wide narrow thick thin old young new "
+    "ancient modern antique vintage round square rectangular triangular oval circular spherical wooden metal metallic plastic leather "
+    "rubber fluffy furry fuzzy striped spotted smooth rough soft hard cute beautiful pretty ugly happy sad angry dirty clean empty "
+    "full broken"
+)
+SETTINGS = _set(
+    "background foreground distance style manner front back air sky water sea ocean lake river beach sand desert park garden forest "
+    "woods jungle field meadow grass lawn hill mountains valley landscape snow rain fog wind sun sunlight sunset sunrise light shadow "
+    "shade dark night day morning evening afternoon summer winter spring autumn street road city town village world universe space "
+    "studio room kitchen bedroom bathroom office museum restaurant wall walls floor ground ceiling scene image picture photo painting "
+    "drawing savanna savannah moon mars cave horizon storm heaven cloud clouds stars moonlight starlight clearing countryside coast "
+    "shore seaside pond stream swamp tundra canyon cliff prairie woodland rainforest highway alley plaza playground underwater ruins "
+    "battlefield arena colors colours tones dusk dawn twilight noon midnight weather breeze darkness mist haze smoke dust mud ice "
+    "planet galaxy cosmos void outdoors driveway sidewalk pavement backyard yard lot patio balcony terrace"
+)
+"""After "in" and "on" these are where the picture is, not an object in it; "a cat on a beach" asks for no relation."""
+INDOORS = _set(
+    "library cafe bar classroom hallway corridor basement attic garage shop store supermarket station airport stadium gym church "
+    "temple castle house home hotel hospital school market farm barn factory laboratory theater theatre building apartment mansion "
+    "palace"
+)
+"""Settings after "in" and "inside"; after "on" they are objects."""
+WORN = _set(
+    "dress suit hat coat shirt t-shirt jacket uniform armor armour costume gown skirt jeans pants shorts hoodie sweater robe cloak "
+    "cape scarf boots shoes socks gloves glasses sunglasses mask helmet crown outfit clothes clothing attire kimono bikini swimsuit "
+    "tie bowtie cap apron pajamas hair eyes beard mustache moustache wings tail ears horns legs arms face smile freckles tattoos "
+    "braids ponytail fur stripes spots feathers teeth"
+)
+"""What "in" and "with" lead to that is part of the thing before them: "a man in a suit", "a cat with blue eyes"."""
+SKY = _set(
+    "sea ocean "
+    "sky skies stars star sun sunlight moon moonlight starlight clouds rain rainbow lights light sunset sunrise canopy weather storm water"
+)
+"""Under and beneath these a thing stands in the open; they are no objects that it is below."""
+GROUND = _set("ground horizon floor water clouds")
+"""Likewise what something is above when it is in the air."""
+NUMBERS = _set(
+    "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty "
+    "thirty forty fifty hundred thousand dozen several many few multiple numerous countless various"
+)
+VAGUE = _set("several many few multiple numerous countless various")
+QUANTITIES = _set("couple lot lots number dozens hundreds plenty")
+""""a couple of dogs" are dogs."""
+PEOPLE = _set(
+    "man woman men women girl boy girls boys kid kids child children person people artist painter student lady guy worker workers"
+)
+PLURALS = _set("people men women children mice geese sheep fish teeth feet wolves knives leaves deer police cattle")
+SINGULAR = _set(
+    "glasses sunglasses scissors pants jeans shorts trousers lens canvas christmas tennis atlas chess series news binoculars headphones"
+)
+THINGS = _set(
+    "building painting drawing crossing clothing carving wedding covering railing lightning topping icing filling lining wing ring "
+    "string king swing spring sling ceiling pudding earring bedding landing dressing dumpling duckling thing being evening morning "
+    "coating housing stocking"
+)
+"""Words that end in "ing" and name things also after a noun: "office building"."""
+ACTIONS = _set(
+    "bark meow bite blink blow bounce bow break breathe build burn buzz carry carve charge chase chat cheer chew climb cook cough "
+    "crash crawl croak crouch cry cuddle curl cut dance dig dive drag draw dream drift drink drive drown eat embrace explode fall "
+    "feed fetch fight float flow fly frown gallop gaze giggle glide glow grab graze greet grin growl grow grumble hang hatch hide "
+    "hike hit hold hop hover howl hug hunt itch jog juggle jump kick kiss kneel knit laugh lean leap lick lift limp listen look "
+    "lounge march meditate melt mourn move nap nod observe paddle paint pant peek perch play point poke pose pounce pour pray prowl "
+    "pull purr push read relax ride rise roar roll run sail scratch scream screech shake shine shiver shoot shout sing sink sip sit "
+    "skate ski sleep slide smell smile smoke snarl sneeze sniff snore snuggle soar speak spin splash sprint squat stand stare steal "
+    "stomp stretch stroll strut study surf swim swing talk taste tease think throw catch tickle tiptoe touch trot tumble twirl wag "
+    "wait wake walk wander wash watch wave weep whisper whistle wink work wrestle write yawn yell lie rest turn wear give take make "
+    "get have do go come see say want like need love seek keep set lay land clap"
+)
+"""What people, animals and things do, in its base form."""
+
+
+def _third(verb: str) -> str:
+    """The form of a verb after "it": "barks", "watches", "flies"."""
+    if verb.endswith("y") and verb[-2] not in "aeou":
+        return f"{verb[:-1]}ies"
+    return f"{verb}es" if verb.endswith(("s", "x", "z", "ch", "sh", "o")) else f"{verb}s"
+
+
+VERBS = ACTIONS | {_third(verb) for verb in ACTIONS} | {"has", "meowing"}
+"""Forms of verbs; many are nouns too."""
+THINGS_TOO = _set(
+    "watches waves rolls drinks lifts paints cuts bows slides swings cooks rides flies plays runs floats prints reads burns bites "
+    "kisses lands dives lays sets brushes works cries rests stands smokes drifts shoots likes loves makes takes needs hits kicks "
+    "touches washes catches breaks studies"
+)
+"""Forms of verbs that often name things after a noun: "wrist watches". After a living being they are verbs."""
+BEINGS = _set(
+    "dog dogs puppy puppies cat cats kitten kittens bird birds horse horses pony cow cows bull sheep lamb goat pig pigs bear bears "
+    "wolf wolves fox foxes lion lions tiger tigers leopard cheetah panther elephant elephants giraffe zebra monkey monkeys ape "
+    "gorilla panda koala kangaroo rabbit rabbits bunny hare mouse mice rat hamster squirrel raccoon hedgehog beaver otter deer elk "
+    "moose camel llama rhino hippo crocodile alligator lizard snake turtle tortoise frog frogs toad fish shark whale dolphin seal "
+    "penguin penguins owl eagle hawk crow raven parrot pigeon duck ducks duckling swan goose geese chicken hen rooster chick peacock "
+    "bee bees butterfly spider ant crab octopus dinosaur dragon unicorn robot alien witch wizard knight king queen prince princess "
+    "pirate ninja samurai clown cowboy astronaut soldier sailor nurse doctor chef waiter teacher student musician dancer singer "
+    "painter artist baby babies toddler man men woman women boy boys girl girls kid kids child children person people lady guy couple "
+    "crowd player athlete surfer skater runner farmer hunter monk mermaid fairy elf angel zombie skeleton monster animal animals "
+    "creature father mother grandmother grandfather"
+)
+BELONGINGS = _set(
+    "ears paws tails eyes horns toys treats beds bowls bones tags collars prints shoes boots suits masks costumes statues houses "
+    "wings legs feet heads faces noses hands arms fingers cages tanks stables ponds nests eggs dolls figurines photos pictures "
+    "paintings drawings posters cards stickers plates cups mugs hats shirts sculptures portraits shapes tracks lovers owners bites"
+)
+"""What "dog ears" and "cat toys" end with, although "ear" and "toy" are verbs as well."""
+PAST = _set("lay fell stuck hung held kept lost bent torn worn shut lit tied")
+"""Nouns as well by the lexicon, and participles after a noun."""
+DEGREES = _set("more most less least really rather")
+HOURS = _set(
+    "outdoors indoors outside inside underwater night nighttime daytime sunset sunrise dusk dawn twilight midnight winter summer "
+    "autumn spring"
+)
+"""When or where, and no part of a name that they end."""
+WHERE = _set(
+    "beach forest city street desert jungle ocean sea meadow field kitchen bedroom bathroom snow rain fog landscape village town sky woods"
+)
+"""After another noun these may be the place of the picture: "a dog beach"."""
+COMPOUND = _set(
+    "covered shaped lined filled coated topped dipped themed colored coloured powered made based inspired sized tipped studded "
+    "wrapped clad free flavored flavoured scented style printed patterned"
+)
+"""Participles that follow a noun inside a name: "snow covered mountain"."""
+PARTS = _set("middle center centre corner edge half side front back part left right rear end")
+UNLISTED = _set(
+    "airfryer armoire axolotl backsplash baguette ballista barstool batman bauble bbq beanie beret birdhouse bonsai bookcase boombox "
+    "bunny burger burgers cappuccino capybara cd charizard chihuahua cooktop cop cops corgi countertop cpu credenza crocs cyborg dam "
+    "doggo doggos dragonfruit dvd earbuds elsa emoji fedora ferrari firepit flipflops fridge fridges frisbee gameboy gamepad gazebo "
+    "gelato gpu guacamole harmonica hijab hobbit hoodie hotdog icicle igloo ipad ipads iphone iphones jetski jumpsuit katana kimono "
+    "kitty labrador lamborghini lampshade lcd lego litterbox log logs loveseat lunchbox macaron macbook maracas mech meerkat mobile "
+    "mole moles narwhal nightstand nintendo nunchucks onesie orca ottoman ox pan pans pc pergola pikachu pinata playstation plushie "
+    "pokemon popsicle puppers quesadilla ramen remote rollerblades rubik rudolph santa sconce seaplane segway selfie shrek shuriken "
+    "skatepark skillet smartphone smoothie sombrero spiderman stegosaurus stereo streetlight suv tambourine tankard teddy tin tins "
+    "top tophat tops trebuchet treehouse triceratops trunk trunks tshirt tuktuk tv tvs ufo ufos ukulele usb velociraptor vet vets vhs "
+    "walkman webcam xbox yoda yoyo yurt zeppelin"
+)
+"""Things that the lexicon does not know as nouns."""
