@@ -118,7 +118,7 @@ class TestScore:
         seen = [cat(100, 100), dog(300, 300)]
         assert score_image(seen, (958, 958), "cat", "near", "dog").position == 1
         assert score_image(seen, (479, 479), "cat", "near", "dog").position == 0.75
-        assert score_image(seen, (479, 100), "cat", "near", "dog").position == 0.75  # the longer side counts
+        assert score_image(seen, (480, 100), "cat", "near", "dog").position == 0.75  # 480 on the longer side of what is not square
 
     def test_people_are_persons(self):
         seen = [Detection("person", 0.9, around(50, 50)), dog(300, 50)]
@@ -162,7 +162,7 @@ def close(seen, relation):
     if one is None or other is None:
         return
     x, y = np.subtract(other.centre, one.centre)
-    reach = t2i.REACH * 512 / t2i.FRAME
+    reach = t2i.REACH * 512 / t2i.SHORTER
     yield from (abs(abs(x) - abs(y)) < 1e-6, abs(abs(x) - reach) < 1e-6, abs(abs(y) - reach) < 1e-6, abs(x) < 1e-9, abs(y) < 1e-9)
     yield abs(iou(one.box, other.box) - t2i.OVERLAP) < 1e-9
 
@@ -176,7 +176,7 @@ class TestVariants:
         assert score_image(self.SEEN, SQUARE, "cat", "on the left of", "dog").position == 1
         assert score_image(self.SEEN, SQUARE, "cat", "on the left of", "dog", pick=infsplign).position == 0
 
-    @pytest.mark.parametrize("name", ["cat, dog", "cat and dog", "dog,cat", "cow, cat and dog"])
+    @pytest.mark.parametrize("name", ["cat, dog", "cat and dog", "dog,cat", "cat , dog, cow"])
     def test_joined_labels_count_for_the_authors_alone(self, name):
         seen = [Detection(name, 0.9, around(50, 50))]
         assert official(seen, "cat") is official(seen, "dog") is None
@@ -185,6 +185,10 @@ class TestVariants:
     def test_and_within_a_word_joins_nothing(self):
         assert infsplign([Detection("candle", 0.9, around(5, 5))], "c") is None
         assert infsplign([Detection("sand and sea", 0.9, around(5, 5))], "sand") is not None
+
+    def test_commas_part_a_label_and_only_where_there_is_none_does_and(self):
+        assert infsplign([Detection("cow, cat and dog", 0.9, around(5, 5))], "cat") is None
+        assert infsplign([Detection("cow, cat and dog", 0.9, around(5, 5))], "cat and dog") is not None
 
     def test_of_equal_scores_the_first_officially_and_the_last_for_the_authors(self):
         seen = [cat(1, 1, 0.7), cat(2, 2, 0.7)]

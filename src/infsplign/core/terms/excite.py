@@ -6,7 +6,7 @@ from functools import partial
 
 from array_api_compat import array_namespace
 
-from infsplign.core._namespace import Array, device_of
+from infsplign.core._namespace import Array, check_flag, device_of
 from infsplign.core.losses import LossTerm
 from infsplign.core.object_attention import ObjectAttention
 from infsplign.core.scene_arrays import SceneArrays
@@ -82,5 +82,10 @@ def excite(
     sharpness: float | None = None,
     levels: Sequence[str] = ("coarse",),
 ) -> LossTerm:
-    """`excite_loss` as a term of the coarse level, the one that is 16x16 in Stable Diffusion, as published."""
+    """`excite_loss` as a term of the coarse level, the one that is 16x16 in Stable Diffusion, as published.
+
+    Raises:
+        TypeError: `worst` is neither True nor False.
+    """
+    check_flag(worst, "worst")
     return LossTerm("excite", partial(excite_loss, worst=worst, sigma=sigma, sharpness=sharpness), weight, tuple(levels), rowwise=True)
