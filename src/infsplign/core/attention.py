@@ -219,6 +219,13 @@ def resize(maps: Array, height: int, width: int) -> Array:
     return rows @ maps @ xp.matrix_transpose(columns)
 
 
+def resized(maps: Array, shorter: int) -> Array:
+    """`resize` to `shorter` cells on the shorter side, the other in proportion: square maps become square."""
+    height, width = maps.shape[-2:]
+    least = min(height, width)
+    return resize(maps, shorter * height // least, shorter * width // least)
+
+
 def _triangle_filter(old: int, new: int, xp, like: Array) -> Array:
     stretch = max(1.0, old / new)
     rows = []

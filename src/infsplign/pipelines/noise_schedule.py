@@ -61,6 +61,19 @@ def timeline_of(scheduler: Any, first: int = 0) -> Timeline:
     return Timeline(timesteps[first:], levels[first:], prediction_type(scheduler))
 
 
+def input_factor(scheduler: Any, timestep: Any, like: Tensor) -> Tensor:
+    """What the scheduler multiplies latents by to get the denoiser's input: `1 / sqrt(sigma^2 + 1)` for the Karras kind, else 1.
+
+    Args:
+        scheduler: a diffusers scheduler, before its `step` at `timestep`.
+        timestep: as given to its `step`.
+        like: a tensor whose type and device the factor has.
+    """
+    one = torch.ones((), dtype=like.dtype, device=like.device)
+    scale = getattr(scheduler, "scale_model_input", None)  # flow matching has none
+    return one if scale is None else scale(one, timestep)
+
+
 def first_step(scheduler: Any, timestep: Any) -> int:
     """The number of the step that a call begins with, by the timestep that its denoiser was given.
 

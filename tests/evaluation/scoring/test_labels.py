@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infsplign.detection import Detection
+from infsplign.detection import Detection, check_units
 from infsplign.evaluation.detectors.recorded import FORMAT, RecordingError, read_recording
-from infsplign.evaluation.detectors.units import check_units
 from infsplign.evaluation.metrics import geneval, t2i
 from infsplign.evaluation.metrics.names import joined, listed, nearest, plain
 from infsplign.evaluation.metrics.strict import fidelity
@@ -117,6 +116,11 @@ class TestUnits:
         assert measured("t2i", found, near) == pytest.approx(150 / 439)
         with pytest.raises(RecordingError, match=r"image '0_00': expected boxes in pixels of the image of 479 x 479, got parts of it such"):
             recording(tmp_path, ("cat", (0, 0, 0.04, 0.04)), ("dog", (0.9, 0.9, 0.96, 1.02)), size=(479, 479))
+
+    def test_case_11_parts_of_the_image_are_refused_by_the_rule_itself(self):
+        seen = [Detection("cat", 0.9, (0, 0, 0.04, 0.04)), Detection("dog", 0.9, (0.9, 0.9, 0.96, 1.02))]
+        with pytest.raises(ValueError, match="`detections` must have boxes in pixels of the image, 479 x 479, got parts of it"):
+            t2i.score_image(seen, (479, 479), "cat", "next to", "dog")
 
     @pytest.mark.parametrize("box", [(100, 600, 300, 900), (600, 0, 900, 500), (-300, 0, -100, 50), (0, 513.5, 5, 514.5)])
     def test_a_centre_outside_the_image_is_refused(self, box, tmp_path):

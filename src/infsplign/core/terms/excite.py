@@ -32,6 +32,7 @@ def excite_loss(
     Returns:
         (B,), in [0, 1].
     """
+    check_flag(worst, "worst")
     xp = array_namespace(objects.maps)
     maps = objects.maps if sharpness is None else _compete(objects.maps, scene.present, sharpness)
     if sigma:

@@ -27,6 +27,7 @@ def overlap_loss(objects: ObjectAttention, scene: SceneArrays, *, normalised: bo
     Returns:
         (B,), in [0, 0.5]: 0.5 for equal maps; 0 for a single object. Memory grows with the square of the number of objects.
     """
+    check_flag(normalised, "normalised")
     xp = array_namespace(objects.maps)
     maps, mass = objects.maps, objects.mass
     if normalised:

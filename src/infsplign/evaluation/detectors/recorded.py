@@ -15,9 +15,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from infsplign.detection import Detection
+from infsplign.detection import Detection, check_units
 from infsplign.evaluation.detectors.protocol import ImageDetections, best_first
-from infsplign.evaluation.detectors.units import check_units
 from infsplign.evaluation.files import write
 
 FORMAT = "infsplign detections 1"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from infsplign.core import relations, spellings
-from infsplign.detection import Box, Detection
+from infsplign.detection import Box, Detection, in_parts
 from infsplign.evaluation.metrics.boxes import iou, offset, scaled
 from infsplign.evaluation.metrics.names import joined, plain
 from infsplign.evaluation.metrics.ratios import Ratios
@@ -83,7 +83,7 @@ def score_image(
         pick: which box stands for a name, `official` or `infsplign`.
 
     Raises:
-        ValueError: an image without area, or a relation that the rule does not measure.
+        ValueError: an image without area, boxes in parts of it, or a relation that the rule does not measure.
 
     >>> seen = [Detection("cat", 0.8, (0, 0, 100, 100)), Detection("dog", 0.6, (300, 0, 400, 100))]
     >>> score_image(seen, (479, 479), "cat", "left of", "dog")
@@ -95,6 +95,9 @@ def score_image(
     one, other = pick(detections, label(first)), pick(detections, label(second))
     if one is None or other is None:
         return SpatialScore(0.0, False, 0.0)  # 0.25 s of a single object never reaches 0.5
+    if in_parts(size, (one.box, other.box)):
+        shape = f"{size[0]} x {size[1]}"
+        raise ValueError(f"`detections` must have boxes in pixels of the image, {shape}, got parts of it: {one.box}, {other.box}")
     factors = tuple(new / old for new, old in zip(frame_of(size), size, strict=True))
     position = position_score(scaled(one.box, *factors), judged, scaled(other.box, *factors))
     score = 0.25 * one.score + 0.25 * other.score + 0.5 * position

@@ -1,12 +1,15 @@
 """Whether detections that were made elsewhere can be those of the objects that are asked for, before they are scored."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from infsplign.evaluation.detectors.protocol import ImageDetections
 from infsplign.evaluation.detectors.recorded import Recording, RecordingError
-from infsplign.evaluation.detectors.units import PERCENT, look_like_percent
 from infsplign.evaluation.metrics.names import listed, nearest, plain, unmatched
 from infsplign.evaluation.scoring.benchmarks import Benchmark
+
+PERCENT = 100
+"""Largest coordinate of boxes in percent."""
 
 
 def check_names(benchmark: Benchmark, asked: Mapping[str, Sequence[str]], recording: Recording) -> None:
@@ -48,3 +51,10 @@ def _warn(message: str) -> None:
 def _likely(name: str, labels: Sequence[str], benchmark: Benchmark) -> str | None:
     """The label that may mean a name: what the rule calls so ("girl" is looked for as "person"), or what is spelled like it."""
     return next((label for label in labels if benchmark.label(plain(label)) == name), None) or nearest(name, labels)
+
+
+def look_like_percent(images: Iterable[ImageDetections]) -> bool:
+    """Tells whether no box of larger images reaches beyond 100 although there are several: they may be in percent."""
+    found = [(picture.size, found.box) for picture in images for found in picture.detections]
+    large = all(min(size) >= 2 * PERCENT for size, _ in found)
+    return len(found) >= 2 and large and max(abs(side) for _, box in found for side in box) <= PERCENT
