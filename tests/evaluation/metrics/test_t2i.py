@@ -202,7 +202,7 @@ class TestVariants:
         for pick in (official, infsplign):
             assert pick(seen, "cat") == pick(shuffled, "cat")
 
-    @given(st.lists(st.builds(Detection, st.sampled_from(["cat", "dog"]), st.floats(0.5, 1), seen_boxes), unique_by=lambda found: found.name))
+    @given(st.lists(st.builds(Detection, st.sampled_from(["cat", "dog"]), st.floats(0.5, 1), seen_boxes), unique_by=lambda one: one.name))
     def test_the_same_where_each_name_is_found_once(self, seen):
         scores = [score_image(seen, SQUARE, "cat", "near", "dog", pick=pick) for pick in (official, infsplign)]
         assert scores[0] == scores[1]
