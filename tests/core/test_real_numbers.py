@@ -28,7 +28,7 @@ from infsplign.core.attention import resize
 from infsplign.core.penalties import PENALTIES
 from infsplign.core.spatial import seen
 from infsplign.core.statistics import coordinates, sharpened
-from infsplign.core.update import bound_factor, relative_factor, rms
+from infsplign.core.update import bound_factor, rms, size_factor
 from tests.core.numeric import assert_close, to_numpy
 
 INTEGERS = ("bool", "int8", "uint8", "int16", "int32", "int64")
@@ -39,8 +39,8 @@ FUNCTIONS = {
     "mass": mass, "centroid": centroid, "variance": variance, "sharpened": sharpened, "rms": rms,
     "resize": lambda maps: resize(maps, 3, 4),
     "coordinates": lambda maps: coordinates(*maps.shape[-2:], like=maps)[0],
-    "relative_factor": lambda x: relative_factor(x, x, 0.5),
-    "bound_factor": lambda x: bound_factor(x, x, 0.5),
+    "size_factor": lambda x: size_factor(x, 0.5),
+    "bound_factor": lambda x: bound_factor(x, 0.5),
 }  # fmt: skip
 FUNCTIONS |= {f"penalty {name}": penalty for name, penalty in PENALTIES.items()}
 
