@@ -140,5 +140,5 @@ def test_what_cannot_be_asked_for(change, message):
 @pytest.mark.parametrize("name", ["normalise", "reuse"])
 @pytest.mark.parametrize("value", ["no", "yes", "False", "", 1, 0, None])
 def test_case_10_flags_are_true_or_false(name, value):
-    with pytest.raises(TypeError, match=f"`{name}` must be True or False, got {value!r}"):
+    with pytest.raises(ValueError, match=f"`{name}` must be True or False, got {value!r}"):
         GuidanceConfig(**{name: value})

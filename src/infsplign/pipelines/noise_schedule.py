@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from infsplign.core.update import PREDICTIONS
 from infsplign.engine.timeline import Timeline
