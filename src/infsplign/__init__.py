@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from infsplign.core.relations import SceneRelation
     from infsplign.core.scenes import Scene
     from infsplign.cost.planner import MemoryPlan, plan_memory
-    from infsplign.engine.config import PAPER, PAPER_CLI, PAPER_SDXL, RECOMMENDED, GuidanceConfig
+    from infsplign.engine.config import PAPER, PAPER_CLI, PAPER_SDXL, PUBLISHED, PUBLISHED_SDXL, RECOMMENDED, GuidanceConfig
     from infsplign.engine.guidance import Guidance, GuidedPass
     from infsplign.engine.steps import Steps
     from infsplign.engine.timeline import timesteps_of
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "infsplign.engine.config": ("PAPER", "PAPER_CLI", "PAPER_SDXL", "RECOMMENDED", "GuidanceConfig"),
+    "infsplign.engine.config": ("PAPER", "PAPER_CLI", "PAPER_SDXL", "PUBLISHED", "PUBLISHED_SDXL", "RECOMMENDED", "GuidanceConfig"),
     "infsplign.core.relations": ("SceneRelation",),
     "infsplign.core.scenes": ("Scene",),
     "infsplign.pipelines.description": ("Description", "describe"),
@@ -46,6 +46,8 @@ __all__ = [
     "PAPER",
     "PAPER_CLI",
     "PAPER_SDXL",
+    "PUBLISHED",
+    "PUBLISHED_SDXL",
     "RECOMMENDED",
     "AttentionError",
     "Description",

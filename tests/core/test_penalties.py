@@ -8,7 +8,23 @@ import torch
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from infsplign.core import gelu, hardtanh, leaky_relu, linear, relu, sigmoid, silu, softplus, squared_relu
+from infsplign.core import (
+    celu,
+    elu,
+    gelu,
+    hardtanh,
+    leaky_relu,
+    linear,
+    logrelu,
+    relu,
+    rrelu,
+    selu,
+    sigmoid,
+    silu,
+    softplus,
+    softsign,
+    squared_relu,
+)
 from infsplign.core._namespace import erf
 from infsplign.core.penalties import PENALTIES
 from tests.core import published
@@ -22,8 +38,14 @@ REFERENCES = {
     sigmoid: lambda x: 1 / (1 + math.exp(-x)),
     softplus: lambda x: math.log1p(math.exp(x)),
     silu: lambda x: x / (1 + math.exp(-x)),
-    hardtanh: lambda x: min(max(x, -1.0), 1.0),
+    hardtanh: lambda x: min(max(x, 0.0), 1.0),
     linear: lambda x: x,
+    elu: lambda x: x if x > 0 else math.expm1(x),
+    celu: lambda x: max(x, 0.0) + min(math.expm1(min(x, 0.0)), 0.0),
+    selu: lambda x: 1.0507009873554804934193349852946 * (x if x > 0 else 1.6732632423543772848170429916717 * math.expm1(x)),
+    softsign: lambda x: x / (1 + abs(x)),
+    logrelu: lambda x: math.log1p(max(x, 0.0)),
+    rrelu: lambda x: x if x > 0 else (1 / 8 + 1 / 3) / 2 * x,
 }
 TORCH = {
     gelu: torch.nn.functional.gelu,
@@ -33,10 +55,16 @@ TORCH = {
     sigmoid: torch.nn.functional.sigmoid,
     softplus: lambda x: torch.nn.functional.softplus(x, threshold=1000),
     silu: torch.nn.functional.silu,
-    hardtanh: torch.nn.functional.hardtanh,
+    hardtanh: lambda x: torch.nn.functional.hardtanh(x, min_val=0.0, max_val=1.0),  # as the published code calls it
     linear: lambda x: x,
+    elu: torch.nn.functional.elu,
+    celu: torch.nn.functional.celu,
+    selu: torch.nn.functional.selu,
+    softsign: torch.nn.functional.softsign,
+    logrelu: lambda x: torch.log(torch.nn.functional.relu(x) + 1),
+    rrelu: torch.nn.functional.rrelu,
 }
-KINKS = {relu: (0.0,), leaky_relu: (0.0,), hardtanh: (-1.0, 1.0)}
+KINKS = {relu: (0.0,), leaky_relu: (0.0,), hardtanh: (0.0, 1.0), selu: (0.0,), logrelu: (0.0,), rrelu: (0.0,)}
 every_penalty = pytest.mark.parametrize("penalty", REFERENCES, ids=lambda f: f.__name__)
 arguments = st.floats(-40, 40)  # alpha * (margin - gap) reaches |x| = 2 alpha
 
@@ -103,8 +131,24 @@ def test_a_larger_violation_never_costs_less(penalty, x, step):
     x = abs(x) if penalty in (gelu, silu) else x
     low, high = (float(penalty(np.asarray(value))) for value in (x, x + step))
     assert high >= low
-    if penalty not in (hardtanh, sigmoid, relu, squared_relu, softplus):  # those are flat somewhere, if only in float64
+    flat = (hardtanh, sigmoid, relu, squared_relu, softplus, elu, celu, selu, logrelu)  # somewhere, if only in float64
+    if penalty not in flat:
         assert high > low
+
+
+def test_case_38_every_published_penalty_goes_by_its_name():
+    names = "sigmoid relu leaky_relu squared_relu gelu selu softplus silu hardtanh linear rrelu celu logrelu elu softsign"
+    assert set(names.split()) == set(PENALTIES)
+
+
+@pytest.mark.parametrize(("x", "expected"), [(-5.0, 0.0), (-0.5, 0.0), (0.25, 0.25), (1.0, 1.0), (3.0, 1.0)])
+def test_case_38_hardtanh_is_clipped_to_0_and_1(xp, x, expected):
+    assert float(hardtanh(xp.asarray(x))) == expected
+
+
+@given(x=arguments)
+def test_celu_is_elu_at_the_published_slope(x):
+    assert float(celu(np.asarray(x))) == float(elu(np.asarray(x)))
 
 
 def test_erf_is_exact_in_any_shape_also_of_large_arrays(xp):

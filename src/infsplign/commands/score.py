@@ -83,13 +83,16 @@ def _detected(detector: str, threshold: float | None, images: Path | None, optio
     from infsplign.commands.models import choose_device, quiet
     from infsplign.evaluation.detectors import KINDS, load_detector
     from infsplign.evaluation.scoring.image_files import evenly, find_images, group_by_prompt
+    from infsplign.evaluation.scoring.metadata import prompts_of_folders
     from infsplign.evaluation.scoring.score_images import score_images, threshold_for
 
     if detector not in KINDS:
         raise ValueError(f"`--detector` must be {', '.join(KINDS)}, or a file of detections that ends in .json; got {detector!r}")
     if images is None:
         raise ValueError("`--images` is needed: a detector looks at images")
-    evenly(group_by_prompt(find_images(images), common["prompts"]), common["count"])  # bad names are found before a model is loaded
+    files = find_images(images)
+    folders = prompts_of_folders(files, common["prompts"])
+    evenly(group_by_prompt(files, common["prompts"], folders), common["count"])  # bad names are found before a model is loaded
     least = threshold_for(common["benchmark"], detector, threshold)
     device = "cpu" if detector == "world" else str(choose_device(options["device"]))
     with quiet(bars=True):

@@ -8,7 +8,23 @@ prediction changes). Nothing here imports torch or diffusers, moves an array to 
 from infsplign.core.attention import AttentionMap, AttentionSource, QueryKeyAttention, token_weights
 from infsplign.core.losses import CompoundLoss, LossTerm, balance_loss, paper_loss, presence_loss
 from infsplign.core.object_attention import ObjectAttention, observe
-from infsplign.core.penalties import gelu, hardtanh, leaky_relu, linear, relu, sigmoid, silu, softplus, squared_relu
+from infsplign.core.penalties import (
+    celu,
+    elu,
+    gelu,
+    hardtanh,
+    leaky_relu,
+    linear,
+    logrelu,
+    relu,
+    rrelu,
+    selu,
+    sigmoid,
+    silu,
+    softplus,
+    softsign,
+    squared_relu,
+)
 from infsplign.core.relations import ABOVE, BELOW, LEFT_OF, RIGHT_OF, Relation, SceneRelation
 from infsplign.core.scene_arrays import SceneArrays, scene_arrays
 from infsplign.core.scenes import Scene
@@ -37,8 +53,10 @@ __all__ = [
     "SceneRelation",
     "balance_loss",
     "boxes",
+    "celu",
     "centroid",
     "coordinates",
+    "elu",
     "excite",
     "gaps",
     "gelu",
@@ -47,6 +65,7 @@ __all__ = [
     "layout",
     "leaky_relu",
     "linear",
+    "logrelu",
     "mass",
     "observe",
     "overlap",
@@ -54,10 +73,13 @@ __all__ = [
     "presence_loss",
     "relation",
     "relu",
+    "rrelu",
     "scene_arrays",
+    "selu",
     "sigmoid",
     "silu",
     "softplus",
+    "softsign",
     "spatial_loss",
     "squared_relu",
     "superiority",

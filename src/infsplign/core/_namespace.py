@@ -15,6 +15,7 @@ def erf(x: Array) -> Array:
     numpy has none either: libm's is mapped over the elements without a Python frame for each. A polynomial in whole arrays that is good
     to 2e-15 costs more, and scipy's would make the numbers depend on what is installed.
     """
+    x = floating(x)
     xp = array_namespace(x)
     if is_torch_namespace(xp):
         return x.erf()
@@ -33,7 +34,40 @@ def device_of(x: Array) -> Any:
     return None if is_jax_namespace(array_namespace(x)) else x.device
 
 
+def floating(x: Array) -> Array:
+    """`x` as real numbers: integers and booleans become the library's default floating type, all else stays.
+
+    Raises:
+        TypeError: complex numbers.
+    """
+    xp = array_namespace(x)
+    if xp.isdtype(x.dtype, ("bool", "integral")):
+        return xp.astype(x, xp.asarray(0.0).dtype)
+    if xp.isdtype(x.dtype, "complex floating"):
+        raise TypeError(f"expected an array of real numbers, got {x.dtype}; take the magnitude or the real part")
+    return x
+
+
 def at_least_float32(x: Array) -> Array:
     """`x` in float32 where it is of less: half precision has neither the range for masses nor the digits for centroids."""
-    xp = array_namespace(x)
+    xp, x = array_namespace(x), floating(x)
     return x if x.dtype in (xp.float32, xp.float64) else xp.astype(x, xp.float32)
+
+
+def floating_dtype(dtype: Any, xp: Any) -> Any:
+    """`dtype`, float64 where it is None.
+
+    Raises:
+        TypeError: it cannot hold fractions, which would be cut off.
+    """
+    if dtype is None:
+        return xp.float64
+    if not array_namespace(sample := xp.zeros((), dtype=dtype)).isdtype(sample.dtype, "real floating"):
+        raise TypeError(f"`dtype` must be a real floating type such as float32, got {dtype}")
+    return dtype
+
+
+def check_flag(value: object, name: str) -> None:
+    """Raises TypeError unless `value` is True or False: any text that is not empty, "no" and "False" too, counts as true."""
+    if type(value).__name__ not in ("bool", "bool_"):  # Python's, and numpy's
+        raise TypeError(f"`{name}` must be True or False, got {value!r}")

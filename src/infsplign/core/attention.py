@@ -7,7 +7,7 @@ from typing import Any, Protocol, Self
 
 from array_api_compat import array_namespace
 
-from infsplign.core._namespace import Array, at_least_float32, device_of
+from infsplign.core._namespace import Array, at_least_float32, device_of, floating, floating_dtype
 from infsplign.core.chunks import object_columns
 
 LEVELS = ("coarse", "middle")
@@ -181,6 +181,7 @@ def token_weights(token_indices: Sequence[Sequence[Sequence[int]]], length: int,
 
     Raises:
         ValueError: no row, an object without tokens, or an index that is not in [0, T).
+        TypeError: `dtype` holds no fractions.
 
     >>> import numpy
     >>> token_weights([[[1], [2, 3]]], 4, xp=numpy).tolist()
@@ -198,7 +199,7 @@ def token_weights(token_indices: Sequence[Sequence[Sequence[int]]], length: int,
                 if not 0 <= index < length:
                     raise ValueError(f"`token_indices` must be >= 0 and < {length}, got {index}; was the prompt truncated?")
                 weights[row][index][column] = 1.0 / len(set(indices))
-    return xp.asarray(weights, dtype=dtype or xp.float64, device=device)
+    return xp.asarray(weights, dtype=floating_dtype(dtype, xp), device=device)
 
 
 def resize(maps: Array, height: int, width: int) -> Array:
@@ -212,10 +213,17 @@ def resize(maps: Array, height: int, width: int) -> Array:
     Returns:
         (..., height, width), equal to `torch.nn.functional.interpolate(mode="bilinear", antialias=True)`.
     """
-    xp = array_namespace(maps)
+    xp, maps = array_namespace(maps), floating(maps)
     rows = _triangle_filter(maps.shape[-2], height, xp, maps)
     columns = _triangle_filter(maps.shape[-1], width, xp, maps)
     return rows @ maps @ xp.matrix_transpose(columns)
+
+
+def resized(maps: Array, shorter: int) -> Array:
+    """`resize` to `shorter` cells on the shorter side, the other in proportion: square maps become square."""
+    height, width = maps.shape[-2:]
+    least = min(height, width)
+    return resize(maps, shorter * height // least, shorter * width // least)
 
 
 def _triangle_filter(old: int, new: int, xp, like: Array) -> Array:

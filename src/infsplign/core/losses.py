@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from array_api_compat import array_namespace
 
-from infsplign.core._namespace import Array
+from infsplign.core._namespace import Array, check_flag
 from infsplign.core.attention import Attention, check_level
 from infsplign.core.object_attention import LayerGroup, Layers, ObjectAttention, observe_layers
 from infsplign.core.penalties import Penalty, gelu
@@ -48,7 +48,7 @@ class LossTerm:
             given to it at once: fewer launches on a GPU. A term with numbers of its own for each row must leave it False.
 
     Raises:
-        TypeError: `term` is not a function, or `levels` is a single text.
+        TypeError: `term` is not a function, `levels` is a single text, or `rowwise` is neither True nor False.
         ValueError: a level that is none of `infsplign.core.attention.LEVELS`.
     """
 
@@ -65,6 +65,7 @@ class LossTerm:
             raise TypeError(f"`levels` must be a tuple such as ({self.levels!r},), got {self.levels!r}")
         for level in self.levels:
             check_level(level, "levels")
+        check_flag(self.rowwise, "rowwise")
 
     def reads(self, level: str) -> bool:
         return self.weight != 0 and (not self.levels or level in self.levels)

@@ -11,7 +11,7 @@ from array_api_compat import array_namespace
 
 from infsplign.core import statistics
 from infsplign.core._namespace import Array, at_least_float32
-from infsplign.core.attention import Attention, check_level
+from infsplign.core.attention import Attention, check_level, resized
 from infsplign.core.scene_arrays import SceneArrays, repeated
 
 
@@ -95,13 +95,14 @@ class Layers(NamedTuple):
         return sum(each[1:], each[0]) / self.number
 
 
-def observe_layers(attention: Sequence[Attention], weights: Array, scene: SceneArrays) -> Layers:
+def observe_layers(attention: Sequence[Attention], weights: Array, scene: SceneArrays, *, resize: int | None = None) -> Layers:
     """Makes the object maps of recorded attention and measures them.
 
     Args:
         attention: one entry a tapped layer.
         weights: (B, T, O) from `token_weights`.
         scene: from `scene_arrays`.
+        resize: cells that the shorter side of every map is resized to first, see `core.attention.resize`; None leaves maps as they are.
 
     Raises:
         ValueError: no layer, or one of an unknown level.
@@ -113,6 +114,7 @@ def observe_layers(attention: Sequence[Attention], weights: Array, scene: SceneA
     alike: dict[tuple, list[tuple[int, Array]]] = {}
     for index, layer in enumerate(attention):
         maps = layer.object_maps(weights)
+        maps = maps if resize is None else resized(maps, resize)
         alike.setdefault((layer.level, *maps.shape, maps.dtype, str(statistics.device_of(maps))), []).append((index, maps))
     groups = []
     for (level, *_), members in alike.items():

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from array_api_compat import array_namespace
 
-from infsplign.core._namespace import Array
+from infsplign.core._namespace import Array, floating_dtype
 from infsplign.core.scenes import Scene
 
 
@@ -44,6 +44,7 @@ def scene_arrays(scenes: Sequence[Scene], *, xp, dtype=None, device=None) -> Sce
 
     Raises:
         ValueError: no scene.
+        TypeError: `dtype` holds no fractions.
     """
     if not scenes:
         raise ValueError("`scenes` must hold at least one scene, got none")
@@ -63,10 +64,12 @@ def scene_arrays(scenes: Sequence[Scene], *, xp, dtype=None, device=None) -> Sce
         for number in range(len(scene.relations)):
             _write(arrays, scene, row, number)
 
+    real = floating_dtype(dtype, xp)
+
     def array(values: Any) -> Any:
         if isinstance(values, dict):
             return {name: array(value) for name, value in values.items()}
-        return xp.asarray(values, dtype=dtype or xp.float64, device=device)
+        return xp.asarray(values, dtype=real, device=device)
 
     return SceneArrays(*map(array, arrays))
 

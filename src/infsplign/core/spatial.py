@@ -96,12 +96,21 @@ def spatial_loss(
 def holds(objects: ObjectAttention, scene: SceneArrays, *, slack: float = 0.0) -> Array:
     """Tells which relations hold: `gap >= -slack`, (B, R) booleans, True where padded.
 
+    A relation of an object whose map is empty does not hold: its centroid, in the middle, says nothing.
+
     Args:
         objects: statistics of the maps.
         scene: relations of each row.
         slack: gap that is forgiven, in widths of the picture; a negative one is asked for in addition.
     """
-    return (gaps(objects, scene) >= -slack) | (scene.relation_weight == 0)
+    return ((gaps(objects, scene) >= -slack) & seen(objects, scene)) | (scene.relation_weight == 0)
+
+
+def seen(objects: "ObjectAttention", scene: "SceneArrays") -> Array:
+    """Tells of which relations every object has a map that is not empty, (B, R) booleans, True where padded."""
+    xp = array_namespace(objects.mass)
+    empty = xp.astype(objects.mass <= statistics.EPSILON, scene.roles.dtype)  # (B, O)
+    return xp.sum(scene.roles @ empty[:, None, :, None], axis=(1, 3)) == 0
 
 
 def ordered(g: Geometry) -> Array:

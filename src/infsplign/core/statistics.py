@@ -1,12 +1,12 @@
 """Where an object is: mass, centroid and variance of its map.
 
 Coordinates are (x, y), x to the right, y down, both in [0, 1]: grid positions are `linspace(0, 1, n)`; a single row or column
-lies at 0.5. Source: arXiv 2512.17851, section 3.
+lies at 0.5. Maps of integers or booleans count as real numbers. Source: arXiv 2512.17851, section 3.
 """
 
 from array_api_compat import array_namespace
 
-from infsplign.core._namespace import Array, device_of
+from infsplign.core._namespace import Array, device_of, floating
 
 EPSILON = 1e-12
 """Least mass that a map is divided by, so that an empty map gives finite statistics: centroid (0.5, 0.5), variance 0."""
@@ -17,8 +17,8 @@ LEAST_EXTENT = 0.01
 
 
 def coordinates(height: int, width: int, *, like: Array) -> tuple[Array, Array]:
-    """Returns x positions (W,) and y positions (H,) in [0, 1], with the type and device of `like`."""
-    xp = array_namespace(like)
+    """Returns x positions (W,) and y positions (H,) in [0, 1], with the floating type and the device of `like`."""
+    xp, like = array_namespace(like), floating(like)
 
     def axis(n: int) -> Array:
         if n == 1:
@@ -37,7 +37,7 @@ def mass(maps: Array) -> Array:
     Returns:
         (...).
     """
-    return array_namespace(maps).sum(maps, axis=(-2, -1))
+    return array_namespace(maps).sum(floating(maps), axis=(-2, -1))
 
 
 def centroid(maps: Array) -> Array:
@@ -93,7 +93,7 @@ def sharpened(maps: Array) -> Array:
     Returns:
         (..., H, W).
     """
-    xp = array_namespace(maps)
+    xp, maps = array_namespace(maps), floating(maps)
     cells = maps.shape[-2] * maps.shape[-1]
     mean = _safe(xp, mass(maps))[..., None, None] / cells
     return (maps / mean) ** SHARPNESS
@@ -101,14 +101,14 @@ def sharpened(maps: Array) -> Array:
 
 def extent(variances: Array) -> Array:
     """How far an object reaches from its centroid: `e = sqrt(v + LEAST_EXTENT^2)`; an even disc has 0.71 of its radius."""
-    return array_namespace(variances).sqrt(variances + LEAST_EXTENT**2)
+    return array_namespace(variances).sqrt(floating(variances) + LEAST_EXTENT**2)
 
 
 class _Sums:
     """Sums of maps that the statistics share."""
 
     def __init__(self, maps: Array) -> None:
-        self.xp = array_namespace(maps)
+        self.xp, maps = array_namespace(maps), floating(maps)
         self.mass = mass(maps)
         self.x, self.y = coordinates(maps.shape[-2], maps.shape[-1], like=maps)
         self.columns, self.rows = self.xp.sum(maps, axis=-2), self.xp.sum(maps, axis=-1)  # (..., W), (..., H)

@@ -10,7 +10,7 @@ At a fixed `x_t = alpha x_0 + sigma eps`, adding `delta` to the noise prediction
 
 from array_api_compat import array_namespace
 
-from infsplign.core._namespace import Array
+from infsplign.core._namespace import Array, floating
 
 PREDICTIONS = ("epsilon", "v_prediction", "sample", "flow")
 
@@ -53,7 +53,7 @@ def gain(prediction: str, *, alpha: Array | float = 1.0, sigma: Array | float = 
 
 def rms(x: Array) -> Array:
     """Root mean square of each row, (B, ...) to (B, 1, ...), also where squares would be too small or too large for the type."""
-    xp = array_namespace(x)
+    xp, x = array_namespace(x), floating(x)
     axes = tuple(range(1, x.ndim))
     largest = xp.max(xp.abs(x), axis=axes, keepdims=True)
     safe = xp.where(largest > 0, largest, xp.ones_like(largest))

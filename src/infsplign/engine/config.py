@@ -48,6 +48,10 @@ class GuidanceConfig:
             same whatever the model predicts.
         repeats: gradients at one timestep, each at the latents as the shift so far would leave them.
         repeats_until: part of the sampling in which they are repeated: a step's when `progress < repeats_until`.
+        resize: side that maps are resized to before they are measured, 64 in the published code; None measures them as they are.
+        wrt: what the gradient is taken with respect to. "input" is the denoiser's input, under which `scale` means the same with every
+            scheduler; "latents", as published, is what schedulers of the Karras kind divide by `sqrt(sigma^2 + 1)` to get that input.
+            In a sampler of your own, `Steps.shifted` is given that factor.
 
     Raises:
         ValueError: a value out of range.
@@ -78,6 +82,8 @@ class GuidanceConfig:
     max_shift: float | None = None
     repeats: int = 1
     repeats_until: float = 0.25
+    resize: int | None = None
+    wrt: str = "input"
 
     def __post_init__(self) -> None:
         for name in ("scale", "alpha", "spatial", "presence", "balance"):
@@ -105,8 +111,12 @@ class GuidanceConfig:
         self._check("terms", "be a tuple of `LossTerm`s", _terms)
         wanted = f"map levels ({' or '.join(LEVELS)}) to tuples of module names"
         self._check("layers", wanted, lambda value: value is None or _layers(value))
+        self._check("resize", "be None or a whole number >= 2", lambda value: value is None or (_counts(value) and value >= 2))
+        self._check("wrt", 'be "input" or "latents"', lambda value: value in ("input", "latents"))
         if self.repeats > 1 and self.update != "epsilon":
             raise ValueError('`repeats` must be 1 with `update="direct"`: where the latents would move is known for a shift of the noise')
+        if self.repeats > 1 and self.wrt != "input":
+            raise ValueError('`repeats` must be 1 with `wrt="latents"`: gradients are repeated at moved inputs of the denoiser')
 
     def _check(self, name: str, wanted: str, holds: Callable[..., bool]) -> None:
         value = getattr(self, name)
@@ -197,3 +207,15 @@ RECOMMENDED = GuidanceConfig(
 )
 """What `guide` does when nothing is set, on every family: a bounded shift in the first half of the steps, a spatial term that rests once
 the gap of attention is a tenth of the picture, and `unity`, which keeps each object one thing. `docs/adaptive.md` has its figures."""
+
+
+def as_published(config: GuidanceConfig) -> GuidanceConfig:
+    """`config` with the habits of the published code: maps are resized to 64x64, the gradient is that with respect to the latents before
+    the scheduler scales them, and it is added to whatever the model predicts."""
+    return config.with_(update="direct", resize=64, wrt="latents")
+
+
+PUBLISHED = as_published(PAPER)
+"""The published code, to rounding: `PAPER` with its habits. `docs/method.md` says what else decides its numbers."""
+PUBLISHED_SDXL = as_published(PAPER_SDXL)
+"""The published code for SDXL."""

@@ -153,7 +153,7 @@ class Guidance:
             self._check_layers([(layer.level, layer.layer) for layer in attention])
             self._checked = True
         weights, arrays = self._arrays(attention[0], rows)
-        layers = observe_layers(attention, weights, arrays)
+        layers = observe_layers(attention, weights, arrays, resize=self.config.resize)
         with torch.no_grad():
             if any(term.name == "spatial" and term.weight for term in self.loss.terms):  # its penalty may cost nothing from the margin on
                 self._rests = scene_holds(layers, slack=self.config.margin).all()

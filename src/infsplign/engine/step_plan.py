@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from infsplign.core.object_attention import Layers
-from infsplign.core.spatial import gaps
+from infsplign.core.spatial import gaps, seen
 from infsplign.engine.config import GuidanceConfig
 from infsplign.engine.host_copy import HostCopy
 
@@ -109,7 +109,7 @@ class StepPlanner:
 def scene_holds(layers: Layers, *, slack: float) -> Tensor:
     """Whether every relation of each row has a gap of at least its part of `slack`, averaged over layers: (B,).
 
-    A row without relations never holds: there is nothing to tell it by.
+    A row without relations never holds, nor does a relation of an object whose map is empty in all layers: there is nothing to tell it by.
 
     Args:
         layers: the recorded layers of each row.
@@ -117,7 +117,8 @@ def scene_holds(layers: Layers, *, slack: float) -> Tensor:
     """
     asked = layers.scene.relation_weight > 0
     each = layers.mean(lambda group: gaps(group.objects, group.scene))  # (B, R)
-    return ((each >= slack * layers.scene.margin) | ~asked).all(-1) & asked.any(-1)
+    told = layers.mean(lambda group: seen(group.objects, group.scene).to(each.dtype)) > 0
+    return (((each >= slack * layers.scene.margin) & told) | ~asked).all(-1) & asked.any(-1)
 
 
 def rows_mask(rows: tuple[bool, ...], like: Tensor) -> Tensor:

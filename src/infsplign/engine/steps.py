@@ -123,12 +123,14 @@ class Steps:
         self.planner.observe(self.found.holds)
         return output
 
-    def shifted(self, output: Tensor, *, latents: Tensor | None = None) -> Tensor:
+    def shifted(self, output: Tensor, *, latents: Tensor | None = None, input_factor: Tensor | float | None = None) -> Tensor:
         """Ends a step: the model's combined output, after classifier-free guidance, shifted as the options say.
 
         Args:
             output: (B, ...), what the sampler goes on with.
             latents: of the step, for errors to hold.
+            input_factor: what the latents were multiplied by to get the denoiser's input, such as `1 / sqrt(sigma^2 + 1)`; with
+                `wrt="latents"` the gradient is multiplied by it too. 1 when None.
 
         Returns:
             (B, ...) of the same type; `output` itself where the step is not shifted.
@@ -149,6 +151,8 @@ class Steps:
             self._end(step)
             return output
         gradient, under = self._last
+        if self.config.wrt == "latents" and input_factor is not None:
+            gradient = gradient * input_factor
         weight = self.config.weight(place.progress)
         shift = self._shift(gradient, output, under, weight)
         shifted = output + shift.output.to(output.dtype)

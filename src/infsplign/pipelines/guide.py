@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from infsplign.adapters import Backbone, backbone_for
 from infsplign.adapters.text import expected_prompt
+from infsplign.core._namespace import check_flag
 from infsplign.core.scenes import Scene
 from infsplign.engine.config import GuidanceConfig
 from infsplign.errors import PromptError
@@ -51,7 +52,9 @@ def guide(
         AttentionError: a tapped layer is not in the denoiser.
         PromptError: the prompt or a relation cannot be read, an object is not in the prompt or cut off.
         ValueError: relations that contradict each other, unknown relations, indices out of range.
+        TypeError: `keep_maps` is neither True nor False.
     """
+    check_flag(keep_maps, "keep_maps")
     backbone = backbone or backbone_for(pipe)
     if prompt is None and (relations is None or token_indices is None):
         raise PromptError("`prompt` must be given, or both `relations` and `token_indices` (for calls with `prompt_embeds`)")

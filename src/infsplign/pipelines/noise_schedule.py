@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from infsplign.core.update import PREDICTIONS
 from infsplign.engine.timeline import Timeline
@@ -59,6 +60,19 @@ def timeline_of(scheduler: Any, first: int = 0) -> Timeline:
     timesteps = scheduler.timesteps
     levels = sigmas_of(scheduler, [float(t) for t in timesteps.tolist()])
     return Timeline(timesteps[first:], levels[first:], prediction_type(scheduler))
+
+
+def input_factor(scheduler: Any, timestep: Any, like: Tensor) -> Tensor:
+    """What the scheduler multiplies latents by to get the denoiser's input: `1 / sqrt(sigma^2 + 1)` for the Karras kind, else 1.
+
+    Args:
+        scheduler: a diffusers scheduler, before its `step` at `timestep`.
+        timestep: as given to its `step`.
+        like: a tensor whose type and device the factor has.
+    """
+    one = torch.ones((), dtype=like.dtype, device=like.device)
+    scale = getattr(scheduler, "scale_model_input", None)  # flow matching has none
+    return one if scale is None else scale(one, timestep)
 
 
 def first_step(scheduler: Any, timestep: Any) -> int:

@@ -8,6 +8,7 @@ from torch import Tensor
 from infsplign.adapters.backbone import uncompiled
 from infsplign.errors import UnsupportedPipelineError
 from infsplign.pipelines.call import Calls
+from infsplign.pipelines.noise_schedule import input_factor
 from infsplign.pipelines.running import stepping_pipeline
 
 
@@ -46,7 +47,9 @@ class GuidedScheduler:
         found = call.steps.found
         if found is not None and found.gradient is not None and found.gradient.shape[0] != model_output.shape[0]:
             raise UnsupportedPipelineError(self._other_rows(found.gradient, model_output))
-        shifted = call.steps.shifted(model_output, latents=sample)
+        raw = self.calls.config.wrt == "latents"
+        factor = input_factor(self.scheduler, timestep, sample) if raw else None
+        shifted = call.steps.shifted(model_output, latents=sample, input_factor=factor)
         call.done += 1
         self.calls.taken += 1
         return self.step(shifted, timestep, sample, *args, **kwargs)

@@ -10,15 +10,22 @@ from infsplign.detection import Detection
 from infsplign.evaluation.detectors import ImageDetections
 from infsplign.evaluation.detectors.recorded import FORMAT, Recording, RecordingError, Seen, read_recording, write_recording
 
-number = st.floats(-1e4, 1e4)
-box = st.builds(lambda x, y, w, h: (x, y, x + w, y + h), number, number, st.floats(0, 1e4), st.floats(0, 1e4))
 text = st.text(st.characters(codec="utf-8"), max_size=8)
-detection = st.builds(Detection, text, st.floats(0, 1), box)
-found = st.builds(
-    lambda size, detections: ImageDetections(size, tuple(sorted(detections, key=lambda d: -d.score))),
-    st.tuples(st.integers(1, 2000), st.integers(1, 2000)), st.lists(detection, max_size=3),
-)  # fmt: skip
-seen = st.builds(Seen, found, st.none() | st.tuples(text, text), st.none() | st.text("0123456789abcdef", min_size=64, max_size=64))
+part = st.floats(0, 1)
+
+
+@st.composite
+def pictures(draw):
+    """Detections whose centres lie in their image; boxes may reach beyond it."""
+    width, height = draw(st.tuples(st.integers(4, 2000), st.integers(4, 2000)))
+    rows = []
+    for _ in range(draw(st.integers(0, 3))):
+        x, y, w, h = width * draw(part), height * draw(part), draw(st.floats(4, 1e4)), draw(st.floats(4, 1e4))
+        rows.append(Detection(draw(text), draw(part), (x - w / 2, y - h / 2, x + w / 2, y + h / 2)))
+    return ImageDetections((width, height), tuple(sorted(rows, key=lambda d: -d.score)))
+
+
+seen = st.builds(Seen, pictures(), st.none() | st.tuples(text, text), st.none() | st.text("0123456789abcdef", min_size=64, max_size=64))
 IMAGE = {"size": [9, 9], "detections": [{"name": "cat", "score": 0.5, "box": [0, 0, 1, 1]}]}
 
 

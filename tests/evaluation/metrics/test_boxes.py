@@ -28,7 +28,7 @@ def test_by_hand():
     assert sides((0, 2, 10, 4)) == (10, 2)
     assert sides((10, 4, 0, 2)) == (0, 0)
     assert offset((0, 0, 2, 2), (10, 20, 12, 22)) == (10, 20)
-    assert scaled((1, 2, 3, 4), 2) == (2, 4, 6, 8)
+    assert scaled((1, 2, 3, 4), 2, 10) == (2, 20, 6, 40)
     assert iou((0, 0, 4, 4), (2, 2, 6, 6)) == pytest.approx(4 / 28)
 
 
@@ -42,7 +42,7 @@ def test_overlap_is_that_of_counted_pixels(one, other):
 @given(boxes(), boxes(), st.floats(0.1, 10))
 def test_overlap_is_symmetric_and_free_of_scale(one, other, factor):
     assert iou(one, other) == iou(other, one)
-    assert iou(scaled(one, factor), scaled(other, factor)) == pytest.approx(iou(one, other))
+    assert iou(scaled(one, factor, 2 * factor), scaled(other, factor, 2 * factor)) == pytest.approx(iou(one, other))
     assert iou(one, one) == (1 if min(sides(one)) > 0 else 0)
 
 

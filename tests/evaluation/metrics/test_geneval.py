@@ -87,9 +87,10 @@ class TestJudge:
         assert judge(seen, "a", "right of", "b") == Verdict(True, True)
         assert judge(seen, "a", "left of", "b") == Verdict(True, False)  # VISOR's any pair would say yes
 
-    def test_the_first_of_equal_scores(self):
+    def test_the_last_of_equal_scores(self):
         seen = [Detection("a", 0.9, around(0, 0)), Detection("a", 0.9, around(200, 0)), Detection("b", 0.4, around(100, 0))]
-        assert judge(seen, "a", "left of", "b").correct
+        assert judge(seen, "a", "right of", "b").correct
+        assert judge([seen[1], seen[0], seen[2]], "a", "left of", "b").correct
 
     @pytest.mark.parametrize("seen", [[], [Detection("a", 1, around(0, 0))], [Detection("b", 1, around(0, 0))]])
     def test_one_missing(self, seen):

@@ -49,12 +49,22 @@ class TestT2I:
             ("a cat near a dog\n\na cat near a cow", "line 2: expected"),
             ("a cat near a dog\na cat behind a dog", "line 2: expected .* got 'a cat behind a dog'"),
             ("cat near dog", "line 1: expected"),
-            ("a cat near a dog\na cow near a dog\na cat near a dog", "line 3: 'a cat near a dog' was in line 1"),
         ],
     )
     def test_broken(self, content, message, tmp_path):
         with pytest.raises(PromptFileError, match=message):
             read_t2i(file(tmp_path, content))
+
+    def test_case_37_prompts_may_come_twice(self, tmp_path):
+        """As two do in the published `spatial.txt`, with line ends of Windows."""
+        prompts = read_t2i(file(tmp_path, "a cat near a dog\r\na boy on the top of a wallet\r\na cat near a dog\r\n"))
+        assert [(p.id, p.text) for p in prompts] == [
+            ("t2i-0000", "a cat near a dog"), ("t2i-0001", "a boy on the top of a wallet"), ("t2i-0002", "a cat near a dog"),
+        ]  # fmt: skip
+
+    def test_on_top_of_is_read_as_the_evaluator_knows_it(self, tmp_path):
+        (prompt,) = read_t2i(file(tmp_path, "a cat on top of a dog"))
+        assert (prompt.first, prompt.relation, prompt.second) == ("cat", "on top of", "dog")
 
     def test_no_text(self, tmp_path):
         (tmp_path / "x").write_bytes(b"\xff\xfe\x00")

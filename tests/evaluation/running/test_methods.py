@@ -5,7 +5,7 @@ import json
 import pytest
 
 from infsplign.core import LOSSES
-from infsplign.engine.config import PAPER, PAPER_SDXL, GuidanceConfig
+from infsplign.engine.config import PAPER, PAPER_SDXL, PUBLISHED, PUBLISHED_SDXL, GuidanceConfig
 from infsplign.evaluation.fingerprint import plain
 from infsplign.evaluation.running.methods import NAMES, choose_methods, method
 
@@ -22,6 +22,8 @@ def test_what_the_names_stand_for():
     assert method("unguided", OWN) is None
     assert method("infsplign", OWN) is OWN
     assert method("paper", OWN, PAPER_SDXL) is PAPER_SDXL  # not the loss of that name with the model's other constants
+    assert method("published", OWN) == PUBLISHED
+    assert method("published", OWN, PAPER_SDXL) == PUBLISHED_SDXL
     layout = method("layout", OWN.with_(terms=(LOSSES["overlap"]().terms)))
     assert layout is not None
     assert (layout.scale, layout.stop, layout.terms) == (5.0, 0.5, ())

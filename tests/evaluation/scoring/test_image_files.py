@@ -1,5 +1,7 @@
 """Which image belongs to which prompt."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,6 +56,14 @@ class TestGroup:
 
     def test_numbers_not_letters_order(self):
         assert group_by_prompt(["7_10", "7_9", "7_2"], PROMPTS) == {"7": ["7_2", "7_9", "7_10"]}
+
+    def test_case_37_prompts_of_one_text_share_its_images(self):
+        twice = [replace(PROMPTS[0], id="a"), PROMPTS[2], replace(PROMPTS[0], id="b")]
+        keys = [f"a cat near a dog_{number:06d}" for number in (17, 3, 11, 4)]
+        shared = {"a": ["a cat near a dog_000003", "a cat near a dog_000004"], "b": ["a cat near a dog_000011", "a cat near a dog_000017"]}
+        assert group_by_prompt(keys, twice) == shared
+        more = {"b": [*shared["b"], "b_99"], "tune-0001_x": ["tune-0001_x_0"]}
+        assert group_by_prompt([*keys, "b_99", "tune-0001_x_0"], twice) == shared | more
 
     def test_the_same_number_twice_is_refused(self):
         with pytest.raises(ValueError, match="'7_0' and '7_00' are both image 0 of the prompt '7'"):

@@ -6,7 +6,7 @@ from functools import partial
 
 from array_api_compat import array_namespace
 
-from infsplign.core._namespace import Array, device_of
+from infsplign.core._namespace import Array, check_flag, device_of
 from infsplign.core.losses import LossTerm
 from infsplign.core.object_attention import ObjectAttention
 from infsplign.core.scene_arrays import SceneArrays
@@ -32,6 +32,7 @@ def excite_loss(
     Returns:
         (B,), in [0, 1].
     """
+    check_flag(worst, "worst")
     xp = array_namespace(objects.maps)
     maps = objects.maps if sharpness is None else _compete(objects.maps, scene.present, sharpness)
     if sigma:
@@ -82,5 +83,10 @@ def excite(
     sharpness: float | None = None,
     levels: Sequence[str] = ("coarse",),
 ) -> LossTerm:
-    """`excite_loss` as a term of the coarse level, the one that is 16x16 in Stable Diffusion, as published."""
+    """`excite_loss` as a term of the coarse level, the one that is 16x16 in Stable Diffusion, as published.
+
+    Raises:
+        TypeError: `worst` is neither True nor False.
+    """
+    check_flag(worst, "worst")
     return LossTerm("excite", partial(excite_loss, worst=worst, sigma=sigma, sharpness=sharpness), weight, tuple(levels), rowwise=True)

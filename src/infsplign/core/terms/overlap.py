@@ -5,7 +5,7 @@ from functools import partial
 
 from array_api_compat import array_namespace
 
-from infsplign.core._namespace import Array, device_of
+from infsplign.core._namespace import Array, check_flag, device_of
 from infsplign.core.losses import LossTerm
 from infsplign.core.object_attention import ObjectAttention
 from infsplign.core.scene_arrays import SceneArrays
@@ -27,6 +27,7 @@ def overlap_loss(objects: ObjectAttention, scene: SceneArrays, *, normalised: bo
     Returns:
         (B,), in [0, 0.5]: 0.5 for equal maps; 0 for a single object. Memory grows with the square of the number of objects.
     """
+    check_flag(normalised, "normalised")
     xp = array_namespace(objects.maps)
     maps, mass = objects.maps, objects.mass
     if normalised:
@@ -42,5 +43,10 @@ def overlap_loss(objects: ObjectAttention, scene: SceneArrays, *, normalised: bo
 
 
 def overlap(weight: float = 1.0, *, normalised: bool = False, levels: Sequence[str] = ()) -> LossTerm:
-    """`overlap_loss` as a term of all layers."""
+    """`overlap_loss` as a term of all layers.
+
+    Raises:
+        TypeError: `normalised` is neither True nor False.
+    """
+    check_flag(normalised, "normalised")
     return LossTerm("overlap", partial(overlap_loss, normalised=normalised), weight, tuple(levels), rowwise=True)

@@ -15,7 +15,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from infsplign.detection import Detection
+from infsplign.detection import Detection, check_units
 from infsplign.evaluation.detectors.protocol import ImageDetections, best_first
 from infsplign.evaluation.files import write
 
@@ -99,6 +99,7 @@ def _seen(row: dict[str, Any]) -> Seen:
     if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         raise ValueError(f"expected `names` to be a list of texts, got {names!r}")
     found = [_detection(item) for item in row["detections"]]
+    check_units((width, height), [detection.box for detection in found])
     return Seen(ImageDetections((width, height), tuple(best_first(found))), None if names is None else tuple(names), digest)
 
 

@@ -13,9 +13,9 @@ def sides(box: Box) -> tuple[float, float]:
     return max(box[2] - box[0], 0.0), max(box[3] - box[1], 0.0)
 
 
-def scaled(box: Box, factor: float) -> Box:
-    """The box in an image that is `factor` times as large."""
-    return box[0] * factor, box[1] * factor, box[2] * factor, box[3] * factor
+def scaled(box: Box, x: float, y: float) -> Box:
+    """The box in an image that is `x` times as wide and `y` times as high."""
+    return box[0] * x, box[1] * y, box[2] * x, box[3] * y
 
 
 def offset(first: Box, second: Box) -> tuple[float, float]:

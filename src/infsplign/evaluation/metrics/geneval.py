@@ -1,19 +1,24 @@
-"""GenEval, position (arXiv 2310.11513). Pure functions over detections above the threshold (published: `score > 0.3`)."""
+"""GenEval, position (arXiv 2310.11513). Pure functions over detections above the threshold (published: `score > 0.3`).
+
+Boxes and scores are read, and everything is computed, in single precision, as the published code does: at a limit that decides.
+Source: github.com/djghosh13/geneval, evaluation/evaluate_images.py.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import copysign, hypot
+
+import numpy as np
 
 from infsplign.core import relations, spellings
 from infsplign.detection import Box, Detection
-from infsplign.evaluation.metrics.boxes import offset, sides
+from infsplign.evaluation.metrics.names import plain
 from infsplign.evaluation.metrics.ratios import Ratios
 from infsplign.evaluation.metrics.visor import Verdict
 
-SLACK = 0.1
+SLACK = np.float32(0.1)
 """Part of both boxes' sides that their centres must be apart before there is any relation."""
-LEAST = 0.5
+LEAST = np.float32(0.5)
 """Least part of the distance that must lie along a direction, for it to hold."""
-NOTHING = 1e-3
+NOTHING = np.float32(1e-3)
 """Remaining distance, in pixels on both axes, below which there is no relation at all."""
 
 
@@ -26,12 +31,13 @@ def relations_of(first: Box, second: Box) -> frozenset[str]:
     >>> sorted(relations_of((0, 0, 10, 10), (100, 100, 110, 110)))
     ['above', 'left of']
     """
-    o = offset(second, first)
-    slack = (SLACK * (one + other) for one, other in zip(sides(first), sides(second), strict=True))
-    r = [copysign(max(abs(part) - less, 0.0), part) for part, less in zip(o, slack, strict=True)]
-    if all(abs(part) < NOTHING for part in r):
+    one, other = (np.asarray(box, dtype=np.float32).reshape(2, 2) for box in (first, second))
+    o = one.mean(axis=0) - other.mean(axis=0)
+    sides = np.abs(one[1] - one[0]) + np.abs(other[1] - other[0])
+    r = np.maximum(np.abs(o) - SLACK * sides, 0) * np.sign(o)
+    if (np.abs(r) < NOTHING).all():
         return frozenset()
-    x, y = (part / hypot(*o) for part in r)
+    x, y = r / np.linalg.norm(o)
     held = {"left of": x < -LEAST, "right of": x > LEAST, "above": y < -LEAST, "below": y > LEAST}
     return frozenset(name for name, holds in held.items() if holds)
 
@@ -40,7 +46,7 @@ DIRECTIONS = ("left of", "right of", "above", "below")
 
 
 def judge(detections: Iterable[Detection], first: str, relation: str | relations.Relation, second: str) -> Verdict:
-    """Judges one image by the best box of each class; the first of equal scores.
+    """Judges one image by the best box of each class; of equal scores the last.
 
     Args:
         detections: of the image, above the detector's threshold.
@@ -50,15 +56,21 @@ def judge(detections: Iterable[Detection], first: str, relation: str | relations
     Raises:
         ValueError: an unknown relation, or one of an object with itself.
     """
-    if first == second:
+    if plain(first) == plain(second):
         raise ValueError(f"`first` and `second` must be two different objects, got {first!r} twice")
     asked, seen = spellings.relation(relation).name, list(detections)
     if asked not in DIRECTIONS:
         raise ValueError(f"`relation` must be one of {', '.join(DIRECTIONS)}, which is all that GenEval knows, got {asked!r}")
-    one, other = (max((d for d in seen if d.name == name), key=lambda d: d.score, default=None) for name in (first, second))
+    one, other = (_best(seen, name) for name in (first, second))
     if one is None or other is None:
         return Verdict(False, False)
     return Verdict(True, asked in relations_of(one.box, other.box))
+
+
+def _best(detections: Sequence[Detection], name: str) -> Detection | None:
+    """The published code sorts scores in ascending order and reverses the list, so that the last of equal ones comes first."""
+    named = (found for found in reversed(detections) if plain(found.name) == plain(name))
+    return max(named, key=lambda found: np.float32(found.score), default=None)
 
 
 def position_ratios(verdicts: Mapping[str, Sequence[Verdict]]) -> Ratios:

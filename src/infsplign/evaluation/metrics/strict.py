@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from infsplign.evaluation.metrics.names import plain
 from infsplign.evaluation.metrics.ratios import Ratios
 
 
@@ -51,9 +52,9 @@ def fidelity(blobs: Sequence[Blob], objects: Sequence[str], *, correct: bool, mi
     >>> fidelity(blobs, ["star", "moon"], correct=True, min_score=0.6)
     Fidelity(strict=False, doubled=True, shape=0.8500000000000001)
     """
-    if not objects or len(set(objects)) != len(objects):
+    if not objects or len(set(map(plain, objects))) != len(objects):
         raise ValueError(f"`objects` must name at least one object, and each once; got {list(objects)}")
-    scores = {name: [blob.score for blob in blobs if blob.name == name] for name in objects}
+    scores = {name: [blob.score for blob in blobs if plain(blob.name) == plain(name)] for name in objects}
     once = all(len(found) == 1 and found[0] >= min_score for found in scores.values())
     return Fidelity(
         strict=once and len(blobs) == len(objects) and correct,

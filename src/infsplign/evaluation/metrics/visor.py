@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from infsplign.core import relations, spellings
+from infsplign.evaluation.metrics.names import plain
 from infsplign.evaluation.metrics.ratios import Ratios
 
 
@@ -61,18 +62,19 @@ def judge(detections: Iterable[Found], first: str, relation: str | relations.Rel
     >>> judge([Detection("star", 1.0, (0, 0, 2, 2), 4), Detection("moon", 1.0, (5, 0, 7, 2), 4)], "star", "left of", "moon")
     Verdict(both=True, correct=True)
     """
-    if first == second:
+    one, other = plain(first), plain(second)
+    if one == other:
         raise ValueError(f"`first` and `second` must be two different objects, got {first!r} twice")
     asked = spellings.relation(relation)
     if asked.equation != "ordered" or len(asked.axes) != 1:
         raise ValueError(f"`relation` must be left of, right of, above or below, which is all that VISOR knows, got {asked.name!r}")
     dx, dy = asked.direction
-    along: dict[str, list[float]] = {first: [], second: []}
+    along: dict[str, list[float]] = {one: [], other: []}
     for found in detections:
-        if found.name in along:
-            along[found.name].append(dx * found.centre[0] + dy * found.centre[1])
+        if (name := plain(found.name)) in along:
+            along[name].append(dx * found.centre[0] + dy * found.centre[1])
     both = all(along.values())
-    return Verdict(both, both and max(along[second]) > min(along[first]))
+    return Verdict(both, both and max(along[other]) > min(along[one]))
 
 
 def visor_ratios(verdicts: Mapping[str, Sequence[Verdict]]) -> Ratios:

@@ -30,7 +30,7 @@ def read_geneval(path: Path) -> list[BenchmarkPrompt]:
         try:
             if tag != POSITION:
                 raise ValueError(f'expected an object with "tag" {POSITION!r} or one of {", ".join(OTHER_TAGS)}, got {tag!r}')
-            prompts.append(_prompt(row, number - 1))
+            prompts.append(prompt_of(row, number - 1))
         except ValueError as error:
             raise broken(path, number, str(error)) from error
     if not prompts:
@@ -38,8 +38,12 @@ def read_geneval(path: Path) -> list[BenchmarkPrompt]:
     return distinct(path, prompts)
 
 
-def _prompt(row: dict[str, Any], number: int) -> BenchmarkPrompt:
-    """`include` lists B, then A with its `position`, [relation, 0]: A stands in the relation to object 0 of the list."""
+def prompt_of(row: dict[str, Any], number: int) -> BenchmarkPrompt:
+    """The prompt of one row. `include` lists B, then A with its `position`, [relation, 0]: A stands in the relation to object 0.
+
+    Raises:
+        ValueError: it is no row about position.
+    """
     include, text = row.get("include"), row.get("prompt")
     if not isinstance(text, str):
         raise ValueError(f"expected `prompt` to be a text, got {text!r}")

@@ -1,9 +1,9 @@
 """Methods by name: what each of them is for a given model."""
 
 from infsplign.core import LOSSES
-from infsplign.engine.config import PAPER, RECOMMENDED, GuidanceConfig
+from infsplign.engine.config import PAPER, RECOMMENDED, GuidanceConfig, as_published
 
-OWN = ("unguided", "infsplign", "paper")
+OWN = ("unguided", "infsplign", "paper", "published")
 NAMES = OWN + tuple(name for name in LOSSES if name not in OWN)
 """All methods that can be asked for by name."""
 
@@ -12,8 +12,9 @@ def method(name: str, own: GuidanceConfig = RECOMMENDED, published: GuidanceConf
     """The options of a method: None is the stock pipeline.
 
     Args:
-        name: "unguided"; "infsplign", the constants chosen for the model; "paper", the published ones for its family; or a loss of
-            `infsplign.core.LOSSES` in place of the paper's, with the model's other constants.
+        name: "unguided"; "infsplign", the constants chosen for the model; "paper", the published ones for its family;
+            "published", these with the habits of the published code, see `as_published`; or a loss of `infsplign.core.LOSSES` in place of
+            the paper's, with the model's other constants.
         own: constants of the model.
         published: the paper's, for its family.
 
@@ -23,7 +24,7 @@ def method(name: str, own: GuidanceConfig = RECOMMENDED, published: GuidanceConf
     if name not in NAMES:
         raise ValueError(f"`--methods` must be one or more of {', '.join(NAMES)}, each once, got {name!r}")
     if name in OWN:
-        return {"unguided": None, "infsplign": own, "paper": published}[name]
+        return {"unguided": None, "infsplign": own, "paper": published, "published": as_published(published)}[name]
     return own.with_(loss=LOSSES[name](), terms=())
 
 

@@ -3,20 +3,24 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from math import isnan, nextafter
+from math import isnan
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from infsplign.core.spellings import SPELLINGS
 from infsplign.detection import Detection
 from infsplign.evaluation.detectors.protocol import ImageDetections
 from infsplign.evaluation.metrics import geneval, strict, t2i, visor
+from infsplign.evaluation.metrics.names import joined, whole
 from infsplign.evaluation.metrics.ratios import Ratios
 from infsplign.evaluation.prompts import BenchmarkPrompt, read_geneval, read_prompts, read_sr2d, read_t2i
 
 
 class Threshold(NamedTuple):
-    """The least score of a detection; `inclusive` where that score itself is enough."""
+    """The least score of a detection; `inclusive` where that score itself is enough. Compared in single precision, as detectors do:
+    0.10000000149, which is 0.1 there, is not above 0.1."""
 
     value: float
     inclusive: bool = False
@@ -27,8 +31,10 @@ class Threshold(NamedTuple):
         return self.value * (1 - 1e-6) if self.inclusive else self.value
 
     def keep(self, detections: Sequence[Detection]) -> list[Detection]:
-        least = self.value if self.inclusive else nextafter(self.value, 2)
-        return [found for found in detections if found.score >= least]
+        least = np.float32(self.value)
+        if self.inclusive:
+            return [found for found in detections if np.float32(found.score) >= least]
+        return [found for found in detections if np.float32(found.score) > least]
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,7 @@ class ShapesVerdict:
     shape: float
 
 
+_DIRECTIONS = tuple(spelling for spelling, r in SPELLINGS.items() if r.equation == "ordered" and len(r.axes) == 1)
 Judge = Callable[[ImageDetections, BenchmarkPrompt, Threshold], Any]
 
 
@@ -58,6 +65,7 @@ class Benchmark:
         ratios: verdicts of each prompt to measures.
         read: reads a copy of the published prompts.
         label: from an object's name in a prompt to what a detector is asked for.
+        parts: names that a detector's label stands for.
         relations: that it measures.
     """
 
@@ -69,7 +77,8 @@ class Benchmark:
     ratios: Callable[[Mapping[str, Sequence[Any]]], Ratios]
     read: Callable[[Path], list[BenchmarkPrompt]]
     label: Callable[[str], str] = str
-    relations: Collection[str] = tuple(spelling for spelling, r in SPELLINGS.items() if r.equation == "ordered" and len(r.axes) == 1)
+    parts: Callable[[str], Sequence[str]] = whole
+    relations: Collection[str] = _DIRECTIONS
 
     def names(self, prompt: BenchmarkPrompt) -> tuple[str, ...]:
         """What to look for in the images of a prompt, each once."""
@@ -114,14 +123,14 @@ def _shapes_ratios(verdicts: Mapping[str, Sequence[ShapesVerdict]]) -> Ratios:
 
 _T2I = Benchmark(
     rule="T2I-CompBench 2D spatial, as published",
-    threshold=Threshold(0.5, inclusive=True),
+    threshold=Threshold(0.1),
     images=10,
     judge=partial(_t2i, pick=t2i.official),
     verdict=t2i.SpatialScore,
     ratios=t2i.spatial_ratios,
     read=read_t2i,
     label=t2i.label,
-    relations=(*SPELLINGS, *t2i.CLOSE),
+    relations=tuple(spelling for spelling, r in SPELLINGS.items() if r.equation in ("near", "on top") or spelling in _DIRECTIONS),
 )
 BENCHMARKS: dict[str, Benchmark] = {
     "visor": Benchmark(
@@ -135,7 +144,10 @@ BENCHMARKS: dict[str, Benchmark] = {
     ),
     "t2i": _T2I,
     "t2i-infsplign": replace(
-        _T2I, rule="T2I-CompBench 2D spatial, as the InfSplign authors evaluate it", judge=partial(_t2i, pick=t2i.infsplign)
+        _T2I,
+        rule="T2I-CompBench 2D spatial, as the InfSplign authors evaluate it",
+        judge=partial(_t2i, pick=t2i.infsplign),
+        parts=joined,
     ),
     "geneval": Benchmark(
         rule="GenEval, position: best boxes, by centres",

@@ -1,7 +1,7 @@
 """Which image belongs to which prompt, by the names of the files alone."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from infsplign.evaluation.prompts.prompt import BenchmarkPrompt
@@ -30,11 +30,18 @@ def find_images(folder: Path) -> dict[str, Path]:
     return found
 
 
-def group_by_prompt(keys: Iterable[str], prompts: Sequence[BenchmarkPrompt]) -> dict[str, list[str]]:
+def group_by_prompt(
+    keys: Iterable[str], prompts: Sequence[BenchmarkPrompt], folders: Mapping[int, str | None] | None = None
+) -> dict[str, list[str]]:
     """The images of each prompt, in the order of their numbers; prompts without images and images without a prompt are left out.
 
     A key is `{id}_{number}`, as `infsplign eval` and VISOR name images; `{text}_{number}`, as T2I-CompBench does; or
-    `{number of the prompt}/samples/{number}`, as GenEval does.
+    `{number of the prompt}/samples/{number}`, as GenEval does. Prompts of the same text share its images in equal runs of their numbers.
+
+    Args:
+        keys: of images.
+        prompts: that own them.
+        folders: number of a GenEval folder to the id of its prompt, or None, instead of the prompt of that number.
 
     Raises:
         ValueError: two images of the same prompt and number.
@@ -42,14 +49,18 @@ def group_by_prompt(keys: Iterable[str], prompts: Sequence[BenchmarkPrompt]) -> 
     >>> group_by_prompt(["7_01", "7_00", "a cat_000003", "x"], [BenchmarkPrompt("7", "a cat", "cat", "", "")])
     {'7': ['7_00', '7_01', 'a cat_000003']}
     """
-    named = {prompt.text: prompt.id for prompt in prompts} | {prompt.id: prompt.id for prompt in prompts}
-    numbered = {prompt.extra["number"]: prompt.id for prompt in prompts if "number" in prompt.extra}
+    texts: dict[str, list[str]] = {}
+    for prompt in prompts:
+        texts.setdefault(prompt.text, []).append(prompt.id)
+    named = {text: owners[0] for text, owners in texts.items()} | {prompt.id: prompt.id for prompt in prompts}
+    numbered = {prompt.extra["number"]: prompt.id for prompt in prompts if "number" in prompt.extra} | dict(folders or {})
     groups: dict[str, dict[int, str]] = {prompt.id: {} for prompt in prompts}
+    dealt = _dealt(keys := list(keys), texts)
     for key in keys:
         if match := _SAMPLES.fullmatch(key):
             owner = numbered.get(int(match[1]))
         elif match := _NUMBERED.fullmatch(key):
-            owner = named.get(match[1])
+            owner = dealt.get(key, named.get(match[1]))
         else:
             continue
         if owner is not None:
@@ -57,6 +68,17 @@ def group_by_prompt(keys: Iterable[str], prompts: Sequence[BenchmarkPrompt]) -> 
             if other != key:
                 raise ValueError(f"{other!r} and {key!r} are both image {int(match[2])} of the prompt {owner!r}")
     return {owner: [keys[number] for number in sorted(keys)] for owner, keys in groups.items() if keys}
+
+
+def _dealt(keys: Sequence[str], texts: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """The owner of each image that is named after a text which several prompts have."""
+    found: dict[str, str] = {}
+    for text, owners in texts.items():
+        if len(owners) > 1:
+            numbers = {key: int(match[2]) for key in keys if (match := _NUMBERED.fullmatch(key)) and match[1] == text}
+            each = -(-len(numbers) // len(owners))
+            found |= {key: owners[place // each] for place, key in enumerate(sorted(numbers, key=lambda key: numbers[key]))}
+    return found
 
 
 def evenly(groups: dict[str, list[str]], count: int | None = None) -> dict[str, list[str]]:

@@ -7,10 +7,13 @@ from typing import Any
 
 from infsplign.evaluation.detectors.protocol import Detector, ImageDetections
 from infsplign.evaluation.detectors.recorded import Recording, RecordingError
+from infsplign.evaluation.metrics.names import plain
 from infsplign.evaluation.prompts import BenchmarkPrompt
 from infsplign.evaluation.scoring.benchmarks import BENCHMARKS, Benchmark, Threshold, judge_all
 from infsplign.evaluation.scoring.detecting import detect_all
 from infsplign.evaluation.scoring.image_files import evenly, find_images, group_by_prompt
+from infsplign.evaluation.scoring.labels import check_names
+from infsplign.evaluation.scoring.metadata import prompts_of_folders
 from infsplign.evaluation.scoring.scored_folder import Scored
 
 Prompts = Sequence[BenchmarkPrompt]
@@ -52,7 +55,7 @@ def score_images(
         OSError: the folder or a file cannot be read or written.
     """
     files = find_images(folder)
-    groups = evenly(group_by_prompt(files, prompts), count)
+    groups = evenly(group_by_prompt(files, prompts, prompts_of_folders(files, prompts)), count)
     names = _names(BENCHMARKS[benchmark], prompts, groups)
     recording = detect_all({key: files[key] for key in names}, names, detector, keep=keep, batch=batch, progress=progress)
     return _judged(folder.resolve().name, benchmark, prompts, groups, recording, threshold)
@@ -76,21 +79,26 @@ def score_recording(
         folder: where given, the images that are scored: all must be in `recording`, and as they were.
 
     Raises:
-        RecordingError: an image is not in it, has changed, was looked at for other names, or with a higher threshold than this one.
+        RecordingError: an image is not in it, has changed, was looked at for other names, or with a higher threshold than this one; or
+            nothing in it bears a name that is asked for.
+        ValueError: a `metadata.jsonl` of GenEval contradicts the prompts.
     """
     files = None if folder is None else find_images(folder)
-    groups = evenly(group_by_prompt(recording.images if files is None else files, prompts), count)
+    folders = None if files is None else prompts_of_folders(files, prompts)
+    groups = evenly(group_by_prompt(recording.images if files is None else files, prompts, folders), count)
     there = recording.detector.get("threshold")
     if isinstance(there, int | float) and there > threshold.value:
         raise RecordingError(f"the detections were kept above a score of {there:g}, and {threshold.value:g} is needed; look again")
-    for key, names in _names(BENCHMARKS[benchmark], prompts, groups).items():
+    asked = _names(BENCHMARKS[benchmark], prompts, groups)
+    for key, names in asked.items():
         seen = recording.images.get(key)
         if seen is None:
             raise RecordingError(f"the image {key!r} is not among the detections")
-        if seen.names is not None and not set(names) <= set(seen.names):
+        if seen.names is not None and not set(map(plain, names)) <= set(map(plain, seen.names)):
             raise RecordingError(f"in the image {key!r} {', '.join(seen.names)} was looked for, and {', '.join(names)} is needed")
         if files is not None and seen.sha256 not in (None, hashlib.sha256(files[key].read_bytes()).hexdigest()):
             raise RecordingError(f"the image {str(files[key])!r} has changed since it was looked at")
+    check_names(BENCHMARKS[benchmark], asked, recording)
     return _judged(label, benchmark, prompts, groups, recording, threshold)
 
 

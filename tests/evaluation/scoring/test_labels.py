@@ -1,0 +1,151 @@
+"""Case 11: names and units of detections that were made elsewhere are read rightly, or refused, or told of; never scored 0 in silence."""
+
+import json
+import warnings
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infsplign.detection import Detection, check_units
+from infsplign.evaluation.detectors.recorded import FORMAT, RecordingError, read_recording
+from infsplign.evaluation.metrics import geneval, t2i
+from infsplign.evaluation.metrics.names import joined, listed, nearest, plain
+from infsplign.evaluation.metrics.strict import fidelity
+from infsplign.evaluation.metrics.visor import judge
+from infsplign.evaluation.prompts import BenchmarkPrompt
+from infsplign.evaluation.scoring.benchmarks import BENCHMARKS
+from infsplign.evaluation.scoring.score_images import score_recording
+
+CAT, DOG = (10, 10, 110, 110), (400, 10, 500, 110)
+PROMPTS = [BenchmarkPrompt("0", "a cat to the left of a dog", "cat", "left of", "dog")]
+MEASURE = {"visor": "uncond", "t2i": "position", "t2i-infsplign": "position", "geneval": "position"}
+written = st.sampled_from(["cat", "Cat", "CAT", "cat ", " cat", "\tCat\n", "cat\u00a0"])
+doubled = st.sampled_from(["hot dog", "Hot  Dog", "hot_dog", "HOT-DOG", " hot dog "])
+
+
+def recording(folder, *rows, size=(512, 512), name="0_00", names=None):
+    row = {"size": size, "detections": [{"name": n, "score": 0.9, "box": b} for n, b in rows]}
+    path = folder / "found.json"
+    path.write_text(json.dumps({"format": FORMAT, "detector": {"name": "x"}, "images": {name: row | ({"names": names} if names else {})}}))
+    return read_recording(path)
+
+
+def measured(benchmark, found, prompts=PROMPTS, measure=None):
+    scored = score_recording(benchmark, prompts, found, label="x", threshold=BENCHMARKS[benchmark].threshold)
+    ratios = BENCHMARKS[benchmark].ratios(scored.verdicts)
+    return dict(zip(ratios.names, ratios.values().tolist(), strict=True))[measure or MEASURE[benchmark]]
+
+
+@pytest.fixture
+def silent():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+class TestNames:
+    @given(written, doubled)
+    def test_case_11_case_and_blanks_play_no_part(self, one, other):
+        seen = [Detection(one, 0.9, CAT), Detection(other, 0.8, DOG)]
+        assert judge(seen, "cat", "left of", "hot dog").correct
+        assert judge(seen, "Cat ", "left of", "hot  dog").correct
+        assert geneval.judge(seen, "cat", "left of", "hot dog").correct
+        for pick in (t2i.official, t2i.infsplign):
+            assert t2i.score_image(seen, (512, 512), "cat", "left of", "hot dog", pick=pick).position == 1
+        assert fidelity(seen, ["cat", "hot dog"], correct=True, min_score=0.5).strict
+
+    @pytest.mark.parametrize("benchmark", MEASURE)
+    @pytest.mark.parametrize("name", ["Cat", "cat ", "CAT"])
+    @pytest.mark.usefixtures("silent")
+    def test_case_11_in_files(self, benchmark, name, tmp_path):
+        assert measured(benchmark, recording(tmp_path, (name, CAT), ("Dog", DOG))) == 1
+        assert measured(benchmark, recording(tmp_path, (name, CAT), ("Dog", DOG), names=["CAT", "Dog "])) == 1
+
+    @given(st.text(), st.text())
+    def test_plain_is_plain_already(self, one, other):
+        assert plain(plain(one)) == plain(one)
+        assert (plain(one) == plain(other)) == (plain(other) == plain(one))
+
+    def test_other_names_stay_others(self):
+        assert len({plain(name) for name in ("cat", "cats", "a cat", "ca t", "tomcat", "dog")}) == 6
+        with pytest.raises(ValueError, match="two different objects"):
+            judge([], "Cat", "left of", "cat ")
+
+    @pytest.mark.parametrize("benchmark", MEASURE)
+    def test_nothing_with_an_asked_name_is_refused(self, benchmark, tmp_path):
+        with pytest.raises(RecordingError, match="none of the detections bears a name .*'feline', 'hound', asked for is 'cat', 'dog'"):
+            measured(benchmark, recording(tmp_path, ("feline", CAT), ("hound", DOG)))
+
+    @pytest.mark.usefixtures("silent")
+    def test_nothing_found_is_no_fault(self, tmp_path):
+        assert measured("visor", recording(tmp_path)) == 0
+
+    @pytest.mark.usefixtures("silent")
+    def test_other_things_alone_are_no_fault_where_the_file_says_what_was_looked_for(self, tmp_path):
+        assert measured("visor", recording(tmp_path, ("table", CAT), names=["cat", "dog"])) == 0
+
+    def test_one_name_that_is_never_found_is_told(self, tmp_path):
+        with pytest.warns(UserWarning, match="never found and so scored 0: 'dog'; found and never asked for: 'hound'"):
+            assert measured("visor", recording(tmp_path, ("cat", CAT), ("hound", DOG))) == 0
+        with pytest.warns(UserWarning, match="such as 'cattle, dog' for 'dog'"):
+            assert measured("t2i", recording(tmp_path, ("cat", CAT), ("cattle, dog", DOG), names=["cat", "dog"]), measure="score") == 0
+
+    def test_girls_are_looked_for_as_persons(self, tmp_path):
+        prompts = [BenchmarkPrompt("0", "a girl on the left of a dog", "girl", "left of", "dog")]
+        with pytest.warns(UserWarning, match="scored 0: 'person'.*such as 'Girl' for 'person'"):
+            assert measured("t2i", recording(tmp_path, ("Girl", CAT), ("dog", DOG)), prompts, "score") == 0
+
+    @pytest.mark.usefixtures("silent")
+    def test_joined_labels_are_names_where_the_rule_parts_them(self, tmp_path):
+        assert measured("t2i-infsplign", recording(tmp_path, ("tiger, cat", CAT), ("dog", DOG))) == 1
+
+    def test_helpers(self):
+        assert joined("Ship ,boat") == ("ship", "boat")
+        assert listed(list("abcdefg")) == "'a', 'b', 'c', 'd', 'e' and 2 more"
+        assert nearest("computer mouse", ["cat", "mouse"]) == "mouse"
+        assert nearest("donut", ["cat", "donuts"]) == "donuts"
+        assert nearest("donut", ["cat"]) is None
+
+
+class TestUnits:
+    def test_case_11_parts_of_the_image_are_refused(self, tmp_path):
+        """The same two boxes: 34.1 in percent in pixels of 479, where parts of 1 would give 100."""
+        near = [BenchmarkPrompt("0", "a cat next to a dog", "cat", "next to", "dog")]
+        found = recording(tmp_path, ("cat", (0, 0, 20, 20)), ("dog", (439, 439, 459, 459)), size=(479, 479))
+        assert measured("t2i", found, near) == pytest.approx(150 / 439)
+        with pytest.raises(RecordingError, match=r"image '0_00': expected boxes in pixels of the image of 479 x 479, got parts of it such"):
+            recording(tmp_path, ("cat", (0, 0, 0.04, 0.04)), ("dog", (0.9, 0.9, 0.96, 1.02)), size=(479, 479))
+
+    def test_case_11_parts_of_the_image_are_refused_by_the_rule_itself(self):
+        seen = [Detection("cat", 0.9, (0, 0, 0.04, 0.04)), Detection("dog", 0.9, (0.9, 0.9, 0.96, 1.02))]
+        with pytest.raises(ValueError, match="`detections` must have boxes in pixels of the image, 479 x 479, got parts of it"):
+            t2i.score_image(seen, (479, 479), "cat", "next to", "dog")
+
+    @pytest.mark.parametrize("box", [(100, 600, 300, 900), (600, 0, 900, 500), (-300, 0, -100, 50), (0, 513.5, 5, 514.5)])
+    def test_a_centre_outside_the_image_is_refused(self, box, tmp_path):
+        """As of boxes in thousandths of the image, and of pixels of a larger one."""
+        with pytest.raises(RecordingError, match="whose centre lies outside the image of 512 x 512; are they in other units"):
+            recording(tmp_path, ("cat", box))
+
+    @pytest.mark.parametrize("box", [(-50, -50, 50, 50), (400, 400, 600, 600), (0, 0, 512, 512), (0, 0, 0, 0), (0, 0, 2, 2)])
+    def test_boxes_may_reach_beyond_the_image(self, box, tmp_path):
+        assert recording(tmp_path, ("cat", box)).images["0_00"].found.detections[0].box == box
+
+    def test_the_square_that_an_image_is_padded_to_is_its_own(self, tmp_path):
+        assert recording(tmp_path, ("cat", (0, 400, 20, 420)), size=(512, 300))
+
+    def test_percent_is_told(self, tmp_path):
+        with pytest.warns(UserWarning, match="no box reaches beyond 100 pixels"):
+            measured("visor", recording(tmp_path, ("cat", (2, 2, 20, 20)), ("dog", (80, 2, 98, 20))))
+
+    @pytest.mark.usefixtures("silent")
+    def test_small_pictures_are_no_percent(self, tmp_path):
+        assert measured("visor", recording(tmp_path, ("cat", (2, 2, 20, 20)), ("dog", (80, 2, 98, 20)), size=(128, 128))) == 1
+
+    @given(st.tuples(*[st.integers(16, 2048)] * 2), st.floats(0, 1), st.floats(0, 1), st.floats(0.2, 1))
+    def test_no_box_of_parts_is_taken_for_pixels(self, size, x, y, side):
+        parts = (x - side / 2, y - side / 2, x + side / 2, y + side / 2)
+        with pytest.raises(ValueError, match="expected boxes in pixels"):
+            check_units(size, [parts])
+        check_units(size, [tuple(part * whole for part, whole in zip(parts, size * 2, strict=True))])
