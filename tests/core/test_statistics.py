@@ -123,3 +123,12 @@ def test_gradients_are_those_of_central_differences(seed, height, width):
 def test_the_gradient_at_an_empty_map_is_finite(dtype):
     for f in (lambda x: centroid(x).sum((-1, -2)), variance):
         assert torch.isfinite(gradient(f, torch.zeros(2, 1, 3, 4, dtype=dtype))).all()
+
+
+def test_the_least_mass_is_public():
+    import infsplign.core
+
+    assert infsplign.core.EPSILON is EPSILON
+    right = np.asarray([[0.0, 0.0, 1.0]])
+    assert_close(centroid(EPSILON * right), [1.0, 0.5])
+    assert_close(centroid(0.5 * EPSILON * right), [0.75, 0.5])  # less than EPSILON: on the way to the middle

@@ -30,13 +30,14 @@ from infsplign.core.scene_arrays import SceneArrays, scene_arrays
 from infsplign.core.scenes import Scene
 from infsplign.core.spatial import gaps, holds, spatial_loss
 from infsplign.core.spellings import relation
-from infsplign.core.statistics import centroid, coordinates, mass, variance
+from infsplign.core.statistics import EPSILON, centroid, coordinates, mass, variance
 from infsplign.core.terms import LOSSES, TERMS, boxes, excite, layout, overlap, superiority, unity
 from infsplign.core.update import to_prediction
 
 __all__ = [
     "ABOVE",
     "BELOW",
+    "EPSILON",
     "LEFT_OF",
     "LOSSES",
     "RIGHT_OF",

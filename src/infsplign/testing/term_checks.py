@@ -1,0 +1,134 @@
+"""The single checks of `check_term`, each an assertion that says what was seen and what to do."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from infsplign.core.losses import Term
+from infsplign.core.object_attention import observe
+from infsplign.core.scene_arrays import scene_arrays
+from infsplign.core.scenes import Scene
+
+STEP, DIRECTIONS = 1e-6, 8
+"""Of central differences: step in the value of a cell, number of random directions."""
+
+
+class TermTrial(NamedTuple):
+    """A term with one scene a row. Maps are (B, O, H, W)."""
+
+    term: Term
+    scenes: Sequence[Scene]
+
+    def value(self, maps: Tensor) -> Tensor:
+        return self.term(observe(maps), scene_arrays(self.scenes, xp=torch, dtype=maps.dtype))
+
+    def gradient(self, maps: Tensor) -> Tensor:
+        leaf = maps.detach().clone().requires_grad_()
+        value = self.value(leaf)
+        assert value.requires_grad, "the value has no gradient to the maps; does the term call `float()`, `.item()`, `.detach()` or numpy?"
+        found = torch.autograd.grad(value.sum(), leaf, allow_unused=True)[0]
+        return torch.zeros_like(leaf) if found is None else found
+
+    def random_maps(self, grid: tuple[int, int], seed: int) -> Tensor:
+        """Maps in general position: no ties, no cell near 0."""
+        shape = (len(self.scenes), max(len(scene.objects) for scene in self.scenes), *grid)
+        return torch.asarray(np.random.default_rng(seed).uniform(0.05, 1.0, shape))
+
+
+def check_values(trial: TermTrial, maps: Tensor) -> None:
+    for given in (maps, maps.float()):
+        value, rows = trial.value(given), len(given)
+        shape = getattr(value, "shape", None)
+        assert shape == (rows,), (
+            f"the term must return one value a row, shape ({rows},), got {value if shape is None else tuple(shape)}; "
+            "sum over `axis=-1`, not over all"
+        )
+        assert value.dtype == given.dtype, (
+            f"the value must have the type of the maps, {given.dtype}, got {value.dtype}; give `dtype=` to new arrays"
+        )
+        assert bool(torch.isfinite(value).all()), f"the value of random maps {tuple(given.shape)} is not finite: {value.tolist()}"
+
+
+def check_rows(trial: TermTrial, maps: Tensor, rowwise: bool) -> None:
+    whole = trial.value(maps)
+    for row, scene in enumerate(trial.scenes):
+        others = [number for number in range(len(maps)) if number != row]
+        changed = maps.clone()
+        changed[others] = maps[others].flip(-1) ** 2
+        moved = trial.value(changed)[row]
+        assert _equal(moved, whole[row]), (
+            f"row {row} has the value {whole[row]:.6g}, and {moved:.6g} when only other rows change; "
+            "take sums and means over a row, not over the batch"
+        )
+        if not rowwise:
+            continue
+        single = TermTrial(trial.term, (scene,)).value(maps[row : row + 1, : len(scene.objects)])[0]
+        assert _equal(single, whole[row]), (
+            f"row {row} has the value {whole[row]:.6g} in the batch, and {single:.6g} alone, without padding; "
+            "multiply by `scene.present` or `scene.relation_weight` and divide by their sums, not by the padded sizes "
+            "(or give `rowwise=False` where the term has its own numbers for each row)"
+        )
+
+
+def check_padding(trial: TermTrial, maps: Tensor) -> None:
+    whole, changed = trial.value(maps), maps.clone()
+    for row, scene in enumerate(trial.scenes):
+        changed[row, len(scene.objects) :] = 1.0 + maps[row, len(scene.objects) :].flip(-1)
+    for row, (before, after) in enumerate(zip(whole, trial.value(changed), strict=True)):
+        assert _equal(after, before), (
+            f"row {row} has the value {before:.6g}, and {after:.6g} when only the maps of padded objects change; "
+            "multiply by `scene.present`"
+        )
+
+
+def check_differences(trial: TermTrial, maps: Tensor, seed: int) -> None:
+    gradient = trial.gradient(maps)
+    finite = bool(torch.isfinite(gradient).all())
+    assert finite, f"the gradient of random maps {tuple(maps.shape)} is not finite; which operation has no slope there?"
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(DIRECTIONS):
+        along = torch.randn(maps.shape, generator=generator, dtype=maps.dtype)
+        expected = (trial.value(maps + STEP * along) - trial.value(maps - STEP * along)) / (2 * STEP)
+        found = (gradient * along).flatten(1).sum(1)
+        row = int((found - expected).abs().argmax())
+        assert torch.allclose(found, expected, rtol=1e-4, atol=1e-6), (
+            f"the gradient of row {row} is {found[row]:.6g} along a random direction, central differences give {expected[row]:.6g}; "
+            "is a part detached, rounded or cut to whole cells?"
+        )
+
+
+def check_empty(trial: TermTrial, maps: Tensor) -> None:
+    """Maps that underflow in float32, and empty ones, of one object and of all."""
+    for factor in (1e-30, 0.0):
+        for objects in (slice(0, 1), slice(None)):
+            faded = maps.float()
+            faded[:, objects] *= factor
+            where = f"maps of {'zeros' if factor == 0 else 'values of 1e-30'} in float32"
+            assert bool(torch.isfinite(trial.value(faded)).all()), f"the value of {where} is not finite; divide by `max(mass, EPSILON)`"
+            assert bool(torch.isfinite(trial.gradient(faded)).all()), (
+                f"the gradient of {where} is not finite; divide by `max(mass, EPSILON)`, and take no root or logarithm of 0"
+            )
+
+
+def check_better(trial: TermTrial, path: Sequence[Any]) -> None:
+    if len(path) < 2:
+        raise ValueError(f"`better` must give two or more maps for each scene, got {len(path)} for {trial.scenes[0].objects}")
+    maps = [torch.as_tensor(np.asarray(one, dtype=np.float64))[None] for one in path]
+    values = [float(trial.value(one)[0].detach()) for one in maps]
+    shown = ", ".join(f"{value:.6g}" for value in values)
+    for number in range(len(maps) - 1):
+        assert values[number + 1] < values[number], (
+            f"the value must fall from each map of `better` to the next, got {shown}; is a sign the wrong way round, or x taken for y?"
+        )
+        slope = float((trial.gradient(maps[number]) * (maps[number + 1] - maps[number])).sum())
+        assert slope < 0, (
+            f"from map {number} of `better` to the next the value falls ({shown}), but its slope in that direction is {slope:+.3g}; "
+            "descent goes the other way"
+        )
+
+
+def _equal(a: Tensor, b: Tensor) -> bool:
+    return torch.allclose(a, b, rtol=1e-9, atol=1e-11)
