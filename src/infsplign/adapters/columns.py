@@ -7,7 +7,6 @@ the maps M = sum_n P W / N, the logits of these tokens have the gradient U = P *
 L comes from the model's own call of fused attention where that can be, at no cost (`infsplign.adapters.fused`); else from a call of our own.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -21,7 +20,7 @@ from infsplign.adapters.kernels import Kernel
 from infsplign.adapters.streamed import StreamedAttention
 from infsplign.core._namespace import at_least_float32
 from infsplign.core.attention import check_weights
-from infsplign.core.pieces import part_of, pieces
+from infsplign.core.pieces import PIECE
 
 
 class AskedTokens:
@@ -30,23 +29,28 @@ class AskedTokens:
     def __init__(self) -> None:
         self._read: Any = WeakTensorKeyDictionary()
 
-    def __call__(self, weights: Tensor) -> Tensor:
-        """The positions on the text axis whose `weights` (B, T, O) are not all zero.
+    def __call__(self, weights: Tensor, first: int) -> tuple[Tensor, Tensor]:
+        """The tokens whose `weights` (B, T, O) are not all zero, as positions on a key axis where the text begins at `first`, and their
+        weights in float32 or better.
 
         On the meta device, where there are no values, one token for each object is assumed.
         """
-        if weights.device.type == "meta":
-            return torch.empty(min(weights.shape[1:]), dtype=torch.long, device="meta")
         version = None if weights.is_inference() else weights._version  # a tensor that was changed is read again
         known = self._read.get(weights)
-        if known is None or version is None or known[0] != version:
-            known = self._read[weights] = version, (weights != 0).any(-1).any(0).nonzero()[:, 0]
+        if known is None or version is None or known[0] != (version, first):
+            if weights.device.type == "meta":
+                tokens = torch.empty(min(weights.shape[1:]), dtype=torch.long, device="meta")
+            else:
+                tokens = (weights != 0).any(-1).any(0).nonzero()[:, 0]
+            known = self._read[weights] = (version, first), (tokens + first, at_least_float32(weights).index_select(1, tokens))
         return known[1]
 
 
 @dataclass(frozen=True)
 class ColumnAttention(StreamedAttention):
     """A `StreamedAttention` that takes the softmax of the asked tokens alone, where a fused kernel gives the log-sum-exp.
+
+    What autograd keeps is queries, keys and the columns of the asked tokens.
 
     Attributes:
         lse: (B, N, S), the log-sum-exp of the logits, with a graph; None where it is to be computed.
@@ -64,9 +68,8 @@ class ColumnAttention(StreamedAttention):
         check_weights(weights, self.query.shape[0], self.text_length)
         mask = None if self.mask is None else _shifted(self.mask, self.query.dtype, self.key.shape[2])
         lse = log_sum_exp(self.query, self.key, mask, self.scale, kernel) if kernel is not None else self.lse
-        tokens = self.asked(weights)
-        weights = at_least_float32(weights).index_select(1, tokens)
-        maps = _Columns.apply(self.query, self.key, lse, weights, mask, tokens + self.text[0], self.scale)
+        tokens, weights = self.asked(weights, self.text[0])
+        maps = _Columns.apply(self.query, self.key, lse, weights, mask, tokens, self.scale)
         return maps.transpose(1, 2).unflatten(2, self.grid)
 
     def of_rows(self, rows: slice) -> Self:
@@ -76,7 +79,9 @@ class ColumnAttention(StreamedAttention):
 
     def _kernel(self) -> Kernel | None:
         """The fused kernel that the log-sum-exp is made with; None where the maps are made in pieces."""
-        if self.query.shape[:2] != self.key.shape[:2] or (self.mask is not None and self.mask.requires_grad):
+        batch, heads, queries, _ = self.query.shape
+        few = batch * heads * queries * self.key.shape[2] <= PIECE
+        if few or self.query.shape[:2] != self.key.shape[:2] or (self.mask is not None and self.mask.requires_grad):
             return None
         return kernel_for(self.query, masked=self.mask is not None)
 
@@ -95,40 +100,33 @@ class _Columns(torch.autograd.Function):
     def forward(
         ctx: Any, query: Tensor, key: Tensor, lse: Tensor, weights: Tensor, mask: Tensor | None, tokens: Tensor, scale: float
     ) -> Tensor:
-        ctx.save_for_backward(query, key, lse, weights, mask, tokens)
-        ctx.scale = scale
-        columns = weights.new_zeros(query.shape[0], query.shape[2], len(tokens))
-        for _, queries, _, _, share in _shares(query, key, lse, mask, tokens, scale, weights.dtype):
-            columns[:, queries].add_(share.sum(1))
-        return columns @ weights / query.shape[1]
+        part, text = _together(query, weights), _together(key.index_select(2, tokens), weights)
+        share = torch.baddbmm(_together(lse[..., None], weights), part, text.mT, beta=-1, alpha=scale).unflatten(0, query.shape[:2])
+        if mask is not None:
+            share += mask.index_select(3, tokens)
+        share.exp_()  # (B, N, S, tokens)
+        ctx.save_for_backward(query, key, text, weights, tokens, share)
+        ctx.scale, ctx.lse_dtype = scale, lse.dtype
+        return share.mean(1) @ weights
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        query, key, lse, weights, mask, tokens = ctx.saved_tensors
-        asked = (gradients[0] @ weights.mT / query.shape[1])[:, None]  # (B, 1, S, T)
-        to_query, to_lse = torch.empty_like(query), torch.empty_like(lse)
-        to_text = weights.new_zeros(*key.shape[:2], len(tokens), key.shape[3])
-        for heads, queries, part, keys, share in _shares(query, key, lse, mask, tokens, ctx.scale, weights.dtype):
-            share *= asked[:, :, queries]
-            to_lse[:, heads, queries] = -share.sum(-1)
-            to_query[:, heads, queries] = share @ keys
-            to_text[:, heads].add_(share.mT @ part, alpha=ctx.scale)
-        to_key = torch.zeros_like(key).index_copy_(2, tokens, to_text.to(key.dtype)) if ctx.needs_input_grad[1] else None
-        return to_query, to_key, to_lse, None, None, None, None
+        query, key, text, weights, tokens, share = ctx.saved_tensors
+        shape, to_maps = query.shape[:2], gradients[0]
+        asked = _product(to_maps, weights.mT.expand(len(to_maps), -1, -1), -1 / shape[1])
+        wanted = (share * asked[:, None]).flatten(0, 1)  # of the logits, times -1
+        to_query = _product(wanted, text, -ctx.scale).unflatten(0, shape).to(query.dtype)
+        to_text = _product(wanted.mT, _together(query, weights), -ctx.scale).unflatten(0, shape).to(key.dtype)
+        to_lse = wanted.sum(-1).unflatten(0, shape).to(ctx.lse_dtype)
+        return to_query, torch.zeros_like(key).index_copy_(2, tokens, to_text), to_lse, None, None, None, None
 
 
-def _shares(
-    query: Tensor, key: Tensor, lse: Tensor, mask: Tensor | None, tokens: Tensor, scale: float, dtype: torch.dtype
-) -> Iterator[tuple[slice, slice, Tensor, Tensor, Tensor]]:
-    """For each piece its heads, queries, `query` of these, `key` of the tokens times `scale`, and probabilities: the caller's to change."""
-    key = key.index_select(2, tokens).to(dtype) * scale
-    mask = None if mask is None else mask.index_select(3, tokens)
-    for heads, queries in pieces(query.shape, max(1, len(tokens))):
-        part, keys = query[:, heads, queries].to(dtype), key[:, heads]
-        share = part @ keys.mT
-        added = part_of(mask, heads, queries)
-        if added is not None:
-            share += added
-        share -= lse[:, heads, queries, None]
-        yield heads, queries, part, keys, share.exp_()
+def _together(x: Tensor, like: Tensor) -> Tensor:
+    """With batch and heads on one axis, in the type of `like`."""
+    return x.flatten(0, 1).to(like.dtype)
+
+
+def _product(a: Tensor, b: Tensor, factor: float) -> Tensor:
+    """`factor * a @ b`, of three axes, as one operator."""
+    return torch.baddbmm(a.new_empty(1, 1, 1), a, b, beta=0, alpha=factor)  # times 0, so never read

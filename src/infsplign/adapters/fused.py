@@ -90,26 +90,25 @@ class _Fused(torch.autograd.Function):
 def _for_lse_alone(g: Any, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """(dO, V, O) with dO V^T - rowsum(dO * O) = g."""
     behind = (0, query.shape[-1] - 1)
-    d_out = F.pad(query.new_ones(1, 1, query.shape[2], 1), behind).expand_as(query)
+    d_out = F.pad(query.new_full((1, 1, query.shape[2], 1), -1.0), behind).expand_as(query)
     value = key.new_zeros(1, 1, *key.shape[2:]).expand_as(key)
     if query.device.type not in ("cpu", "meta"):  # kernels of other devices may want memory of the usual order
         d_out, value = d_out.contiguous(), value.contiguous()
-    return d_out, value, F.pad(-g.to(query.dtype)[..., None], behind)
+    return d_out, value, F.pad(g.to(query.dtype)[..., None], behind)
 
 
 def _with_lse(d_out: Tensor, out: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
     """(dO', O') with rowsum(dO' * O') = rowsum(dO * O) - g.
 
-    O' = O - g dO / |dO|^2. Where |dO| is below a rounding error of g, that would overflow: dO' is then as long as this error, in one channel.
+    O' = O - g dO' / |dO'|^2, where dO' is dO with its first channel made larger by less than a rounding error of g, so that it is not 0.
     """
     info = torch.finfo(d_out.dtype)
-    floor = 2.0**-22 if d_out.dtype == torch.float16 else info.tiny  # float16 has small numbers below its `tiny`
-    least = (g.abs() * (info.eps / 8)).clamp_min(floor).to(d_out.dtype)
+    floor = 2.0**-22 if d_out.dtype == torch.float16 else info.tiny  # float16 has smaller numbers than its `tiny`
+    least = g.abs().mul_(info.eps / 8).clamp_min_(floor).to(d_out.dtype)
+    d_out = d_out.clone()
+    d_out[..., 0] += torch.copysign(least, d_out[..., 0])
     length = torch.linalg.vector_norm(d_out, dim=-1, dtype=g.dtype)
-    short = length < least
-    d_out = torch.where(short[..., None], F.pad(least[..., None], (0, d_out.shape[-1] - 1)), d_out)
-    length = torch.where(short, least.to(g.dtype), length)[..., None]
-    return d_out, (out - (d_out / length) * (g[..., None] / length)).to(out.dtype)
+    return d_out, torch.addcmul(out, d_out, (g / length).div_(length)[..., None], value=-1).to(out.dtype)
 
 
 def _rows(x: Tensor) -> Tensor:
