@@ -1,10 +1,14 @@
 """Attention whose maps are made from the log-sum-exp of the logits: the softmax of a few text tokens, without that of all keys.
 
-With L_s = logsumexp_j(scale q_s.k_j + mask_sj) over all keys j, a text token t has the probability P_st = exp(scale q_s.k_t + mask_st - L_s).
+With L_s = logsumexp_j(scale q_s.k_j + mask_sj) over all keys j, a text token t has the probability
+
+    P_st = exp(scale q_s.k_t + mask_st - L_s).
+
 Only the columns of tokens that belong to an object are computed. With the weights W of objects on tokens, N heads, and G the gradient of
 the maps M = sum_n P W / N, the logits of these tokens have the gradient U = P * (G W^T / N), and L has -sum_t U.
 
-L comes from the model's own call of fused attention where that can be, at no cost (`infsplign.adapters.fused`); else from a call of our own.
+L comes from the denoiser's own call of fused attention where possible, at hardly any cost (`infsplign.adapters.sdpa`); else, where the
+matrix is large, from another call; and small ones are made by `StreamedAttention`.
 """
 
 from dataclasses import dataclass, field, replace
@@ -20,10 +24,10 @@ from infsplign.adapters.kernels import Kernel
 from infsplign.adapters.streamed import StreamedAttention
 from infsplign.core._namespace import at_least_float32
 from infsplign.core.attention import check_weights
-from infsplign.core.pieces import PIECE
+from infsplign.core.chunks import CHUNK
 
 
-class AskedTokens:
+class ObjectTokens:
     """Which text tokens any object has. To read this waits for the device, so it is read once for each tensor of weights."""
 
     def __init__(self) -> None:
@@ -48,17 +52,17 @@ class AskedTokens:
 
 @dataclass(frozen=True)
 class ColumnAttention(StreamedAttention):
-    """A `StreamedAttention` that takes the softmax of the asked tokens alone, where a fused kernel gives the log-sum-exp.
+    """A `StreamedAttention` that takes the softmax of the tokens of objects alone, where a fused kernel gives the log-sum-exp.
 
-    What autograd keeps is queries, keys and the columns of the asked tokens.
+    What autograd keeps is queries, keys and the columns of the tokens of objects.
 
     Attributes:
         lse: (B, N, S), the log-sum-exp of the logits, with a graph; None where it is to be computed.
-        asked: finds the tokens; shared by the layers and steps of a recorder.
+        object_tokens: finds the tokens; shared by the layers and steps of a recorder.
     """
 
     lse: Tensor | None = None
-    asked: AskedTokens = field(default_factory=AskedTokens, compare=False, repr=False)
+    object_tokens: ObjectTokens = field(default_factory=ObjectTokens, compare=False, repr=False)
 
     def object_maps(self, weights: Tensor) -> Tensor:
         """See `Attention.object_maps`."""
@@ -68,7 +72,7 @@ class ColumnAttention(StreamedAttention):
         check_weights(weights, self.query.shape[0], self.text_length)
         mask = None if self.mask is None else _shifted(self.mask, self.query.dtype, self.key.shape[2])
         lse = log_sum_exp(self.query, self.key, mask, self.scale, kernel) if kernel is not None else self.lse
-        tokens, weights = self.asked(weights, self.text[0])
+        tokens, weights = self.object_tokens(weights, self.text[0])
         maps = _Columns.apply(self.query, self.key, lse, weights, mask, tokens, self.scale)
         return maps.transpose(1, 2).unflatten(2, self.grid)
 
@@ -78,10 +82,13 @@ class ColumnAttention(StreamedAttention):
         return cut if self.lse is None else replace(cut, lse=self.lse[rows])
 
     def _kernel(self) -> Kernel | None:
-        """The fused kernel that the log-sum-exp is made with; None where the maps are made in pieces."""
+        """The fused kernel that the log-sum-exp is made with; None where the maps are made in chunks.
+
+        Small matrices are made as one chunk: a kernel of our own call takes seven matrix products with its gradient, a chunk four.
+        """
         batch, heads, queries, _ = self.query.shape
-        few = batch * heads * queries * self.key.shape[2] <= PIECE
-        if few or self.query.shape[:2] != self.key.shape[:2] or (self.mask is not None and self.mask.requires_grad):
+        small = batch * heads * queries * self.key.shape[2] <= CHUNK
+        if small or self.query.shape[:2] != self.key.shape[:2] or (self.mask is not None and self.mask.requires_grad):
             return None
         return kernel_for(self.query, masked=self.mask is not None)
 

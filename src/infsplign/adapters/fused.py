@@ -103,7 +103,7 @@ def _with_lse(d_out: Tensor, out: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
     O' = O - g dO' / |dO'|^2, where dO' is dO with its first channel made larger by less than a rounding error of g, so that it is not 0.
     """
     info = torch.finfo(d_out.dtype)
-    floor = 2.0**-22 if d_out.dtype == torch.float16 else info.tiny  # float16 has smaller numbers than its `tiny`
+    floor = 2.0**-22 if d_out.dtype == torch.float16 else 2 * info.tiny**0.5  # its square must not be 0 in float32
     least = g.abs().mul_(info.eps / 8).clamp_min_(floor).to(d_out.dtype)
     d_out = d_out.clone()
     d_out[..., 0] += torch.copysign(least, d_out[..., 0])

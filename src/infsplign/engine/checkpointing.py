@@ -12,8 +12,8 @@ from torch.utils.checkpoint import checkpoint
 
 from infsplign.engine.patching import replaced_attribute
 
-runs_again: ContextVar[bool] = ContextVar("runs_again", default=False)
-"""Whether the block that is running will be run again, and must then save for its gradient what it saves now."""
+in_checkpoint: ContextVar[bool] = ContextVar("in_checkpoint", default=False)
+"""Whether a checkpointed block is running: in the backward pass it runs again, and must save the same tensors."""
 
 
 def blocks(denoiser: nn.Module) -> list[nn.Module]:
@@ -47,10 +47,10 @@ def _again(forward: Callable[..., Any], *, random: bool) -> Callable[..., Any]:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         if not torch.is_grad_enabled():
             return forward(*args, **kwargs)
-        token = runs_again.set(True)
+        token = in_checkpoint.set(True)
         try:
             return checkpoint(forward, *args, use_reentrant=False, preserve_rng_state=random, **kwargs)
         finally:
-            runs_again.reset(token)
+            in_checkpoint.reset(token)
 
     return wrapper
