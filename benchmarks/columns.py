@@ -59,7 +59,8 @@ class Step:
         lse = None
         if way == "log-sum-exp, own call":
             out, lse = with_log_sum_exp(SdpaCall.of(query, key, value))
-            assert out is not None and lse is not None, "torch has chosen no fused operator that gives its log-sum-exp"
+            if out is None or lse is None:
+                raise RuntimeError("torch has chosen no fused operator that gives its log-sum-exp")
             attention = ColumnAttention(query[:, :, :IMAGE], key, lse=lse[:, :, :IMAGE], **options)
         else:
             out = F.scaled_dot_product_attention(query, key, value)
@@ -96,13 +97,14 @@ def measure(heads: int, dtype: torch.dtype, rounds: int) -> dict[str, Any]:
 
 def _difference(found: list[Tensor], expected: list[Tensor]) -> float:
     """The largest, as a share of the largest number of each."""
-    return max(float((a.double() - b.double()).abs().max() / b.double().abs().max()) for a, b in zip(found, expected, strict=True))
+    pairs = [(a.detach().double(), b.detach().double()) for a, b in zip(found, expected, strict=True)]
+    return max(float((a - b).abs().max() / b.abs().max()) for a, b in pairs)
 
 
 def table(record: dict[str, Any]) -> str:
     base, chunks = "attention alone", "chunks"
     lines = [
-        f"{IMAGE:,} image and {TEXT} text positions, {record['heads']} heads of {SIZE}, forward and backward; {record['threads']} thread(s), "
+        f"{IMAGE:,} image and {TEXT} text positions, {record['heads']} heads of {SIZE}, forward and backward; {record['threads']} threads, "
         f"load of the machine {record['load']:.1f}, torch {record['torch']}. Medians of {record['rounds']} rounds in turns, CPU seconds.",
         "",
         "| type | maps by | s | s above the attention alone | times as fast as chunks | MB above the attention alone | gradient off by |",
@@ -113,7 +115,7 @@ def table(record: dict[str, Any]) -> str:
         for way in WAYS:
             whole = median(r[way] for r in found["seconds"])
             more = f"{(found['resident'][way] - found['resident'][base]) / 1e6:+.0f}"
-            faster = f"{extra[chunks] / extra[way]:.1f}" if way != base and extra[way] > 0 else ""
+            faster = f"{extra[chunks] / extra[way]:.1f}" if extra[way] > 0 else "more than can be measured" if way != base else ""
             off = f"{found['difference'][way]:.0e}" if way in found["difference"] else ""
             above = "" if way == base else f"{extra[way]:+.3f}"
             lines.append(f"| {kind} | {way} | {whole:.3f} | {above} | {faster} | {more if way != base else ''} | {off} |")

@@ -30,8 +30,8 @@ def test_a_plain_call_gives_its_result_to_the_bit_and_its_log_sum_exp():
 
 
 @pytest.mark.parametrize(
-    "left", [call(attn_mask=torch.zeros(6, 7)), call(dropout_p=0.1), call(is_causal=True), call(enable_gqa=True), call()._replace(value=None),
-             call()._replace(value=torch.zeros(2, 3, 7, 5)), call()._replace(query=torch.zeros(2, 6, 6, 8)),
+    "left", [call(attn_mask=torch.zeros(6, 7)), call(dropout_p=0.1), call(is_causal=True), call(enable_gqa=True),
+             call()._replace(value=None), call()._replace(value=torch.zeros(2, 3, 7, 5)), call()._replace(query=torch.zeros(2, 6, 6, 8)),
              SdpaCall.of(*[torch.zeros(3, 6, 8)] * 3)],
 )  # fmt: skip
 def test_calls_of_another_kind_are_left(left):
