@@ -82,8 +82,8 @@ CASES = {
     "SD2.1 at 768": Case(UNet2DConditionModel, SD21, "sd", 1.41, 1.44, 96, 77),
     "SDXL at 1024": Case(UNet2DConditionModel, XL, "sdxl", 1.33, 1.35, 128, 77),
     "PixArt-XL at 1024": Case(PixArtTransformer2DModel, PIXART, "pixart", 1.37, 1.375, 128, 120),
-    "SD3-medium at 1024": Case(SD3Transformer2DModel, SD3_MEDIUM, "sd3", 1.39, 1.42, 128, 333),
-    "Flux-dev at 1024, one call": Case(FluxTransformer2DModel, {"guidance_embeds": True}, "flux", 1.21, 1.22, 128, 512, together=False),
+    "SD3-medium at 1024": Case(SD3Transformer2DModel, SD3_MEDIUM, "sd3", 1.33, 1.37, 128, 333),
+    "Flux-dev at 1024, one call": Case(FluxTransformer2DModel, {"guidance_embeds": True}, "flux", 1.18, 1.2, 128, 512, together=False),
 }
 
 

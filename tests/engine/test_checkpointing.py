@@ -36,7 +36,8 @@ def test_both_plans_give_the_same_gradient(name):
     forwards = {key: "forward" in vars(m) for key, m in denoiser.named_modules()}
     split, whole = guided(denoiser, name, "split")
     checkpoint, inputs = guided(denoiser, name, "checkpoint")
-    assert torch.equal(checkpoint.gradient, split.gradient)
+    close = 1e-5 * float(split.gradient.abs().max())  # a block that is run again attends by its own call, the others by ours
+    torch.testing.assert_close(checkpoint.gradient, split.gradient, rtol=1e-5, atol=close)
     assert split.gradient.abs().max() > 0
     assert inputs.peak < whole.peak
     assert {key: "forward" in vars(m) for key, m in denoiser.named_modules()} == forwards
@@ -57,8 +58,8 @@ def made(pipe, plan, **call):
 
 def test_a_pipeline_makes_the_same_image_under_every_plan():
     split, _, _ = made(tiny.sd(), "split")
-    assert torch.equal(made(tiny.sd(), "checkpoint")[0], split)
-    torch.testing.assert_close(made(tiny.sd(), "batched")[0], split, rtol=1e-4, atol=1e-4)  # sums over another batch are rounded otherwise
+    for plan in ("checkpoint", "batched"):  # the same sums in another order
+        torch.testing.assert_close(made(tiny.sd(), plan)[0], split, rtol=1e-4, atol=1e-4)
 
 
 def test_batched_calls_the_denoiser_once_a_step_and_counts_what_it_ran():

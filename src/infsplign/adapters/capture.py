@@ -1,9 +1,10 @@
 """Reading attention without replacing processors.
 
-While a tapped module runs, calls of `scaled_dot_product_attention` inside it are looked at (never changed): queries, keys, mask
-and scale arrive there after norms and rotary embedding, whatever the family. In joint attention, where image and text attend to each
-other, the queries of the image and the keys of all are taken. Where a processor does not call it (attention
-slicing, the vanilla processor), the outputs of the module's `to_q` and `to_k` are taken instead.
+While a tapped module runs, calls of `scaled_dot_product_attention` inside it are looked at: queries, keys, mask and scale arrive there
+after norms and rotary embedding, whatever the family. Their results are never changed; where it can be, the same fused operator is called
+in a way that also returns the log-sum-exp of its logits (`infsplign.adapters.sdpa`). In joint attention, where image and text attend
+to each other, the queries of the image and the keys of all are taken. Where a processor does not call it (attention slicing, the vanilla
+processor), the outputs of the module's `to_q` and `to_k` are taken instead.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from infsplign.adapters.streamed import StreamedAttention
+from infsplign.adapters.columns import ColumnAttention, ObjectTokens
+from infsplign.adapters.sdpa import SdpaCall, with_log_sum_exp
 from infsplign.core.attention import QueryKeyAttention
 from infsplign.errors import AttentionError
 
@@ -56,6 +58,7 @@ class AttentionRecorder:
             )
         self.layers = [(level, name, modules[name]) for level, names in layers.items() for name in names]
         self.denoiser, self.text, self.grid = denoiser, text, grid
+        self._object_tokens = ObjectTokens()
 
     @contextmanager
     def record(self, sample: Tensor, *_args: Any, **kwargs: Any) -> Iterator[list[QueryKeyAttention]]:
@@ -71,11 +74,11 @@ class AttentionRecorder:
         # a checkpointed block is run again for its gradient, and must find all of it recorded
         cut = not getattr(self.denoiser, "is_gradient_checkpointing", False)
 
-        def keep(level: str, name: str, query: Tensor, key: Tensor, scale: float, mask: Tensor | None) -> None:
+        def keep(level: str, name: str, seen: SdpaCall, lse: Tensor | None) -> None:
             if name in found:  # IP-Adapter attends twice in a module, to the text first
                 return
-            parts = self._attention(query, key, mask, size, sample, name)
-            found[name] = StreamedAttention(scale=scale, layer=name, level=level, **parts)
+            parts = self._attention(seen, lse, size, sample, name)
+            found[name] = ColumnAttention(scale=seen.scale, layer=name, level=level, object_tokens=self._object_tokens, **parts)
             if cut and len(found) == len(self.layers):
                 torch.set_grad_enabled(False)
 
@@ -83,7 +86,7 @@ class AttentionRecorder:
         with ExitStack() as stack:
             stack.callback(torch.set_grad_enabled, grad_enabled)
             for level, name, module in self.layers:
-                tap = _Tap(module, lambda *seen, level=level, name=name: keep(level, name, *seen))
+                tap = _Tap(module, lambda seen, lse=None, level=level, name=name: keep(level, name, seen, lse), may_replace=cut)
                 stack.enter_context(tap)
             yield result
         absent = [(name, module) for _, name, module in self.layers if name not in found]
@@ -91,13 +94,15 @@ class AttentionRecorder:
             raise AttentionError(_no_maps(absent))
         result.extend(found.values())
 
-    def _attention(self, query: Tensor, key: Tensor, mask: Tensor | None, size: tuple[int, int] | None, sample: Tensor, name: str) -> dict:
+    def _attention(self, seen: SdpaCall, lse: Tensor | None, size: tuple[int, int] | None, sample: Tensor, name: str) -> dict[str, Any]:
         """The image's queries, the text's place among the keys, and the grid."""
+        query, key, mask = seen.query, seen.key, additive(seen.mask, seen.query)
         positions, keys = query.shape[2], key.shape[2]
-        mask = additive(mask, query)
+        if key.shape[1] < query.shape[1]:  # grouped: several heads of queries share one of keys
+            key = key.repeat_interleave(query.shape[1] // key.shape[1], 1)
         if self.text == "all":
             grid = size or grid_of(positions, sample.shape[-2], sample.shape[-1], name)
-            return {"query": query, "key": key, "mask": mask, "text": (0, keys), "grid": grid}
+            return {"query": query, "key": key, "mask": mask, "lse": lse, "text": (0, keys), "grid": grid}
         assert size is not None  # `__init__` asks for it
         image = size[0] * size[1]
         if not image < keys or positions not in (image, keys):
@@ -109,14 +114,15 @@ class AttentionRecorder:
         if mask is not None and mask.shape[-2] == positions > 1:
             mask = mask[..., rows, :]
         text = (0, keys - image) if self.text == "first" else (image, keys)
-        return {"query": query[:, :, rows], "key": key, "mask": mask, "text": text, "grid": size}
+        lse = None if lse is None else lse[:, :, rows]
+        return {"query": query[:, :, rows], "key": key, "mask": mask, "lse": lse, "text": text, "grid": size}
 
 
 class _Tap:
     """Watches one module for the length of a `with` block."""
 
-    def __init__(self, module: nn.Module, keep: Callable[..., None]) -> None:
-        self.module, self.keep = module, keep
+    def __init__(self, module: nn.Module, keep: Callable[..., None], *, may_replace: bool) -> None:
+        self.module, self.keep, self.may_replace = module, keep, may_replace
         self.projected: dict[str, Tensor] = {}
         self.seen = False
         self.mode: _AttentionMode | None = None
@@ -138,7 +144,7 @@ class _Tap:
 
     def _before(self, _module: nn.Module, _args: Any, _kwargs: Any) -> None:
         self.projected.clear()
-        self.mode = _AttentionMode(self._saw)
+        self.mode = _AttentionMode(self._saw_call)
         self.mode.__enter__()
 
     def _after(self, _module: nn.Module, args: Any, kwargs: dict[str, Any], output: Any) -> None:
@@ -151,15 +157,19 @@ class _Tap:
     def _projected(self, name: str, _part: nn.Module, _args: Any, output: Tensor) -> None:
         self.projected.setdefault(name, output)  # the first call is the text's, as in `keep`
 
-    def _saw(self, query: Tensor, key: Tensor, scale: float, mask: Tensor | None) -> None:
+    def _saw_call(self, seen: SdpaCall) -> Tensor | None:
+        """Keeps the operands, and returns the call's result where it was computed together with the log-sum-exp."""
+        out, lse = with_log_sum_exp(seen) if self.may_replace and not self.seen else (None, None)
         self.seen = True
-        self.keep(query, key, scale, mask)
+        self.keep(seen, lse)
+        return out
 
     def _from_projections(self, mask: Tensor | None) -> None:
         query, key = (self._heads(self.projected[name], name[-1]) for name in ("to_q", "to_k"))
         if mask is not None:  # (B, K) or (B, 1, K), already additive when it reaches an attention module
             mask = mask.reshape(mask.shape[0], 1, -1, mask.shape[-1])
-        self._saw(query, key, float(getattr(self.module, "scale", query.shape[-1] ** -0.5)), mask)
+        self.seen = True
+        self.keep(SdpaCall(query, key, None, float(getattr(self.module, "scale", query.shape[-1] ** -0.5)), mask))
 
     def _heads(self, x: Tensor, which: str) -> Tensor:
         heads: int = getattr(self.module, "heads")  # noqa: B009 - a plain attribute of diffusers' attention, not a submodule
@@ -169,19 +179,18 @@ class _Tap:
 
 
 class _AttentionMode(TorchFunctionMode):
-    """Reports the operands of every `scaled_dot_product_attention` and lets the call through unchanged."""
+    """Reports the operands of every `scaled_dot_product_attention`, and lets the call through unless the answer is its result."""
 
-    def __init__(self, saw: Callable[[Tensor, Tensor, float, Tensor | None], None]) -> None:
+    def __init__(self, saw: Callable[[SdpaCall], Tensor | None]) -> None:
         super().__init__()
         self.saw = saw
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if func is F.scaled_dot_product_attention:
-            query, key = (args[i] if len(args) > i else kwargs[name] for i, name in enumerate(("query", "key")))
-            mask = args[3] if len(args) > 3 else kwargs.get("attn_mask")
-            scale = kwargs.get("scale")
-            self.saw(query, key, float(scale) if scale is not None else query.shape[-1] ** -0.5, mask)
+            result = self.saw(SdpaCall.of(*args, **kwargs))
+            if result is not None:
+                return result
         return func(*args, **kwargs)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from functools import wraps
 from typing import Any
 
@@ -10,6 +11,9 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from infsplign.engine.patching import replaced_attribute
+
+in_checkpoint: ContextVar[bool] = ContextVar("in_checkpoint", default=False)
+"""Whether a checkpointed block is running: in the backward pass it runs again, and must save the same tensors."""
 
 
 def blocks(denoiser: nn.Module) -> list[nn.Module]:
@@ -43,6 +47,10 @@ def _again(forward: Callable[..., Any], *, random: bool) -> Callable[..., Any]:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         if not torch.is_grad_enabled():
             return forward(*args, **kwargs)
-        return checkpoint(forward, *args, use_reentrant=False, preserve_rng_state=random, **kwargs)
+        token = in_checkpoint.set(True)
+        try:
+            return checkpoint(forward, *args, use_reentrant=False, preserve_rng_state=random, **kwargs)
+        finally:
+            in_checkpoint.reset(token)
 
     return wrapper

@@ -1,10 +1,14 @@
 """`describe`: how a pipeline would be guided (family, tapped layers, grids, rows, text axis, options)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from infsplign.adapters import backbone_for
 from infsplign.adapters.backbone import uncompiled
+from infsplign.adapters.fused import kernel_for
 from infsplign.engine.config import GuidanceConfig
 from infsplign.pipelines.noise_schedule import prediction_type
 
@@ -33,6 +37,7 @@ class Description:
     text_length: int | None
     layers: tuple[TappedLayer, ...]
     config: GuidanceConfig
+    maps: str
 
     def __str__(self) -> str:
         rows = [
@@ -42,6 +47,7 @@ class Description:
             ("rows", self.layout),
             ("text axis", f"{self.text_length} tokens" if self.text_length else "unknown (no tokenizer)"),
             ("guidance", _options(self.config)),
+            ("maps", self.maps),
         ]
         lines = [f"{name:<10} {value}" for name, value in rows]
         for layer in self.layers:
@@ -87,7 +93,19 @@ def describe(pipe: Any, config: GuidanceConfig | None = None) -> Description:
             for level, name, module in recorder.layers
         ),
         config=config,
+        maps=_maps(denoiser, [module for _, _, module in recorder.layers]),
     )
+
+
+def _maps(denoiser: torch.nn.Module, layers: Sequence[Any]) -> str:
+    """How attention maps are made, by the types and head sizes of the weights as they are now."""
+    like = next(denoiser.parameters())
+    sizes = sorted({module.inner_dim // module.heads for module in layers if hasattr(module, "inner_dim") and hasattr(module, "heads")})
+    found = [kernel_for(like.new_empty(1, 1, 1, size), masked=False) for size in sizes or [64]]
+    kernels = [kernel.name for kernel in found if kernel is not None]
+    if len(kernels) < len(found):
+        return f"in chunks of the attention matrix: no fused kernel for {like.device.type}, {like.dtype}, heads of {sizes}"
+    return f"columns by log-sum-exp of fused attention ({', '.join(dict.fromkeys(kernels))}); small masked attention in chunks"
 
 
 def native_grid(denoiser: Any, layer: str) -> tuple[int, int] | None:

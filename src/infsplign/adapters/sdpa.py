@@ -1,0 +1,75 @@
+"""The denoiser's own call of `scaled_dot_product_attention`, made so that it also returns the log-sum-exp of its logits.
+
+The operator that torch has chosen is called, so the result is the same to the bit. The gradient of the log-sum-exp is computed in the
+backward pass that the denoiser's attention needs anyway.
+"""
+
+from typing import Any, NamedTuple, Self
+
+import torch
+from torch import Tensor
+from torch.nn.attention import SDPBackend
+
+from infsplign.adapters.fused import attention, kernel_for
+from infsplign.adapters.kernels import KERNELS
+from infsplign.engine.checkpointing import in_checkpoint
+
+
+class SdpaCall(NamedTuple):
+    """What a call of `scaled_dot_product_attention` is given.
+
+    Attributes:
+        query, key, value: (B, N, S, D), (B, N, K, D) twice; no value where it is not known.
+        scale: factor of the logits.
+        mask: boolean or additive.
+        plain: no dropout, no causal mask, no grouped heads.
+    """
+
+    query: Tensor
+    key: Tensor
+    value: Tensor | None
+    scale: float
+    mask: Tensor | None = None
+    plain: bool = True
+
+    @classmethod
+    def of(
+        cls, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0, is_causal: bool = False,
+        *, scale: float | None = None, enable_gqa: bool = False,
+    ) -> Self:  # fmt: skip
+        """From the arguments of the call."""
+        factor = query.shape[-1] ** -0.5 if scale is None else float(scale)
+        return cls(query, key, value, factor, attn_mask, not (dropout_p or is_causal or enable_gqa))
+
+
+def with_log_sum_exp(call: SdpaCall) -> tuple[Tensor, Tensor] | tuple[None, None]:
+    """The call's result and the log-sum-exp of its logits; (None, None) where the call must be left as it is.
+
+    Left as they are: calls with a mask (where all keys of a query have large negative numbers, the log-sum-exp has no digits left), calls
+    for which torch has chosen no fused operator, under autocast, and in checkpointed blocks, whose second run is not watched and must save
+    the same tensors.
+    """
+    query, key, value, scale, mask, plain = call
+    if value is None or mask is not None or not plain or query.device.type not in KERNELS:
+        return None, None
+    if query.ndim != 4 or key.shape != value.shape or query[:, :, 0].shape != key[:, :, 0].shape:
+        return None, None
+    if in_checkpoint.get() or _autocast(query.device.type):
+        return None, None
+    kernel = kernel_for(query, masked=False, chosen=_chosen(call))
+    return (None, None) if kernel is None else attention(query, key, value, scale, kernel)
+
+
+def _autocast(device: str) -> bool:
+    return device != "meta" and torch.is_autocast_enabled(device)
+
+
+def _chosen(call: SdpaCall) -> int | None:
+    """The number of the back end that torch chooses; None on the meta device, for which it would be the unfused one."""
+    if call.query.device.type == "meta":
+        return None
+    try:
+        choose: Any = torch._fused_sdp_choice
+        return choose(call.query, call.key, call.value, None, 0.0, False, scale=call.scale)
+    except (AttributeError, TypeError, RuntimeError):  # private to torch, it may be gone or changed
+        return SDPBackend.ERROR.value
