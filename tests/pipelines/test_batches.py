@@ -4,7 +4,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, EulerDiscreteScheduler, HeunDiscreteScheduler, UniPCMultistepScheduler
 
-from infsplign import GuidanceConfig, guide
+from infsplign import PAPER, GuidanceConfig, guide
 from tests import tiny
 
 LEFT, ABOVE = "a circle to the left of a square", "a star above a traffic light"
@@ -18,10 +18,10 @@ def run(pipe, prompt, seeds, **options):
 @pytest.mark.parametrize("make", [tiny.sd, tiny.sdxl])
 def test_a_batch_of_prompts_equals_one_by_one(make):
     pipe = make()
-    with guide(pipe, [LEFT, ABOVE]) as guidance:
+    with guide(pipe, [LEFT, ABOVE], config=PAPER) as guidance:
         together = run(pipe, [LEFT, ABOVE], [0, 1])
     for row, (prompt, seed) in enumerate([(LEFT, 0), (ABOVE, 1)]):
-        with guide(pipe, prompt) as single:
+        with guide(pipe, prompt, config=PAPER) as single:
             alone = run(pipe, prompt, [seed])
         assert torch.allclose(together[row], alone[0], atol=2e-5)
         assert torch.allclose(guidance.trace[-1].centroid[row], single.trace[-1].centroid[0], atol=1e-5)
@@ -29,11 +29,11 @@ def test_a_batch_of_prompts_equals_one_by_one(make):
 
 def test_several_images_a_prompt_are_prompt_major():
     pipe = tiny.sd()
-    with guide(pipe, [LEFT, ABOVE]) as guidance:
+    with guide(pipe, [LEFT, ABOVE], config=PAPER) as guidance:
         together = run(pipe, [LEFT, ABOVE], [0, 1, 2, 3], num_images_per_prompt=2)
     assert guidance.trace[0].loss.shape == (4,)
     for first, prompt in ((0, LEFT), (2, ABOVE)):
-        with guide(pipe, prompt):
+        with guide(pipe, prompt, config=PAPER):
             pair = run(pipe, prompt, [first, first + 1], num_images_per_prompt=2)
         assert torch.allclose(together[first : first + 2], pair, atol=2e-5)
 
@@ -120,7 +120,7 @@ def test_guidance_is_the_same_under_schedulers_that_scale_their_input():
 def test_each_call_of_the_denoiser_before_a_step_is_guided_once(kind):
     pipe = tiny.sd()
     pipe.scheduler = kind.from_config(pipe.scheduler.config)
-    with guide(pipe, LEFT) as guidance:
+    with guide(pipe, LEFT, config=PAPER) as guidance:
         out = run(pipe, LEFT, [0], num_inference_steps=4)
     assert len(guidance.trace) == len(pipe.scheduler.timesteps)
     assert all(step.guided for step in guidance.trace)

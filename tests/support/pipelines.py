@@ -109,7 +109,7 @@ def perturbed_attention() -> None:
 
 @refused(
     "InstructPix2Pix", "SD", "three kinds of rows, `[text and image; image; neither]`, which no family here has",
-    ValueError, "halves under the pipeline's guidance",
+    UnsupportedPipelineError, "more than two conditions",
 )  # fmt: skip
 def instruct_pix2pix() -> None:
     parts = tiny.sd(in_channels=8)

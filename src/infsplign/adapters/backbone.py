@@ -43,7 +43,7 @@ class Backbone:
         published: the paper's options for the family.
         segments: the tokenizers and encoders that make up the text axis, in order.
         text, grid: see `AttentionRecorder`; `grid` takes the denoiser and returns what the recorder is given.
-        conditional: (the denoiser's input, its text embeddings, whether a negative prompt was encoded) to the slice of conditional rows.
+        conditional: what the denoiser is called with to the slice of conditional rows, see `infsplign.adapters.rows`.
         layout: how the rows are laid out, for people.
         dropped: (pipeline, number of ids that the encoder got, length of the text axis) to how many of the encoder's first tokens are a
             template that does not reach the denoiser; None where all tokens do.

@@ -1,36 +1,63 @@
 """Which rows of the denoiser's batch are conditional: read from what the denoiser is called with, whatever pipeline calls it."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from infsplign.engine.rows import Rows
 
-Conditional = Callable[[Tensor, Tensor | None, bool | None], slice]
-"""(the denoiser's input, its text embeddings, whether a negative prompt was encoded) to the slice of conditional rows."""
+
+class Batch(NamedTuple):
+    """What the denoiser is called with in the first pass of a call.
+
+    Attributes:
+        sample: (rows, ...), its input.
+        text: its text embeddings, one a row; None where it has none.
+        prompts: how many prompts there are; the conditional rows are a multiple of it.
+        distinct: whether all of them differ.
+        negative: whether a negative prompt was encoded; None where it is not known.
+    """
+
+    sample: Tensor
+    text: Tensor | None = None
+    prompts: int = 1
+    distinct: bool = True
+    negative: bool | None = None
 
 
-def doubled_batch(sample: Tensor, text: Tensor | None, negative: bool | None = None) -> slice:
+Conditional = Callable[[Batch], slice]
+"""Which rows of the batch are conditional."""
+
+
+def doubled_batch(batch: Batch) -> slice:
     """Conditional rows of a batch `[uncond; cond]`, or of one without classifier-free guidance.
 
-    Both halves of a doubled batch are the same latents with different texts. Where the texts are the same too, it counts whether a negative
-    prompt was encoded.
+    Both halves of a doubled batch are the same latents, with different texts. Where the texts are the same too, it counts whether a
+    negative prompt was encoded.
     """
-    half, odd = divmod(len(sample), 2)
-    if odd or not torch.equal(sample[:half], sample[half:]):
-        return slice(0, len(sample))
-    if text is not None and len(text) == len(sample):
-        doubled = not torch.equal(text[:half], text[half:]) or bool(negative)
-    else:
-        doubled = negative is not False
-    return slice(half, len(sample)) if doubled else slice(0, len(sample))
+    rows = len(batch.sample)
+    return slice(rows // 2, rows) if _doubled(batch) else slice(0, rows)
 
 
-def first_call(sample: Tensor, _text: Tensor | None = None, _negative: bool | None = None) -> slice:
+def _doubled(batch: Batch) -> bool:
+    half, odd = divmod(len(batch.sample), 2)
+    if odd or half % batch.prompts or not torch.equal(batch.sample[:half], batch.sample[half:]):
+        return False
+    if batch.text is None:
+        return batch.negative is not False
+    first, second = batch.text[:half], batch.text[half:]
+    if torch.equal(first, second):
+        return bool(batch.negative)
+    each = half // batch.prompts
+    # equal latents for several prompts without guidance: each half is then of other prompts
+    return batch.prompts == 1 or not batch.distinct or not torch.equal(second[:each], second[-each:])
+
+
+def first_call(batch: Batch) -> slice:
     """Conditional rows of pipelines that call the denoiser twice, or once: the first call of a step is all conditional."""
-    return slice(0, len(sample))
+    return slice(0, len(batch.sample))
 
 
 def text_of(kwargs: Any) -> Tensor | None:
@@ -39,14 +66,13 @@ def text_of(kwargs: Any) -> Tensor | None:
     return text if isinstance(text, Tensor) else None
 
 
-def rows_of_call(denoiser: Any, family: Conditional, sample: Tensor, text: Tensor | None, negative: bool | None = None) -> Rows:
+def rows_of_call(denoiser: Any, family: Conditional, batch: Batch) -> Rows:
     """The rows of the first call of a step.
 
     Args:
         denoiser: its processors tell of perturbed-attention guidance.
         family: the family's own rule, one of the functions above.
-        sample, text: what the denoiser is called with.
-        negative: whether a negative prompt was encoded; None where it is not known.
+        batch: what the denoiser is called with.
 
     Raises:
         ValueError: the number of rows does not fit.
@@ -55,8 +81,8 @@ def rows_of_call(denoiser: Any, family: Conditional, sample: Tensor, text: Tenso
     perturbed = [name for name in processors if name.startswith("PAG")]
     if perturbed:  # these processors cut the batch into [uncond;] cond; perturbed
         doubled = any(name.startswith("PAGCFG") for name in perturbed)
-        return Rows(_part(len(sample), int(doubled), 2 + int(doubled)), together=True)
-    return Rows(family(sample, text, negative))
+        return Rows(_part(len(batch.sample), int(doubled), 2 + int(doubled)), together=True)
+    return Rows(family(batch))
 
 
 def _part(rows: int, number: int, parts: int) -> slice:

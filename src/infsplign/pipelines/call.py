@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from infsplign.adapters import Backbone
-from infsplign.adapters.rows import rows_of_call, text_of
+from infsplign.adapters.rows import Batch, rows_of_call, text_of
 from infsplign.adapters.text import ExpectedPrompt, Positions
 from infsplign.core.attention import AttentionSource
 from infsplign.core.scenes import Scene
@@ -116,8 +116,17 @@ class Calls:
         """Which rows of a pass of the latest call are conditional; those of the first pass with as many rows."""
         known = {} if self.call is None else self.call.rows
         if len(sample) not in known:
+            prompts = self.scenes if self.check is None else [expected.prompt for expected in self.check.prompts]
             negative = None if self.check is None else self.check.negative
-            found = rows_of_call(self.denoiser, self.backbone.conditional, sample, text_of(kwargs), negative)
+            text = text_of(kwargs)
+            batch = Batch(
+                sample,
+                text if text is not None and len(text) == len(sample) else None,
+                len(prompts),
+                len(set(prompts)) == len(prompts),
+                negative,
+            )
+            found = rows_of_call(self.denoiser, self.backbone.conditional, batch)
             known[len(sample)] = found._replace(together=found.together or self.config.plan == "batched")
         return known[len(sample)]
 

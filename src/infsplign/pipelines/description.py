@@ -9,7 +9,7 @@ import torch
 from infsplign.adapters import backbone_for
 from infsplign.adapters.backbone import uncompiled
 from infsplign.adapters.fused import kernel_for
-from infsplign.engine.config import GuidanceConfig
+from infsplign.engine.config import GuidanceConfig, check_config
 from infsplign.pipelines.noise_schedule import prediction_type
 
 
@@ -75,6 +75,7 @@ def describe(pipe: Any, config: GuidanceConfig | None = None) -> Description:
         UnsupportedPipelineError: no adapter knows the pipeline.
         AttentionError: a tapped layer is not in the denoiser.
     """
+    check_config(config)
     backbone = backbone_for(pipe)
     denoiser = uncompiled(getattr(pipe, backbone.denoiser))
     config = config or backbone.config(denoiser)

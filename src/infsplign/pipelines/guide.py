@@ -69,10 +69,24 @@ def guide(
         read = [expected_prompt(pipe, backbone.segments, text or "", scene.objects) for text, scene in zip(prompts, scenes, strict=True)]
         return PipelineGuidance(pipe, backbone, scenes, read, **options)
     indices = _per_prompt(token_indices, len(prompts), many, "token_indices")
-    # embeddings may be longer than the tokenizer's limit; their real length is checked when they come
-    length = None if prompt is None else backbone.text_length(pipe)
-    tokens = [check_token_indices(given, scene.objects, length) for given, scene in zip(indices, scenes, strict=True)]
+    tokens = [
+        check_token_indices(given, scene.objects, _text_length(pipe, backbone, text))
+        for given, scene, text in zip(indices, scenes, prompts, strict=True)
+    ]
     return PipelineGuidance(pipe, backbone, scenes, tokens, **options)
+
+
+def _text_length(pipe: Any, backbone: Backbone, prompt: str | None) -> int | None:
+    """Positions on the text axis; None where `pipe` may be called with longer embeddings, whose length is checked when they come."""
+    if prompt is None:
+        return None
+    for segment in backbone.segments:
+        tokenizer, limit = getattr(pipe, segment.tokenizer, None), None
+        if tokenizer is not None:
+            limit = segment.length(pipe)
+        if limit is not None and tokenizer is not None and len(tokenizer(prompt, truncation=False, verbose=False)["input_ids"]) > limit:
+            return None
+    return backbone.text_length(pipe)
 
 
 def _per_prompt(values: Any, count: int, many: bool, name: str) -> list[Any]:

@@ -22,9 +22,13 @@ def running_pipeline(denoiser: Any, attribute: str) -> Any | None:
     return None
 
 
-def stepping_pipeline(scheduler: Any) -> Any | None:
-    """The pipeline whose call steps `scheduler`; None in a loop written by hand."""
-    return next((owner for owner in _owners() if getattr(owner, "__dict__", {}).get("scheduler") is scheduler), None)
+def stepping_pipeline(scheduler: Any, attribute: str) -> Any | None:
+    """The pipeline with a denoiser `attribute` whose call steps `scheduler`; None in a loop written by hand."""
+    for owner in _owners():
+        held = getattr(owner, "__dict__", {})
+        if held.get("scheduler") is scheduler and attribute in held:
+            return owner
+    return None
 
 
 def _owners() -> Iterator[Any]:

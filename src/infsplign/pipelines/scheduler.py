@@ -57,7 +57,7 @@ class GuidedScheduler:
     def _check_denoiser(self) -> None:
         """Refuses a step of the pipeline without a pass of the denoiser that is guided."""
         pipe, name = self.calls.pipe, self.calls.backbone.denoiser
-        owner = stepping_pipeline(self.scheduler)
+        owner = stepping_pipeline(self.scheduler, name)
         if owner in (None, pipe) and uncompiled(getattr(pipe, name)) is not self.calls.denoiser:
             raise RuntimeError(f"`pipe.{name}` was replaced inside the `guide` block, so it is not guided; set it before the block")
 
