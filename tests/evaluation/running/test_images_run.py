@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from infsplign.engine.config import GuidanceConfig
+from infsplign.evaluation import files
 from infsplign.evaluation.files import OutputError
 from infsplign.evaluation.running.images_run import make_benchmark, seed_of
 from infsplign.evaluation.running.job import Task
@@ -169,14 +170,14 @@ class TestFolder:
 
     def test_a_disk_that_is_full_while_a_line_is_written(self, tmp_path, monkeypatch):
         run(tmp_path / "whole")
-        real = Path.open
+        real = files._add
 
-        def full(path, mode="r", *args, **options):
-            if mode == "a" and len(records(tmp_path / "cut")) > 4:
+        def full(path, data):
+            if len(records(tmp_path / "cut")) > 4:
                 raise OSError(errno.ENOSPC, "No space left on device")
-            return real(path, mode, *args, **options)
+            real(path, data)
 
-        monkeypatch.setattr(Path, "open", full)
+        monkeypatch.setattr(files, "_add", full)
         (tmp_path / "cut").mkdir()
         (tmp_path / "cut" / "unguided.jsonl").touch()
         (tmp_path / "cut" / "manifest.json").write_bytes((tmp_path / "whole" / "manifest.json").read_bytes())
