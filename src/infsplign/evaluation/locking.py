@@ -9,6 +9,10 @@ from pathlib import Path
 from infsplign.evaluation.files import OutputError, cannot_write, check_writable, make_folder
 
 
+class TakenError(OutputError):
+    """A folder that another process is writing in."""
+
+
 @contextmanager
 def locked(out: Path) -> Iterator[None]:
     """Makes a folder and keeps a second run out of it. The lock goes with the process, however that ends.
@@ -17,7 +21,8 @@ def locked(out: Path) -> Iterator[None]:
     network file systems), none is taken.
 
     Raises:
-        OutputError: another process is writing there, the folder cannot be written, or it is gone (or another one) at the end.
+        TakenError: another process is writing there.
+        OutputError: the folder cannot be written, or it is gone (or another one) at the end.
     """
     check_writable(out)
     place = _open(out)
@@ -70,7 +75,7 @@ def _lock(out: Path, place: int) -> None:
 
         fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise OutputError(f"`--out` {str(out)!r} is being written by another run; wait for it, or choose another folder") from None
+        raise TakenError(f"`--out` {str(out)!r} is being written by another run; wait for it, or choose another folder") from None
     except (ImportError, OSError):  # no locks here
         return
 
