@@ -55,7 +55,7 @@ class Commands(TyperGroup):
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
             message = explained(error)
-            if message is None or ctx.meta.get(DEBUG) and not isinstance(error, USAGE_ERROR):
+            if message is None or (ctx.meta.get(DEBUG) and not isinstance(error, USAGE_ERROR)):
                 raise
             typer.echo(f"infsplign: error: {message}", err=True)
             raise typer.Exit(2) from None

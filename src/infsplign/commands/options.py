@@ -61,8 +61,10 @@ class GenerateOptions:
         Raises:
             ValueError: the prompt or a relation cannot be read, or they do not fit each other.
         """
-        for name, text in (("PROMPT", self.prompt), ("--negative-prompt", self.negative_prompt), *(("--relation", r) for r in self.relations)):
-            check_text(name, text)
+        check_text("PROMPT", self.prompt)
+        check_text("--negative-prompt", self.negative_prompt)
+        for relation in self.relations:
+            check_text("--relation", relation)
         if not self.relations or not self.prompt.strip():
             return parse_prompt(self.prompt), None
         triples = [parse_relation(text) for text in self.relations]

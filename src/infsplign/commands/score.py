@@ -63,7 +63,7 @@ def title(results: Mapping[str, Any]) -> str:
     """What was measured with what: numbers mean nothing without it."""
     detector, threshold = results["detector"], results["threshold"]
     known = detector.get("commit") or detector.get("weights") or detector.get("version")
-    version = f"{str(known):.12}" if known else "of unknown version"
+    version = f"{known!s:.12}" if known else "of unknown version"
     part = f"{results['prompts']} of {results['prompts_of_benchmark']} prompts x {results['images']} images"
     model = f" {detector['model']}" if detector.get("model") else ""
     sign = ">=" if threshold["inclusive"] else ">"

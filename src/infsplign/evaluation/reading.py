@@ -12,7 +12,9 @@ DEPTH = 64
 """Levels of lists and objects within each other; more is refused, since it could not be written or compared."""
 _UNUSUAL = re.compile(r"\\ud[89a-f]|\d{300}|[\d.]e\+?\d{3}", re.IGNORECASE)
 """What a text has in it where it may hold lone surrogates, or numbers that no float can hold."""
-KINDS: Mapping[Any, str] = {dict: "an object", list: "a list", str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+KINDS: Mapping[Any, str] = {
+    dict: "an object", list: "a list", str: "a text", int: "a whole number", float: "a number", bool: "true or false",
+}  # fmt: skip
 
 
 def read_text(path: Path) -> str:
@@ -53,14 +55,14 @@ def parse_json(text: str, *, surrogates: bool = False) -> Any:
         raise ValueError("a number of thousands of digits" if "digits" in str(error) else str(error)) from None
     unusual = _UNUSUAL.search(text) is not None
     for depth, level in enumerate(_levels(value)):
-        if depth > DEPTH:
+        if depth >= DEPTH:
             raise ValueError(f"lists and objects are nested more than {DEPTH} deep")
         if unusual:
             _check_leaves(level, surrogates)
     return value
 
 
-def field(row: Any, name: str, *kinds: Any, missing: bool = False) -> Any:
+def member(row: Any, name: str, *kinds: Any, missing: bool = False) -> Any:
     """A field of an object, of the right kind.
 
     Args:
@@ -118,7 +120,7 @@ def _check_leaves(level: list[Any], surrogates: bool) -> None:
     for node in level:
         leaves = [*node, *node.values()] if isinstance(node, dict) else node if isinstance(node, list) else [node]
         for leaf in leaves:
-            if isinstance(leaf, float) and not isfinite(leaf) or type(leaf) is int and abs(leaf) > 10**300:
+            if (isinstance(leaf, float) and not isfinite(leaf)) or (type(leaf) is int and abs(leaf) > 10**300):
                 raise ValueError("a number that is too large")
             if isinstance(leaf, str) and not surrogates and unpaired(leaf):
                 raise ValueError(f"{short(leaf)} holds half of a character (a lone surrogate)")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from infsplign.evaluation.files import write
-from infsplign.evaluation.reading import parse_json, read_text, short, unpaired
+from infsplign.evaluation.reading import member, parse_json, read_text, short, unpaired
 
 _SAFE = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 
@@ -79,9 +79,9 @@ def _prompt(row: Any) -> BenchmarkPrompt:
     texts = [f.name for f in fields(BenchmarkPrompt) if f.name != "extra"]
     if not isinstance(row, dict) or not all(isinstance(row.get(name), str) for name in texts):
         raise ValueError(f"expected an object with texts {', '.join(texts)}")
-    if not isinstance(row.get("extra", {}), dict):
-        raise ValueError("expected `extra` to be an object")
-    return BenchmarkPrompt(**{name: row[name] for name in texts}, extra=row.get("extra", {}))
+    extra = member(row, "extra", dict, missing=True) or {}
+    member(extra, "number", int, missing=True)
+    return BenchmarkPrompt(**{name: row[name] for name in texts}, extra=extra)
 
 
 def lines(path: Path) -> list[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from infsplign.evaluation.prompts.sr2d import AND, SINGLE, spatial, sr2d
-from infsplign.evaluation.reading import field, parse_json, read_text, short
+from infsplign.evaluation.reading import member, parse_json, read_text, short
 
 
 @dataclass(frozen=True)
@@ -69,20 +69,20 @@ def _checked_row(value: Any, number: int, path: Path) -> ListedPrompt:
 
 def _row(value: Any) -> ListedPrompt:
     """A prompt. Half of a character (a lone surrogate) in its text is left to the run, which tells that this image cannot be made."""
-    name = field(value, "unique_id" if isinstance(value, dict) and "unique_id" in value else "id", int, str)
-    text = field(value, "text", str)
+    name = member(value, "unique_id" if isinstance(value, dict) and "unique_id" in value else "id", int, str)
+    text = member(value, "text", str)
     if not text.strip():
         raise ValueError("`text` must not be empty")
     first, second = (_object(value, key, plain) for key, plain in (("obj_1_attributes", "first"), ("obj_2_attributes", "second")))
-    relation = field(value, "rel_type" if "rel_type" in value else "relation", str, None, missing=True)
+    relation = member(value, "rel_type" if "rel_type" in value else "relation", str, None, missing=True)
     return ListedPrompt(str(name), text, first, "" if value.get("num_objects") == 1 else relation, second)
 
 
 def _object(value: Any, key: str, plain: str) -> str | None:
     """The name of an object: `key` lists it in SR2D, others have it under a name of its own."""
-    listed = field(value, key, list, None, missing=True)
+    listed = member(value, key, list, None, missing=True)
     if not listed:
-        return field(value, plain, str, None, missing=True)
+        return member(value, plain, str, None, missing=True)
     if len(listed) != 1 or not isinstance(listed[0], str | None):
         raise ValueError(f"expected `{key}` to be a list of one name, got {short(listed)}")
     return listed[0]

@@ -113,7 +113,7 @@ def check_ids(prompts: Sequence[Prompt]) -> None:
         if not NAME.fullmatch(prompt.id) or prompt.id in seen:
             raise ValueError(f"ids of `prompts` must differ and name a file (letters, digits, any of `_.+-`), got {short(prompt.id)}")
         if (size := len(prompt.id.encode())) > LONGEST_ID:
-            raise ValueError(f"ids of `prompts` must be at most {LONGEST_ID} bytes, since files are named by them, got {size}: {short(prompt.id)}")
+            raise ValueError(f"ids of `prompts` name files and must be at most {LONGEST_ID} bytes, got {size}: {short(prompt.id)}")
         seen.add(prompt.id)
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from infsplign.evaluation.files import OutputError, append, finite, make_folder, stopped, write, write_json
 from infsplign.evaluation.image_reading import read_image
-from infsplign.evaluation.reading import field, parse_json, read_text, short
+from infsplign.evaluation.reading import member, parse_json, read_text, short
 
 Record = dict[str, Any]
 RECORD = {"key": str, "prompt": str, "seed": int, "sha256": str, "batch": int}
@@ -155,7 +155,7 @@ def read_lines(path: Path) -> list[Record]:
         try:
             record = parse_json(line, surrogates=True)
             for name, kind in RECORD.items():
-                field(record, name, kind)
+                member(record, name, kind)
             check_key(record["key"])
             records.append(record)
         except ValueError as error:
@@ -174,7 +174,7 @@ def read_failures(path: Path) -> list[Record]:
     for record in found if isinstance(found, list) else ():
         with suppress(ValueError):
             for name, kind in FAILURE.items():
-                field(record, name, kind)
+                member(record, name, kind)
             check_key(record["key"])
             kept.append(record)
     return kept

@@ -5,6 +5,8 @@ import re
 import socket
 import threading
 
+from infsplign.evaluation.reading import short
+
 WAIT = 2.5
 """Seconds for a name to be resolved and a server to answer."""
 _ADDRESS = re.compile(r"(?:ray://)?(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<host>[A-Za-z0-9][\w.-]*)):(?P<port>\d{1,5})")
@@ -29,7 +31,7 @@ def check_ray_address(address: str) -> None:
         return
     found = _ADDRESS.fullmatch(address)
     if found is None or not 1024 <= int(found["port"]) <= 65535:
-        raise ValueError(f'`--ray` must be "local", "auto", or host:port such as 10.0.0.5:6379 with a port from 1024 to 65535, got {address!r}')
+        raise ValueError(f'`--ray` must be "local", "auto", or host:port such as 10.0.0.5:6379, port 1024 to 65535, got {short(address)}')
     if reason := _fault(found["six"] or found["host"], int(found["port"])):
         raise OSError(f"`--ray` {address!r}: no cluster can be used there: {reason}")
 

@@ -5,7 +5,7 @@ METHOD/KEY.png       images, written whole or not at all
 METHOD.jsonl         one record an image, appended after its image; a line cut short is dropped
 METHOD.failed.json   images that could not be made, each with its error; not there when there are none
 
-A manifest that a power cut has left cut short is written anew, where results.json or what is left of it tells that the settings are the same.
+A manifest that a power cut has left cut short is written anew, where results.json or what is left of it tells what was in it.
 """
 
 import json
@@ -18,7 +18,7 @@ from typing import Any
 
 from infsplign.evaluation.files import LONGEST_NAME, OutputError, check_writable, encoded, json_text, write_json
 from infsplign.evaluation.fingerprint import differences, plain, versions
-from infsplign.evaluation.reading import field, parse_json, read_text
+from infsplign.evaluation.reading import member, parse_json, read_text
 from infsplign.evaluation.running.method_folder import MethodFolder
 
 MANIFEST, RESULTS = "manifest.json", "results.json"
@@ -131,11 +131,11 @@ def checked_manifest(value: Any) -> dict[str, Any]:
     Raises:
         ValueError: one of them is missing, or of another kind.
     """
-    manifest = {name: field(value, name, dict) for name in ("settings", "versions", "methods")}
+    manifest = {name: member(value, name, dict) for name in ("settings", "versions", "methods")}
     check_names(manifest["methods"])
-    if reduced := field(value, "reduced", dict, missing=True):
+    if reduced := member(value, "reduced", dict, missing=True):
         for note in reduced.values():
-            if field(note, "batch", int) < 1:
+            if member(note, "batch", int) < 1:
                 raise ValueError("expected `batch` to be >= 1")
         manifest["reduced"] = reduced
     return manifest

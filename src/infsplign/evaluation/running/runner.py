@@ -98,7 +98,8 @@ def make_images(
             raise FailedError(f"none of the first {failed} images could be made. {bad[0].error}")
     folder.compact()
     if gone := folder.gone():
-        raise OutputError(f"{len(gone)} images of {str(folder.images)!r} were removed while the run went on; the same command makes them again")
+        where = f"{len(gone)} images of {str(folder.images)!r}"
+        raise OutputError(f"{where} were removed while the run went on; the same command makes them again")
 
 
 def run_tasks(

@@ -14,7 +14,7 @@ from typing import Any
 from infsplign.evaluation import fingerprint
 from infsplign.evaluation.files import write, write_json
 from infsplign.evaluation.prompts import BenchmarkPrompt
-from infsplign.evaluation.reading import field, parse_json, read_text, short
+from infsplign.evaluation.reading import member, parse_json, read_text, short
 from infsplign.evaluation.scoring.benchmarks import BENCHMARKS, Threshold, by_relation
 from infsplign.evaluation.scoring.summary import markdown, summarise
 
@@ -141,7 +141,7 @@ def read_earlier(folder: Path) -> Earlier:
     try:
         facts = parse_json(read_text(folder / RESULTS), surrogates=True)
         kinds = {"benchmark": str, "detector": dict, "threshold": dict, "label": str}
-        kept = {name: field(facts, name, kind) for name, kind in kinds.items()}
+        kept = {name: member(facts, name, kind) for name, kind in kinds.items()}
         if kept["benchmark"] not in BENCHMARKS:
             raise ValueError(f"no benchmark is called {short(kept['benchmark'])}")
         verdict = BENCHMARKS[kept["benchmark"]].verdict
@@ -149,8 +149,8 @@ def read_earlier(folder: Path) -> Earlier:
         for line in read_text(folder / IMAGES).rstrip().split("\n"):
             row = parse_json(line, surrogates=True)
             for part in fields(verdict):
-                field(row, part.name, bool, float)
-            rows.setdefault(field(row, "prompt", str), []).append(row)
+                member(row, part.name, bool, float)
+            rows.setdefault(member(row, "prompt", str), []).append(row)
         return Earlier(folder, kept, rows)
     except (OSError, ValueError) as error:
         raise ComparisonError(f"`--against` {str(folder)!r} holds no scores that `infsplign score --out` has written: {error}") from error
