@@ -53,6 +53,7 @@ def _sample(job: Any, number: int, folder: OutputFolder) -> Pair:
         guided = job.sample(number, "guided")
     job.token_indices = next(iter(guidance.token_indices), ())  # none where no step was guided
     if number == 0:
+        folder.claim()
         folder.begin(job.record("running", []))
     folder.save(f"guided_{number}.png", guided)
     unguided = None

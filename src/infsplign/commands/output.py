@@ -92,19 +92,19 @@ class OutputFolder:
             return False
 
     def begin(self, record: dict[str, Any]) -> None:
-        """Makes the folder and keeps other processes out of it, clears an earlier run's results and leaves `record`, so that the folder is
-        known as ours from here on.
-
-        Raises:
-            OutputError: another process is writing there, or the folder cannot be written.
-        """
-        self._claim()
+        """Makes the folder, clears an earlier run's results and leaves `record`, so that the folder is known as ours from here on."""
+        self.path.mkdir(parents=True, exist_ok=True)
         self.begun = True
         self.write_json(record)
         for name in self._stale:
             (self.path / name).unlink(missing_ok=True)
 
-    def _claim(self) -> None:
+    def claim(self) -> None:
+        """Makes the folder and keeps other processes out of it until `close`.
+
+        Raises:
+            OutputError: another process is writing there, or the folder cannot be written.
+        """
         if self.prompt is None:
             self._lock.enter_context(locked(self.path))
             return

@@ -28,25 +28,26 @@ def read_text(path: Path) -> str:
         raise ValueError(f"{str(path)!r} is a device, and a file is needed")
     data = path.read_bytes()
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise ValueError(f"{str(path)!r} is a text in UTF-16; save it in UTF-8")
+        raise ValueError(f"{str(path)!r} is no text in UTF-8, but one in UTF-16; save it in UTF-8")
     try:
         return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise ValueError(f"{str(path)!r} is no text in UTF-8: {error}") from None
 
 
-def parse_json(text: str, *, surrogates: bool = False) -> Any:
+def parse_json(text: str, *, surrogates: bool = False, finite: bool = True) -> Any:
     """A JSON value whose numbers are finite floats or integers within their range, and whose depth is bounded.
 
     Args:
         text: the JSON.
         surrogates: allow texts that hold half of a character, such as "\\ud800".
+        finite: refuse numbers that are not finite, or too large for a float; without it the caller looks at them.
 
     Raises:
         ValueError: it is something else.
     """
     try:
-        value = json.loads(text, parse_constant=_refuse)
+        value = json.loads(text, parse_constant=_refuse) if finite else json.loads(text)
     except RecursionError:
         raise ValueError(f"lists and objects are nested more than {DEPTH} deep") from None
     except json.JSONDecodeError as error:
@@ -58,7 +59,7 @@ def parse_json(text: str, *, surrogates: bool = False) -> Any:
         if depth >= DEPTH:
             raise ValueError(f"lists and objects are nested more than {DEPTH} deep")
         if unusual:
-            _check_leaves(level, surrogates)
+            _check_leaves(level, surrogates, finite)
     return value
 
 
@@ -116,11 +117,13 @@ def _levels(value: Any) -> Iterator[list[Any]]:
         level = [child for child in inner if type(child) in (dict, list)]
 
 
-def _check_leaves(level: list[Any], surrogates: bool) -> None:
+def _check_leaves(level: list[Any], surrogates: bool, finite: bool) -> None:
     for node in level:
         leaves = [*node, *node.values()] if isinstance(node, dict) else node if isinstance(node, list) else [node]
         for leaf in leaves:
-            if (isinstance(leaf, float) and not isfinite(leaf)) or (type(leaf) is int and abs(leaf) > 10**300):
+            if finite and isinstance(leaf, float) and not isfinite(leaf):
+                raise ValueError("a number that is too large")
+            if finite and type(leaf) is int and abs(leaf) > 10**300:
                 raise ValueError("a number that is too large")
             if isinstance(leaf, str) and not surrogates and unpaired(leaf):
                 raise ValueError(f"{short(leaf)} holds half of a character (a lone surrogate)")

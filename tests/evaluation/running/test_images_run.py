@@ -91,7 +91,6 @@ class TestFilesAndSeeds:
         with pytest.raises(SettingsError, match=f"settings.{next(iter(change))}: "):
             run(tmp_path, **change)
 
-
     @pytest.mark.parametrize("bad", ["x" * 245, "é" * 130, "x" * 242])
     def test_case_28_ids_that_are_too_long_are_found_before_sampling(self, tmp_path, bad):
         sampler = NoiseSampler()

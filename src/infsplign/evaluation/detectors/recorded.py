@@ -64,7 +64,7 @@ def read_recording(path: Path) -> Recording:
         OSError: the file cannot be read.
     """
     try:
-        value = parse_json(read_text(path))
+        value = parse_json(read_text(path), finite=False)  # numbers are looked at below, image by image
     except ValueError as error:
         raise RecordingError(f"{str(path)!r} is no JSON: {error}") from error
     if not isinstance(value, dict) or value.get("format") != FORMAT:
@@ -72,6 +72,10 @@ def read_recording(path: Path) -> Recording:
     detector, images = value.get("detector"), value.get("images")
     if not isinstance(detector, dict) or not isinstance(detector.get("name"), str):
         raise RecordingError(f"{str(path)!r}: expected `detector` to be an object with a `name`, got {short(detector)}")
+    try:
+        parse_json(json.dumps(detector))
+    except ValueError as error:
+        raise RecordingError(f"{str(path)!r}, `detector`: {error}") from error
     if not isinstance(images, dict):
         raise RecordingError(f"{str(path)!r}: expected `images` to be an object, got {type(images).__name__}")
     recording = Recording(detector)

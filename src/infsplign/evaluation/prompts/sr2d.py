@@ -8,7 +8,7 @@ from typing import Any
 from infsplign.core.spellings import SPELLINGS, relation
 from infsplign.evaluation.prompts.coco import COCO
 from infsplign.evaluation.prompts.prompt import BenchmarkPrompt, PromptFileError, distinct
-from infsplign.evaluation.reading import member, parse_json, read_text, short
+from infsplign.evaluation.reading import parse_json, read_text, short
 
 RELATIONS = ("to the left of", "to the right of", "above", "below")
 AND, SINGLE = "and", "single"
@@ -97,7 +97,9 @@ def _of_row(row: Any) -> BenchmarkPrompt:
         return BenchmarkPrompt(number, text, _name(row, "obj_1_attributes"), SINGLE, "", {"rel_type": row["rel_type"]})
     if row["num_objects"] != 2:
         raise ValueError(f"expected `num_objects` to be 1 or 2, got {short(row['num_objects'])}")
-    spelling = member(row, "rel_type", str)
+    spelling = row["rel_type"]
+    if not isinstance(spelling, str):
+        raise ValueError(f"`relation` is unknown: expected `rel_type` to be a text, got {short(spelling)}")
     name = AND if spelling == AND else relation(spelling).name
     return BenchmarkPrompt(number, text, _name(row, "obj_1_attributes"), name, _name(row, "obj_2_attributes"), {"rel_type": spelling})
 

@@ -148,14 +148,17 @@ def made(
                 bar.set_description(name)
                 make_images(folder, tasks, workers, run.methods[name], inspect, inspected_by=inspected_by, batch=run.batch, bar=bar)
         failed = {name: sorted(folder.failures) for name, folder in folders.items() if folder.failures}
-        yield folders, {
-            "settings": fingerprint.plain(settings),
-            "options": fingerprint.plain(run.methods),
-            "versions": fingerprint.versions(),
-            "prompts": len(run.prompts),
-            "images": run.images,
-            "failed": failed,
-        }
+        yield (
+            folders,
+            {
+                "settings": fingerprint.plain(settings),
+                "options": fingerprint.plain(run.methods),
+                "versions": fingerprint.versions(),
+                "prompts": len(run.prompts),
+                "images": run.images,
+                "failed": failed,
+            },
+        )
 
 
 def _check_names_fit(folders: Mapping[str, MethodFolder], tasks: Sequence[Task]) -> None:
