@@ -107,7 +107,8 @@ OPTIONS: dict[tuple[str, ...], dict[str, list[str] | None]] = {
     ("eval", "sr2d", "--model", "shapes", "--out", "new"): RUNS | {"--prompts": PATHS, "--limit": NUMBERS},
     ("score", "--prompts", "sr2d.json", "--benchmark", "visor", "--detector", "found.json"): {
         "--prompts": PATHS, "--benchmark": ["visor", "t2i", "geneval", "shapes", "x", ""], "--images": PATHS, "--model": MODELS,
-        "--revision": TEXTS, "--detector": ["world", "owlvit", "found.json", "nothing.json", "run.json", "x", ""], "--detections": PATHS, "--out": PATHS,
+        "--revision": TEXTS, "--detector": ["world", "owlvit", "found.json", "nothing.json", "run.json", "x", ""],
+        "--detections": PATHS, "--out": PATHS,
         "--threshold": NUMBERS, "--count": NUMBERS, "--against": PATHS, "--batch": NUMBERS, "--device": DEVICES,
     },
     ("report", "run"): {"--out": PATHS, "--images": NUMBERS, "--title": TEXTS},

@@ -86,7 +86,9 @@ def explained(error: Exception) -> str | None:
     message = _message(error)
     if message is None:
         return None
-    plain = "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in message)
+    from infsplign.evaluation.reading import printable
+
+    plain = printable(message)
     return plain if len(plain) <= LONGEST else f"{plain[:LONGEST]}..."
 
 

@@ -103,6 +103,11 @@ def short(value: Any) -> str:
     return text if len(text) <= 120 else f"{text[:100]}... ({len(text)} characters)"
 
 
+def printable(text: str) -> str:
+    """A text for a terminal: signs that would move its cursor or change its colours are escaped, ends of lines stay."""
+    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
+
+
 def unpaired(text: str) -> bool:
     """Whether a text holds half of a character (a lone surrogate), which no file or tokenizer takes."""
     return not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)

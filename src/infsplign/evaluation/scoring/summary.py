@@ -6,6 +6,7 @@ from typing import Any
 
 from infsplign.evaluation.metrics.bootstrap import LEVEL, RESAMPLES, Intervals, bootstrap, paired_difference
 from infsplign.evaluation.metrics.ratios import Ratios
+from infsplign.evaluation.reading import printable
 
 LOWER_IS_BETTER = ("doubled",)
 
@@ -81,10 +82,12 @@ def print_table(summary: Mapping[str, Any], title: str) -> None:
     from rich.text import Text
 
     methods = summary["methods"]
-    table = Table(title=Text(title), box=box.SIMPLE_HEAD, caption="percent [95% interval]", title_justify="left", caption_justify="left")
+    table = Table(
+        title=Text(printable(title)), box=box.SIMPLE_HEAD, caption="percent [95% interval]", title_justify="left", caption_justify="left"
+    )
     table.add_column("")
     for method in methods:
-        table.add_column(escape(method), justify="right", overflow="fold")
+        table.add_column(escape(printable(method)), justify="right", overflow="fold")
     for name in next(iter(methods.values())):
         table.add_row(escape(heading(name)), *(escape(cell(measures[name])) for measures in methods.values()))
     Console().print(table)
