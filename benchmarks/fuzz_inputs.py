@@ -15,6 +15,13 @@ VALUES = st.sampled_from(
         *("0_00", "²", "cat", DEEP, [1, 2, 3, 4]),
     ]
 )  # fmt: skip
+SAME: dict[type, list[Any]] = {
+    str: ["", "cat", "[/x]", "x" * 300, "\ud800", "\u2028", "<b>", "a cat near a dog", "near", "unguided", "visor", "0_00", "../x", "%d"],
+    int: [0, 1, -1, 2, 10**9, 2**64, 10**400, 0.5],
+    float: [0.0, -0.0, 1.0, 0.5, 1e-300, 1e308, -1.0, 3],
+    bool: [True, False],
+}
+"""Values of the same kind: they get past the checks of kinds."""
 PIECES = st.sampled_from(
     [b"", b"\0", b"\xff", b"\xef\xbb\xbf", b"\xff\xfe", b"\n", b"\r\n", b"\xe2\x80\xa8", b"{", b"[", b'"', b",", b"\\ud800", b"1e999"]
 ) | st.binary(max_size=4)
@@ -56,6 +63,8 @@ def _with_other_values(draw: st.DrawFn, text: str) -> bytes:
 def _changed(draw: st.DrawFn, value: Any) -> Any:
     """A value with another one somewhere within it, or without one of its parts."""
     inner = list(value) if isinstance(value, dict) else list(range(len(value))) if isinstance(value, list) else []
+    if not inner and type(value) in SAME and draw(st.booleans()):
+        return draw(st.sampled_from(SAME[type(value)]))
     if not inner or draw(st.integers(0, 7)) == 0:
         return draw(VALUES)
     key = draw(st.sampled_from(inner))

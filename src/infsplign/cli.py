@@ -2,6 +2,7 @@
 
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -27,7 +28,7 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells count it: 128 + SIGINT."""
 
 
-USAGE_ERROR = typer.BadParameter.__bases__[0]
+USAGE_ERROR: Any = typer.BadParameter.__bases__[0]
 """Of options and arguments; Typer has a copy of Click, whose classes these are."""
 
 
@@ -36,7 +37,7 @@ class Commands(TyperGroup):
 
     def make_context(self, *args: Any, **options: Any) -> Any:
         for stream in (sys.stdout, sys.stderr):
-            if hasattr(stream, "reconfigure"):  # a path, or a sign that the terminal does not know, must not end a command
+            if isinstance(stream, TextIOWrapper):  # a path, or a sign that the terminal does not know, must not end a command
                 stream.reconfigure(errors="backslashreplace")
         try:
             return super().make_context(*args, **options)
@@ -92,7 +93,7 @@ def explained(error: Exception) -> str | None:
     return plain if len(plain) <= LONGEST else f"{plain[:LONGEST]}..."
 
 
-def _message(error: Exception) -> str | None:
+def _message(error: Any) -> str | None:
     from infsplign.errors import AttentionError, NonFiniteGradientError, PromptError, UnsupportedPipelineError
     from infsplign.evaluation.memory_errors import is_out_of_memory
 

@@ -21,8 +21,7 @@ def run(options: GenerateOptions) -> None:
     """
     scene, triples = options.scene()
     options.check()
-    named = options.out is not None
-    folder = OutputFolder(options.out if named else new_folder(options.prompt), None if named else options.prompt)
+    folder = OutputFolder(options.out) if options.out is not None else OutputFolder(new_folder(options.prompt), options.prompt)
     job = _prepare(options, scene, triples)
     job.announce()
     pairs: list[Pair] = []

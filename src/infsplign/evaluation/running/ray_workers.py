@@ -179,7 +179,8 @@ def _listen_here_only() -> None:
     """Has all of Ray's processes listen on 127.0.0.1 alone: Ray has no option for it, but this variable, named after the systems on which
     that is the default."""
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-    if constants := sys.modules.get("ray._private.ray_constants"):  # imported before: it has read the variable
+    constants: Any = sys.modules.get("ray._private.ray_constants")
+    if constants is not None:  # imported before: it has read the variable
         constants.ENABLE_RAY_CLUSTER = False
 
 
