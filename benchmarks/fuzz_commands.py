@@ -39,6 +39,7 @@ COMMANDS = {
         [*SCORE, "t2i", "--prompts", "t2i.txt", "--detector", "t2i.json"],
     ],
     "geneval.jsonl": [["prompts", "geneval", "--from", "geneval.jsonl", "--out", "new.jsonl"]],
+    "geneval/00000/metadata.jsonl": [[*SCORE, "geneval", "--prompts", "geneval.jsonl", "--images", "geneval", "--detector", "world"]],
     "sr2d.json": [[*VISOR, "found.json"], ["eval", "sr2d", *SR2D, "--prompts", "sr2d.json", "--out", "new"]],
     "listed.jsonl": [RUN],
     "ours.jsonl": [[*SCORE, "visor", "--prompts", "ours.jsonl", "--detector", "found.json"]],
@@ -83,6 +84,9 @@ def prepare(folder: Path) -> None:
     (folder / "ours.jsonl").write_text(_lines(ours))
     (folder / "listed.jsonl").write_text(_lines(listed))
     (folder / "geneval.jsonl").write_text(_lines([asked | {"prompt": "a photo of a cat left of a dog"}, {"tag": "colors"}]))
+    (folder / "geneval" / "00000" / "samples").mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(folder / "geneval" / "00000" / "samples" / "0000.png")
+    (folder / "geneval" / "00000" / "metadata.jsonl").write_text(json.dumps(asked | {"prompt": "a photo of a cat left of a dog"}))
     (folder / "t2i.txt").write_text("a cat on the left of a dog\na girl near a lamp\n")
     keys = [f"{n}_{i:02d}" for n in "01" for i in range(2)]
     (folder / "found.json").write_text(json.dumps(_recording(keys)))
