@@ -1,9 +1,10 @@
 """Feeds any unicode text to the reading of prompts and to the alignment of tokens, for as long as is asked.
 
-    python -m benchmarks.fuzz --seconds 60 [--seed 0]
+    python -m benchmarks.fuzz --seconds 60 [--seed 0] [--inputs 2000]
 
-What must hold is below, one function a property; the tests run the same with few examples. Nothing is downloaded: CLIP's vocabulary
-is that of the open_clip wheel, T5's a small sentencepiece model of the tests.
+With `--inputs`, also that many spoiled files and options of the commands, see `benchmarks.fuzz_commands`. What must hold is below, one
+function a property; the tests run the same with few examples. Nothing is downloaded: CLIP's vocabulary is that of the open_clip wheel, T5's
+a small sentencepiece model of the tests.
 """
 
 import argparse
@@ -150,13 +151,25 @@ def _run(check: Callable[..., str], strategy: st.SearchStrategy, seconds: float,
     return counts
 
 
+def _fuzz_commands(inputs: int, number: int) -> None:
+    from benchmarks.fuzz_commands import run
+
+    found, slowest = run(inputs, number)
+    for name, counts in sorted(found.items()):
+        print(f"{name:32} {counts.total():5} inputs: {counts['read']} read, {counts['refused']} refused, none failed", flush=True)
+    print(f"{sum(counts.total() for counts in found.values())} inputs in all, at most {slowest:.1f} s each", flush=True)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     from tests.fixtures_tokenizers import build_clip_tokenizer, build_t5_tokenizer
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=0, help="of the first round of 500 examples; each further round takes the next")
+    parser.add_argument("--inputs", type=int, default=0, help="spoiled files and options of the commands")
     options = parser.parse_args(argv)
+    if options.inputs:
+        _fuzz_commands(options.inputs, options.seed)
     with tempfile.TemporaryDirectory() as folder:
         clip, t5 = build_clip_tokenizer(), build_t5_tokenizer(Path(folder))
         runs = {

@@ -1,6 +1,8 @@
 """The command `infsplign`. Nothing heavy is imported before a command runs: `--help` and `--version` answer at once."""
 
+import sys
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -16,12 +18,35 @@ from infsplign.commands.report import report
 from infsplign.commands.score import score
 
 DEBUG = "infsplign.debug"
+LONGEST = 4000
+"""Characters of a message: what is wrong may be a file's whole content."""
+LARGEST = 16384
+"""Pixels of an image's side that can be asked for."""
+MOST_STEPS = 1000
+"""Denoising steps that can be asked for: no model is trained with more."""
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells count it: 128 + SIGINT."""
 
 
+USAGE_ERROR: Any = typer.BadParameter.__bases__[0]
+"""Of options and arguments; Typer has a copy of Click, whose classes these are."""
+
+
 class Commands(TyperGroup):
     """A group whose errors are one clear message on stderr and exit code 2, unless `--debug` asks for the traceback."""
+
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):  # a path, or a sign that the terminal does not know, must not end a command
+                stream.reconfigure(errors="backslashreplace")
+        try:
+            return super().make_context(*args, **options)
+        except USAGE_ERROR as error:
+            message = explained(error)
+            if message is None:
+                raise
+            typer.echo(f"infsplign: error: {message}", err=True)
+            raise typer.Exit(2) from None
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -31,7 +56,7 @@ class Commands(TyperGroup):
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
             message = explained(error)
-            if message is None or ctx.meta.get(DEBUG):
+            if message is None or (ctx.meta.get(DEBUG) and not isinstance(error, USAGE_ERROR)):
                 raise
             typer.echo(f"infsplign: error: {message}", err=True)
             raise typer.Exit(2) from None
@@ -58,16 +83,32 @@ class Evaluations(TyperGroup):
 
 
 def explained(error: Exception) -> str | None:
-    """The message for an error that input, files or memory can cause; None for one that is a fault of the program."""
-    from infsplign.errors import AttentionError, NonFiniteGradientError, PromptError, UnsupportedPipelineError
+    """The message for an error that input, files or memory can cause; None for one that is a fault of the program, or no error at all."""
+    message = _message(error)
+    if message is None:
+        return None
+    from infsplign.evaluation.reading import printable
 
+    plain = printable(message)
+    return plain if len(plain) <= LONGEST else f"{plain[:LONGEST]}..."
+
+
+def _message(error: Any) -> str | None:
+    from infsplign.errors import AttentionError, NonFiniteGradientError, PromptError, UnsupportedPipelineError
+    from infsplign.evaluation.memory_errors import is_out_of_memory
+
+    if isinstance(error, USAGE_ERROR):
+        path = error.ctx.command_path if error.ctx else "infsplign"
+        return None if type(error).__name__ == "NoArgsIsHelpError" else f"{error.format_message().rstrip('.')}; see `{path} --help`"
+    if isinstance(error, BrokenPipeError):
+        return None  # who reads has enough
     if isinstance(error, PromptError | UnsupportedPipelineError | AttentionError | NonFiniteGradientError):
         return str(error)
     if isinstance(error, ModuleNotFoundError):
         own = (error.name or "").partition(".")[0] == "infsplign"
         return None if own else f"{error}; the command needs `pip install 'infsplign[cli]'`"
-    if type(error).__name__ == "OutOfMemoryError":
-        return f"{error}\nTry `--dtype fp16`, or a smaller `--height` and `--width`"
+    if is_out_of_memory(error):
+        return f"memory has run out: {str(error).strip() or type(error).__name__}\nTry `--dtype fp16`, smaller images, or fewer at once"
     if isinstance(error, ValueError | OSError):
         return f"{error}" if str(error) else type(error).__name__
     return None
@@ -121,14 +162,14 @@ def generate(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the first image; the next ones count up.")] = 0,
     images: Annotated[int, typer.Option(min=1, help="How many images of each kind.")] = 1,
-    steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps; the model's own if not given.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, max=MOST_STEPS, help="Denoising steps; the model's own if not given.")] = None,
     guidance_scale: Annotated[float | None, typer.Option(help="Classifier-free guidance; the model's own if not given.")] = None,
     scale: Annotated[
         float | None, typer.Option(min=0, help="Strength of the spatial guidance (eta); 0 is none. The model's preset if not given.")
     ] = None,
     negative_prompt: Annotated[str | None, typer.Option(help="What the images should not show.")] = None,
-    height: Annotated[int | None, typer.Option(min=8, help="In pixels; the model's own if not given.")] = None,
-    width: Annotated[int | None, typer.Option(min=8, help="In pixels; the model's own if not given.")] = None,
+    height: Annotated[int | None, typer.Option(min=8, max=LARGEST, help="In pixels; the model's own if not given.")] = None,
+    width: Annotated[int | None, typer.Option(min=8, max=LARGEST, help="In pixels; the model's own if not given.")] = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
     out: Annotated[
@@ -159,8 +200,10 @@ def describe(
     model: Model = "shapes",
     device: Device = "cpu",
     dtype: Dtype = "auto",
-    size: Annotated[int | None, typer.Option(min=8, help="Side of the images in pixels, for the memory; else the model's own.")] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Images at a time, for the memory.")] = 1,
+    size: Annotated[
+        int | None, typer.Option(min=8, max=LARGEST, help="Side of the images in pixels, for the memory; else the model's own.")
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, max=1024, help="Images at a time, for the memory.")] = 1,
     memory: Annotated[str | None, typer.Option(help="What the device has, such as 12GB: propose the plan that fits.")] = None,
     debug: Debug = False,
 ) -> None:

@@ -5,8 +5,10 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from infsplign.commands.output import OutputFolder, new_folder, slug
+from infsplign.evaluation.files import OutputError
 
 RECORD = {"versions": {"infsplign": "0"}}
 
@@ -85,3 +87,40 @@ def test_records_are_written_whole(tmp_path):
         folder.write_json({"x": float("nan")})
     assert json.loads((tmp_path / "trace.json").read_text()) == RECORD
     assert [path.name for path in tmp_path.iterdir()] == ["trace.json"]
+
+
+class TestCase30TwoAtTheSameMoment:
+    def test_a_folder_that_another_process_has_is_refused(self, tmp_path):
+        first, second = OutputFolder(tmp_path / "out"), OutputFolder(tmp_path / "out")
+        first.claim()
+        with pytest.raises(OutputError, match="is being written by another run"):
+            second.claim()
+        first.close()
+        second.claim()
+
+    def test_folders_of_our_own_choice_differ(self, tmp_path):
+        both = [OutputFolder(new_folder("a cat", tmp_path), "a cat") for _ in range(2)]
+        for folder in both:
+            folder.claim()
+            folder.begin(RECORD)
+        assert [folder.path for folder in both] == [tmp_path / "a-cat", tmp_path / "a-cat-2"]
+
+    def test_a_folder_that_is_gone_at_the_end_is_told(self, tmp_path):
+        folder = OutputFolder(tmp_path / "out")
+        folder.claim()
+        (tmp_path / "out").rmdir()
+        with pytest.raises(OutputError, match="was removed"):
+            folder.close()
+
+
+@pytest.mark.parametrize("name", ["guided_0.png", "trace.json", ".trace.json.partial"])
+def test_case_34_links_are_not_followed(tmp_path, name):
+    (tmp_path / "victim").write_text("mine")
+    (tmp_path / "out").mkdir()
+    folder = OutputFolder(tmp_path / "out")
+    (tmp_path / "out" / name).symlink_to(tmp_path / "victim")
+    folder.begin(RECORD)
+    folder.save("guided_0.png", Image.new("RGB", (4, 4)))
+    assert (tmp_path / "victim").read_text() == "mine"
+    assert Image.open(tmp_path / "out" / "guided_0.png").size == (4, 4)
+    assert json.loads((tmp_path / "out" / "trace.json").read_text()) == RECORD

@@ -62,11 +62,20 @@ class Dying:
     """Builds, in a worker, a sampler that dies with its process when `folder` says so.
 
     Files named by the id of a prompt: `once-ID` is taken away before, `always-ID` is not, and `lost-ID` is a device that is lost.
+    `loading` and `loading-always` do the same while the model is loaded; `broken` is an error of the loading itself.
     """
 
     folder: str
+    broken: bool = False
 
     def __call__(self):
+        if self.broken:
+            raise OSError("no such model")
+        for name in ("loading", "loading-always"):
+            if (path := Path(self.folder) / name).exists():
+                if name == "loading":
+                    path.unlink(missing_ok=True)
+                os.kill(os.getpid(), signal.SIGKILL)
         return LoadedSampler(DyingSampler(Path(self.folder)), GuidanceConfig(scale=5.0), GuidanceConfig())
 
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from infsplign.commands.memory import parse_memory
-from infsplign.commands.models import defaults_for, load_pipeline
-from infsplign.pipelines.description import describe
+from infsplign.commands.models import check_model, defaults_for, load_pipeline
+from infsplign.cost.bounds import check_pixels
 
 
 def run(model: str, *, device: str, dtype: str, size: int | None, batch: int, memory: str | None) -> None:
@@ -14,6 +14,11 @@ def run(model: str, *, device: str, dtype: str, size: int | None, batch: int, me
         ValueError: an option that cannot be.
     """
     limit = parse_memory(memory) if memory is not None else None  # before a model is loaded
+    check_model(model, device=device, dtype=dtype)
+    if size is not None:
+        check_pixels(batch, size, size)
+    from infsplign.pipelines.description import describe
+
     pipe, config = load_pipeline(model, device=device, dtype=dtype), defaults_for(model).config
     print(describe(pipe, config))
     if size is not None or batch > 1 or limit is not None:

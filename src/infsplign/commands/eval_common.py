@@ -1,5 +1,6 @@
 """What the commands of `infsplign eval` share: their options, loading a model, choosing who samples."""
 
+import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from infsplign.commands.models import Defaults, defaults_for, load_pipeline
+from infsplign.commands.models import Defaults, check_model, defaults_for, load_pipeline
 from infsplign.commands.options import check_guidance_scale
 from infsplign.evaluation.running.methods import choose_methods
 from infsplign.evaluation.running.sampler import LoadedSampler, PipelineSampler
@@ -16,7 +17,7 @@ from infsplign.shapes.presets import PRESETS
 
 Images = Annotated[int, typer.Option(min=1, max=100, help="Images a prompt.")]
 Methods = Annotated[str, typer.Option(help="Methods to compare, with commas between; differences are from the first.")]
-Steps = Annotated[int | None, typer.Option(min=1, help="Denoising steps; the model's own if not given.")]
+Steps = Annotated[int | None, typer.Option(min=1, max=1000, help="Denoising steps; the model's own if not given.")]
 GuidanceScale = Annotated[float | None, typer.Option(help="Classifier-free guidance; the model's own if not given.")]
 Scale = Annotated[float | None, typer.Option(min=0, help="Strength of the spatial guidance (eta) of every guided method.")]
 Batch = Annotated[int, typer.Option(min=1, help="Images made at once; halved when memory runs out. A run keeps its number.")]
@@ -75,14 +76,18 @@ class Loading:
         return LoadedSampler(sampler, defaults.config or family.config, backbone_for(pipe).published)
 
 
-def check_options(methods: str, scale: float | None, guidance_scale: float | None, out: Path, ray: str | None, workers: int | None) -> None:
+def check_options(
+    methods: str, scale: float | None, guidance_scale: float | None, out: Path, ray: str | None, workers: int | None, loading: Loading
+) -> None:
     """Refuses what can be refused before a model is loaded.
 
     Raises:
-        ValueError: an unknown method, a number out of range, `--workers` without `--ray`.
+        ValueError: an unknown method, model, device or type, a number out of range, `--workers` without `--ray`.
         OutputError: `out` cannot be written.
+        OSError: there is no such model, or no Ray cluster.
     """
     from infsplign.evaluation.files import check_writable
+    from infsplign.evaluation.running.ray_address import check_ray_address
 
     choose_methods(methods, scale)
     if guidance_scale is not None:
@@ -90,6 +95,11 @@ def check_options(methods: str, scale: float | None, guidance_scale: float | Non
     if workers is not None and ray is None:
         raise ValueError("`--workers` needs `--ray`: this process is one worker")
     check_writable(out)
+    if ray is not None:
+        if importlib.util.find_spec("ray") is None:
+            raise ValueError("`--ray` needs Ray: `pip install 'infsplign[ray]'`")
+        check_ray_address(ray)
+    check_model(loading.model, device=loading.device, dtype=loading.dtype)
 
 
 @contextmanager

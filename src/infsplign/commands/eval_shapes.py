@@ -1,5 +1,6 @@
 """`infsplign eval shapes`: how often the shipped model gets a relation right, unguided and guided."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -36,9 +37,9 @@ def eval_shapes(
     from infsplign.evaluation.scoring.summary import print_table
 
     prompts_shapes.prompts(split, prompts)
-    eval_common.check_options(methods, scale, guidance_scale, out, ray, workers)
-    threads = eval_common.threads_here(ray)
-    loading = eval_common.Loading(model, device, dtype, steps, guidance_scale, world=True, threads=threads, traces=traces)
+    loading = eval_common.Loading(model, device, dtype, steps, guidance_scale, world=True, traces=traces)
+    eval_common.check_options(methods, scale, guidance_scale, out, ray, workers, loading)
+    loading = replace(loading, threads=eval_common.threads_here(ray))
     with eval_common.sampling(loading, out, ray=ray, workers=workers) as (sampler, own, published):
         chosen = choose_methods(methods, scale, own, published)
         results = evaluate_shapes(sampler, out, count=prompts, images=images, methods=chosen, split=split, batch=batch, progress=progress)

@@ -1,5 +1,6 @@
 """`infsplign eval sr2d`: the images of the SR2D benchmark, to be scored afterwards by a detector of one's choice."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -33,11 +34,13 @@ def eval_sr2d(
 ) -> None:
     """Make the images of SR2D, or of any prompts of its format: METHOD/ID_INDEX.png with a record each. Killed, it goes on."""
     from infsplign.evaluation.prompts.prompt_lists import benchmark_prompts
-    from infsplign.evaluation.running.images_run import RESULTS, make_benchmark
+    from infsplign.evaluation.running.images_run import RESULTS, check_ids, make_benchmark
 
     listed = benchmark_prompts(prompts)[:limit]
-    eval_common.check_options(methods, scale, guidance_scale, out, ray, workers)
-    loading = eval_common.Loading(model, device, dtype, steps, guidance_scale, threads=eval_common.threads_here(ray), traces=traces)
+    check_ids(listed)
+    loading = eval_common.Loading(model, device, dtype, steps, guidance_scale, traces=traces)
+    eval_common.check_options(methods, scale, guidance_scale, out, ray, workers, loading)
+    loading = replace(loading, threads=eval_common.threads_here(ray))
     with eval_common.sampling(loading, out, ray=ray, workers=workers) as (sampler, own, published):
         chosen = choose_methods(methods, scale, own, published)
         results = make_benchmark("sr2d", listed, sampler, out, images=images, methods=chosen, batch=batch, progress=progress)

@@ -1,6 +1,7 @@
 """`infsplign generate`: the same seeds with and without guidance, and pictures of what guidance did."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import typer
@@ -20,7 +21,7 @@ def run(options: GenerateOptions) -> None:
     """
     scene, triples = options.scene()
     options.check()
-    folder = OutputFolder(options.out if options.out is not None else new_folder(options.prompt))
+    folder = OutputFolder(options.out) if options.out is not None else OutputFolder(new_folder(options.prompt), options.prompt)
     job = _prepare(options, scene, triples)
     job.announce()
     pairs: list[Pair] = []
@@ -28,6 +29,7 @@ def run(options: GenerateOptions) -> None:
         for number in range(options.images):
             pairs.append(_sample(job, number, folder))
         _finish(job, folder, pairs)
+        folder.close()
     except BaseException as stop:
         _leave(job, folder, pairs, stop)
 
@@ -50,12 +52,13 @@ def _sample(job: Any, number: int, folder: OutputFolder) -> Pair:
         guided = job.sample(number, "guided")
     job.token_indices = next(iter(guidance.token_indices), ())  # none where no step was guided
     if number == 0:
+        folder.claim()
         folder.begin(job.record("running", []))
-    guided.save(folder.path / f"guided_{number}.png")
+    folder.save(f"guided_{number}.png", guided)
     unguided = None
     if job.options.unguided:
         unguided = job.sample(number, "unguided")
-        unguided.save(folder.path / f"unguided_{number}.png")
+        folder.save(f"unguided_{number}.png", unguided)
     return Pair(job.options.seed + number, guided, unguided, guidance.trace)
 
 
@@ -64,7 +67,8 @@ def _leave(job: Any, folder: OutputFolder, pairs: Sequence[Pair], stop: BaseExce
     kept = folder.kept() if folder.begun else []
     message = f"finished before that and kept in {folder.path}: {', '.join(kept)}" if kept else "nothing was written"
     if folder.begun:
-        folder.write_json(job.record("interrupted" if isinstance(stop, KeyboardInterrupt) else f"failed: {stop}", pairs))
+        with suppress(OSError):  # it may be what stopped the work
+            folder.write_json(job.record("interrupted" if isinstance(stop, KeyboardInterrupt) else f"failed: {stop}", pairs))
     if isinstance(stop, KeyboardInterrupt):
         raise KeyboardInterrupt(message) from None
     if kept:
@@ -80,17 +84,18 @@ def _finish(job: Any, folder: OutputFolder, pairs: Sequence[Pair]) -> None:
     methods = list(pairs[0].images)
     images = {method: [pair.images[method] for pair in pairs] for method in methods}
     verdicts = judged(options.model, scene, [pair.seed for pair in pairs], images)
-    comparison_sheet(
+    sheet = comparison_sheet(
         images,
         title=options.prompt,
         rows=[f"seed {pair.seed}" for pair in pairs],
         notes={method: verdicts.notes(method) for method in methods} if verdicts.outcomes else None,
-    ).save(path / "sheet.png")
+    )
+    folder.save("sheet.png", sheet)
     written = ["sheet.png"]
     if any(step.guided for step in pairs[0].trace):
         first, note = pairs[0], f"seed {pairs[0].seed}"
-        attention_overlay(first.trace, scene.objects, first.guided, title=options.prompt, note=note).save(path / "attention.png")
-        trace_plot(first.trace, scene, title=options.prompt, note=note).save(path / "trace.png")
+        folder.save("attention.png", attention_overlay(first.trace, scene.objects, first.guided, title=options.prompt, note=note))
+        folder.save("trace.png", trace_plot(first.trace, scene, title=options.prompt, note=note))
         written += ["attention.png", "trace.png"]
     else:
         typer.echo("no step was guided, so there is no attention.png and no trace.png")

@@ -15,6 +15,9 @@ from infsplign.shapes.loading import load, shipped
 from infsplign.shapes.presets import PRESETS
 
 DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
+WAIT = 3.0
+"""Seconds for the hub to answer."""
+_DEVICE = re.compile(r"[a-z_]+(:\d{1,3})?")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
@@ -40,13 +43,11 @@ def load_pipeline(model: str, *, device: str = "auto", dtype: str = "auto") -> A
         ValueError: a name, device or type that does not exist here.
         OSError: the folder is not there, or the hub id cannot be had.
     """
-    if dtype not in (*DTYPES, "auto"):
-        raise ValueError(f"`--dtype` must be fp32, fp16, bf16 or auto, got {dtype!r}")
-    folder = None if model in shipped() else model_folder(model)
+    folder = check_model(model, device=device, dtype=dtype)
+    place = choose_device(device)
     import torch
     from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 
-    place = choose_device(device)
     if dtype == "auto":
         dtype = "fp16" if place.type == "cuda" else "fp32"
     torch_dtype = getattr(torch, DTYPES[dtype])
@@ -58,6 +59,52 @@ def load_pipeline(model: str, *, device: str = "auto", dtype: str = "auto") -> A
         except Exception as error:  # diffusers, transformers, the hub's client and torch raise all sorts here
             where = "" if folder else " (it is no local folder, and was looked for on the Hugging Face hub)"
             raise OSError(f"the model {model!r} could not be loaded{where}: {error}") from error
+
+
+def check_model(model: str, *, device: str = "auto", dtype: str = "auto") -> Path | None:
+    """Refuses what can be refused before torch and diffusers are imported, which takes seconds; see `load_pipeline`.
+
+    Returns:
+        The model's local folder, None for a shipped model or a hub id.
+    """
+    if dtype not in (*DTYPES, "auto"):
+        raise ValueError(f"`--dtype` must be fp32, fp16, bf16 or auto, got {dtype!r}")
+    check_device_name(device)
+    if model in shipped():
+        return None
+    folder = model_folder(model)
+    if folder is None:
+        check_hub(model)
+    return folder
+
+
+def check_hub(model: str) -> None:
+    """Refuses a hub id that is neither kept on this machine nor known to the hub.
+
+    Raises:
+        OSError: it cannot be had.
+    """
+    from huggingface_hub import HfApi, try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        if not isinstance(try_to_load_from_cache(model, "model_index.json"), str):
+            HfApi().model_info(model, timeout=WAIT)
+    except HFValidationError as error:
+        raise ValueError(f"`--model` {model!r} is no hub id: {error}") from error
+    except Exception as error:  # the hub's client raises all sorts here, those of its network library among them
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise OSError(f"the model {model!r} is no local folder, and cannot be had from the Hugging Face hub: {reason}") from error
+
+
+def check_device_name(name: str) -> None:
+    """Refuses what is no name of a device on which images can be made.
+
+    Raises:
+        ValueError: such a name.
+    """
+    if not _DEVICE.fullmatch(name) or name.partition(":")[0] == "meta":
+        raise ValueError(f"`--device` must be cpu, cuda, cuda:1, mps or auto, got {name!r}")
 
 
 def model_folder(model: str) -> Path | None:
@@ -88,15 +135,16 @@ def choose_device(name: str) -> Any:
     Raises:
         ValueError: no such device here.
     """
+    check_device_name(name)
     import torch
 
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         place = torch.device(name)
-        torch.empty(1, device=place)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).strip().splitlines()[0]
+        torch.zeros(1, device=place).cpu()  # "lazy" and the like make tensors without numbers
+    except Exception as error:  # a module that is not installed, a driver that is not there, ...
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(f"`--device` {name!r} cannot be used here: {reason}") from error
     return place
 

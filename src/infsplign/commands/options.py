@@ -23,6 +23,18 @@ def check_guidance_scale(value: float) -> None:
         raise ValueError(f"`--guidance-scale` must be a finite number, got {value!r}")
 
 
+def check_text(name: str, text: str | None) -> None:
+    """Refuses what cannot be read as UTF-8: Python passes on bytes of the command line that are none as halves of characters.
+
+    Raises:
+        ValueError: such a text.
+    """
+    try:
+        (text or "").encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"`{name}` must be a text in UTF-8, got {text!r}") from None
+
+
 @dataclass(frozen=True)
 class GenerateOptions:
     """Options of the command, named as there; None is the model's own."""
@@ -49,6 +61,10 @@ class GenerateOptions:
         Raises:
             ValueError: the prompt or a relation cannot be read, or they do not fit each other.
         """
+        check_text("PROMPT", self.prompt)
+        check_text("--negative-prompt", self.negative_prompt)
+        for relation in self.relations:
+            check_text("--relation", relation)
         if not self.relations or not self.prompt.strip():
             return parse_prompt(self.prompt), None
         triples = [parse_relation(text) for text in self.relations]

@@ -1,11 +1,18 @@
 """The folder that results go to: checked before the work, made with the first result, never with another's files lost."""
 
-import json
+import io
 import os
 import re
-import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
+
+from PIL.Image import Image
+
+from infsplign.evaluation.files import OutputError, check_writable, write, write_json
+from infsplign.evaluation.locking import TakenError, locked
+from infsplign.evaluation.reading import parse_json, read_text
 
 TRACE = "trace.json"
 _OURS = re.compile(r"(un)?guided_\d+\.png|sheet\.png|attention\.png|trace\.png")
@@ -28,9 +35,18 @@ def slug(text: str, length: int = 60) -> str:
 
 def new_folder(prompt: str, parent: Path = Path("out")) -> Path:
     """`out/<prompt>`, or with the first number behind it that is free: results are never replaced unasked."""
+    return next(new_folders(prompt, parent))
+
+
+def new_folders(prompt: str, parent: Path = Path("out")) -> Iterator[Path]:
+    """The folders that are free for a prompt's results, one after the other."""
     name = slug(prompt)
     candidates = (parent / (name if number == 1 else f"{name}-{number}") for number in range(1, 10**6))
-    return next(path for path in candidates if not path.exists() or (path.is_dir() and not any(path.iterdir())))
+    return (path for path in candidates if _free(path))
+
+
+def _free(path: Path) -> bool:
+    return not os.path.lexists(path) or (path.is_dir() and not any(path.iterdir()))
 
 
 class OutputFolder:
@@ -38,17 +54,22 @@ class OutputFolder:
 
     Args:
         path: where; it may exist. Results of an earlier run there (it has left a `trace.json`) are replaced.
+        prompt: where given, `path` is the first of its `new_folders`, and the next one is taken when another process has been faster.
 
     Raises:
         OSError: it cannot be written, or holds files with our names that no earlier run has left.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.begun = path, False
+    def __init__(self, path: Path, prompt: str | None = None) -> None:
+        self.path, self.prompt, self.begun = path, prompt, False
+        self._lock = ExitStack()
         try:
             self._probe()
+        except OutputError:
+            raise
         except OSError as error:
-            raise OSError(f"the output folder {str(path)!r} cannot be written: {error.strerror or error}") from error
+            reason = error.strerror or str(error)
+            raise OSError(f"the output folder {str(path)!r} cannot be written: {reason}") from error
         self._stale = self.kept()
         taken = [*self._stale, TRACE] if (path / TRACE).exists() else self._stale
         if taken and not self._is_ours():
@@ -58,23 +79,15 @@ class OutputFolder:
             )
 
     def _probe(self) -> None:
-        """Makes the folder and a file in it, and takes both away again."""
-        there = next(folder for folder in (self.path, *self.path.parents) if folder.exists())
+        """Refuses a folder that cannot be made or written; none is made."""
+        there = next((folder for folder in (self.path, *self.path.parents) if os.path.lexists(folder)), Path())
         if not there.is_dir():
             raise NotADirectoryError(f"{str(there)!r} is no folder")
-        made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.path):
-                pass
-        finally:
-            for folder in made:
-                if folder.is_dir():
-                    folder.rmdir()
+        check_writable(self.path)
 
     def _is_ours(self) -> bool:
         try:
-            return "infsplign" in json.loads((self.path / TRACE).read_text("utf-8"))["versions"]
+            return "infsplign" in parse_json(read_text(self.path / TRACE), surrogates=True)["versions"]
         except (OSError, ValueError, KeyError, TypeError):
             return False
 
@@ -86,11 +99,40 @@ class OutputFolder:
         for name in self._stale:
             (self.path / name).unlink(missing_ok=True)
 
+    def claim(self) -> None:
+        """Makes the folder and keeps other processes out of it until `close`.
+
+        Raises:
+            OutputError: another process is writing there, or the folder cannot be written.
+        """
+        if self.prompt is None:
+            self._lock.enter_context(locked(self.path))
+            return
+        for path in new_folders(self.prompt, self.path.parent):
+            with suppress(TakenError), ExitStack() as stack:
+                stack.enter_context(locked(path))
+                if not any(path.iterdir()):  # the other process may have ended in the meantime
+                    self.path, self._stale = path, []
+                    self._lock = stack.pop_all()
+                    return
+
+    def close(self) -> None:
+        """Lets other processes write there.
+
+        Raises:
+            OutputError: the folder is gone.
+        """
+        self._lock.close()
+
     def write_json(self, record: dict[str, Any]) -> None:
         """Writes `trace.json` whole or not at all."""
-        partial = self.path / f".{TRACE}.partial"
-        partial.write_text(json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
-        os.replace(partial, self.path / TRACE)
+        write_json(self.path / TRACE, record, make=False)
+
+    def save(self, name: str, image: Image) -> None:
+        """Writes an image as a PNG file, whole or not at all."""
+        buffer = io.BytesIO()
+        image.save(buffer, format="PNG")
+        write(self.path / name, buffer.getvalue(), make=False)
 
     def kept(self) -> list[str]:
         """Names of the pictures in the folder that are called as ours are."""

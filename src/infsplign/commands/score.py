@@ -38,6 +38,8 @@ def score(
     from infsplign.evaluation.scoring.scored_folder import read_earlier
     from infsplign.evaluation.scoring.summary import print_table
 
+    if threshold is not None and threshold != threshold:
+        raise ValueError("`--threshold` must be a number from 0 to 1, got nan")
     asked = BENCHMARKS[benchmark].asked(read_for(benchmark, prompts))
     earlier = None if against is None else read_earlier(against)
     for folder in (out, None if detections is None else detections.parent):
@@ -61,7 +63,7 @@ def title(results: Mapping[str, Any]) -> str:
     """What was measured with what: numbers mean nothing without it."""
     detector, threshold = results["detector"], results["threshold"]
     known = detector.get("commit") or detector.get("weights") or detector.get("version")
-    version = f"{known:.12}" if known else "of unknown version"
+    version = f"{known!s:.12}" if known else "of unknown version"
     part = f"{results['prompts']} of {results['prompts_of_benchmark']} prompts x {results['images']} images"
     model = f" {detector['model']}" if detector.get("model") else ""
     sign = ">=" if threshold["inclusive"] else ">"

@@ -14,6 +14,7 @@ from infsplign.adapters import Backbone, backbone_for
 from infsplign.adapters.backbone import uncompiled
 from infsplign.adapters.rows import first_call
 from infsplign.core.scenes import Scene
+from infsplign.cost.bounds import check_pixels
 from infsplign.cost.counting import Meter, SavedTensors, counted
 from infsplign.cost.meta_inputs import Size, meta_call
 from infsplign.engine.config import PLANS, GuidanceConfig
@@ -118,6 +119,7 @@ def plan_memory(
     wide: int = tall if width is None else width
     if batch < 1 or min(tall, wide) < factor or tall % factor or wide % factor:
         raise ValueError(f"`height`, `width` must be multiples of {factor} and `batch` >= 1, got {tall}, {wide} and {batch}")
+    check_pixels(batch, tall, wide)
     size = Size(batch, tall // factor, wide // factor, text_length or backbone.text_length(pipe) or 77, kept)
     with torch.device("meta"):
         model = nn.Module.to(type(denoiser).from_config(denoiser.config), kept).eval()

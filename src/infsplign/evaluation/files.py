@@ -1,13 +1,21 @@
-"""Files that are whole or not there, and errors that say what to do."""
+"""Writes files that are whole or not there, also after a power cut, with errors that say what to do.
 
+A file is written under another name, flushed to the disk (`fsync`) and renamed; then its folder is flushed too, which makes the name last.
+Symbolic links are not followed: a link that stands where a file is to be written is replaced, its target is left alone.
+"""
+
+import errno
 import json
 import math
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+LONGEST_NAME = 255
+"""Bytes of a file's name, on common file systems."""
+_NEW = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 class OutputError(OSError):
@@ -15,77 +23,71 @@ class OutputError(OSError):
 
 
 def check_writable(out: Path) -> None:
-    """Makes the folder and a file in it, and takes away again what was not there.
+    """Tells whether a folder can be written, or made. Nothing is left behind, and no folder is made or removed.
 
     Raises:
         OutputError: it cannot be written.
     """
-    made = [folder for folder in (out, *out.parents) if not folder.exists()]
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
+        if any(len(os.fsencode(part)) > LONGEST_NAME for part in out.parts):
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+        there = next(folder for folder in (out, *out.parents) if os.path.lexists(folder))
+        with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
-        raise OutputError(f"`--out` {str(out)!r} cannot be written: {error.strerror or error}; choose another folder") from error
-    finally:
-        for folder in made:
-            if folder.is_dir():
-                folder.rmdir()
+        raise cannot_write(out, error) from error
 
 
-@contextmanager
-def locked(out: Path) -> Iterator[None]:
-    """Keeps a second run out of a folder. The lock goes with the process, however that ends; where there are no locks, none is taken.
-
-    Raises:
-        OutputError: another process is writing there, or the folder cannot be written.
-    """
-    check_writable(out)
-    out.mkdir(parents=True, exist_ok=True)
-    try:
-        import fcntl
-
-        place = os.open(out, os.O_RDONLY)
-    except (ImportError, OSError):  # Windows
-        yield
-        return
-    try:
-        with suppress(OSError):  # a file system without locks; one that is taken is told below
-            try:
-                fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise _TakenError from None
-        yield
-    except _TakenError:
-        raise OutputError(f"`--out` {str(out)!r} is being written by another run; wait for it, or choose another folder") from None
-    finally:
-        os.close(place)
+def cannot_write(out: Path, error: OSError) -> OutputError:
+    """The error for a folder that cannot be written."""
+    return OutputError(f"`--out` {str(out)!r} cannot be written: {error.strerror or error}; choose another folder")
 
 
-class _TakenError(Exception):
-    pass
+def make_folder(folder: Path) -> None:
+    """Makes a folder and those above it, and flushes their names to the disk."""
+    new = [part for part in (folder, *folder.parents) if not part.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in new:
+        _sync_folder(part.parent)
 
 
-def write(path: Path, content: str | bytes) -> None:
+def write(path: Path, content: str | bytes, *, make: bool = True) -> None:
     """Writes a file whole or not at all.
+
+    Args:
+        path: of the file.
+        content: a text is written in UTF-8; half of a character (a lone surrogate) is written as its escape, such as `\\ud800`.
+        make: make the folder where there is none. A run does not: its folder was there, and must not be made again.
 
     Raises:
         OutputError: it cannot be written; what was there before is still there.
     """
-    partial = path.with_name(f".{path.name}.partial")
+    partial = path.with_name(f".infsplign-{os.getpid()}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+        if make:
+            make_folder(path.parent)
+        _put(partial, encoded(content))
         os.replace(partial, path)
+        _sync_folder(path.parent)
     except OSError as error:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
         raise stopped(path, error) from error
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, *, make: bool = True) -> None:
     """Writes JSON whole or not at all; nan is an error, so that every reader can read it."""
-    write(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write(path, json_text(value), make=make)
+
+
+def json_text(value: Any) -> str:
+    """JSON as `write_json` writes it."""
+    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def encoded(content: str | bytes) -> bytes:
+    """A text in UTF-8. In JSON the escape of a lone surrogate reads back as the same text."""
+    return content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
 
 
 def finite(value: Any) -> Any:
@@ -98,20 +100,57 @@ def finite(value: Any) -> Any:
 
 
 def append(path: Path, lines: str) -> None:
-    """Adds whole lines at the end of a file.
+    """Adds whole lines at the end of a file, and flushes them to the disk. The folder must be there.
 
     Raises:
         OutputError: it cannot be written; a line may then be cut short.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
-            file.write(lines)
+        new = not path.exists()
+        _add(path, encoded(lines))
+        if new:
+            _sync_folder(path.parent)
     except OSError as error:
         raise stopped(path, error) from error
 
 
 def stopped(path: Path, error: OSError) -> OutputError:
-    """What is said when a run cannot write on: it has lost nothing."""
+    """The error for a run that cannot write on: it has lost nothing."""
+    if error.errno == errno.ENOENT:
+        return OutputError(f"{str(path)!r} cannot be written: its folder is gone; was it removed or renamed while this command ran?")
+    if error.errno == errno.ELOOP:
+        return OutputError(f"{str(path)!r} is a symbolic link, and links are not followed; move it away")
     reason = error.strerror or str(error)
     return OutputError(f"{str(path)!r} cannot be written: {reason}; what is done so far is kept, the same command goes on from there")
+
+
+def _put(path: Path, data: bytes) -> None:
+    """A new file, on the disk when this returns. One that a killed process has left under the same name is removed first."""
+    try:
+        place = os.open(path, _NEW | os.O_EXCL, 0o666)
+    except FileExistsError:
+        path.unlink()
+        place = os.open(path, _NEW | os.O_EXCL, 0o666)
+    _fill(place, data)
+
+
+def _add(path: Path, data: bytes) -> None:
+    _fill(os.open(path, _NEW | os.O_APPEND, 0o666), data)
+
+
+def _fill(place: int, data: bytes) -> None:
+    with os.fdopen(place, "wb") as file:
+        file.write(data)
+        file.flush()
+        with suppress(OSError):  # a file system without it
+            os.fsync(place)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Flushes the names in a folder; where folders cannot be opened (Windows) or flushed, nothing is done."""
+    with suppress(OSError):
+        place = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(place)
+        finally:
+            os.close(place)

@@ -1,7 +1,7 @@
 """`describe`: how a pipeline would be guided (family, tapped layers, grids, rows, text axis, options)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -56,12 +56,23 @@ class Description:
         return "\n".join(lines)
 
 
+SHOWN = ("scale", "max_shift", "margin", "spatial", "presence", "balance", "alpha", "terms", "loss", "start", "stop", "layers")
+"""Fields that the line of guidance and those of the layers show in words of their own."""
+
+
 def _options(config: GuidanceConfig) -> str:
-    """The options that decide most, in one line."""
+    """The options that decide most, and all others that are not the class's defaults."""
     bound = "no bound" if config.max_shift is None else f"bound {config.max_shift:g}"
     terms = ", ".join(f"{term.name} {term.weight:g}" for term in config.compound().terms if term.weight)
     window = f"steps from {100 * config.start:g}% to {100 * config.stop:g}%"
-    return f"scale {config.scale:g}, {bound}, margin {config.margin:g}, terms {terms}, {window}"
+    parts = [f"scale {config.scale:g}, {bound}, margin {config.margin:g}, alpha {config.alpha:g}, terms {terms}, {window}"]
+    if config.patience is not None:
+        parts.append(f"pauses where the scene held in {config.patience} looks, gaps >= {config.margin_hold:g}")
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if field.name not in (*SHOWN, "patience", "margin_hold") and value != field.default:
+            parts.append(f"{field.name} {getattr(value, '__name__', value)}")
+    return ", ".join(parts)
 
 
 def describe(pipe: Any, config: GuidanceConfig | None = None) -> Description:

@@ -56,9 +56,8 @@ class Moments:
 
     def __init__(self, number: int) -> None:
         self.left = number
-        self.replace, self.write_bytes = os.replace, Path.write_bytes
-        files.os.replace, Path.write_bytes, self.open = self._replace, lambda *a: self._write_bytes(*a), Path.open  # type: ignore
-        Path.open = lambda path, mode="r", *a, **o: Half(self, path) if mode == "a" else self.open(path, mode, *a, **o)  # type: ignore
+        self.replace, self.put, self.add = os.replace, files._put, files._add
+        files.os.replace, files._put, files._add = self._replace, self._put, self._add  # type: ignore[assignment]
 
     def now(self) -> bool:
         self.left -= 1
@@ -74,32 +73,18 @@ class Moments:
         if self.now():
             self.die()
 
-    def _write_bytes(self, path, data):
+    def _put(self, path, data):
         if self.now():
-            self.write_bytes(path, data[: len(data) // 2])
+            self.put(path, data[: len(data) // 2])
             self.die()
-        return self.write_bytes(path, data)
+        self.put(path, data)
 
-
-class Half:
-    """A file to append to, whose writing may be cut in its midst."""
-
-    def __init__(self, moments: Moments, path: Path) -> None:
-        self.moments, self.file = moments, moments.open(path, "a", encoding="utf-8")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.file.close()
-
-    def write(self, text: str) -> None:
-        for cut in (len(text) // 3, len(text) - 1, len(text)):
-            if self.moments.now():
-                self.file.write(text[:cut])
-                self.file.flush()
-                self.moments.die()
-        self.file.write(text)
+    def _add(self, path, data):
+        for cut in (len(data) // 3, len(data) - 1, len(data)):
+            if self.now():
+                self.add(path, data[:cut])
+                self.die()
+        self.add(path, data)
 
 
 def moments(folder: Path) -> dict:

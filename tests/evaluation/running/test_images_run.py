@@ -4,11 +4,13 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from infsplign.engine.config import GuidanceConfig
+from infsplign.evaluation import files
 from infsplign.evaluation.files import OutputError
 from infsplign.evaluation.running.images_run import make_benchmark, seed_of
 from infsplign.evaluation.running.job import Task
@@ -17,6 +19,16 @@ from infsplign.evaluation.running.run_folder import SettingsError
 from infsplign.evaluation.running.runner import FailedError, run_tasks
 from tests.evaluation.noise import LISTED, Listed, NoiseSampler
 from tests.evaluation.stub import contents
+
+
+class TracingSampler(NoiseSampler):
+    keep_traces = True
+
+    def __call__(self, texts, seeds, config):
+        images = super().__call__(texts, seeds, config)
+        self.traces = [[{"step": 0, "seed": seed}] for seed in seeds] if config else []
+        return images
+
 
 METHODS = {"unguided": None, "infsplign": GuidanceConfig()}
 
@@ -79,6 +91,55 @@ class TestFilesAndSeeds:
         with pytest.raises(SettingsError, match=f"settings.{next(iter(change))}: "):
             run(tmp_path, **change)
 
+    @pytest.mark.parametrize("bad", ["x" * 245, "é" * 130, "x" * 242])
+    def test_case_28_ids_that_are_too_long_are_found_before_sampling(self, tmp_path, bad):
+        sampler = NoiseSampler()
+        with pytest.raises(ValueError, match=r"must be at most 241 bytes, got \d+: 'x|é"):
+            run(tmp_path / "out", sampler, prompts=[Listed("0", "a"), Listed(bad, "b")])
+        assert sampler.calls == []
+        assert not (tmp_path / "out").exists()
+
+    def test_case_28_the_longest_id_has_room_for_all_of_its_files(self, tmp_path):
+        run(tmp_path, TracingSampler(), prompts=[Listed("x" * 241, "a")], images=1)
+        assert (tmp_path / "infsplign" / f"{'x' * 241}_00.trace.json").is_file()
+
+    def test_case_28_paths_that_are_too_long_are_found_before_sampling(self, tmp_path):
+        out = tmp_path
+        while len(str(out)) < 4096 - 300:
+            out /= "d" * 100
+        sampler = NoiseSampler()
+        with pytest.raises(OutputError, match="cannot be named in .*File name too long"):
+            run(out / ("d" * 60), sampler, prompts=[Listed("x" * 241, "a")])
+        assert sampler.calls == []
+
+
+class TestTraces:
+    """Case 34."""
+
+    def traces(self, out):
+        return sorted(path.name for path in (out / "infsplign").glob("*.trace.json"))
+
+    def test_case_34_traces_that_are_asked_for_later_are_made(self, tmp_path):
+        run(tmp_path / "whole", TracingSampler())
+        run(tmp_path / "later")
+        assert self.traces(tmp_path / "later") == []
+        run(tmp_path / "later", TracingSampler())
+        assert contents(tmp_path / "later") == contents(tmp_path / "whole")
+        assert len(self.traces(tmp_path / "later")) == 10
+        assert list((tmp_path / "later" / "unguided").glob("*.trace.json")) == []
+
+    @pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_text('[{"step"'), lambda path: path.write_text("")])
+    def test_case_34_a_trace_that_is_missing_is_made_again(self, tmp_path, spoil):
+        run(tmp_path, TracingSampler())
+        before = contents(tmp_path)
+        spoil(tmp_path / "infsplign" / "20_01.trace.json")
+        again = TracingSampler()
+        run(tmp_path, again)
+        assert len(again.calls) == 1  # its group
+        assert contents(tmp_path) == before
+        assert run(tmp_path, last := TracingSampler())["failed"] == {}
+        assert last.calls == []
+
 
 class TestMemory:
     def test_batches_are_halved_and_it_is_said(self, tmp_path):
@@ -136,6 +197,37 @@ class TestFailures:
         for key in ("20_00", "20_01"):  # made with the neighbours that they would have had
             assert (tmp_path / "unguided" / f"{key}.png").read_bytes() == good[f"{key}.png"]
 
+    def test_case_34_failures_that_are_not_asked_for_any_more_are_forgotten(self, tmp_path):
+        run(tmp_path, NoiseSampler(bad=[self.BAD]))
+        assert (tmp_path / "unguided.failed.json").exists()
+        results = run(tmp_path, NoiseSampler(bad=[self.BAD]), prompts=LISTED[:2])
+        assert results["failed"] == {}
+        assert not list(tmp_path.glob("*.failed.json"))
+        assert run(tmp_path, NoiseSampler(bad=[self.BAD]))["failed"]["unguided"] == ["20_00", "20_01"]
+
+    def test_case_34_failures_of_images_that_are_there_are_forgotten(self, tmp_path):
+        """As a kill leaves them, between the record of an image and the file of failures."""
+        run(tmp_path, NoiseSampler(bad=[self.BAD]))
+        stale = (tmp_path / "unguided.failed.json").read_bytes()
+        run(tmp_path)
+        (tmp_path / "unguided.failed.json").write_bytes(stale)
+        assert run(tmp_path)["failed"] == {}
+        assert not list(tmp_path.glob("*.failed.json"))
+
+    def test_case_28_half_of_a_character_is_a_failed_image(self, tmp_path):
+        class Encoding(NoiseSampler):
+            def __call__(self, texts, seeds, config):
+                for text in texts:
+                    text.encode()
+                return super().__call__(texts, seeds, config)
+
+        for _ in range(2):
+            results = run(tmp_path, Encoding(), prompts=[*LISTED[:3], Listed("half", "a cat \ud800 left of a dog")], images=1)
+            assert results["failed"] == {name: ["half_00"] for name in METHODS}
+        (failure,) = json.loads((tmp_path / "unguided.failed.json").read_text("utf-8"))
+        assert failure["prompt"] == "a cat \ud800 left of a dog"
+        assert failure["error"].startswith("UnicodeEncodeError: ")
+
     def test_when_nothing_works_it_stops(self, tmp_path):
         sampler = NoiseSampler(bad=[p.text for p in LISTED])
         with pytest.raises(FailedError, match="none of the first 8 images could be made. ValueError: a bad prompt"):
@@ -169,14 +261,14 @@ class TestFolder:
 
     def test_a_disk_that_is_full_while_a_line_is_written(self, tmp_path, monkeypatch):
         run(tmp_path / "whole")
-        real = Path.open
+        real = files._add
 
-        def full(path, mode="r", *args, **options):
-            if mode == "a" and len(records(tmp_path / "cut")) > 4:
+        def full(path, data):
+            if len(records(tmp_path / "cut")) > 4:
                 raise OSError(errno.ENOSPC, "No space left on device")
-            return real(path, mode, *args, **options)
+            real(path, data)
 
-        monkeypatch.setattr(Path, "open", full)
+        monkeypatch.setattr(files, "_add", full)
         (tmp_path / "cut").mkdir()
         (tmp_path / "cut" / "unguided.jsonl").touch()
         (tmp_path / "cut" / "manifest.json").write_bytes((tmp_path / "whole" / "manifest.json").read_bytes())
@@ -185,6 +277,29 @@ class TestFolder:
         monkeypatch.undo()
         run(tmp_path / "cut")
         assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
+
+    @pytest.mark.parametrize("part", [".", "unguided", "unguided/0_00.png"])
+    def test_case_34_what_is_removed_in_mid_run_is_an_error(self, tmp_path, part):
+        class Removing(NoiseSampler):
+            def __call__(self, texts, seeds, config):
+                if len(self.calls) == 1:
+                    gone = tmp_path / "run" / part
+                    shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+                return super().__call__(texts, seeds, config)
+
+        with pytest.raises(OutputError, match="gone|removed"):
+            run(tmp_path / "run", Removing())
+        run(tmp_path / "run")
+        run(tmp_path / "whole")
+        assert contents(tmp_path / "run") == contents(tmp_path / "whole")
+
+    @pytest.mark.parametrize("line", [{"batch": "4"}, {"seed": None}, {"prompt": 1}, {"key": "../../x"}, {"key": "a/b"}, {"key": ""}])
+    def test_case_29_records_of_another_form(self, tmp_path, line):
+        run(tmp_path)
+        first, *rest = (tmp_path / "unguided.jsonl").read_text().splitlines(keepends=True)
+        (tmp_path / "unguided.jsonl").write_text("".join([json.dumps(json.loads(first) | line) + "\n", *rest]))
+        with pytest.raises(OutputError, match="unguided.jsonl', line 1, is no record of a run: .*; delete the line"):
+            run(tmp_path)
 
     def test_two_runs_do_not_write_into_one_folder(self, tmp_path):
         run(tmp_path)

@@ -94,6 +94,19 @@ def test_a_single_image_that_has_no_room_fails(freed):
     assert len(freed) == 3
 
 
+@pytest.mark.parametrize("words", ["DefaultCPUAllocator: can't allocate memory: you tried to", "could not create a primitive"])
+def test_case_31_memory_of_a_cpu_halves_the_batch_too(words):
+    class Full(Sampler):
+        def __call__(self, texts, seeds, config):
+            if len(seeds) > self.room:
+                raise RuntimeError(words)
+            return super().__call__(texts, seeds, config)
+
+    outcome = run_job(Full(room=2), job(8, 8))
+    assert [made.error for made in outcome.made] == [None] * 8
+    assert outcome.size == 2
+
+
 def test_too_few_images_are_an_error():
     outcome = run_job(lambda texts, seeds, config: [], job(1, 1))
     assert outcome.made[0].error == "ValueError: the sampler returned 0 images for 1 texts"
@@ -105,6 +118,8 @@ def test_too_few_images_are_an_error():
         (torch.OutOfMemoryError("x"), True, False),
         (RuntimeError("MPS backend out of memory (MPS allocated: 1 GB)"), True, False),
         (RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: not enough memory"), True, False),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory"), True, False),
+        (RuntimeError("could not create a primitive"), True, False),
         (MemoryError(), True, False),
         (RuntimeError("CUDA error: out of memory"), True, False),
         (RuntimeError("CUDA error: an illegal memory access was encountered"), False, True),

@@ -2,11 +2,15 @@
 
 import json
 import os
+import socketserver
 import subprocess
 import sys
+import threading
+from ipaddress import ip_address
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 from typer.testing import CliRunner
 
@@ -30,6 +34,7 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def pool(folder):
+    (folder / "loading").touch()  # one of the two workers dies while it loads its model
     with RayWorkers(Dying(str(folder)), workers=2) as workers:
         yield workers
 
@@ -49,7 +54,8 @@ def workers_seen(folder: Path) -> set[str]:
     return set((folder / "pids").read_text().split())
 
 
-def test_what_the_workers_tell(pool):
+def test_case_33_a_worker_that_dies_while_loading_is_replaced(pool, folder):
+    assert not (folder / "loading").exists()
     assert pool.settings() == {"model": "noise"}
     assert (pool.own.scale, pool.published.scale) == (5.0, 1000.0)
 
@@ -89,6 +95,52 @@ def test_workers_that_do_nothing_but_die_are_an_end(pool, folder, tmp_path, monk
     with pytest.raises(FailedError, match="none of the first 3 images could be made. 1 workers died"):
         run(tmp_path, pool, LISTED[:1])
     (folder / "always-0").unlink()
+
+
+def test_case_33_a_local_cluster_listens_on_the_loopback_address_alone(pool):
+    """What the kernel tells of this process and all that it has started, Ray's workers included."""
+    here = psutil.Process()
+    ours = {process.pid for process in (here, *here.children(recursive=True))}
+    listening = [c.laddr.ip for c in psutil.net_connections("tcp") if c.pid in ours and c.status == psutil.CONN_LISTEN]
+    assert len(listening) >= 4  # the cluster's own processes and its workers
+    assert all(ip_address(ip.removeprefix("::ffff:")).is_loopback for ip in listening)
+
+
+def test_case_33_workers_that_keep_dying_while_loading_are_an_end(pool, folder, monkeypatch):
+    monkeypatch.setattr(ray_workers, "DEATHS", 2)
+    (folder / "loading-always").touch()
+    with pytest.raises(OSError, match="a worker could not start"):
+        again = SimpleNamespace(ray=pool.ray, build=pool.build, expected=None, gpus=0)
+        for name in ("_start", "_replace", "_loaded"):
+            setattr(again, name, getattr(RayWorkers, name).__get__(again))
+        again.workers = [again._start()]
+        again._loaded()
+    (folder / "loading-always").unlink()
+
+
+def test_case_33_an_error_of_loading_is_told_at_once(pool, folder):
+    again = SimpleNamespace(ray=pool.ray, build=Dying("/nowhere", broken=True), expected=None, gpus=0)
+    for name in ("_start", "_replace", "_loaded"):
+        setattr(again, name, getattr(RayWorkers, name).__get__(again))
+    again.workers = [again._start()]
+    with pytest.raises(OSError, match="a worker could not start: .*no such model"):
+        again._loaded()
+
+
+@pytest.mark.parametrize("address", ["no.such:1", "no.such:6379", "127.0.0.1:1", "localhost", "", "x y", "127.0.0.1:99999", "{busy}"])
+def test_case_27_an_address_without_a_cluster_is_refused_before_ray_is_asked(address, monkeypatch):
+    """`{busy}` is a server that answers, and speaks no gRPC."""
+    monkeypatch.setattr(ray_workers, "_ray", lambda: pytest.fail("asked Ray, which tries for over a minute"))
+    with socketserver.TCPServer(("127.0.0.1", 0), Mute) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises((ValueError, OSError), match=r"`--ray`"):
+            RayWorkers(Dying("."), address=address.format(busy=f"127.0.0.1:{server.server_address[1]}"))
+        server.shutdown()
+
+
+class Mute(socketserver.BaseRequestHandler):
+    def handle(self):
+        self.request.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
 
 def code(text: str) -> str:

@@ -1,5 +1,6 @@
 """Runs that must not begin, or must stop: other settings, broken files, a folder or a disk that takes nothing."""
 
+import json
 import shutil
 
 import pytest
@@ -40,11 +41,49 @@ class TestRefusing:
         with pytest.raises(SettingsError, match=r"holds unguided, infsplign of unknown settings, without manifest.json"):
             run(tmp_path)
 
-    @pytest.mark.parametrize("text", ["", "[]", '{"settings": '])
-    def test_a_broken_manifest(self, tmp_path, text):
+    @pytest.mark.parametrize("text", ["", "[]", '{"settings": ', '{"settings": null, "versions": {}, "methods": {}}', "\0" * 900])
+    def test_case_32_a_broken_manifest_is_repaired_from_the_results(self, tmp_path, text):
         run(tmp_path)
+        before = contents(tmp_path)
         (tmp_path / "manifest.json").write_text(text)
-        with pytest.raises(OutputError, match=r"manifest.json"):
+        run(tmp_path)
+        assert contents(tmp_path) == before
+        (tmp_path / "manifest.json").write_text(text)
+        with pytest.raises(SettingsError, match="other settings"):  # which are compared as before
+            run(tmp_path, split="heldout")
+
+    @pytest.mark.parametrize("cut", [0.0, 0.05, 0.9, 0.999])
+    def test_case_32_a_manifest_cut_short_before_there_are_results(self, tmp_path, cut):
+        """Its beginning tells settings and versions, or nothing tells how the images were made."""
+        run(tmp_path)
+        before = contents(tmp_path)
+        (tmp_path / "results.json").unlink()
+        whole = (tmp_path / "manifest.json").read_text()
+        (tmp_path / "manifest.json").write_text(whole[: int(cut * len(whole))])
+        if cut < 0.5:
+            with pytest.raises(OutputError, match=r"is broken, as a power cut leaves it: .*; its images are whole, but nothing tells"):
+                run(tmp_path)
+            (tmp_path / "manifest.json").write_text(whole)
+        run(tmp_path)
+        assert contents(tmp_path) == before
+
+    def test_case_32_another_manifest_cut_short_is_not_believed(self, tmp_path):
+        run(tmp_path, StubSampler(model="other"))
+        (tmp_path / "results.json").unlink()
+        whole = (tmp_path / "manifest.json").read_text()
+        (tmp_path / "manifest.json").write_text(whole[:-10])
+        with pytest.raises(OutputError, match="is broken"):
+            run(tmp_path)
+
+    @pytest.mark.parametrize(
+        ("part", "value"), [("methods", None), ("reduced", []), ("reduced", {"unguided": {"batch": "2"}}), ("methods", {"../up": None})]
+    )
+    def test_case_29_a_manifest_of_another_form(self, tmp_path, part, value):
+        run(tmp_path)
+        (tmp_path / "results.json").unlink()
+        manifest = json.loads((tmp_path / "manifest.json").read_text())
+        (tmp_path / "manifest.json").write_text(json.dumps(manifest | {part: value}))
+        with pytest.raises(OutputError, match="manifest.json' is broken"):
             run(tmp_path)
 
     def test_a_broken_line(self, tmp_path):

@@ -11,15 +11,17 @@ An image is called as its file is, without the ending. `names` (what was looked 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from infsplign.detection import Detection, check_units
 from infsplign.evaluation.detectors.protocol import ImageDetections, best_first
 from infsplign.evaluation.files import write
+from infsplign.evaluation.reading import parse_json, read_text, short
 
 FORMAT = "infsplign detections 1"
+LARGEST = 1e9
+"""Pixels, more than any image has."""
 
 
 class RecordingError(ValueError):
@@ -62,14 +64,18 @@ def read_recording(path: Path) -> Recording:
         OSError: the file cannot be read.
     """
     try:
-        value = json.loads(path.read_text("utf-8-sig"))
+        value = parse_json(read_text(path), finite=False)  # numbers are looked at below, image by image
     except ValueError as error:
         raise RecordingError(f"{str(path)!r} is no JSON: {error}") from error
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         raise RecordingError(f"{str(path)!r}: expected an object with `format` {FORMAT!r}; see docs/evaluation.md")
     detector, images = value.get("detector"), value.get("images")
     if not isinstance(detector, dict) or not isinstance(detector.get("name"), str):
-        raise RecordingError(f"{str(path)!r}: expected `detector` to be an object with a `name`, got {detector!r}")
+        raise RecordingError(f"{str(path)!r}: expected `detector` to be an object with a `name`, got {short(detector)}")
+    try:
+        parse_json(json.dumps(detector))
+    except ValueError as error:
+        raise RecordingError(f"{str(path)!r}, `detector`: {error}") from error
     if not isinstance(images, dict):
         raise RecordingError(f"{str(path)!r}: expected `images` to be an object, got {type(images).__name__}")
     recording = Recording(detector)
@@ -77,7 +83,7 @@ def read_recording(path: Path) -> Recording:
         try:
             recording.images[key] = _seen(row)
         except (TypeError, ValueError, KeyError, AttributeError) as error:
-            raise RecordingError(f"{str(path)!r}, image {key!r}: {_reason(error)}") from error
+            raise RecordingError(f"{str(path)!r}, image {short(key)}: {_reason(error)}") from error
     return recording
 
 
@@ -93,11 +99,13 @@ def _row(seen: Seen) -> dict[str, Any]:
 
 def _seen(row: dict[str, Any]) -> Seen:
     width, height = row["size"]
-    if not (isfinite(width) and isfinite(height) and width > 0 and height > 0):
-        raise ValueError(f"expected `size` to be positive numbers [width, height], got {row['size']!r}")
+    if not (_numbers(width, height) and width > 0 and height > 0):
+        raise ValueError(f"expected `size` to be positive numbers [width, height], got {short(row['size'])}")
     names, digest = row.get("names"), row.get("sha256")
     if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
-        raise ValueError(f"expected `names` to be a list of texts, got {names!r}")
+        raise ValueError(f"expected `names` to be a list of texts, got {short(names)}")
+    if digest is not None and not isinstance(digest, str):
+        raise ValueError(f"expected `sha256` to be a text, got {short(digest)}")
     found = [_detection(item) for item in row["detections"]]
     check_units((width, height), [detection.box for detection in found])
     return Seen(ImageDetections((width, height), tuple(best_first(found))), None if names is None else tuple(names), digest)
@@ -107,12 +115,17 @@ def _detection(item: dict[str, Any]) -> Detection:
     name, score, box = item["name"], item["score"], item["box"]
     x0, y0, x1, y1 = box
     if not isinstance(name, str):
-        raise TypeError(f"expected `name` to be a text, got {name!r}")
-    if not 0 <= score <= 1:
-        raise ValueError(f"expected `score` to be a number from 0 to 1, got {score!r}")
-    if not (isfinite(x0) and isfinite(y0) and isfinite(x1) and isfinite(y1)) or x1 < x0 or y1 < y0:
-        raise ValueError(f"expected `box` to be numbers [x0, y0, x1, y1] with x0 <= x1 and y0 <= y1, got {box!r}")
+        raise TypeError(f"expected `name` to be a text, got {short(name)}")
+    if not _numbers(score) or not 0 <= score <= 1:
+        raise ValueError(f"expected `score` to be a number from 0 to 1, got {short(score)}")
+    if not _numbers(x0, y0, x1, y1) or x1 < x0 or y1 < y0:
+        raise ValueError(f"expected `box` to be numbers [x0, y0, x1, y1] with x0 <= x1 and y0 <= y1, got {short(box)}")
     return Detection(name, score, (x0, y0, x1, y1))
+
+
+def _numbers(*values: Any) -> bool:
+    """Whether values of a box are numbers that can be computed with: their products must be finite too."""
+    return all(type(value) in (int, float) and -LARGEST <= value <= LARGEST for value in values)
 
 
 def _reason(error: Exception) -> str:

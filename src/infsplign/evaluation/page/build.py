@@ -8,6 +8,7 @@ from infsplign.evaluation.files import check_writable, write
 from infsplign.evaluation.page.cards import BUDGET, VERDICTS, Card, cards, count
 from infsplign.evaluation.page.published import DETECTOR, PUBLISHED
 from infsplign.evaluation.page.reading import Measured, RunFolder, read_run
+from infsplign.evaluation.reading import is_kind
 from infsplign.evaluation.scoring.summary import heading
 
 IMAGES = 320
@@ -88,9 +89,9 @@ def _run(run: RunFolder) -> dict[str, Any]:
 def _facts(run: RunFolder) -> list[str]:
     s, r = run.settings, run.results
     scale = s.get("guidance_scale")
-    sampled = [f"{s['steps']} steps" if s.get("steps") else "", f"guidance scale {scale:g}" if scale else ""]
+    sampled = [f"{s['steps']} steps" if s.get("steps") else "", f"guidance scale {scale:g}" if is_kind(scale, float) else ""]
     size = f"{r['prompts']} prompts × {r['images']} images" if "prompts" in r and "images" in r else ""
-    return [fact for fact in (s.get("benchmark") or r.get("benchmark", ""), s.get("pipeline", ""), size, *sampled) if fact]
+    return [str(fact) for fact in (s.get("benchmark") or r.get("benchmark", ""), s.get("pipeline", ""), size, *sampled) if fact]
 
 
 def _details(run: RunFolder) -> list[tuple[str, str]]:

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from PIL import Image
 
+from infsplign.evaluation.image_reading import ImageError, read_image
 from infsplign.evaluation.page.reading import RunFolder, relation_of
 
 SIDE = 176
@@ -61,7 +63,7 @@ def choose(run: RunFolder, most: int) -> list[tuple[str, Mapping[str, Any], str]
         owner, _, index = key.rpartition("_")
         relation = relation_of(record["prompt"], judged)
         number = place.setdefault(owner, len(place))
-        queues.setdefault(relation, []).append((int(index) if index.isdigit() else 0, number, key))
+        queues.setdefault(relation, []).append((int(index) if index.isdecimal() and len(index) < 10 else 0, number, key))
         facts[key] = record, relation
     chosen: list[str] = []
     waiting = [sorted(queue) for queue in queues.values()]
@@ -96,8 +98,13 @@ def _shot(run: RunFolder, method: str, key: str, out: Path) -> Shot:
     judged = run.verdicts[method].get(key)
     verdict, note = _verdict(record, judged)
     trace = path.with_suffix(".trace.json")
-    link = os.path.relpath(trace, out.parent).replace(os.sep, "/") if trace.exists() else None
+    link = _link(trace, out) if trace.exists() else None
     return Shot(method, verdict, note, thumbnail(path), link)
+
+
+def _link(path: Path, out: Path) -> str:
+    """The address of a file from the page: signs that mean something in an address (`#`, `?`, `%`, `:`, blanks) are quoted."""
+    return quote(os.fsencode(os.path.relpath(path, out.parent).replace(os.sep, "/")))
 
 
 def _verdict(record: Mapping[str, Any], judged: Mapping[str, Any] | None) -> tuple[str, str]:
@@ -112,9 +119,8 @@ def _verdict(record: Mapping[str, Any], judged: Mapping[str, Any] | None) -> tup
 def thumbnail(path: Path) -> str | None:
     """An image as a small JPEG in a data URI; None where the file is gone or broken."""
     try:
-        with Image.open(path) as image:
-            small = image.convert("RGB")
-    except OSError:
+        small = read_image(path)
+    except ImageError:
         return None
     small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()

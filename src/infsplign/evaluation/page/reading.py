@@ -1,14 +1,15 @@
 """What the folder of a run holds, and the scores below it, for people to look at."""
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from infsplign.errors import PromptError
-from infsplign.evaluation.running.method_folder import Record, read_lines
-from infsplign.evaluation.running.run_folder import MANIFEST
+from infsplign.evaluation.page.checking import checked_results, verdict_rows
+from infsplign.evaluation.reading import is_kind, parse_json, read_text
+from infsplign.evaluation.running.method_folder import Record, read_failures, read_lines
+from infsplign.evaluation.running.run_folder import MANIFEST, checked_manifest
 from infsplign.prompts import parse_prompt
 
 RESULTS, VERDICTS = "results.json", "images.jsonl"
@@ -74,23 +75,23 @@ def read_run(folder: Path) -> RunFolder:
         ReportError: it holds neither.
         OutputError: a broken record.
     """
-    manifest, results = _json(folder / MANIFEST), _json(folder / RESULTS)
+    manifest, results = _object(folder / MANIFEST, checked_manifest), _object(folder / RESULTS, checked_results)
     if not manifest and "label" not in results:
         raise ReportError(f"{str(folder)!r} holds neither a run of `infsplign eval` (a {MANIFEST}) nor scores of `infsplign score`")
     records = {name: _records(folder, name) for name in manifest.get("methods", {})}
-    verdicts = {name: {key: r for key, r in found.items() if "correct" in r} for name, found in records.items()}
+    verdicts = {name: {key: r for key, r in found.items() if isinstance(r.get("correct"), bool)} for name, found in records.items()}
     measured = [_measured(results, results)] if results.get("methods") else []
-    by_title = {m.title: m for m in measured}
+    groups = {_kind(m.title, m.methods): m for m in measured}
     for path in _scores(folder) if manifest else ():
-        scored = _json(path)
+        scored = _object(path, checked_results)
         label = scored.get("label")
-        if label is None or label not in records:
+        if label is None or label not in records or label not in scored["methods"]:
             continue
-        group = by_title.setdefault(_title(scored), Measured(_title(scored)))
+        group = groups.setdefault(_kind(_title(scored), scored["methods"]), Measured(_title(scored)))
         if group not in measured:
             measured.append(group)
         _merge(group, scored, label)
-        for row in _rows(path.with_name(VERDICTS)):
+        for row in verdict_rows(path.with_name(VERDICTS)):
             verdicts[label].setdefault(row["key"], row)
     return RunFolder(folder, manifest, results, records, verdicts, measured)
 
@@ -114,6 +115,11 @@ def _measured(results: Mapping[str, Any], scored: Mapping[str, Any]) -> Measured
     return Measured(_title(scored), *({**results.get(name, {})} for name in names), prompts=results.get("prompts", 0))
 
 
+def _kind(title: str, methods: Mapping[str, Any]) -> tuple[str, ...]:
+    """Title and measures: only methods that have the same ones stand in one table."""
+    return title, *next(iter(methods.values()), ())
+
+
 def _merge(group: Measured, scored: Mapping[str, Any], label: str) -> None:
     """Adds the scores of one method; those that it was compared with come from their own folders."""
     group.methods[label] = scored["methods"][label]
@@ -129,34 +135,25 @@ def _title(results: Mapping[str, Any]) -> str:
     name = name.replace("infsplign.shapes.detector", "the world's own")
     least = threshold.get("value", detector.get("min_score"))
     sign = ">" if threshold and not threshold.get("inclusive") else "≥"
-    return f"{rule}; detector {name or 'unknown'}" + (f", score {sign} {least:g}" if least is not None else "")
+    return f"{rule}; detector {name or 'unknown'}" + (f", score {sign} {least:g}" if is_kind(least, float) else "")
 
 
 def _records(folder: Path, method: str) -> dict[str, Record]:
     lines = folder / f"{method}.jsonl"
     found = {record["key"]: record for record in read_lines(lines)} if lines.exists() else {}
-    failed = {r["key"]: r for r in _list(folder / f"{method}.failed.json")}
+    failed = {record["key"]: record for record in read_failures(folder / f"{method}.failed.json")}
     return failed | found
 
 
-def _rows(path: Path) -> Iterator[Record]:
-    try:
-        yield from (json.loads(line) for line in path.read_text("utf-8").splitlines() if line)
-    except (OSError, ValueError):
-        return
+def _object(path: Path, check: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+    """What a file holds; empty when there is none.
 
-
-def _list(path: Path) -> list[Record]:
-    try:
-        return [row for row in json.loads(path.read_text("utf-8")) if isinstance(row, dict) and "key" in row]
-    except (OSError, ValueError, TypeError):
-        return []
-
-
-def _json(path: Path) -> dict[str, Any]:
-    """An object of a file; empty when there is none, or another thing."""
-    try:
-        value = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+    Raises:
+        ReportError: it holds something else.
+    """
+    if not path.exists():
         return {}
-    return value if isinstance(value, dict) else {}
+    try:
+        return check(parse_json(read_text(path), surrogates=True))
+    except (OSError, ValueError) as error:
+        raise ReportError(f"{str(path)!r} cannot be reported: {error}") from error

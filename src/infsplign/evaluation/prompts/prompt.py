@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from infsplign.evaluation.files import write
+from infsplign.evaluation.reading import member, parse_json, read_text, short, unpaired
 
 _SAFE = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 
@@ -40,10 +41,13 @@ class BenchmarkPrompt:
 
     def __post_init__(self) -> None:
         if not _SAFE.fullmatch(self.id):
-            raise ValueError(f"`id` must be letters, digits and any of `_.-`, got {self.id!r}")
+            raise ValueError(f"`id` must be letters, digits and any of `_.-`, got {short(self.id)}")
         for name in ("text", "first"):
             if not getattr(self, name).strip():
                 raise ValueError(f"`{name}` must not be empty, in the prompt {self.id!r}")
+        for name in ("first", "relation", "second"):
+            if unpaired(getattr(self, name)):
+                raise ValueError(f"`{name}` holds half of a character (a lone surrogate), in the prompt {self.id!r}")
 
 
 def write_prompts(path: Path, prompts: Iterable[BenchmarkPrompt]) -> None:
@@ -75,9 +79,9 @@ def _prompt(row: Any) -> BenchmarkPrompt:
     texts = [f.name for f in fields(BenchmarkPrompt) if f.name != "extra"]
     if not isinstance(row, dict) or not all(isinstance(row.get(name), str) for name in texts):
         raise ValueError(f"expected an object with texts {', '.join(texts)}")
-    if not isinstance(row.get("extra", {}), dict):
-        raise ValueError("expected `extra` to be an object")
-    return BenchmarkPrompt(**{name: row[name] for name in texts}, extra=row.get("extra", {}))
+    extra = member(row, "extra", dict, missing=True) or {}
+    member(extra, "number", int, missing=True)
+    return BenchmarkPrompt(**{name: row[name] for name in texts}, extra=extra)
 
 
 def lines(path: Path) -> list[str]:
@@ -88,9 +92,9 @@ def lines(path: Path) -> list[str]:
         OSError: it cannot be read.
     """
     try:
-        found = path.read_text("utf-8-sig").rstrip()
-    except UnicodeDecodeError as error:
-        raise PromptFileError(f"{str(path)!r} is no text in UTF-8: {error}") from error
+        found = read_text(path).rstrip()
+    except ValueError as error:
+        raise PromptFileError(str(error)) from error
     if not found:
         raise PromptFileError(f"{str(path)!r} is empty; expected one prompt a line")
     return found.split("\n")  # `splitlines` would also split at characters that may stand within a JSON text
@@ -101,7 +105,7 @@ def json_lines(path: Path) -> list[tuple[int, Any]]:
     values = []
     for number, line in enumerate(lines(path), start=1):
         try:
-            values.append((number, json.loads(line)))
+            values.append((number, parse_json(line, surrogates=True)))
         except ValueError as error:
             raise broken(path, number, f"expected one JSON object a line: {error}") from error
     return values

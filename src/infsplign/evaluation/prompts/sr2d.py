@@ -1,6 +1,5 @@
 """SR2D, the prompts of VISOR (arXiv 2212.10015): generated, with the published ids and keys."""
 
-import json
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from infsplign.core.spellings import SPELLINGS, relation
 from infsplign.evaluation.prompts.coco import COCO
 from infsplign.evaluation.prompts.prompt import BenchmarkPrompt, PromptFileError, distinct
+from infsplign.evaluation.reading import parse_json, read_text, short
 
 RELATIONS = ("to the left of", "to the right of", "above", "below")
 AND, SINGLE = "and", "single"
@@ -61,7 +61,7 @@ def read_sr2d(path: Path) -> list[BenchmarkPrompt]:
         OSError: the file cannot be read.
     """
     try:
-        rows = json.loads(path.read_text("utf-8-sig"))
+        rows = parse_json(read_text(path), surrogates=True)
     except ValueError as error:
         raise PromptFileError(f"{str(path)!r}: expected a JSON list of prompts: {error}") from error
     if not isinstance(rows, list) or not rows:
@@ -89,15 +89,17 @@ def _of_row(row: Any) -> BenchmarkPrompt:
     if missing:
         raise ValueError(f"expected an object with {', '.join(KEYS)}; {', '.join(missing)} is missing")
     if not isinstance(row["unique_id"], int) or isinstance(row["unique_id"], bool) or row["unique_id"] < 0:
-        raise ValueError(f"expected `unique_id` to be a number from 0, got {row['unique_id']!r}")
+        raise ValueError(f"expected `unique_id` to be a number from 0, got {short(row['unique_id'])}")
     if not isinstance(row["text"], str):
-        raise ValueError(f"expected `text` to be a text, got {row['text']!r}")
+        raise ValueError(f"expected `text` to be a text, got {short(row['text'])}")
     text, number = row["text"], str(row["unique_id"])
     if row["num_objects"] == 1:
         return BenchmarkPrompt(number, text, _name(row, "obj_1_attributes"), SINGLE, "", {"rel_type": row["rel_type"]})
     if row["num_objects"] != 2:
-        raise ValueError(f"expected `num_objects` to be 1 or 2, got {row['num_objects']!r}")
+        raise ValueError(f"expected `num_objects` to be 1 or 2, got {short(row['num_objects'])}")
     spelling = row["rel_type"]
+    if not isinstance(spelling, str):
+        raise ValueError(f"`relation` is unknown: expected `rel_type` to be a text, got {short(spelling)}")
     name = AND if spelling == AND else relation(spelling).name
     return BenchmarkPrompt(number, text, _name(row, "obj_1_attributes"), name, _name(row, "obj_2_attributes"), {"rel_type": spelling})
 
@@ -105,5 +107,5 @@ def _of_row(row: Any) -> BenchmarkPrompt:
 def _name(row: dict[str, Any], key: str) -> str:
     names: Sequence[Any] = row[key] if isinstance(row[key], list) else ()
     if len(names) != 1 or not isinstance(names[0], str) or not names[0].strip():
-        raise ValueError(f"expected `{key}` to be a list of one name, got {row[key]!r}")
+        raise ValueError(f"expected `{key}` to be a list of one name, got {short(row[key])}")
     return names[0]

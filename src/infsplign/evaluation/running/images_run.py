@@ -11,14 +11,15 @@ from tqdm import tqdm
 
 from infsplign.engine.config import GuidanceConfig
 from infsplign.evaluation import fingerprint
-from infsplign.evaluation.files import locked, write_json
+from infsplign.evaluation.files import OutputError, write_json
+from infsplign.evaluation.locking import locked
+from infsplign.evaluation.reading import short
 from infsplign.evaluation.running.job import Sampler, Task
 from infsplign.evaluation.running.method_folder import MethodFolder
-from infsplign.evaluation.running.run_folder import NAME, check_names, open_run
+from infsplign.evaluation.running.run_folder import LONGEST_ID, NAME, RESULTS, check_names, open_run
 from infsplign.evaluation.running.runner import FailedError, Inspect, Local, Workers, make_images
 
 Methods = Mapping[str, GuidanceConfig | None]
-RESULTS = "results.json"
 SEED_RULE = "first 4 bytes of sha256(benchmark, id of the prompt, index)"
 
 
@@ -75,13 +76,7 @@ class Run:
         if not self.methods:
             raise ValueError("`methods` must name at least one method, got none")
         check_names(self.methods)
-        if not self.prompts:
-            raise ValueError("`prompts` must hold at least one prompt, got none")
-        seen: set[str] = set()
-        for prompt in self.prompts:
-            if not NAME.fullmatch(prompt.id) or prompt.id in seen:
-                raise ValueError(f"ids of `prompts` must differ and name a file (letters, digits, any of `_.+-`), got {prompt.id!r}")
-            seen.add(prompt.id)
+        check_ids(self.prompts)
 
     def key(self, prompt: Prompt, index: int) -> str:
         """The name of a file. Never the prompt: those are too long, and hold what no file name can."""
@@ -103,6 +98,23 @@ def seed_of(benchmark: str, prompt_id: str, index: int) -> int:
     """
     digest = hashlib.sha256(f"{benchmark}\n{prompt_id}\n{index}".encode()).digest()
     return int.from_bytes(digest[:4], "big")
+
+
+def check_ids(prompts: Sequence[Prompt]) -> None:
+    """Refuses prompts whose images could not be told apart, or not be filed.
+
+    Raises:
+        ValueError: no prompt, or an id that is there twice, cannot name a file, or is too long for one.
+    """
+    if not prompts:
+        raise ValueError("`prompts` must hold at least one prompt, got none")
+    seen: set[str] = set()
+    for prompt in prompts:
+        if not NAME.fullmatch(prompt.id) or prompt.id in seen:
+            raise ValueError(f"ids of `prompts` must differ and name a file (letters, digits, any of `_.+-`), got {short(prompt.id)}")
+        if (size := len(prompt.id.encode())) > LONGEST_ID:
+            raise ValueError(f"ids of `prompts` name files and must be at most {LONGEST_ID} bytes, got {size}: {short(prompt.id)}")
+        seen.add(prompt.id)
 
 
 @contextmanager
@@ -130,19 +142,35 @@ def made(
     settings, tasks = {**extra, **workers.settings()}, run.tasks()
     with locked(out):
         folders = open_run(out, settings, run.methods)
+        _check_names_fit(folders, tasks)
         with tqdm(total=len(tasks) * len(folders), unit="image", disable=not progress) as bar:
             for name, folder in folders.items():
                 bar.set_description(name)
                 make_images(folder, tasks, workers, run.methods[name], inspect, inspected_by=inspected_by, batch=run.batch, bar=bar)
         failed = {name: sorted(folder.failures) for name, folder in folders.items() if folder.failures}
-        yield folders, {
-            "settings": fingerprint.plain(settings),
-            "options": fingerprint.plain(run.methods),
-            "versions": fingerprint.versions(),
-            "prompts": len(run.prompts),
-            "images": run.images,
-            "failed": failed,
-        }
+        yield (
+            folders,
+            {
+                "settings": fingerprint.plain(settings),
+                "options": fingerprint.plain(run.methods),
+                "versions": fingerprint.versions(),
+                "prompts": len(run.prompts),
+                "images": run.images,
+                "failed": failed,
+            },
+        )
+
+
+def _check_names_fit(folders: Mapping[str, MethodFolder], tasks: Sequence[Task]) -> None:
+    """Asks the file system whether it takes the longest name, before anything is made: paths are bounded too, and some bound names more."""
+    longest = max((task.key for task in tasks), key=lambda key: len(key.encode()))
+    for folder in folders.values():
+        try:
+            folder.trace_path(longest).lstat()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise OutputError(f"files of the prompt {longest!r} cannot be named in {str(folder.images)!r}: {error.strerror}") from error
 
 
 def whole(run: Run, folders: Mapping[str, MethodFolder]) -> list[Any]:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from PIL import Image
 
 from infsplign.engine.config import GuidanceConfig
+from infsplign.evaluation.memory_errors import is_out_of_memory
 
 LONGEST = 500
 """Characters of an error's text that are kept."""
@@ -128,14 +129,7 @@ def _together(sampler: Sampler, tasks: Sequence[Task], config: GuidanceConfig | 
 
 def describe_error(error: BaseException) -> str:
     """An error as one text."""
-    return f"{type(error).__name__}: {error}"[:LONGEST]
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Tells torch's errors of full memory, which are of several classes; nothing needs to be imported for it."""
-    full = ("out of memory", "not enough memory")  # of accelerators, and of torch's allocator on the CPU
-    named = type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError)
-    return named or (isinstance(error, RuntimeError) and any(words in str(error).lower() for words in full))
+    return f"{type(error).__name__}: {error}"[:LONGEST].encode("utf-8", "backslashreplace").decode()
 
 
 def is_fatal(error: BaseException) -> bool:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -10,9 +11,15 @@ from typing import Any
 
 from PIL import Image
 
-from infsplign.evaluation.files import OutputError, append, finite, write
+from infsplign.evaluation.files import OutputError, append, finite, make_folder, stopped, write, write_json
+from infsplign.evaluation.image_reading import read_image
+from infsplign.evaluation.reading import member, parse_json, read_text, short
 
 Record = dict[str, Any]
+RECORD = {"key": str, "prompt": str, "seed": int, "sha256": str, "batch": int}
+"""What the record of an image has at least."""
+FAILURE = {"key": str, "prompt": str, "seed": int, "error": str}
+"""What the record of a failure has."""
 
 
 class MethodFolder:
@@ -32,9 +39,14 @@ class MethodFolder:
     def __init__(self, out: Path, name: str, *, reduced: int | None = None, on_reduced: Callable[[int], None] | None = None) -> None:
         self.images, self.lines, self.failed = out / name, out / f"{name}.jsonl", out / f"{name}.failed.json"
         self.reduced, self._on_reduced = reduced, on_reduced
+        try:
+            make_folder(self.images)
+        except OSError as error:
+            raise stopped(self.images, error) from error
         kept = read_lines(self.lines) if self.lines.exists() else []
         self.records: dict[str, Record] = {r["key"]: r for r in kept if self._hash(r["key"]) == r["sha256"]}
-        self.failures: dict[str, Record] = {r["key"]: r for r in self._read_failures() if r["key"] not in self.records}
+        self.failures: dict[str, Record] = {r["key"]: r for r in read_failures(self.failed)}
+        self.keep_failures(self.failures)
         if self.lines.exists():
             self.compact()
         self._clear()
@@ -43,17 +55,32 @@ class MethodFolder:
         return self.images / f"{key}.png"
 
     def load(self, key: str) -> Image.Image:
-        with Image.open(self.path(key)) as image:
-            return image.convert("RGB")
+        return read_image(self.path(key))
 
     def save(self, key: str, data: bytes) -> str:
         """Writes an image and returns its hash, which belongs into its record as `sha256`."""
-        write(self.path(key), data)
+        write(self.path(key), data, make=False)
         return hashlib.sha256(data).hexdigest()
 
     def save_trace(self, key: str, trace: Any) -> None:
         """Writes what guidance did at each step of an image."""
-        write(self.images / f"{key}.trace.json", json.dumps(finite(trace), allow_nan=False) + "\n")
+        write(self.trace_path(key), json.dumps(finite(trace), allow_nan=False) + "\n", make=False)
+
+    def trace_path(self, key: str) -> Path:
+        return self.images / f"{key}.trace.json"
+
+    def has_trace(self, key: str) -> bool:
+        """Whether the trace of an image is there, and was not cut short."""
+        try:
+            with self.trace_path(key).open("rb") as file:
+                file.seek(-2, os.SEEK_END)
+                return file.read() == b"]\n"
+        except OSError:
+            return False
+
+    def gone(self) -> list[str]:
+        """Keys of images that have been removed since they were made."""
+        return [key for key in self.records if not self.path(key).is_file()]
 
     def add(self, records: Iterable[Record]) -> None:
         """Appends records (`key` and `sha256` are required) whose images have been saved."""
@@ -71,6 +98,12 @@ class MethodFolder:
         if new:
             self._write_failures(self.failures | new)
 
+    def keep_failures(self, asked: Iterable[str]) -> None:
+        """Forgets failures of images that are there by now, and of those that are not asked for any more."""
+        kept = {key: self.failures[key] for key in asked if key in self.failures and key not in self.records}
+        if kept != self.failures:
+            self._write_failures(kept)
+
     def reduce(self, batch: int) -> None:
         """From here on `batch` images are made together, when the run is gone on with too."""
         self.reduced = batch
@@ -79,26 +112,18 @@ class MethodFolder:
 
     def compact(self) -> None:
         """Rewrites the records in the order of their keys, each once."""
-        write(self.lines, "".join(_line(self.records[key]) for key in sorted(self.records)))
+        write(self.lines, "".join(_line(self.records[key]) for key in sorted(self.records)), make=False)
 
     def _write_failures(self, failures: dict[str, Record]) -> None:
         self.failures = failures
         if failures:
-            write(self.failed, json.dumps([failures[key] for key in sorted(failures)], indent=1, ensure_ascii=False) + "\n")
+            write_json(self.failed, [failures[key] for key in sorted(failures)], make=False)
         else:
             self.failed.unlink(missing_ok=True)
 
-    def _read_failures(self) -> list[Record]:
-        """What failed before; a file that cannot be read is forgotten, since it all is tried again."""
-        try:
-            found = json.loads(self.failed.read_text("utf-8"))
-        except (OSError, ValueError):
-            return []
-        return [r for r in found if isinstance(r, dict) and "key" in r] if isinstance(found, list) else []
-
     def _clear(self) -> None:
         """Takes away what a killed process has left half written."""
-        for partial in (*self.images.glob(".*.partial"), *self.lines.parent.glob(f".{self.images.name}.*.partial")):
+        for partial in (*self.images.glob(".*.partial"), *self.lines.parent.glob(".infsplign-*.partial")):
             with suppress(OSError):
                 partial.unlink()
 
@@ -120,18 +145,49 @@ def read_lines(path: Path) -> list[Record]:
     Raises:
         OutputError: another line is no record.
     """
-    *lines, _cut = path.read_text("utf-8", errors="replace").split("\n")
     records = []
+    try:
+        data = path.read_bytes()
+        lines = data[: data.rfind(b"\n") + 1].decode("utf-8").split("\n")[:-1]
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{str(path)!r} cannot be read: {error}; delete it to have its images made anew") from error
     for number, line in enumerate(lines, start=1):
         try:
-            record = json.loads(line)
-            if not all(isinstance(record.get(name), str) for name in ("key", "sha256")):
-                raise ValueError("`key` or `sha256` is missing")
+            record = parse_json(line, surrogates=True)
+            for name, kind in RECORD.items():
+                member(record, name, kind)
+            check_key(record["key"])
             records.append(record)
-        except (ValueError, AttributeError) as error:
+        except ValueError as error:
             remedy = "delete the line to have its image made anew"
             raise OutputError(f"{str(path)!r}, line {number}, is no record of a run: {error}; {remedy}") from error
     return records
+
+
+def read_failures(path: Path) -> list[Record]:
+    """What failed before; what cannot be read is forgotten, since it all is tried again."""
+    try:
+        found = parse_json(read_text(path), surrogates=True)
+    except (OSError, ValueError):
+        return []
+    kept = []
+    for record in found if isinstance(found, list) else ():
+        with suppress(ValueError):
+            for name, kind in FAILURE.items():
+                member(record, name, kind)
+            check_key(record["key"])
+            kept.append(record)
+    return kept
+
+
+def check_key(key: str) -> None:
+    """Refuses keys that name no file of the method's folder.
+
+    Raises:
+        ValueError: such a key.
+    """
+    if not key or os.path.basename(key) != key or "\0" in key or key.startswith("."):
+        raise ValueError(f"`key` {short(key)} cannot name a file")
 
 
 def _line(record: Record) -> str:

@@ -4,6 +4,7 @@ Workers make images, this process writes them: so the folder, its records and wh
 """
 
 import os
+import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -13,11 +14,12 @@ from typing import Any
 from infsplign.evaluation import fingerprint
 from infsplign.evaluation.running.job import ImageResult, Job, JobResult, describe_error, run_job
 from infsplign.evaluation.running.method_folder import png
+from infsplign.evaluation.running.ray_address import check_ray_address
 from infsplign.evaluation.running.runner import FailedError
 from infsplign.evaluation.running.sampler import LoadedSampler
 
 DEATHS = 3
-"""Workers that may die with one group of images before its images count as failed."""
+"""Workers that may die with one group of images before its images count as failed, or in one place while they load the model."""
 STORE = 256 * 2**20
 """Bytes of a local cluster's object store: a few batches of images."""
 
@@ -30,10 +32,10 @@ class Worker:
         if expected is not None and (lines := fingerprint.differences(expected, self.facts()[0])):
             raise ValueError("a worker has other settings than the first:\n  " + "\n  ".join(lines))
 
-    def facts(self) -> tuple[Any, Any, Any]:
-        """Settings and versions, which must be the same everywhere, and the model's constants."""
+    def facts(self) -> tuple[Any, Any, Any, bool]:
+        """Settings and versions, which must be the same everywhere, the model's constants, and whether traces are kept."""
         settings = {"settings": fingerprint.plain(self.loaded.sampler.settings()), "versions": fingerprint.versions()}
-        return settings, self.loaded.own, self.loaded.published
+        return settings, self.loaded.own, self.loaded.published, bool(getattr(self.loaded.sampler, "keep_traces", False))
 
     def run_job(self, job: Job) -> JobResult:
         outcome = run_job(self.loaded.sampler, job)
@@ -51,6 +53,7 @@ class RayWorkers:
 
     Attributes:
         own, published: constants of the model.
+        keep_traces: whether workers send what guidance did at each step.
 
     Raises:
         ValueError: Ray is not installed, more workers than the cluster has room for, workers that differ.
@@ -58,6 +61,9 @@ class RayWorkers:
     """
 
     def __init__(self, build: Callable[[], LoadedSampler], *, address: str = "local", workers: int | None = None, gpu: bool = True) -> None:
+        check_ray_address(address)
+        if address == "local":
+            _listen_here_only()
         self.ray = _ray()
         self.build, self.expected = build, None
         self._connect(address, workers)
@@ -77,7 +83,7 @@ class RayWorkers:
 
     def _connect(self, address: str, workers: int | None) -> None:
         quiet = {"include_dashboard": False, "log_to_driver": False, "configure_logging": False}
-        local = {"num_cpus": workers or os.cpu_count(), "object_store_memory": STORE, **quiet}
+        local = {"address": "local", "num_cpus": workers or os.cpu_count(), "object_store_memory": STORE, **quiet}
         try:
             self.ray.init(**(local if address == "local" else {"address": address, "log_to_driver": False}))
         except Exception as error:
@@ -89,15 +95,29 @@ class RayWorkers:
 
     def _compare(self) -> None:
         """Waits until all workers are there; refuses those that would make other images."""
-        try:
-            (self.expected, self.own, self.published), *others = self.ray.get([worker.facts.remote() for worker in self.workers])
-        except self.ray.exceptions.RayError as error:
-            raise OSError(f"a worker could not start: {_reason(error)}") from error
+        (self.expected, self.own, self.published, self.keep_traces), *others = self._loaded()
         here = fingerprint.versions()
         lines = fingerprint.differences(here, self.expected["versions"], "versions")
-        lines += [line for facts, _, _ in others for line in fingerprint.differences(self.expected, facts)]
+        lines += [line for facts, *_ in others for line in fingerprint.differences(self.expected, facts)]
         if lines:
             raise ValueError("workers must have the same packages and the same model:\n  " + "\n  ".join(lines))
+
+    def _loaded(self) -> list[Any]:
+        """The facts of all workers. One whose process dies while it loads the model is replaced; an error of loading itself is told."""
+        facts, deaths = {}, Counter[int]()
+        asked = {worker.facts.remote(): place for place, worker in enumerate(self.workers)}
+        while asked:
+            (ready,), _ = self.ray.wait(list(asked), num_returns=1)
+            place = asked.pop(ready)
+            try:
+                facts[place] = self.ray.get(ready)
+            except self.ray.exceptions.RayError as error:
+                deaths[place] += 1
+                if not _died(self.ray, error) or deaths[place] >= DEATHS:
+                    raise OSError(f"a worker could not start: {_reason(error)}") from error
+                self._replace(place)
+                asked[self.workers[place].facts.remote()] = place
+        return [facts[place] for place in sorted(facts)]
 
     def settings(self) -> Mapping[str, Any]:
         """What decides the images, as the workers tell it."""
@@ -155,6 +175,15 @@ class RayWorkers:
         self.close()
 
 
+def _listen_here_only() -> None:
+    """Has all of Ray's processes listen on 127.0.0.1 alone: Ray has no option for it, but this variable, named after the systems on which
+    that is the default."""
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    constants: Any = sys.modules.get("ray._private.ray_constants")
+    if constants is not None:  # imported before: it has read the variable
+        constants.ENABLE_RAY_CLUSTER = False
+
+
 def _ray() -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -164,6 +193,13 @@ def _ray() -> Any:
     except ModuleNotFoundError as error:
         raise ValueError(f"`--ray` needs Ray: `pip install 'infsplign[ray]'` ({error})") from error
     return ray
+
+
+def _died(ray: Any, error: BaseException) -> bool:
+    """Whether a worker's process died, rather than having raised an error while it loaded its model."""
+    kinds = ray.exceptions
+    died = (kinds.RayActorError, kinds.WorkerCrashedError, kinds.NodeDiedError, kinds.OutOfMemoryError)
+    return isinstance(error, died) and "creation task" not in str(error)
 
 
 def _given_up(job: Job, reason: str) -> JobResult:

@@ -4,22 +4,28 @@ manifest.json        settings, methods and versions; a run with others is refuse
 METHOD/KEY.png       images, written whole or not at all
 METHOD.jsonl         one record an image, appended after its image; a line cut short is dropped
 METHOD.failed.json   images that could not be made, each with its error; not there when there are none
+
+A manifest that a power cut has left cut short is written anew, where results.json or what is left of it tells what was in it.
 """
 
 import json
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from infsplign.evaluation.files import OutputError, check_writable, write_json
+from infsplign.evaluation.files import LONGEST_NAME, OutputError, check_writable, encoded, json_text, write_json
 from infsplign.evaluation.fingerprint import differences, plain, versions
+from infsplign.evaluation.reading import member, parse_json, read_text
 from infsplign.evaluation.running.method_folder import MethodFolder
 
-MANIFEST = "manifest.json"
+MANIFEST, RESULTS = "manifest.json", "results.json"
 NAME = re.compile(r"[A-Za-z0-9][\w.+-]*")
 """Of methods and of prompts' ids."""
+LONGEST_ID = LONGEST_NAME - len("_99.trace.json")
+"""Bytes of a prompt's id, and of a method's name: files are named by them."""
 
 
 class SettingsError(ValueError):
@@ -33,8 +39,8 @@ def check_names(methods: Iterable[str]) -> None:
         ValueError: one of them.
     """
     for name in methods:
-        if not NAME.fullmatch(name):
-            raise ValueError(f"a method's name must be letters, digits and any of `_.+-`, got {name!r}")
+        if not NAME.fullmatch(name) or len(name.encode()) > LONGEST_ID:
+            raise ValueError(f"a method's name must be letters, digits and any of `_.+-`, at most {LONGEST_ID} bytes, got {name!r}")
 
 
 def open_run(out: Path, settings: Mapping[str, Any], methods: Mapping[str, Any]) -> dict[str, MethodFolder]:
@@ -56,10 +62,9 @@ def open_run(out: Path, settings: Mapping[str, Any], methods: Mapping[str, Any])
     check_names(methods)
     check_writable(out)
     asked = json.loads(json.dumps({"settings": plain(settings), "versions": versions(), "methods": plain(methods)}))
-    path = out / MANIFEST
-    if path.exists():
-        there = read_json(path)
-        known = there.get("methods", {})
+    there = read_manifest(out, asked)
+    if there is not None:
+        known = there["methods"]
         parts = [(there.get(name), asked[name], name) for name in ("settings", "versions")]
         parts += [(known[name], asked["methods"][name], f"methods.{name}") for name in methods if name in known]
         if lines := [line for part in parts for line in differences(*part)]:
@@ -67,31 +72,70 @@ def open_run(out: Path, settings: Mapping[str, Any], methods: Mapping[str, Any])
         asked = {**there, **asked, "methods": known | asked["methods"]}
     elif taken := [name for name in methods if (out / f"{name}.jsonl").exists() or (out / name).exists()]:
         raise SettingsError(f"`--out` {str(out)!r} holds {', '.join(taken)} of unknown settings, without {MANIFEST}; choose another folder")
-    write_json(path, asked)
-    reduced = asked.get("reduced", {})
-    return {
-        name: MethodFolder(out, name, reduced=reduced.get(name, {}).get("batch"), on_reduced=partial(_note_reduced, path, name))
-        for name in methods
-    }
+    if asked != there or not _whole(out / MANIFEST):
+        write_json(out / MANIFEST, asked, make=False)
+    batches = {name: note["batch"] for name, note in asked.get("reduced", {}).items()}
+    return {name: MethodFolder(out, name, reduced=batches.get(name), on_reduced=partial(_note_reduced, out, name)) for name in methods}
 
 
-def _note_reduced(path: Path, method: str, batch: int) -> None:
+def _note_reduced(out: Path, method: str, batch: int) -> None:
     """Says in the manifest that memory ran out: images made since then have fewer neighbours, so their sums may be rounded otherwise."""
-    manifest = read_json(path)
+    manifest = read_manifest(out) or {}
     note = {"batch": batch, "why": "out of memory; `batch` in each record tells how many images were made together"}
-    write_json(path, manifest | {"reduced": manifest.get("reduced", {}) | {method: note}})
+    write_json(out / MANIFEST, manifest | {"reduced": manifest.get("reduced", {}) | {method: note}}, make=False)
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Reads a JSON object.
+def read_manifest(out: Path, asked: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+    """The manifest of a run, None where there is none. One that is cut short is made whole where something tells what was in it.
+
+    Args:
+        out: folder of the run.
+        asked: the manifest that the run would write now: it stands for one of which only the beginning is left, settings and versions
+            at least.
 
     Raises:
-        OutputError: there is none.
+        OutputError: it is broken, and nothing tells what was in it.
     """
+    path = out / MANIFEST
+    if not path.exists():
+        return None
     try:
-        value = json.loads(path.read_text("utf-8"))
+        return checked_manifest(parse_json(read_text(path)))
     except (OSError, ValueError) as error:
-        raise OutputError(f"{str(path)!r} cannot be read: {error}; choose another folder, or delete it with its images") from error
-    if not isinstance(value, dict):
-        raise OutputError(f"{str(path)!r} is no manifest; choose another folder, or delete it with its images")
-    return value
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            results = parse_json(read_text(out / RESULTS))
+            return checked_manifest({"settings": results["settings"], "versions": results["versions"], "methods": results["options"]})
+        if asked is not None and _is_beginning(path, asked):
+            return {**asked, "methods": {}}
+        remedy = "its images are whole, but nothing tells how they were made: choose another folder, or delete this one"
+        raise OutputError(f"{str(path)!r} is broken, as a power cut leaves it: {error}; {remedy}") from error
+
+
+def _is_beginning(path: Path, asked: Mapping[str, Any]) -> bool:
+    """Whether a file holds the beginning of a manifest, at least as far as its methods."""
+    there, text = path.read_bytes().rstrip(b"\0"), encoded(json_text(asked))
+    return text.startswith(there) and len(there) >= text.index(b'\n "methods"')
+
+
+def _whole(path: Path) -> bool:
+    try:
+        checked_manifest(parse_json(read_text(path)))
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def checked_manifest(value: Any) -> dict[str, Any]:
+    """The parts of a manifest that a run needs, of the right kinds.
+
+    Raises:
+        ValueError: one of them is missing, or of another kind.
+    """
+    manifest = {name: member(value, name, dict) for name in ("settings", "versions", "methods")}
+    check_names(manifest["methods"])
+    if reduced := member(value, "reduced", dict, missing=True):
+        for note in reduced.values():
+            if member(note, "batch", int) < 1:
+                raise ValueError("expected `batch` to be >= 1")
+        manifest["reduced"] = reduced
+    return manifest

@@ -7,6 +7,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from infsplign.engine.config import GuidanceConfig
+from infsplign.evaluation.files import OutputError
 from infsplign.evaluation.running.job import ImageResult, Job, JobResult, Sampler, Task, run_job
 from infsplign.evaluation.running.method_folder import MethodFolder, Record, png
 
@@ -21,7 +22,7 @@ class FailedError(ValueError):
 
 
 class Workers(Protocol):
-    """Those who make images: this process, or others. Outcomes come in any order."""
+    """Those who make images: this process, or others. Outcomes come in any order. Those with a true `keep_traces` send traces too."""
 
     def work(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, JobResult]]: ...
 
@@ -35,6 +36,11 @@ class Local:
     def settings(self) -> Mapping[str, Any]:
         """What decides the images, as the sampler tells it."""
         return self.sampler.settings()
+
+    @property
+    def keep_traces(self) -> bool:
+        """Whether it keeps what guidance did at each step."""
+        return bool(getattr(self.sampler, "keep_traces", False))
 
     def work(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, JobResult]]:
         for job in jobs:
@@ -55,7 +61,7 @@ def make_images(
     """Makes and inspects what is not in `folder` yet. What fails is recorded in `folder.failures` and tried again the next time.
 
     Groups of `batch` tasks are cut from the whole list and made whole: an image resumed has the neighbours that it would have had, so
-    that even the rounding of batched matrix products is the same.
+    that even the rounding of batched matrix products is the same. Where traces are kept, a guided image without one is made again.
 
     Args:
         folder: of the method.
@@ -71,7 +77,10 @@ def make_images(
         FailedError: the first images failed, all of them.
         OutputError: the disk is full, or takes nothing.
     """
+    folder.keep_failures(task.key for task in tasks)
     known = {task.key: record for task in tasks if (record := folder.records.get(task.key)) and _same(record, task)}
+    if config is not None and getattr(workers, "keep_traces", False):
+        known = {key: record for key, record in known.items() if folder.has_trace(key)}
     stale = [key for key, record in known.items() if inspect and record["inspected_by"] != inspected_by]
     folder.add(known[key] | _inspected(folder, key, inspect, inspected_by) for key in stale)
     _move(bar, len(known))
@@ -88,6 +97,9 @@ def make_images(
         if not succeeded and (failed >= HOPELESS or failed == len(tasks)):
             raise FailedError(f"none of the first {failed} images could be made. {bad[0].error}")
     folder.compact()
+    if gone := folder.gone():
+        where = f"{len(gone)} images of {str(folder.images)!r}"
+        raise OutputError(f"{where} were removed while the run went on; the same command makes them again")
 
 
 def run_tasks(
@@ -122,7 +134,7 @@ def _jobs(
         group = tuple(tasks[start : start + batch])
         wanted = frozenset(task.key for task in group if task.key not in known)
         if wanted:
-            together = [known[task.key].get("batch", 0) for task in group if task.key in known]  # as its neighbours were made
+            together = [known[task.key]["batch"] for task in group if task.key in known]  # as its neighbours were made
             yield Job(group, wanted, config, max([folder.reduced or batch, *together]))
 
 

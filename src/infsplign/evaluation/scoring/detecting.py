@@ -5,12 +5,12 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from PIL import Image
 from tqdm import tqdm
 
 from infsplign.evaluation.detectors.protocol import Detector, ImageDetections
 from infsplign.evaluation.detectors.recorded import Recording, RecordingError, Seen, read_recording, write_recording
 from infsplign.evaluation.fingerprint import differences
+from infsplign.evaluation.image_reading import read_image
 
 OFTEN = 2000
 """Images between two writings of the file, so that little is lost when the process dies."""
@@ -48,7 +48,7 @@ def detect_all(
         with tqdm(total=len(files), initial=len(files) - len(missing), desc="detecting", unit="image", disable=not progress) as bar:
             for start in range(0, len(missing), batch):
                 group = missing[start : start + batch]
-                images = [_load(files[key]) for key in group]
+                images = [read_image(files[key]) for key in group]
                 for key, image, found in zip(group, images, detector.detect(images, [names[key] for key in group]), strict=True):
                     recording.images[key] = Seen(ImageDetections(image.size, tuple(found)), tuple(names[key]), digests[key])
                 bar.update(len(group))
@@ -74,11 +74,3 @@ def _kept(keep: Path | None, settings: dict) -> Recording:
 def _holds(recording: Recording, key: str, names: Sequence[str], digest: str) -> bool:
     seen = recording.images.get(key)
     return seen is not None and seen.names == tuple(names) and seen.sha256 == digest
-
-
-def _load(path: Path) -> Image.Image:
-    try:
-        with Image.open(path) as image:
-            return image.convert("RGB")
-    except OSError as error:
-        raise ValueError(f"{str(path)!r} is no image that can be read: {error}") from error

@@ -3,7 +3,6 @@
 GenEval's own evaluator reads nothing else. A folder whose file says another prompt than its number would be scored against the wrong one.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from infsplign.evaluation.metrics.names import plain
 from infsplign.evaluation.prompts.geneval import OTHER_TAGS, prompt_of
 from infsplign.evaluation.prompts.prompt import BenchmarkPrompt
+from infsplign.evaluation.reading import parse_json, read_text
 
 NAME = "metadata.jsonl"
 _SAMPLES = re.compile(r"(\d+)/samples/[^/]+")
@@ -52,11 +52,11 @@ def prompts_of_folders(files: Mapping[str, Path], prompts: Sequence[BenchmarkPro
 def _read(path: Path, number: int) -> BenchmarkPrompt | None:
     """The prompt of a file; None where it belongs to another of GenEval's tasks."""
     try:
-        row: Any = json.loads(path.read_text("utf-8-sig"))
+        row: Any = parse_json(read_text(path), surrogates=True)
         if not isinstance(row, dict):
             raise ValueError(f"expected an object, got {type(row).__name__}")
         return None if row.get("tag") in OTHER_TAGS else prompt_of(row, number)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ValueError(f"{str(path)!r} is no metadata of GenEval: {error}") from error
 
 

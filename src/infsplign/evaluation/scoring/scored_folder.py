@@ -7,13 +7,14 @@ table.md        the measures for people
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from infsplign.evaluation import fingerprint
 from infsplign.evaluation.files import write, write_json
 from infsplign.evaluation.prompts import BenchmarkPrompt
+from infsplign.evaluation.reading import member, parse_json, read_text, short
 from infsplign.evaluation.scoring.benchmarks import BENCHMARKS, Threshold, by_relation
 from infsplign.evaluation.scoring.summary import markdown, summarise
 
@@ -138,11 +139,18 @@ def read_earlier(folder: Path) -> Earlier:
         ComparisonError: no such folder.
     """
     try:
-        facts = json.loads((folder / RESULTS).read_text("utf-8"))
+        facts = parse_json(read_text(folder / RESULTS), surrogates=True)
+        kinds = {"benchmark": str, "detector": dict, "threshold": dict, "label": str}
+        kept = {name: member(facts, name, kind) for name, kind in kinds.items()}
+        if kept["benchmark"] not in BENCHMARKS:
+            raise ValueError(f"no benchmark is called {short(kept['benchmark'])}")
+        verdict = BENCHMARKS[kept["benchmark"]].verdict
         rows: dict[str, list[Mapping[str, Any]]] = {}
-        for line in (folder / IMAGES).read_text("utf-8").rstrip().split("\n"):
-            row = json.loads(line)
-            rows.setdefault(row["prompt"], []).append(row)
-        return Earlier(folder, {name: facts[name] for name in (*SAME, "label")}, rows)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        for line in read_text(folder / IMAGES).rstrip().split("\n"):
+            row = parse_json(line, surrogates=True)
+            for part in fields(verdict):
+                member(row, part.name, bool, float)
+            rows.setdefault(member(row, "prompt", str), []).append(row)
+        return Earlier(folder, kept, rows)
+    except (OSError, ValueError) as error:
         raise ComparisonError(f"`--against` {str(folder)!r} holds no scores that `infsplign score --out` has written: {error}") from error

@@ -6,6 +6,7 @@ from typing import Any
 
 from infsplign.evaluation.metrics.bootstrap import LEVEL, RESAMPLES, Intervals, bootstrap, paired_difference
 from infsplign.evaluation.metrics.ratios import Ratios
+from infsplign.evaluation.reading import printable
 
 LOWER_IS_BETTER = ("doubled",)
 
@@ -44,8 +45,13 @@ def _table(rows: Mapping[str, Mapping[str, Any]], first_column: str, *, signed: 
     names = list(next(iter(rows.values())))
     lines = ["| " + " | ".join([first_column, *map(heading, names)]) + " |", "|" + "---|" * (len(names) + 1)]
     for row, measures in rows.items():
-        lines.append("| " + " | ".join([row, *(cell(measures[name], signed=signed) for name in names)]) + " |")
+        lines.append("| " + " | ".join([_in_table(row), *(cell(measures[name], signed=signed) for name in names)]) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _in_table(name: str) -> str:
+    """A name that may hold what ends a cell: methods are called as folders are."""
+    return " ".join(name.split()).replace("|", "\\|")
 
 
 def heading(name: str) -> str:
@@ -73,14 +79,17 @@ def print_table(summary: Mapping[str, Any], title: str) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     methods = summary["methods"]
-    table = Table(title=title, box=box.SIMPLE_HEAD, caption="percent [95% interval]", title_justify="left", caption_justify="left")
+    table = Table(
+        title=Text(printable(title)), box=box.SIMPLE_HEAD, caption="percent [95% interval]", title_justify="left", caption_justify="left"
+    )
     table.add_column("")
     for method in methods:
-        table.add_column(method, justify="right", overflow="fold")
+        table.add_column(escape(printable(method)), justify="right", overflow="fold")
     for name in next(iter(methods.values())):
-        table.add_row(heading(name), *(escape(cell(measures[name])) for measures in methods.values()))
+        table.add_row(escape(heading(name)), *(escape(cell(measures[name])) for measures in methods.values()))
     Console().print(table)
 
 

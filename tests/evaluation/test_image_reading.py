@@ -1,0 +1,62 @@
+"""Image files that anyone may have written."""
+
+import io
+import struct
+import zlib
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from infsplign.evaluation.image_reading import ImageError, read_image
+
+
+def png(width: int, height: int, data: bytes = b"", extra: bytes = b"") -> bytes:
+    """A PNG that says it is so large, whatever it holds."""
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + extra + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
+
+
+def whole() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (9, 7), (200, 10, 30)).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("side", [10_000, 30_000, 2**31 - 1])
+def test_case_29_small_files_of_huge_images(tmp_path, side):
+    """100 million pixels are a warning of PIL, 200 million an error that is no `OSError`."""
+    (tmp_path / "bomb.png").write_bytes(png(side, side))
+    with pytest.raises(ImageError, match=r"bomb.png' is an image of too many pixels: .* pixels"):
+        read_image(tmp_path / "bomb.png")
+
+
+def test_case_29_texts_that_unpack_to_more_than_memory(tmp_path):
+    packed = zlib.compress(b"a" * 80_000_000)
+    body = b"key\0\0" + packed
+    text = struct.pack(">I", len(body)) + b"zTXt" + body + struct.pack(">I", zlib.crc32(b"zTXt" + body))
+    (tmp_path / "bomb.png").write_bytes(png(4, 4, b"\0\0\0\0\0" * 4, text))
+    with pytest.raises(ImageError, match="is no image that can be read"):
+        read_image(tmp_path / "bomb.png")
+
+
+@given(st.data())
+def test_any_change_of_a_file_gives_an_image_or_its_error(tmp_path_factory, data):
+    path, changed = tmp_path_factory.getbasetemp() / "changed.png", bytearray(whole())
+    for _ in range(data.draw(st.integers(1, 4))):
+        changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(changed[: data.draw(st.integers(0, len(changed)))] if data.draw(st.booleans()) else changed)
+    with suppress(ImageError):
+        assert read_image(path).mode == "RGB"
+
+
+def test_an_image(tmp_path):
+    (tmp_path / "a.png").write_bytes(whole())
+    image = read_image(tmp_path / "a.png")
+    assert (image.mode, image.size, image.getpixel((3, 3))) == ("RGB", (9, 7), (200, 10, 30))
