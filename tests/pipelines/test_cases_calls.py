@@ -367,3 +367,13 @@ def test_windows_end_at_the_same_noise_under_every_scheduler():
         ends.append((sum(guided(guidance)), min(step.timestep for step in guidance.trace if step.guided)))
     assert [number for number, _ in ends] == [4, 6]
     assert all(749 < t < 810 for _, t in ends)
+
+
+def test_case_24_several_timesteps_in_one_batch_are_refused_with_the_reason():
+    """As ParaDiGMS does."""
+    p = tiny.sd()
+    embeds, _ = p.encode_prompt(P, "cpu", 1, False)
+    p.scheduler.set_timesteps(4)
+    with pytest.raises(UnsupportedPipelineError, match="several timesteps of one picture in one batch"), torch.no_grad():
+        with guide(p, relations=[("circle", "left of", "square")], token_indices=[[2], [8]], config=S):
+            p.unet(torch.randn(2, 4, 16, 16), p.scheduler.timesteps[:2], encoder_hidden_states=embeds.expand(2, -1, -1))

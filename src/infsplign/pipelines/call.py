@@ -155,6 +155,7 @@ class Calls:
     def _new(self, forward: Callable[..., Any], scheduler: Any, timestep: Any, sample: Tensor, kwargs: Mapping[str, Any]) -> Call:
         """Reads rows, prompts and steps of a call from its first pass."""
         self.call = None
+        _check_one_timestep(timestep)
         rows = self.rows_of(sample, kwargs)
         if self.config.scale != 0 and self.check is not None:
             text = text_of(kwargs)
@@ -166,6 +167,15 @@ class Calls:
         guidance = Guidance(forward, self.source, self.scenes, indices, self.config)
         steps = Steps(guidance, timeline_of(scheduler, first_step(scheduler, timestep)), keep_maps=self.keep_maps)
         return Call(scheduler, scheduler.timesteps, steps, rows={len(sample): rows})
+
+
+def _check_one_timestep(timestep: Any) -> None:
+    """Refuses pipelines that denoise several timesteps of one picture in one batch (ParaDiGMS)."""
+    if isinstance(timestep, Tensor) and timestep.numel() > 1 and any(timestep.stride()) and bool((timestep != timestep.flatten()[0]).any()):
+        raise UnsupportedPipelineError(
+            "the pipeline denoises several timesteps of one picture in one batch, where a window and a shift of one step have no meaning; "
+            "sample step by step"
+        )
 
 
 def _not_stepped(call: Call, value: float) -> str:
