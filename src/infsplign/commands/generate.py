@@ -32,6 +32,9 @@ def run(options: GenerateOptions) -> None:
         folder.close()
     except BaseException as stop:
         _leave(job, folder, pairs, stop)
+    finally:
+        with suppress(OSError):
+            folder.close()
 
 
 def _prepare(options: GenerateOptions, scene: Scene, triples: Triples | None) -> Any:
