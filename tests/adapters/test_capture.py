@@ -6,7 +6,7 @@ from diffusers.models.attention_processor import Attention, AttnProcessor, AttnP
 
 from infsplign import AttentionError, guide
 from infsplign.adapters import AttentionRecorder, sd
-from infsplign.adapters.capture import grid_of
+from infsplign.adapters.grids import grid_of
 from tests import tiny
 
 PROMPT = "a circle to the left of a square"
