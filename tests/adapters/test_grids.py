@@ -106,7 +106,11 @@ def test_case_8_rows_that_are_tiles_of_the_image():
     forward = attention.forward
 
     def tiled(x, encoder_hidden_states=None, **kwargs):
-        return forward(x.unflatten(1, (4, -1)).flatten(0, 1), encoder_hidden_states.repeat(4, 1, 1), **kwargs).unflatten(0, (-1, 4)).flatten(1, 2)
+        return (
+            forward(x.unflatten(1, (4, -1)).flatten(0, 1), encoder_hidden_states.repeat(4, 1, 1), **kwargs)
+            .unflatten(0, (-1, 4))
+            .flatten(1, 2)
+        )
 
     attention.forward = tiled
     with pytest.raises(AttentionError, match="attends"), guide(pipe, PROMPT):

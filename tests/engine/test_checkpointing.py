@@ -115,7 +115,12 @@ def test_blocks_run_as_they_are_where_diffusers_checkpoints_already():
 
 STRONG = GuidanceConfig(scale=3000.0)
 LORA = LoraConfig(r=2, lora_alpha=4, target_modules=["to_q", "to_k", "to_v"], init_lora_weights=False)
-KWARGS = {"sd": "cross_attention_kwargs", "sdxl": "cross_attention_kwargs", "sd3": "joint_attention_kwargs", "flux": "joint_attention_kwargs"}
+KWARGS = {
+    "sd": "cross_attention_kwargs",
+    "sdxl": "cross_attention_kwargs",
+    "sd3": "joint_attention_kwargs",
+    "flux": "joint_attention_kwargs",
+}
 
 
 def gradient(name, plan, *, own=False, prepare=lambda _denoiser: nullcontext(), **call):

@@ -56,7 +56,10 @@ def latents(pipe):
 def clean(pipe):
     """Nothing of guidance is on the pipeline or its parts."""
     parts = [pipe, pipe.unet, pipe.scheduler, pipe.text_encoder]
-    return not any({"forward", "step", "maybe_free_model_hooks"} & vars(part).keys() for part in parts) and not pipe.text_encoder._forward_pre_hooks
+    return (
+        not any({"forward", "step", "maybe_free_model_hooks"} & vars(part).keys() for part in parts)
+        and not pipe.text_encoder._forward_pre_hooks
+    )
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))], ids=["deepcopy", "pickle"])

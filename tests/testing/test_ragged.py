@@ -86,7 +86,9 @@ def test_masked_joint_attention_passes(mask):
 
 
 def test_case_7_packed_rows_are_named_with_what_to_do():
-    with pytest.raises(AssertionError, match="row 1, whose text has 4 of 9 tokens.*places of its maps are those of masked tokens.*packs.*one prompt a call"):
+    with pytest.raises(
+        AssertionError, match="row 1, whose text has 4 of 9 tokens.*places of its maps are those of masked tokens.*packs.*one prompt a call"
+    ):
         check(first, Joint(packed=True))
 
 
@@ -130,7 +132,9 @@ def test_masks_are_found_by_name_and_shape():
 
 
 def test_masks_must_be_given_by_their_names():
-    with pytest.raises(AssertionError, match="`mask` must name keyword arguments of `inputs`, got 'mask' and encoder_hidden_states, text_mask"):
+    with pytest.raises(
+        AssertionError, match="`mask` must name keyword arguments of `inputs`, got 'mask' and encoder_hidden_states, text_mask"
+    ):
         check(first, Joint(), mask="mask")
     check(first, Joint(packed=True), mask=())  # a pipeline that never masks
 
@@ -139,7 +143,9 @@ class OwnMask(Joint):
     def forward(self, sample, encoder_hidden_states, text_mask=None):
         if text_mask is not None and text_mask.dtype == torch.bool:
             raise TypeError("numbers, please")
-        return super().forward(sample, encoder_hidden_states, torch.ones(encoder_hidden_states.shape[:2]) if text_mask is None else text_mask)
+        return super().forward(
+            sample, encoder_hidden_states, torch.ones(encoder_hidden_states.shape[:2]) if text_mask is None else text_mask
+        )
 
 
 def test_a_mask_that_cannot_be_made_is_asked_for():

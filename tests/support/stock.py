@@ -1,0 +1,139 @@
+"""Stock pipelines of diffusers, built from the parts of the tiny ones: what `guide` makes of each."""
+
+import inspect
+from collections.abc import Callable
+
+from typing import Any, NamedTuple
+
+import diffusers
+import torch
+from PIL import Image
+
+from infsplign import guide
+from tests import tiny, tiny_transformers
+from tests.support.helpers import PROMPT, STRONG
+
+SIDE = 64
+PICTURE = Image.new("RGB", (SIDE, SIDE), (200, 30, 60))
+MASK = Image.new("L", (SIDE, SIDE), 255)
+MASK.paste(0, (0, 0, SIDE // 2, SIDE))
+
+
+def control_net(pipe: Any) -> Any:
+    """A ControlNet of the pipeline's UNet."""
+    return diffusers.ControlNetModel.from_unet(pipe.unet, conditioning_embedding_out_channels=(8, 8)).eval()
+
+
+def control_net_union(pipe: Any) -> Any:
+    """A ControlNet for six kinds of conditions, of the pipeline's UNet."""
+    torch.manual_seed(1)
+    unet = pipe.unet.config
+    return diffusers.ControlNetUnionModel(
+        block_out_channels=unet.block_out_channels, down_block_types=unet.down_block_types, layers_per_block=unet.layers_per_block,
+        transformer_layers_per_block=unet.transformer_layers_per_block, attention_head_dim=unet.attention_head_dim,
+        cross_attention_dim=unet.cross_attention_dim, addition_embed_type="text_time", use_linear_projection=True, norm_num_groups=4,
+        addition_time_embed_dim=unet.addition_time_embed_dim, conditioning_embedding_out_channels=(8, 8),
+        projection_class_embeddings_input_dim=unet.projection_class_embeddings_input_dim, num_control_type=6,
+        num_trans_channel=8, num_trans_head=2, num_trans_layer=1, num_proj_channel=8,
+    ).eval()  # fmt: skip
+
+
+def adapter(pipe: Any) -> Any:
+    """A T2I-Adapter for the pipeline's UNet."""
+    xl = "text_encoder_2" in pipe.components
+    widths = list(pipe.unet.config.block_out_channels)
+    options = {"channels": widths, "num_res_blocks": 1, "downscale_factor": 2}
+    return diffusers.T2IAdapter(in_channels=3, adapter_type="full_adapter_xl" if xl else "full_adapter", **options).eval()
+
+
+def joint_control_net(kind: str) -> Callable[[Any], Any]:
+    """A ControlNet of the pipeline's transformer."""
+
+    def build(pipe: Any) -> Any:
+        torch.manual_seed(1)
+        options = {"num_layers": 1} | ({"num_single_layers": 1} if "Flux" in kind else {})
+        return getattr(diffusers, kind).from_transformer(pipe.transformer, **options).eval()
+
+    return build
+
+
+FAMILY: dict[str, Callable[..., Any]] = {"sd": tiny.sd, "sdxl": tiny.sdxl} | tiny_transformers.MAKERS
+PARTS: dict[str, Callable[[Any], Any]] = {
+    "adapter": adapter,
+    "inverse_scheduler": lambda _: diffusers.DDIMInverseScheduler(**tiny.SD_SCHEDULE),
+    "low_res_scheduler": lambda _: diffusers.DDPMScheduler(),
+}
+EMPTY = ("safety_checker", "feature_extractor", "image_encoder", "watermarker", "caption_generator", "caption_processor")
+OPTIONS: dict[str, Any] = {"requires_safety_checker": False, "add_watermarker": False}
+LAYERS = {"sd": "mid", "sdxl": "mid", "pixart": "blocks.0", "sana": "blocks.0", "hunyuandit": "blocks.0", "sd3": "blocks.0"}
+CALL: dict[str, Callable[[], Any]] = {
+    "image": lambda: PICTURE,
+    "control_image": lambda: PICTURE,
+    "source_image": lambda: PICTURE,
+    "mask_image": lambda: MASK,
+    "control_mask": lambda: MASK,
+    "height": lambda: SIDE,
+    "width": lambda: SIDE,
+    "strength": lambda: 0.6,
+    "output_type": lambda: "latent",
+}
+
+
+class Stock(NamedTuple):
+    """A pipeline class: its family, changes to the tiny one's parts, and what it is called with besides what its signature asks for."""
+
+    name: str
+    family: str
+    parts: dict[str, Callable[[Any], Any]] = {}  # noqa: RUF012
+    make: dict[str, Any] = {}  # noqa: RUF012
+    call: dict[str, Any] = {}  # noqa: RUF012
+
+    def build(self) -> Any:
+        """The pipeline, of tiny random parts."""
+        kind, parts = getattr(diffusers, self.name), FAMILY[self.family](**self.make)
+        made = {"pag_applied_layers": lambda _: LAYERS[self.family]} | PARTS | self.parts
+        components: dict[str, Any] = {}
+        for name, parameter in inspect.signature(kind.__init__).parameters.items():
+            if name in made:
+                components[name] = made[name](parts)
+            elif name in parts.components:
+                components[name] = parts.components[name]
+            elif name in OPTIONS:
+                components[name] = OPTIONS[name]
+            elif name in EMPTY:
+                components[name] = None
+            elif name != "self" and parameter.default is parameter.empty:
+                raise TypeError(f"{self.name} needs `{name}`")
+        pipe = kind(**components)
+        pipe.set_progress_bar_config(disable=True)
+        if getattr(parts, "vae", None) is None:
+            pipe.vae_scale_factor = parts.vae_scale_factor
+        return pipe
+
+    def run(self, pipe: Any) -> Any:
+        """A call of the pipeline, from seed 0."""
+        taken = inspect.signature(type(pipe).__call__).parameters
+        usual = tiny_transformers.CALLS.get(self.family, {})
+        call = {name: value() for name, value in CALL.items() if name in taken} | {k: v for k, v in usual.items() if k in taken}
+        call |= {"prompt": PROMPT, "num_inference_steps": 4, "generator": torch.Generator().manual_seed(0)}
+        out = pipe(**{k: v for k, v in (call | self.call).items() if k in taken})
+        out = out[0] if isinstance(out, tuple) else out.images if hasattr(out, "images") else out.rgb
+        return out if isinstance(out, torch.Tensor) else out[0]
+
+    def guided(self) -> list[bool]:
+        """Whether each step of a guided call was guided; also checks that the image moves, and that nothing stays.
+
+        Raises:
+            AssertionError: the image is the same, or the pipeline is not what it was.
+        """
+        pipe = self.build()
+        plain = self.run(pipe)
+        with guide(pipe, PROMPT, config=STRONG) as guidance:
+            moved = self.run(pipe)
+        same = [_equal(plain, x) for x in (moved, self.run(pipe))]
+        assert same == [False, True], f"guided equal to plain, plain equal to plain again: {same}"
+        return [step.guided for step in guidance.trace]
+
+
+def _equal(a: Any, b: Any) -> bool:
+    return torch.equal(a, b) if isinstance(a, torch.Tensor) else list(a.getdata()) == list(b.getdata())
