@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import diffusers
+import numpy as np
 import torch
 from PIL import Image
 
-from infsplign import guide
+from infsplign import AttentionError, PromptError, UnsupportedPipelineError, guide
 from tests import tiny, tiny_transformers
 from tests.support.helpers import PROMPT, STRONG
 
@@ -42,19 +43,9 @@ def adapter(pipe: Any) -> Any:
     """A T2I-Adapter for the pipeline's UNet."""
     xl = "text_encoder_2" in pipe.components
     widths = list(pipe.unet.config.block_out_channels)
-    options = {"channels": widths, "num_res_blocks": 1, "downscale_factor": 2}
+    widths += [widths[-1]] * (4 - len(widths))
+    options = {"channels": widths, "num_res_blocks": 1, "downscale_factor": 4 if xl else 2}
     return diffusers.T2IAdapter(in_channels=3, adapter_type="full_adapter_xl" if xl else "full_adapter", **options).eval()
-
-
-def joint_control_net(kind: str) -> Callable[[Any], Any]:
-    """A ControlNet of the pipeline's transformer."""
-
-    def build(pipe: Any) -> Any:
-        torch.manual_seed(1)
-        options = {"num_layers": 1} | ({"num_single_layers": 1} if "Flux" in kind else {})
-        return getattr(diffusers, kind).from_transformer(pipe.transformer, **options).eval()
-
-    return build
 
 
 FAMILY: dict[str, Callable[..., Any]] = {"sd": tiny.sd, "sdxl": tiny.sdxl} | tiny_transformers.MAKERS
@@ -88,6 +79,11 @@ class Stock(NamedTuple):
     make: dict[str, Any] = {}  # noqa: RUF012
     call: dict[str, Any] = {}  # noqa: RUF012
 
+    @property
+    def label(self) -> str:
+        """The name, with what else tells it from another row."""
+        return self.name + "".join(f" with {key}={value}" for key, value in self.make.items())
+
     def build(self) -> Any:
         """The pipeline, of tiny random parts."""
         kind, parts = getattr(diffusers, self.name), FAMILY[self.family](**self.make)
@@ -106,7 +102,7 @@ class Stock(NamedTuple):
                 raise TypeError(f"{self.name} needs `{name}`")
         pipe = kind(**components)
         pipe.set_progress_bar_config(disable=True)
-        if getattr(parts, "vae", None) is None:
+        if getattr(pipe, "vae", None) is None:
             pipe.vae_scale_factor = parts.vae_scale_factor
         return pipe
 
@@ -115,25 +111,32 @@ class Stock(NamedTuple):
         taken = inspect.signature(type(pipe).__call__).parameters
         usual = tiny_transformers.CALLS.get(self.family, {})
         call = {name: value() for name, value in CALL.items() if name in taken} | {k: v for k, v in usual.items() if k in taken}
-        call |= {"prompt": PROMPT, "num_inference_steps": 4, "generator": torch.Generator().manual_seed(0)}
+        call |= {"prompt": PROMPT, "num_inference_steps": 2, "generator": torch.Generator().manual_seed(0)}
+        torch.manual_seed(0)  # some encode a picture with numbers of their own
         out = pipe(**{k: v for k, v in (call | self.call).items() if k in taken})
         out = out[0] if isinstance(out, tuple) else out.images if hasattr(out, "images") else out.rgb
         return out if isinstance(out, torch.Tensor) else out[0]
 
-    def guided(self) -> list[bool]:
-        """Whether each step of a guided call was guided; also checks that the image moves, and that nothing stays.
+    def guided(self) -> str:
+        """What becomes of a guided call: "works", or how it was refused.
 
         Raises:
-            AssertionError: the image is the same, or the pipeline is not what it was.
+            AssertionError: the image is the same, the pipeline is not what it was, or the error is none that tells what to do.
         """
         pipe = self.build()
-        plain = self.run(pipe)
-        with guide(pipe, PROMPT, config=STRONG) as guidance:
-            moved = self.run(pipe)
-        same = [_equal(plain, x) for x in (moved, self.run(pipe))]
-        assert same == [False, True], f"guided equal to plain, plain equal to plain again: {same}"
-        return [step.guided for step in guidance.trace]
+        plain = self.run(pipe)  # whatever this raises is a fault of the row, not of guidance
+        try:
+            with guide(pipe, PROMPT, config=STRONG) as guidance:
+                moved = self.run(pipe)
+        except (UnsupportedPipelineError, AttentionError, PromptError) as error:
+            outcome = f"refused: `{type(error).__name__}`, \"{str(error).split('; ')[0].split(': ')[-1][:100]}\""
+        else:
+            assert not _equal(plain, moved), "guidance did nothing"
+            steps = [step.guided for step in guidance.trace]
+            outcome = "works" if all(steps) else f"works at {sum(steps)} of {len(steps)} steps"
+        assert _equal(plain, self.run(pipe)), "the pipeline is not what it was"
+        return outcome
 
 
 def _equal(a: Any, b: Any) -> bool:
-    return torch.equal(a, b) if isinstance(a, torch.Tensor) else list(a.getdata()) == list(b.getdata())
+    return torch.equal(a, b) if isinstance(a, torch.Tensor) else np.array_equal(a, b)
