@@ -33,7 +33,8 @@ SURROUNDINGS = """
 PIPELINES = """
 ## Pipelines of diffusers 0.42
 
-Every text-to-image, image-to-image and inpainting pipeline whose denoiser has an adapter, called as its signature asks (`tests/support/stock_rows.py`).
+Every text-to-image, image-to-image and inpainting pipeline whose denoiser has an adapter, called as its signature asks
+(`tests/support/stock_rows.py`).
 
 """
 OUTCOMES = Path("tests/support/stock.json")

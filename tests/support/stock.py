@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Callable
-
 from typing import Any, NamedTuple
 
 import diffusers
@@ -128,8 +127,8 @@ class Stock(NamedTuple):
         try:
             with guide(pipe, PROMPT, config=STRONG) as guidance:
                 moved = self.run(pipe)
-        except (UnsupportedPipelineError, AttentionError, PromptError) as error:
-            outcome = f"refused: `{type(error).__name__}`, \"{str(error).split('; ')[0].split(': ')[-1][:100]}\""
+        except (UnsupportedPipelineError, AttentionError, PromptError, ValueError) as error:
+            outcome = f'refused: `{type(error).__name__}`, "{str(error).split("; ")[0].split(": ")[-1]}"'
         else:
             assert not _equal(plain, moved), "guidance did nothing"
             steps = [step.guided for step in guidance.trace]
@@ -139,4 +138,4 @@ class Stock(NamedTuple):
 
 
 def _equal(a: Any, b: Any) -> bool:
-    return torch.equal(a, b) if isinstance(a, torch.Tensor) else np.array_equal(a, b)
+    return np.array_equal(np.asarray(a), np.asarray(b), equal_nan=True)  # CycleDiffusion gives NaN on tiny weights, guided or not

@@ -75,6 +75,9 @@ QWEN_NET = partial(joint, "QwenImageControlNetModel", num_layers=1, attention_he
 SD3_NET = partial(joint, "SD3ControlNetModel", num_layers=2)
 KONTEXT = {"max_area": SIDE * SIDE, "_auto_resize": False}
 EDIT = {"image_guidance_scale": 1.5}
+GLIGEN = {"gligen_phrases": ["a star"], "gligen_boxes": [[0, 0, 0.5, 0.5]]}
+LCM_UNET, LCM_CALL = {"time_cond_proj_dim": 8}, {"original_inference_steps": 50}
+FLUX_CONTROL = denoiser("transformer", in_channels=32, out_channels=16)
 sd, sdxl = (partial(Stock, family=name) for name in ("sd", "sdxl"))
 flux, qwen, sana = (partial(Stock, family=name) for name in ("flux", "qwenimage", "sana"))
 
@@ -89,12 +92,12 @@ STOCK: list[Stock] = [
     sd("StableDiffusionAttendAndExcitePipeline", call={"token_indices": [2, 8], "attn_res": (16, 16), "max_iter_to_alter": 1}),
     sd("StableDiffusionModelEditingPipeline"),
     sd("StableDiffusionParadigmsPipeline", parts=scheduler("DDIMParallelScheduler", **tiny.SD_SCHEDULE)),
-    sd("StableDiffusionGLIGENPipeline", make={"attention_type": "gated"}, call={"gligen_phrases": ["a star"], "gligen_boxes": [[0, 0, 0.5, 0.5]]}),
+    sd("StableDiffusionGLIGENPipeline", make={"attention_type": "gated"}, call=GLIGEN),
     sd("SemanticStableDiffusionPipeline"),
     sd("CycleDiffusionPipeline", call={"source_prompt": "a star", "eta": 0.1}),
     sd("AltDiffusionPipeline"),
     sd("AltDiffusionImg2ImgPipeline"),
-    *(sd(f"LatentConsistencyModel{name}Pipeline", parts=LCM, make={"time_cond_proj_dim": 8}, call={"original_inference_steps": 50}) for name in ("", "Img2Img")),
+    *(sd(f"LatentConsistencyModel{name}Pipeline", parts=LCM, make=LCM_UNET, call=LCM_CALL) for name in ("", "Img2Img")),
     *(sdxl(f"StableDiffusionXL{name}Pipeline") for name in ("", "Img2Img", "Inpaint", "PAG", "PAGImg2Img", "PAGInpaint", "Adapter")),
     *(sdxl(f"StableDiffusionXLControlNet{name}Pipeline", parts=UNET) for name in ("", "Img2Img", "Inpaint", "PAG", "PAGImg2Img")),
     *(
@@ -108,13 +111,17 @@ STOCK: list[Stock] = [
     sana("SanaSprintPipeline", parts=SPRINT, call={"num_inference_steps": 2}),
     sana("SanaSprintImg2ImgPipeline", parts=SPRINT | {"vae": sana_vae}, call={"num_inference_steps": 2}),
     *(Stock(f"HunyuanDiT{name}Pipeline", "hunyuandit") for name in ("", "PAG")),
-    Stock("HunyuanDiTControlNetPipeline", "hunyuandit", joint("HunyuanDiT2DControlNetModel", transformer_num_layers=4)),
+    Stock(
+        "HunyuanDiTControlNetPipeline",
+        "hunyuandit",
+        joint("HunyuanDiT2DControlNetModel", transformer_num_layers=4, load_weights_from_transformer=False),
+    ),
     *(Stock(f"StableDiffusion3{name}Pipeline", "sd3") for name in ("", "Img2Img", "PAG", "PAGImg2Img")),
     Stock("StableDiffusion3InpaintPipeline", "sd3", denoiser("transformer", in_channels=16, out_channels=16) | {"vae": wide_vae}),
     Stock("StableDiffusion3ControlNetPipeline", "sd3", SD3_NET(num_extra_conditioning_channels=0)),
     Stock("StableDiffusion3ControlNetInpaintingPipeline", "sd3", SD3_NET()),
     *(flux(f"Flux{name}Pipeline") for name in ("", "Img2Img", "Inpaint")),
-    *(flux(f"FluxControl{name}Pipeline", parts=denoiser("transformer", in_channels=32, out_channels=16)) for name in ("", "Img2Img", "Inpaint")),
+    *(flux(f"FluxControl{name}Pipeline", parts=FLUX_CONTROL) for name in ("", "Img2Img", "Inpaint")),
     *(flux(f"FluxControlNet{name}Pipeline", parts=FLUX_NET) for name in ("", "Img2Img", "Inpaint")),
     flux("FluxFillPipeline", parts=denoiser("transformer", in_channels=48, out_channels=16)),
     *(flux(f"FluxKontext{name}Pipeline", call=KONTEXT) for name in ("", "Inpaint")),
@@ -132,7 +139,7 @@ NOT_BUILT: dict[str, str] = {
     "of Qwen2.5-VL",
     "StableDiffusionDepth2ImgPipeline": "needs a depth estimator with its image processor",
     "StableDiffusionGLIGENTextImagePipeline": "needs CLIP's image encoder and processor",
-    "StableDiffusionDiffEditPipeline, StableDiffusionPix2PixZeroPipeline": "need an inversion of the picture first; deprecated in diffusers",
+    "StableDiffusionDiffEditPipeline, StableDiffusionPix2PixZeroPipeline": "need the picture inverted first; deprecated",
     "StableDiffusionLatentUpscalePipeline": "asks for a K-UNet without `up_block_types` of Stable Diffusion; refused by its UNet",
     "VisualClozePipeline, VisualClozeGenerationPipeline": "put a grid of pictures and several texts together; no single prompt",
     "IF..., Kandinsky..., StableUnCLIP..., BlipDiffusion..., PaintByExample..., StableDiffusionImageVariation, LDMTextToImage": "a UNet of "

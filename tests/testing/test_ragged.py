@@ -30,7 +30,7 @@ class Attention(nn.Module):
 
 
 class Joint(nn.Module):
-    """Joint attention over `[added; text; image]` with a mask, or, `packed`, with each row's text cut to its length and the image moved up."""
+    """Joint attention over `[added; text; image]` with a mask, or, `packed`, with each row's text cut and the image moved up."""
 
     def __init__(self, *, packed=False, added=0):
         super().__init__()
@@ -163,8 +163,8 @@ def test_a_mask_that_cannot_be_made_is_asked_for():
 
 def lumina():
     return Lumina2Transformer2DModel(
-        sample_size=16, in_channels=4, out_channels=4, hidden_size=24, num_layers=2, num_refiner_layers=1, num_attention_heads=3, num_kv_heads=1,
-        multiple_of=2, axes_dim_rope=(4, 2, 2), axes_lens=(64, 64, 64), cap_feat_dim=8,
+        sample_size=16, in_channels=4, out_channels=4, hidden_size=24, num_layers=2, num_refiner_layers=1, num_attention_heads=3,
+        num_kv_heads=1, multiple_of=2, axes_dim_rope=(4, 2, 2), axes_lens=(64, 64, 64), cap_feat_dim=8,
     )  # fmt: skip
 
 

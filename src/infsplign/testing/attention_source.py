@@ -34,7 +34,8 @@ def check_attention_source(
 
     The maps must sum to one over all keys, lie on a grid that is turned and shaped as the image is, have the text's tokens in their
     columns, depend on their own row alone, and carry a gradient to the input; the denoiser's output must stay what it was, nothing
-    may be left behind on it, also after an exception or an interrupt; a pass that did not take place, or an earlier one, must not be taken for this.
+    may be left behind on it, also after an exception or an interrupt; a pass that did not take place, or an earlier one, must not be taken
+    for this.
 
     Args:
         make_source: denoiser to its source, such as the class of your adapter.
@@ -124,8 +125,8 @@ def _check_tokens(trial: Trial, names: Sequence[str]) -> None:
     extra = before.text_length - sum(lengths)
     first = _column(trial, before, names[0], 0) if extra > 0 else 0
     assert extra <= 0, (
-        f"`{before.layer}`: the text axis has {before.text_length} columns for the {sum(lengths)} tokens of {' and '.join(names)}, the first of "
-        f"which is column {first}: the denoiser adds {extra} tokens of its own (registers). Leave their columns out, with "
+        f"`{before.layer}`: the text axis has {before.text_length} columns for the {sum(lengths)} tokens of {' and '.join(names)}, the "
+        f"first of which is column {first}: the denoiser adds {extra} tokens of its own (registers). Leave their columns out, with "
         f"`AttentionRecorder(added=({first}, {extra - first}))` or in your `record`: `token_indices` count the text's tokens alone"
     )
     assert extra == 0, (

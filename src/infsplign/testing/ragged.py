@@ -11,8 +11,8 @@ from infsplign.engine.pytree import map_tensors, rows_of
 from infsplign.testing.trial import Trial, token_maps
 
 PACKED = (
-    "The model packs the text and the image of each row one behind the other, so that their places depend on the row's own length: cut each "
-    "row by its own length, as 'Texts of different length' in docs/writing-an-adapter.md shows, or guide one prompt a call"
+    "The model packs the text and the image of each row one behind the other, so that their places depend on the row's own length: cut "
+    "each row by its own length, as 'Texts of different length' in docs/writing-an-adapter.md shows, or guide one prompt a call"
 )
 SOFTMAX = "masked tokens take part in the softmax of these maps: add the mask to the logits, as `QueryKeyAttention(mask=)` does"
 
@@ -72,8 +72,8 @@ def _masked(trial: Trial, mask: str, lengths: Sequence[int]) -> Trial:
             masked.attention()
         except Exception as error:
             raise AssertionError(
-                f"`inputs` must give `{mask}`, which the denoiser takes, so that rows with texts of different length can be tried (given as "
-                f"booleans, it raised {type(error).__name__}: {error}); pass `mask=()` if the model never gets one"
+                f"`inputs` must give `{mask}`, which the denoiser takes, so that rows with texts of different length can be tried (given "
+                f"as booleans, it raised {type(error).__name__}: {error}); pass `mask=()` if the model never gets one"
             ) from error
     return masked
 
@@ -94,8 +94,8 @@ def _check_rows(trial: Trial, lengths: Sequence[int]) -> None:
         for layer, single in zip(together, alone, strict=True):
             columns = min(length, layer.text_length, single.text_length)
             a, b = token_maps(layer, rows)[row, :columns], token_maps(single, 1)[0, :columns]
-            same = a.shape == b.shape and torch.allclose(a, b, atol=1e-4)
-            assert same and columns == length, (
+            same = columns == length and a.shape == b.shape and torch.allclose(a, b, atol=1e-4)
+            assert same, (
                 f"`{layer.layer}`: the maps of row {row}, whose text has {length} of {lengths[0]} tokens and is masked behind them, are "
                 f"others when a longer text runs beside it. {PACKED}"
             )
