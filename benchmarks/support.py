@@ -3,11 +3,13 @@
 python -m benchmarks.support
 """
 
+import json
 import logging
 from pathlib import Path
 
 from infsplign.adapters import FAMILIES, TRANSFORMERS
 from tests.support import pipelines, switches  # noqa: F401  they register the rows
+from tests.support.stock_rows import NOT_BUILT, STOCK
 from tests.support.table import ROWS, markdown
 
 INTRODUCTION = """# What guidance gets along with
@@ -28,6 +30,14 @@ SURROUNDINGS = """
 ## Surroundings
 
 """
+PIPELINES = """
+## Pipelines of diffusers 0.42
+
+Every text-to-image, image-to-image and inpainting pipeline whose denoiser has an adapter, called as its signature asks
+(`tests/support/stock_rows.py`).
+
+"""
+OUTCOMES = Path("tests/support/stock.json")
 PLACE = {"all": "every key is text", "first": "joint, text first", "last": "joint, image first"}
 
 
@@ -41,9 +51,18 @@ def families() -> str:
     return "\n".join(lines) + "\n"
 
 
+def pipelines_table() -> str:
+    """A line for each stock pipeline, as the outcomes in `OUTCOMES` have it."""
+    outcomes = json.loads(OUTCOMES.read_text("utf-8"))
+    lines = ["| pipeline | family | with guidance |", "|---|---|---|"]
+    lines += [f"| {stock.label} | {stock.family} | {outcomes[stock.label]} |" for stock in STOCK]
+    lines += [f"| {names} | | not run: {why} |" for names, why in NOT_BUILT.items()]
+    return "\n".join(lines) + "\n"
+
+
 def page() -> str:
     """The whole page."""
-    return INTRODUCTION + families() + SURROUNDINGS + markdown()
+    return INTRODUCTION + families() + PIPELINES + pipelines_table() + SURROUNDINGS + markdown()
 
 
 def main() -> None:
@@ -51,6 +70,7 @@ def main() -> None:
     for row in ROWS:
         row.check()
         print(row.line())
+    OUTCOMES.write_text(json.dumps({stock.label: stock.guided() for stock in STOCK}, indent=1) + "\n", "utf-8")
     Path("docs/support.md").write_text(page(), "utf-8")
 
 

@@ -4,9 +4,10 @@ import pytest
 import torch
 from diffusers.models.attention_processor import Attention, AttnProcessor, AttnProcessor2_0, SlicedAttnProcessor
 
-from infsplign import AttentionError, guide
+from infsplign import PAPER, AttentionError, guide
 from infsplign.adapters import AttentionRecorder, sd
-from infsplign.adapters.capture import grid_of
+from infsplign.engine.patching import swapped_attribute
+from infsplign.testing.module_state import module_state
 from tests import tiny
 
 PROMPT = "a circle to the left of a square"
@@ -124,14 +125,58 @@ def test_boolean_masks_are_read_as_attended_where_true():
     assert attention[0].probabilities()[..., 2].max() == 0
 
 
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit, GeneratorExit, RuntimeError])
 @pytest.mark.parametrize(
-    ("positions", "size", "grid"),
-    [(256, (64, 64), (16, 16)), (96, (64, 96), (8, 12)), (9 * 13, (65, 97), (9, 13)), (24 * 24, (24, 24), (24, 24)), (1, (3, 3), (1, 1))],
+    "place", ["up_blocks.1.attentions.0.transformer_blocks.0.attn2.to_v", "up_blocks.1.attentions.0.transformer_blocks.0.attn2", "conv_out"]
 )
-def test_grids_follow_from_the_number_of_positions(positions, size, grid):
-    assert grid_of(positions, *size, "layer") == grid
+@pytest.mark.parametrize("plan", ["split", "checkpoint"])
+def test_case_13_an_interrupt_leaves_everything_as_it_was(interrupt, place, plan):
+    pipe = tiny.sd()
+    call = {"num_inference_steps": 1, "output_type": "latent"}
+    plain = pipe(PROMPT, generator=torch.Generator().manual_seed(0), **call).images
+    modes = torch.overrides._get_current_function_mode_stack()
+    before = module_state(pipe.unet)
+
+    def stop(*_args, **_kwargs):
+        raise interrupt
+
+    with pytest.raises(interrupt), guide(pipe, PROMPT, config=PAPER.with_(plan=plan)):
+        with swapped_attribute(pipe.unet.get_submodule(place), "forward", stop):
+            pipe(PROMPT, **call)
+    assert torch.overrides._get_current_function_mode_stack() == modes
+    assert module_state(pipe.unet) == before, before.missing(module_state(pipe.unet))
+    assert torch.is_grad_enabled()
+    assert torch.equal(pipe(PROMPT, generator=torch.Generator().manual_seed(0), **call).images, plain)
 
 
-def test_a_number_of_positions_that_is_no_grid_is_refused():
-    with pytest.raises(AttentionError, match="77 positions.*64 x 64"):
-        grid_of(77, 64, 64, "attn2")
+def test_case_13_a_generator_that_is_closed_in_the_middle():
+    pipe = tiny.sd()
+
+    def images():
+        with guide(pipe, PROMPT):
+            yield 1
+
+    opened = images()
+    next(opened)
+    opened.close()
+    assert "forward" not in vars(pipe.unet)
+    assert "step" not in vars(pipe.scheduler)
+
+
+@pytest.mark.parametrize(("added", "columns"), [((0, 0), 7), ((2, 0), 5), ((0, 3), 4), ((1, 2), 4)])
+@pytest.mark.parametrize("text", ["first", "last", "all"])
+def test_case_7_tokens_that_the_model_adds_are_no_columns(added, columns, text):
+    class Joint(torch.nn.Module):
+        def forward(self, query, key):
+            return torch.nn.functional.scaled_dot_product_attention(query, key, key)
+
+    holder = torch.nn.Module()
+    holder.attn = Joint()
+    image, words = torch.randn(1, 2, 4, 8), torch.randn(1, 2, 7, 8)
+    keys = {"first": torch.cat((words, image), 2), "last": torch.cat((image, words), 2), "all": words}[text]
+    source = AttentionRecorder(holder, {"coarse": ["attn"]}, text=text, grid=lambda *_: (2, 2), added=added)
+    with source.record(torch.zeros(1, 1, 2, 2)) as attention:
+        holder.attn(image, keys)
+    start = {"first": 0, "last": 4, "all": 0}[text] + added[0]
+    assert attention[0].text_length == columns
+    assert attention[0].text == (start, start + columns)

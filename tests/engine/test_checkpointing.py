@@ -1,7 +1,12 @@
 """The plan that runs blocks again: the same images, less memory, nothing left behind."""
 
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
+
 import pytest
 import torch
+from diffusers.models.attention_processor import AttnProcessor2_0
+from peft import LoraConfig
 
 from infsplign import Guidance, GuidanceConfig, Scene, guide
 from infsplign.adapters import FAMILIES
@@ -104,3 +109,205 @@ def test_blocks_run_as_they_are_where_diffusers_checkpoints_already():
     own, _ = guided(unet, "sd", "split")
     both, _ = guided(unet, "sd", "checkpoint")
     assert torch.equal(own.gradient, both.gradient)
+
+
+# --- case 1: blocks run again under what the forward pass ran under -------------------------------------------------------
+
+STRONG = GuidanceConfig(scale=3000.0)
+LORA = LoraConfig(r=2, lora_alpha=4, target_modules=["to_q", "to_k", "to_v"], init_lora_weights=False)
+KWARGS = {
+    "sd": "cross_attention_kwargs",
+    "sdxl": "cross_attention_kwargs",
+    "sd3": "joint_attention_kwargs",
+    "flux": "joint_attention_kwargs",
+}
+
+
+def gradient(name, plan, *, own=False, prepare=lambda _denoiser: nullcontext(), **call):
+    """The norm of the first gradient of a guided call."""
+    pipe = MAKERS[name]()
+    denoiser = getattr(pipe, FAMILIES[name].denoiser)
+    around = prepare(denoiser)
+    if own:
+        denoiser.enable_gradient_checkpointing()
+    options = {"num_inference_steps": 1, "output_type": "latent", "generator": torch.Generator().manual_seed(0)}
+    with around, guide(pipe, PROMPT, config=STRONG.with_(plan=plan)) as guidance:
+        pipe(PROMPT, **options | tiny_transformers.CALLS.get(name, {}) | call)
+    return guidance.trace[0].gradient_norm
+
+
+def all_agree(name="sd", *, batched=True, **options):
+    """Every plan, and the denoiser's own checkpointing, give the same gradient; returns it."""
+    split = gradient(name, "split", **options)
+    for plan, own in [("checkpoint", False), ("split", True), ("checkpoint", True), *([("batched", False)] if batched else [])]:
+        torch.testing.assert_close(gradient(name, plan, own=own, **options), split, rtol=1e-4, atol=0, msg=f"{plan}, own {own}")
+    return split
+
+
+def with_lora(denoiser):
+    torch.manual_seed(3)
+    denoiser.add_adapter(LORA)
+    return nullcontext()
+
+
+@pytest.mark.parametrize("name", KWARGS)
+def test_case_1_the_scale_of_a_lora(name):
+    scaled = all_agree(name, prepare=with_lora, **{KWARGS[name]: {"scale": 0.5}})
+    assert not torch.allclose(scaled, gradient(name, "split", prepare=with_lora), rtol=1e-3)
+
+
+def for_the_pass(set_up):
+    """Makes `set_up(denoiser)` hold for the length of each of its forward passes, and no longer."""
+
+    def prepare(denoiser):
+        forward = denoiser.forward
+
+        def wrapped(*args, **kwargs):
+            with set_up(denoiser):
+                return forward(*args, **kwargs)
+
+        denoiser.forward = wrapped
+        return nullcontext()
+
+    return prepare
+
+
+INNER = "up_blocks.1.attentions.0.transformer_blocks.0"
+
+
+@contextmanager
+def hooked(denoiser):
+    handle = denoiser.get_submodule(INNER).attn1.to_v.register_forward_hook(lambda _module, _args, output: 3 * output)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def other_processor(denoiser):
+    class Louder(AttnProcessor2_0):
+        def __call__(self, *args, **kwargs):
+            return 3 * super().__call__(*args, **kwargs)
+
+    attention = denoiser.get_submodule(INNER).attn1
+    before = attention.processor
+    attention.set_processor(Louder())
+    try:
+        yield
+    finally:
+        attention.set_processor(before)
+
+
+@contextmanager
+def other_weights(denoiser):
+    layer = denoiser.get_submodule(INNER).attn1.to_v
+    before = layer.weight
+    layer.weight = torch.nn.Parameter(3 * before.detach(), requires_grad=False)
+    try:
+        yield
+    finally:
+        layer.weight = before
+
+
+FACTOR = ContextVar("factor", default=1.0)
+
+
+@contextmanager
+def context_variable(denoiser):
+    layer = denoiser.get_submodule(INNER).attn1.to_v
+    handle = layer.register_forward_hook(lambda _module, _args, output: FACTOR.get() * output)
+    token = FACTOR.set(3.0)
+    try:
+        yield
+    finally:
+        FACTOR.reset(token)
+        handle.remove()
+
+
+@contextmanager
+def half_precision(_denoiser):
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        yield
+
+
+@pytest.mark.parametrize("set_up", [hooked, other_processor, other_weights, context_variable, half_precision], ids=lambda f: f.__name__)
+def test_case_1_what_is_set_for_the_length_of_a_pass(set_up):
+    changed = all_agree(prepare=for_the_pass(set_up))
+    assert not torch.allclose(changed, gradient("sd", "split"), rtol=1e-5)
+
+
+def test_case_1_a_hook_that_counts_counts_each_pass_once():
+    counts = {}
+
+    def counting(plan):
+        def prepare(denoiser):
+            number, seen = 0, counts.setdefault(plan, [])
+
+            def hook(_module, _args, output):
+                nonlocal number
+                number += 1
+                seen.append(number)
+                return output * number
+
+            denoiser.get_submodule(INNER).attn1.to_v.register_forward_hook(hook)
+            return nullcontext()
+
+        return prepare
+
+    split, again = (gradient("sd", plan, prepare=counting(plan)) for plan in ("split", "checkpoint"))
+    assert torch.equal(split, again)
+    assert counts["split"] == counts["checkpoint"] == [1, 2]
+
+
+class Noisy(torch.nn.Module):
+    """Draws noise in every mode, from a generator of its own where it has one."""
+
+    def __init__(self, generator=None):
+        super().__init__()
+        self.options = {"generator": generator}
+
+    def forward(self, x):
+        return x + torch.randn(x.shape, **self.options)
+
+
+@pytest.mark.parametrize("own_generator", [False, True])
+def test_case_1_random_numbers_are_drawn_once(own_generator):
+    def prepare(denoiser):
+        torch.manual_seed(4)
+        block = denoiser.get_submodule(INNER)
+        block.attn1.to_out[1] = Noisy(torch.Generator().manual_seed(5) if own_generator else None)
+        return nullcontext()
+
+    all_agree(prepare=prepare, batched=False)  # a batch of other rows draws other numbers
+
+
+def test_case_1_dropout_and_the_random_state_after_it():
+    states = []
+
+    def prepare(denoiser):
+        denoiser.train()
+        for module in denoiser.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.3
+        torch.manual_seed(4)
+        return nullcontext()
+
+    for plan, own in (("split", False), ("checkpoint", False), ("split", True)):
+        states.append((gradient("sd", plan, own=own, prepare=prepare), torch.get_rng_state()))
+    for norm, state in states[1:]:
+        assert torch.equal(norm, states[0][0])
+        assert torch.equal(state, states[0][1])
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode, lambda: torch.autocast("cpu", dtype=torch.bfloat16)])
+def test_case_1_modes_around_the_call(mode):
+    def around(_denoiser):
+        return mode()
+
+    def outside(name, plan, **options):
+        return gradient(name, plan, prepare=around, **options)
+
+    split = outside("sd", "split")
+    assert torch.equal(outside("sd", "checkpoint"), split)
+    assert torch.equal(outside("sd", "split", own=True), split)

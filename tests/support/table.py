@@ -39,7 +39,7 @@ class Row:
 
     def line(self) -> str:
         """The row as markdown."""
-        outcome = "works" if self.error is None else f"refused: `{self.error.__name__}`, \"{self.message}\""
+        outcome = "works" if self.error is None else f'refused: `{self.error.__name__}`, "{self.message}"'
         return f"| {self.what} | {self.tried_on} | {outcome} | {self.note} |"
 
 

@@ -10,6 +10,10 @@ from infsplign.adapters.text import Segment
 from infsplign.engine.config import PAPER, RECOMMENDED, GuidanceConfig
 
 Layers = Mapping[str, tuple[str, ...]]
+SECOND_PICTURE = (
+    "the denoiser is given a second picture beside the one it makes, as Flux Kontext and Qwen-Image-Edit do; which positions are the "
+    "image's is not known: use a pipeline without a reference picture"
+)
 
 
 def patches(size: int) -> Grid:

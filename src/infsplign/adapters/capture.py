@@ -9,8 +9,7 @@ processor), the outputs of the module's `to_q` and `to_k` are taken instead.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
-from math import ceil
+from functools import partial, wraps
 from typing import Any
 
 import torch
@@ -19,8 +18,10 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from infsplign.adapters.columns import ColumnAttention, ObjectTokens
+from infsplign.adapters.grids import FeatureSizes, merged
 from infsplign.adapters.sdpa import SdpaCall, with_log_sum_exp
 from infsplign.core.attention import QueryKeyAttention
+from infsplign.engine.patching import swapped_attribute
 from infsplign.errors import AttentionError
 
 Grid = Callable[[Tensor, Mapping[str, Any]], tuple[int, int]]
@@ -36,8 +37,9 @@ class AttentionRecorder:
         layers: level ("coarse", "middle") to exact module names.
         text: where the text is among the keys: "all" of them (cross-attention), or "first" or "last" in joint attention, the image
             being the rest.
-        grid: the (H, W) of the image positions, row by row; None finds it from their number and the size of `sample`, which must
-            then be (rows, channels, height, width).
+        grid: the (H, W) of the image positions, row by row; None finds it from the feature map that the layer works on, or the size of
+            `sample`, which must then be (rows, channels, height, width).
+        added: how many tokens of its own (registers) the denoiser puts before and after the text's: they are no columns of the maps.
 
     Raises:
         AttentionError: a layer is not in the denoiser.
@@ -45,7 +47,13 @@ class AttentionRecorder:
     """
 
     def __init__(
-        self, denoiser: nn.Module, layers: Mapping[str, Sequence[str]], *, text: str = "all", grid: Grid | None = None
+        self,
+        denoiser: nn.Module,
+        layers: Mapping[str, Sequence[str]],
+        *,
+        text: str = "all",
+        grid: Grid | None = None,
+        added: tuple[int, int] = (0, 0),
     ) -> None:
         if text not in TEXT or (text != "all" and grid is None):
             raise ValueError(f'`text` must be one of {", ".join(TEXT)}, "first" and "last" together with `grid`; got {text!r}')
@@ -57,7 +65,7 @@ class AttentionRecorder:
                 "pass the layers of your backbone, or write an adapter for it"
             )
         self.layers = [(level, name, modules[name]) for level, names in layers.items() for name in names]
-        self.denoiser, self.text, self.grid = denoiser, text, grid
+        self.denoiser, self.text, self.grid, self.added = denoiser, text, grid, added
         self._object_tokens = ObjectTokens()
 
     @contextmanager
@@ -66,18 +74,19 @@ class AttentionRecorder:
         denoiser has gradient checkpointing on).
 
         Raises:
-            AttentionError: the pass ended and a layer has not been seen.
+            AttentionError: the pass ended and a layer has not been seen, or its positions are not those of the image.
         """
         found: dict[str, QueryKeyAttention] = {}
         result: list[QueryKeyAttention] = []
         size = self.grid(sample, kwargs) if self.grid is not None else None
         # a checkpointed block is run again for its gradient, and must find all of it recorded
         cut = not getattr(self.denoiser, "is_gradient_checkpointing", False)
+        sizes = FeatureSizes(self.denoiser, sample)
 
         def keep(level: str, name: str, seen: SdpaCall, lse: Tensor | None) -> None:
             if name in found:  # IP-Adapter attends twice in a module, to the text first
                 return
-            parts = self._attention(seen, lse, size, sample, name)
+            parts = self._attention(seen, lse, size or sizes.grid(name, seen.query.shape[2]), len(sample), name)
             found[name] = ColumnAttention(scale=seen.scale, layer=name, level=level, object_tokens=self._object_tokens, **parts)
             if cut and len(found) == len(self.layers):
                 torch.set_grad_enabled(False)
@@ -85,26 +94,33 @@ class AttentionRecorder:
         grad_enabled = torch.is_grad_enabled()
         with ExitStack() as stack:
             stack.callback(torch.set_grad_enabled, grad_enabled)
+            if size is None:
+                stack.enter_context(sizes.watched([name for _, name, _ in self.layers]))
             for level, name, module in self.layers:
                 tap = _Tap(module, lambda seen, lse=None, level=level, name=name: keep(level, name, seen, lse), may_replace=cut)
-                stack.enter_context(tap)
+                stack.enter_context(tap.attached())
             yield result
         absent = [(name, module) for _, name, module in self.layers if name not in found]
         if absent:
             raise AttentionError(_no_maps(absent))
         result.extend(found.values())
 
-    def _attention(self, seen: SdpaCall, lse: Tensor | None, size: tuple[int, int] | None, sample: Tensor, name: str) -> dict[str, Any]:
+    def _attention(self, seen: SdpaCall, lse: Tensor | None, size: tuple[int, int], batch: int, name: str) -> dict[str, Any]:
         """The image's queries, the text's place among the keys, and the grid."""
         query, key, mask = seen.query, seen.key, additive(seen.mask, seen.query)
-        positions, keys = query.shape[2], key.shape[2]
+        positions, keys, image = query.shape[2], key.shape[2], size[0] * size[1]
+        before, after = self.added
+        if len(query) != batch:
+            raise AttentionError(
+                f"`{name}` attends in {len(query)} rows where `sample` has {batch}: a processor cuts the image into tiles, or the batch "
+                "into parts. Switch it off for this layer, or read another layer: `GuidanceConfig(layers=)`"
+            )
         if key.shape[1] < query.shape[1]:  # grouped: several heads of queries share one of keys
             key = key.repeat_interleave(query.shape[1] // key.shape[1], 1)
         if self.text == "all":
-            grid = size or grid_of(positions, sample.shape[-2], sample.shape[-1], name)
-            return {"query": query, "key": key, "mask": mask, "lse": lse, "text": (0, keys), "grid": grid}
-        assert size is not None  # `__init__` asks for it
-        image = size[0] * size[1]
+            if positions != image:
+                raise AttentionError(merged(name, positions, f"the image has {size[0]} x {size[1]}"))
+            return {"query": query, "key": key, "mask": mask, "lse": lse, "text": (before, keys - after), "grid": size}
         if not image < keys or positions not in (image, keys):
             raise AttentionError(
                 f"`{name}` attends from {positions} positions to {keys} keys, which is no joint attention of text and an image of "
@@ -113,9 +129,9 @@ class AttentionRecorder:
         rows = slice(positions - image, positions) if self.text == "first" else slice(0, image)
         if mask is not None and mask.shape[-2] == positions > 1:
             mask = mask[..., rows, :]
-        text = (0, keys - image) if self.text == "first" else (image, keys)
+        start, stop = (0, keys - image) if self.text == "first" else (image, keys)
         lse = None if lse is None else lse[:, :, rows]
-        return {"query": query[:, :, rows], "key": key, "mask": mask, "lse": lse, "text": text, "grid": size}
+        return {"query": query[:, :, rows], "key": key, "mask": mask, "lse": lse, "text": (start + before, stop - after), "grid": size}
 
 
 class _Tap:
@@ -125,34 +141,26 @@ class _Tap:
         self.module, self.keep, self.may_replace = module, keep, may_replace
         self.projected: dict[str, Tensor] = {}
         self.seen = False
-        self.mode: _AttentionMode | None = None
 
-    def __enter__(self) -> "_Tap":
-        self.handles = [
-            self.module.register_forward_pre_hook(self._before, with_kwargs=True),
-            self.module.register_forward_hook(self._after, with_kwargs=True, always_call=True),
-        ]
-        for name in ("to_q", "to_k"):
-            part = getattr(self.module, name, None)
-            if isinstance(part, nn.Module):
-                self.handles.append(part.register_forward_hook(partial(self._projected, name)))
-        return self
+    @contextmanager
+    def attached(self) -> Iterator[None]:
+        # not by forward hooks: those that end a pass are skipped when it is interrupted, and a mode would stay on torch's stack
+        run = wraps(self.module.forward)(partial(self._run, self.module.forward))
+        with ExitStack() as stack:
+            stack.enter_context(swapped_attribute(self.module, "forward", run))
+            for name in ("to_q", "to_k"):
+                part = getattr(self.module, name, None)
+                if isinstance(part, nn.Module):
+                    stack.callback(part.register_forward_hook(partial(self._projected, name)).remove)
+            yield
 
-    def __exit__(self, *_: object) -> None:
-        for handle in self.handles:
-            handle.remove()
-
-    def _before(self, _module: nn.Module, _args: Any, _kwargs: Any) -> None:
+    def _run(self, forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         self.projected.clear()
-        self.mode = _AttentionMode(self._saw_call)
-        self.mode.__enter__()
-
-    def _after(self, _module: nn.Module, args: Any, kwargs: dict[str, Any], output: Any) -> None:
-        if self.mode is not None:
-            mode, self.mode = self.mode, None
-            mode.__exit__(None, None, None)
-        if output is not None and not self.seen and len(self.projected) == 2:
+        with _AttentionMode(self._saw_call):
+            output = forward(*args, **kwargs)
+        if not self.seen and len(self.projected) == 2:
             self._from_projections(kwargs.get("attention_mask"))
+        return output
 
     def _projected(self, name: str, _part: nn.Module, _args: Any, output: Tensor) -> None:
         self.projected.setdefault(name, output)  # the first call is the text's, as in `keep`
@@ -200,20 +208,6 @@ def additive(mask: Tensor | None, query: Tensor) -> Tensor | None:
         return mask
     zero = torch.zeros(mask.shape, dtype=torch.promote_types(query.dtype, torch.float32), device=mask.device)
     return zero.masked_fill(~mask, float("-inf"))
-
-
-def grid_of(positions: int, height: int, width: int, layer: str) -> tuple[int, int]:
-    """The grid of a layer with `positions` image positions, for latents of `height` x `width`.
-
-    UNets halve with rounding up, transformers cut into patches: the grid is the one of the factors 1, 2, 3, ... that fits.
-    """
-    for factor in range(1, max(height, width) + 1):
-        grid = ceil(height / factor), ceil(width / factor)
-        if grid[0] * grid[1] == positions:
-            return grid
-        if grid[0] * grid[1] < positions:
-            break
-    raise AttentionError(f"`{layer}` attends from {positions} positions, which is no grid of latents {height} x {width}")
 
 
 def _no_maps(absent: Sequence[tuple[str, nn.Module]]) -> str:

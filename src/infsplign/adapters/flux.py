@@ -9,9 +9,10 @@ from typing import Any
 
 from torch import Tensor
 
-from infsplign.adapters.backbone import Backbone, Layers, second_quarter
+from infsplign.adapters.backbone import SECOND_PICTURE, Backbone, Layers, second_quarter
 from infsplign.adapters.rows import first_call
 from infsplign.adapters.text import Segment
+from infsplign.errors import AttentionError
 
 
 def layers(transformer: Any) -> Layers:
@@ -32,7 +33,9 @@ class PackedGrid:
     def __call__(self, _sample: Tensor, kwargs: Mapping[str, Any]) -> tuple[int, int]:
         positions = kwargs["img_ids"]
         if self._read is None or self._read() is not positions:
-            _, row, column = positions[-1].tolist()
+            picture, row, column = positions[-1].tolist()
+            if picture:
+                raise AttentionError(SECOND_PICTURE)
             self._read, self._size = weakref.ref(positions), (int(row) + 1, int(column) + 1)
         return self._size
 

@@ -5,9 +5,10 @@ from typing import Any
 
 from torch import Tensor
 
-from infsplign.adapters.backbone import Backbone, Layers, second_quarter
+from infsplign.adapters.backbone import SECOND_PICTURE, Backbone, Layers, second_quarter
 from infsplign.adapters.rows import first_call
 from infsplign.adapters.text import Segment
+from infsplign.errors import AttentionError
 
 
 def texts(pipe: Any, _tokenizer: Any, prompt: str) -> list[str]:
@@ -22,7 +23,12 @@ def layers(transformer: Any) -> Layers:
 
 def grid(_sample: Tensor, kwargs: Mapping[str, Any]) -> tuple[int, int]:
     """The size of the image, of which the pipeline tells the transformer."""
-    _, height, width = kwargs["img_shapes"][0][0]
+    shapes = kwargs["img_shapes"][0]  # of the row's pictures; those with a ControlNet give the only one itself
+    if isinstance(shapes[0], int):
+        shapes = [shapes]
+    if len(shapes) > 1:
+        raise AttentionError(SECOND_PICTURE)
+    _, height, width = shapes[0]
     return height, width
 
 

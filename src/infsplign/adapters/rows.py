@@ -82,7 +82,8 @@ def rows_of_call(denoiser: Any, family: Conditional, batch: Batch) -> Rows:
     if perturbed:  # these processors cut the batch into [uncond;] cond; perturbed
         doubled = any(name.startswith("PAGCFG") for name in perturbed)
         return Rows(_part(len(batch.sample), int(doubled), 2 + int(doubled)), together=True)
-    return Rows(family(batch))
+    # self-attention guidance reads the attention that its processors have stored of all rows
+    return Rows(family(batch), together="CrossAttnStoreProcessor" in processors)
 
 
 def _part(rows: int, number: int, parts: int) -> slice:

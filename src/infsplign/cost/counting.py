@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from infsplign.engine.patching import replaced_attribute
+from infsplign.engine.patching import swapped_attribute
 
 aten = torch.ops.aten
 FUSED = aten._scaled_dot_product_flash_attention_for_cpu
@@ -47,7 +47,7 @@ def fused_attention() -> Iterator[None]:
             return handle_torch_function(attend, (query,), *args, **kwargs)
         return (_fused if query.device.type == "meta" else own)(*args, **kwargs)
 
-    with replaced_attribute(F, "scaled_dot_product_attention", attend):
+    with swapped_attribute(F, "scaled_dot_product_attention", attend):
         yield
 
 

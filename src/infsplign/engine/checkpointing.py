@@ -1,16 +1,24 @@
-"""Gradient checkpointing, for `GuidanceConfig(plan="checkpoint")`: blocks keep their inputs and run again in the backward pass."""
+"""Gradient checkpointing: blocks keep their inputs and run again in the backward pass, for `GuidanceConfig(plan="checkpoint")` or by
+the denoiser's own choice.
+
+The backward pass comes when the denoiser's `forward` is over. What was set for its length alone (the scale of a LoRA, processors, hooks,
+weights, generators) is taken down when a block runs and set again while it runs a second time.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from contextvars import ContextVar
-from functools import wraps
+from contextvars import ContextVar, copy_context
+from functools import partial, wraps
 from typing import Any
 
 import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from infsplign.engine.patching import replaced_attribute
+from infsplign.engine.block_state import BlockState
+from infsplign.engine.patching import swapped_attribute
+
+_OWN = ("_gradient_checkpointing_func", "checkpoint_fn")  # of diffusers and transformers, and of torch's `CheckpointWrapper`
 
 in_checkpoint: ContextVar[bool] = ContextVar("in_checkpoint", default=False)
 """Whether a checkpointed block is running: in the backward pass it runs again, and must save the same tensors."""
@@ -30,27 +38,68 @@ def blocks(denoiser: nn.Module) -> list[nn.Module]:
 
 
 @contextmanager
-def checkpointed(denoiser: nn.Module) -> Iterator[None]:
-    """While the context is open, blocks that record a graph keep their inputs alone.
+def checkpointed(denoiser: nn.Module, *, plan: bool = True) -> Iterator[None]:
+    """While the context is open, blocks that record a graph keep their inputs alone, and run again as they ran.
 
     The graph made inside is good for a gradient after the context too. Once recording has stopped, blocks run as they are.
+
+    Args:
+        denoiser: whose blocks.
+        plan: whether to checkpoint. If not, only a denoiser that checkpoints by itself is looked after.
     """
     with ExitStack() as stack:
+        for module in denoiser.modules():
+            for name in _OWN:
+                own = vars(module).get(name)
+                if callable(own):
+                    stack.enter_context(swapped_attribute(module, name, _own(own, module)))
         # a denoiser with diffusers' own checkpointing on does the same by itself
-        for block in [] if getattr(denoiser, "is_gradient_checkpointing", False) else blocks(denoiser):
-            stack.enter_context(replaced_attribute(block, "forward", _again(block.forward, random=block.training)))
+        for block in blocks(denoiser) if plan and not getattr(denoiser, "is_gradient_checkpointing", False) else []:
+            stack.enter_context(swapped_attribute(block, "forward", _again(block.forward, block)))
         yield
 
 
-def _again(forward: Callable[..., Any], *, random: bool) -> Callable[..., Any]:
+def _again(forward: Callable[..., Any], block: nn.Module) -> Callable[..., Any]:
     @wraps(forward)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         if not torch.is_grad_enabled():
             return forward(*args, **kwargs)
-        token = in_checkpoint.set(True)
-        try:
-            return checkpoint(forward, *args, use_reentrant=False, preserve_rng_state=random, **kwargs)
-        finally:
-            in_checkpoint.reset(token)
+        with _in_checkpoint():
+            return checkpoint(_as_before(forward, block, args, kwargs), *args, use_reentrant=False, **kwargs)
+
+    return wrapper
+
+
+def _own(own: Callable[..., Any], owner: nn.Module) -> Callable[..., Any]:
+    """A denoiser's own checkpointing function, which is given a block, or a function that runs one."""
+
+    @wraps(own)
+    def wrapper(run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        block = run if isinstance(run, nn.Module) else getattr(run, "__self__", None)
+        with _in_checkpoint():
+            return own(_as_before(run, block if isinstance(block, nn.Module) else owner, args, kwargs), *args, **kwargs)
+
+    return wrapper
+
+
+@contextmanager
+def _in_checkpoint() -> Iterator[None]:
+    token = in_checkpoint.set(True)
+    try:
+        yield
+    finally:
+        in_checkpoint.reset(token)
+
+
+def _as_before(run: Callable[..., Any], block: nn.Module, args: Any, kwargs: Any) -> Callable[..., Any]:
+    """`run`, which at its second call finds the block as it was before the first."""
+    state, context, first = BlockState(block, args, kwargs), copy_context(), [True]
+
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        if first:
+            first.clear()
+            return run(*args, **kwargs)
+        with state.restored():
+            return context.copy().run(partial(run, *args, **kwargs))
 
     return wrapper

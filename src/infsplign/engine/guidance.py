@@ -178,7 +178,8 @@ class Guidance:
             )
 
     def _again(self) -> AbstractContextManager[Any]:
-        return checkpointed(self.module) if self.config.plan == "checkpoint" and self.module is not None else nullcontext()
+        """Blocks that are run again, by the plan or by the denoiser's own choice, run again as they ran."""
+        return checkpointed(self.module, plan=self.config.plan == "checkpoint") if self.module is not None else nullcontext()
 
     def _module(self) -> torch.nn.Module | None:
         """The denoiser as a module: itself, or whose method it is, or the one that the source watches."""

@@ -1,24 +1,103 @@
-"""Replaces an attribute of an object for a while, then restores exactly what was there."""
+"""Replaces attributes of an object for a while, then restores exactly what was there. Copies made meanwhile are clean.
+
+A copy (`copy.copy`, `copy.deepcopy`, pickle) of an object that is attached to must not keep what belongs to the original: a copied
+denoiser would run the original one. Copying asks the class how, so that attached objects have, for the time, a subclass of the same name.
+"""
 
 import functools
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import types
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
+
+from torch import nn
+
+_HOOKS = ("_forward_hooks", "_forward_hooks_with_kwargs")
+
+
+@dataclass(eq=False)
+class _Replaced:
+    """One replaced attribute. `before` is what was there, where `there`."""
+
+    owner: Any
+    name: str
+    value: Any
+    there: bool
+    before: Any
+
+    def undo(self, state: MutableMapping[str, Any]) -> None:
+        """Makes `state`, the attributes of the owner or of its copy, what they were before."""
+        if self.there:
+            state[self.name] = self.before
+        else:
+            state.pop(self.name, None)
+
+
+@dataclass(eq=False)
+class _Hooked:
+    """One forward hook."""
+
+    owner: nn.Module
+    number: int
+
+    def undo(self, state: MutableMapping[str, Any]) -> None:
+        """As `_Replaced.undo`; the hooks of the owner itself are left alone."""
+        for name in _HOOKS:
+            state[name] = type(state[name])((key, hook) for key, hook in state[name].items() if key != self.number)
+
+
+_attached: list[_Replaced | _Hooked] = []
 
 
 @contextmanager
-def replaced_attribute(owner: Any, name: str, value: Any) -> Iterator[None]:
-    """Sets an instance attribute; afterwards the very object that was there is back, or nothing where nothing was."""
-    there = name in vars(owner)
-    before = vars(owner).get(name)
-    setattr(owner, name, value)
+def swapped_attribute(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """Sets an instance attribute; afterwards the very object that was there is back, or nothing where nothing was.
+
+    For the length of one pass of a denoiser: copies of the owner are not looked after.
+    """
+    there, before = name in vars(owner), vars(owner).get(name)
     try:
+        setattr(owner, name, value)
         yield
     finally:
         if there:
             setattr(owner, name, before)
-        else:
+        elif name in vars(owner):
             delattr(owner, name)
+
+
+@contextmanager
+def replaced_attribute(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """As `swapped_attribute`, for any length of time: copies of the owner have what was there, and blocks may end in any order.
+
+    Raises:
+        RuntimeError: `value` is `marked`, and so is what it would replace.
+    """
+    over = [one for one in _attached if one.owner is owner and isinstance(one, _Replaced) and one.name == name]
+    if getattr(value, "infsplign", False) and any(getattr(one.value, "infsplign", False) for one in over):
+        raise RuntimeError(
+            f"`{name}` of {type(owner).__name__} is guided already by another `guide` block: leave that block first, or give this "
+            f"pipeline a {type(owner).__name__} of its own, such as a `copy.deepcopy` made before both blocks"
+        )
+    layer = _Replaced(owner, name, value, name in vars(owner), vars(owner).get(name))
+    with _clean_copies(layer):
+        try:
+            setattr(owner, name, value)
+            yield
+        finally:
+            _take_off(layer)
+
+
+@contextmanager
+def forward_hook(module: nn.Module, hook: Callable[..., Any]) -> Iterator[None]:
+    """Calls `hook(module, args, kwargs, output)` after each forward pass of `module`; copies of the module have no such hook."""
+    handle = module.register_forward_hook(hook, with_kwargs=True)
+    try:
+        with _clean_copies(_Hooked(module, handle.id)):
+            yield
+    finally:
+        handle.remove()
 
 
 def marked(original: Callable[..., Any], replacement: Callable[..., Any]) -> Callable[..., Any]:
@@ -30,3 +109,55 @@ def marked(original: Callable[..., Any], replacement: Callable[..., Any]) -> Cal
 
     wrapper.infsplign = True  # type: ignore[attr-defined]
     return wrapper
+
+
+def _take_off(layer: _Replaced) -> None:
+    """Restores what `layer` replaced; where another layer lies on it, that one will restore it."""
+    for other in _attached:
+        if isinstance(other, _Replaced) and other.owner is layer.owner and other.name == layer.name and other.before is layer.value:
+            other.there, other.before = layer.there, layer.before
+            return
+    if layer.there:
+        setattr(layer.owner, layer.name, layer.before)
+    elif layer.name in vars(layer.owner):
+        delattr(layer.owner, layer.name)
+
+
+@contextmanager
+def _clean_copies(layer: _Replaced | _Hooked) -> Iterator[None]:
+    """While the context is open, copies of the layer's owner are made without the layer."""
+    owner, kind = layer.owner, type(layer.owner)
+    try:
+        if not any(one.owner is owner for one in _attached):
+            with suppress(TypeError):  # of types whose objects have fixed classes, such as `SimpleNamespace`
+                object.__setattr__(owner, "__class__", _copied_clean(kind))
+        _attached.append(layer)
+        yield
+    finally:
+        _attached[:] = [one for one in _attached if one is not layer]
+        original = getattr(type(owner), "_infsplign_original", None)
+        if original is not None and not any(one.owner is owner for one in _attached):
+            object.__setattr__(owner, "__class__", original)
+
+
+@functools.cache
+def _copied_clean(kind: type) -> type:
+    """A subclass of `kind`, alike in all but this: its objects are copied and pickled as objects of `kind`, without what is attached."""
+
+    def reduce(self: Any, protocol: Any) -> Any:
+        make, args, *rest = kind.__reduce_ex__(self, protocol)
+        if rest and isinstance(rest[0], dict):
+            rest[0] = dict(rest[0])
+            for layer in reversed(_attached):
+                if layer.owner is self:
+                    layer.undo(rest[0])
+        make = _new if make.__name__ == "__newobj__" else make  # pickle allows that one for the object's own class alone
+        return make, tuple(kind if x is type(self) else x for x in args), *rest
+
+    same = {name: getattr(kind, name) for name in ("__module__", "__qualname__", "__doc__")}
+    body = same | {"__reduce_ex__": reduce, "_infsplign_original": kind}
+    return types.new_class(kind.__name__, (kind,), exec_body=lambda namespace: namespace.update(body))
+
+
+def _new(kind: type, *args: Any) -> Any:
+    return kind.__new__(kind, *args)

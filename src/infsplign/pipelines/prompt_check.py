@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from infsplign.adapters.text import ExpectedPrompt, OtherPromptError, Positions, Segment, positions
+from infsplign.engine.patching import forward_hook
 from infsplign.engine.pytree import map_tensors
 from infsplign.errors import PromptError
 
@@ -62,8 +63,7 @@ class PromptCheck:
         """Begins to watch, and returns what ends it."""
         stack = ExitStack()
         for segment in self.segments:
-            hook = partial(self._see, segment)
-            stack.callback(getattr(self.pipe, segment.encoder).register_forward_hook(hook, with_kwargs=True).remove)
+            stack.enter_context(forward_hook(getattr(self.pipe, segment.encoder), partial(self._see, segment)))
         return stack.close
 
     def _see(self, segment: Segment, _encoder: Any, args: Any, kwargs: dict[str, Any], output: Any) -> None:

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 
-from infsplign.core.attention import AttentionSource
+from infsplign.core.attention import Attention, AttentionSource
 from infsplign.engine.pytree import map_tensors, rows_of
 from infsplign.testing.module_state import module_state
+from infsplign.testing.ragged import check_ragged
 from infsplign.testing.trial import KeyCounts, Trial, band_negated, change, token_maps
 
 Inputs = Callable[[int, tuple[int, int]], tuple[Tensor, dict[str, Any]]]
@@ -23,6 +24,7 @@ def check_attention_source(
     inputs: Inputs,
     *,
     text: str | Sequence[str] = "encoder_hidden_states",
+    mask: str | Sequence[str] | None = None,
     sizes: Sequence[tuple[int, int]] = ((16, 16), (16, 24)),
     dtypes: Sequence[torch.dtype] = (torch.bfloat16, torch.float16),
 ) -> None:
@@ -32,13 +34,16 @@ def check_attention_source(
 
     The maps must sum to one over all keys, lie on a grid that is turned and shaped as the image is, have the text's tokens in their
     columns, depend on their own row alone, and carry a gradient to the input; the denoiser's output must stay what it was, nothing
-    may be left behind on it, also after an exception; a pass that did not take place, or an earlier one, must not be taken for this.
+    may be left behind on it, also after an exception or an interrupt; a pass that did not take place, or an earlier one, must not be taken
+    for this.
 
     Args:
         make_source: denoiser to its source, such as the class of your adapter.
         denoiser: in `eval` mode, with weights that are not zero where text enters.
         inputs: makes arguments for the denoiser; drawn anew at each call, none of the text masked.
         text: the keyword argument(s) that hold text embeddings (rows, T, channels), in the order of the text axis.
+        mask: the keyword argument(s) that mask them, (rows, T); found by their names when None, `()` if the model is never given one.
+            With them, rows with texts of different length are tried.
         sizes: images to try, one of them not square.
         dtypes: half precisions to try, besides the denoiser's own.
 
@@ -46,6 +51,7 @@ def check_attention_source(
         AssertionError: a check has failed; the message says what was seen and what it means.
     """
     names = (text,) if isinstance(text, str) else tuple(text)
+    masks = (mask,) if isinstance(mask, str) else mask
     _check_untouched(Trial(make_source, denoiser, *inputs(2, sizes[0])))  # first, while nothing can have been left behind yet
     _check_every_pass(Trial(make_source, denoiser, *inputs(1, sizes[0])))
     for size in sizes:
@@ -57,6 +63,7 @@ def check_attention_source(
         _check_gradient(trial)
         _check_tokens(trial, names)
         _check_grid(trial, size)
+        check_ragged(trial, names, masks)
     for dtype in dtypes:
         sample, kwargs = map_tensors(lambda x, dtype=dtype: x.to(dtype) if x.is_floating_point() else x, inputs(2, sizes[0]))
         trial = Trial(make_source, copy.deepcopy(denoiser).to(dtype), sample, kwargs)
@@ -113,21 +120,33 @@ def _check_rows(trial: Trial) -> None:
 
 
 def _check_tokens(trial: Trial, names: Sequence[str]) -> None:
-    before, rows = trial.attention()[0], len(trial.sample)
+    before = trial.attention()[0]
     lengths = [trial.kwargs[name].shape[1] for name in names]
-    assert before.text_length == sum(lengths), (
+    extra = before.text_length - sum(lengths)
+    first = _column(trial, before, names[0], 0) if extra > 0 else 0
+    assert extra <= 0, (
+        f"`{before.layer}`: the text axis has {before.text_length} columns for the {sum(lengths)} tokens of {' and '.join(names)}, the "
+        f"first of which is column {first}: the denoiser adds {extra} tokens of its own (registers). Leave their columns out, with "
+        f"`AttentionRecorder(added=({first}, {extra - first}))` or in your `record`: `token_indices` count the text's tokens alone"
+    )
+    assert extra == 0, (
         f"`{before.layer}`: the text axis must be as long as {' and '.join(names)} together, {sum(lengths)}, got {before.text_length}"
     )
     for number, (name, length) in enumerate(zip(names, lengths, strict=True)):
         for token in sorted({0, length // 3, length - 1}):
-            planted, column = trial.kwargs[name].clone(), sum(lengths[:number]) + token
-            planted[:, token] = -2 * planted[:, token]
-            after = trial._replace(kwargs=trial.kwargs | {name: planted}).attention()[0]
-            changed = int(change(before, after, rows).mean((0, 2, 3)).argmax())
+            changed, column = _column(trial, before, name, token), sum(lengths[:number]) + token
             assert changed == column, (
-                f"`{before.layer}`: token {token} of `{name}` was changed, and column {changed} of the maps changed most, not {column}; "
-                "where does the text begin among the keys?"
+                f"`{before.layer}`: token {token} of `{name}` was changed, and column {changed} of the maps changed most, not {column} "
+                "(tokens that the model adds to the text are no columns); where does the text begin among the keys?"
             )
+
+
+def _column(trial: Trial, before: Attention, name: str, token: int) -> int:
+    """The column of the maps that changes most when a token does."""
+    planted = trial.kwargs[name].clone()
+    planted[:, token] = -2 * planted[:, token]
+    after = trial._replace(kwargs=trial.kwargs | {name: planted}).attention()[0]
+    return int(change(before, after, len(trial.sample)).mean((0, 2, 3)).argmax())
 
 
 def _check_grid(trial: Trial, size: tuple[int, int]) -> None:
@@ -162,9 +181,6 @@ def _check_untouched(trial: Trial) -> None:
     make_source, denoiser, sample, kwargs = trial
     before, run, plain, recorded = module_state(denoiser), [], [], []
 
-    def interrupt(*_: Any) -> None:
-        raise InterruptedError
-
     with torch.no_grad():
         with register_module_forward_hook(lambda module, _args, _output: run.append(module)):
             map_tensors(plain.append, denoiser(sample, **kwargs))
@@ -172,16 +188,34 @@ def _check_untouched(trial: Trial) -> None:
             map_tensors(recorded.append, denoiser(sample, **kwargs))
     assert all(torch.equal(a, b) for a, b in zip(plain, recorded, strict=True)), "recording has changed the denoiser's output"
     assert module_state(denoiser) == before, f"left behind after a pass: {before.missing(module_state(denoiser))}"
-    for module in (run[0], run[len(run) // 2], run[-1]):
-        with module.register_forward_hook(interrupt):
-            during = module_state(denoiser)
-            try:
-                with make_source(denoiser).record(sample, **kwargs):
-                    denoiser(sample, **kwargs)
-            except InterruptedError:
-                assert module_state(denoiser) == during, f"left behind after an exception: {during.missing(module_state(denoiser))}"
-            else:
-                raise AssertionError("the source has swallowed an exception of the denoiser")
+    # torch skips the hooks that end a module's pass when it is interrupted by anything but an `Exception`
+    for kind in (InterruptedError, KeyboardInterrupt):
+        for module in dict.fromkeys((run[0], run[len(run) // 2], run[-1], *_inside(trial))):
+            _check_interrupted(trial, module, kind)
+
+
+def _inside(trial: Trial) -> list[nn.Module]:
+    """A module inside each tapped one, where the layers' names are those of modules."""
+    modules = dict(trial.denoiser.named_modules())
+    tapped = [modules[layer.layer] for layer in trial.attention() if layer.layer in modules]
+    return [next(iter(module.children()), module) for module in tapped]
+
+
+def _check_interrupted(trial: Trial, module: nn.Module, kind: type[BaseException]) -> None:
+    def interrupt(*_: Any) -> None:
+        raise kind
+
+    with module.register_forward_pre_hook(interrupt):
+        during = module_state(trial.denoiser)
+        try:
+            with trial.make_source(trial.denoiser).record(trial.sample, **trial.kwargs):
+                trial.denoiser(trial.sample, **trial.kwargs)
+        except kind:
+            what = "an exception" if issubclass(kind, Exception) else f"an interrupt ({kind.__name__})"
+            left = during.missing(module_state(trial.denoiser))
+            assert not left, f"left behind after {what}: {left}"
+        else:
+            raise AssertionError("the source has swallowed an exception of the denoiser")
 
 
 def _check_every_pass(trial: Trial) -> None:

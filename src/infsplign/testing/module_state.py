@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import _get_current_function_mode_stack
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
@@ -23,6 +24,7 @@ class ModuleState:
 def module_state(module: nn.Module) -> ModuleState:
     """Takes down hooks, instance attributes and flags of a module and all in it, and whether torch records a graph."""
     parts: dict[str, Any] = {"torch.is_grad_enabled()": torch.is_grad_enabled()}
+    parts["torch's function modes"] = [id(mode) for mode in _get_current_function_mode_stack()]
     for name, part in module.named_modules():
         where = name or type(module).__name__
         for hooks in _HOOKS:

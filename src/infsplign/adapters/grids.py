@@ -1,0 +1,103 @@
+"""The grid of a layer's image positions, from the feature maps that the denoiser really has: not any factor that fits their number."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from math import ceil
+from typing import Any
+
+from torch import Tensor, nn
+
+from infsplign.errors import AttentionError
+
+
+class FeatureSizes:
+    """Watches the sizes of a denoiser's feature maps during one pass.
+
+    A layer of a UNet works on the map that the block around it gets. A transformer's blocks get rows of positions: its grid is that of
+    the convolution which cut the patches, or else the latents' size divided by 1, 2, 3, ... Everywhere, as many positions must attend as
+    the block around the layer got.
+    """
+
+    def __init__(self, denoiser: nn.Module, sample: Tensor) -> None:
+        self.denoiser, self.size = denoiser, tuple(sample.shape[-2:])
+        self._maps: dict[str, tuple[int, ...]] = {}
+        self._positions: dict[str, set[int]] = {}
+        self._convolved: set[tuple[int, ...]] = set()
+
+    @contextmanager
+    def watched(self, layers: Sequence[str]) -> Iterator[None]:
+        """Watches the blocks around `layers`, and convolutions, while the context is open."""
+        around = {outer for name in layers for outer in _around(name)}
+        with ExitStack() as stack:
+            for name, module in self.denoiser.named_modules():
+                if name in around:
+                    stack.callback(module.register_forward_pre_hook(partial(self._block, name), with_kwargs=True).remove)
+                elif isinstance(module, nn.Conv2d):
+                    stack.callback(module.register_forward_hook(self._convolution).remove)
+            yield
+
+    def _block(self, name: str, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        inputs = [x for x in (*args, *kwargs.values()) if isinstance(x, Tensor) and x.is_floating_point()]
+        maps = [x for x in inputs if x.ndim == 4]
+        if maps:
+            self._maps[name] = tuple(maps[0].shape[-2:])
+        self._positions[name] = {x.shape[1] for x in inputs if x.ndim == 3}
+
+    def _convolution(self, _module: nn.Module, _args: Any, output: Tensor) -> None:
+        self._convolved.add(tuple(output.shape[-2:]))
+
+    def grid(self, layer: str, positions: int) -> tuple[int, int]:
+        """The (H, W) of `layer`, which attends from `positions` positions.
+
+        Raises:
+            AttentionError: they are not those of the feature map: tokens were merged or dropped.
+        """
+        around = _around(layer)
+        given = next((self._positions[name] for name in around if self._positions.get(name)), None)
+        if given is not None and positions not in given:
+            raise AttentionError(merged(layer, positions, f"its block gets {' and '.join(map(str, sorted(given)))}"))
+        height, width = next((self._maps[name] for name in around if name in self._maps), self.size)
+        if height * width == positions:
+            return height, width
+        if (height, width) != self.size:
+            raise AttentionError(merged(layer, positions, f"its feature map has {height} x {width}"))
+        return self._patches(layer, positions)
+
+    def _patches(self, layer: str, positions: int) -> tuple[int, int]:
+        grid = grid_of(positions, *self.size, layer)
+        cut = self._convolved - {self.size}
+        if cut and grid not in cut:
+            sizes = " or ".join(f"{height} x {width}" for height, width in sorted(cut))
+            raise AttentionError(merged(layer, positions, f"the denoiser's convolutions give {sizes}"))
+        return grid
+
+
+def grid_of(positions: int, height: int, width: int, layer: str) -> tuple[int, int]:
+    """The grid of `positions` square patches of latents of `height` x `width`: of the sides 1, 2, 3, ... the one that fits.
+
+    Raises:
+        AttentionError: none does.
+    """
+    for side in range(1, max(height, width) + 1):
+        grid = ceil(height / side), ceil(width / side)
+        if grid[0] * grid[1] == positions:
+            return grid
+        if grid[0] * grid[1] < positions:
+            break
+    raise AttentionError(f"`{layer}` attends from {positions} positions, which is no grid of latents {height} x {width}")
+
+
+def merged(layer: str, positions: int, expected: str) -> str:
+    """What is wrong with the number of positions of a layer, and what to do."""
+    return (
+        f"`{layer}` attends from {positions} positions, but {expected}: merged or dropped tokens are not laid out as the image is. Keep "
+        "token merging out of cross-attention (`merge_crossattn=False` in tomesd), or out of the layers that are read; if the model's "
+        "own grid is meant, pass `grid=` to `AttentionRecorder`"
+    )
+
+
+def _around(layer: str) -> list[str]:
+    """Names of the modules that hold `layer`, from the inside out, without the denoiser itself."""
+    parts = layer.split(".")
+    return [".".join(parts[:n]) for n in range(len(parts) - 1, 0, -1)]

@@ -1,0 +1,115 @@
+"""The state of a block that decides what it computes: everything but the values of its weights."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from types import BuiltinFunctionType, CellType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import torch
+from torch import nn
+
+_VALUES = (str, int, float, complex, bool, bytes, type, torch.Tensor, FunctionType, BuiltinFunctionType, MethodType, ModuleType)
+_COMMON = frozenset((*_VALUES, type(None), nn.Parameter))
+_HELD = (dict, list, set, deque)
+_HOOKS = ("_forward_pre_hooks", "_forward_hooks")
+_DEPTH = 4
+_OFF = frozenset(vars(nn.Module())) - {*_HOOKS, "_parameters", "_buffers", "_modules", "_forward_pre_hooks_with_kwargs"}
+_OFF -= {"_forward_hooks_with_kwargs", "_forward_hooks_always_called"}
+"""Attributes of every module whose contents no forward pass reads, or that are plain values."""
+
+
+class BlockState:
+    """What a block and all in it hold, when this is made: attributes, and what is in dictionaries, lists and objects among them.
+
+    A LoRA's scales are such a dictionary, a processor's scale an attribute of an object, hooks an ordered dictionary. What hooks refer to
+    is held as well: one that counts its calls counts a pass once. Tensors are held, not copied: weights that another tensor stood in for
+    come back, weights that were changed in place do not.
+
+    Args:
+        block: the module.
+        args, kwargs: of its call, for the generators among them.
+    """
+
+    def __init__(self, block: nn.Module, args: Any = (), kwargs: Any = None) -> None:
+        self._holders: dict[int, tuple[Any, Any]] = {}
+        self._cells: dict[int, tuple[CellType, Any]] = {}
+        self._generators: dict[int, tuple[torch.Generator, torch.Tensor]] = {}
+        for module in block.modules():
+            self._take(vars(module), _DEPTH)
+            for name in _HOOKS:
+                for hook in vars(module)[name].values():
+                    self._see_hook(hook)
+        for value in (*args, *(kwargs or {}).values()):
+            self._see(value, 2)
+
+    @contextmanager
+    def restored(self) -> Iterator[None]:
+        """While the context is open, everything is as it was; then as it was before the context."""
+        now = {key: (holder, holder.copy()) for key, (holder, _) in self._holders.items()}
+        cells = {key: (cell, cell.cell_contents) for key, (cell, _) in self._cells.items()}
+        drawn = {key: (generator, generator.get_state()) for key, (generator, _) in self._generators.items()}
+        try:
+            _put(self._holders, self._cells, self._generators)
+            yield
+        finally:
+            _put(now, cells, drawn)
+
+    def _take(self, holder: Any, depth: int) -> None:
+        if id(holder) in self._holders:
+            return
+        self._holders[id(holder)] = (holder, holder.copy())
+        if isinstance(holder, dict):
+            for name, value in holder.items():
+                if name not in _OFF and type(value) not in _COMMON:
+                    self._see(value, depth - 1)
+        else:
+            for value in holder:
+                self._see(value, depth - 1)
+
+    def _see(self, value: Any, depth: int) -> None:
+        if isinstance(value, torch.Generator):
+            self._generators[id(value)] = (value, value.get_state())
+        elif depth == 0 or value is None or isinstance(value, (*_VALUES, nn.Module)):  # modules are seen by themselves
+            return
+        elif isinstance(value, _HELD):
+            self._take(value, depth)
+        elif hasattr(value, "__dict__"):
+            self._take(vars(value), depth)
+
+    def _see_hook(self, hook: Callable[..., Any]) -> None:
+        if isinstance(hook, partial):
+            for value in (*hook.args, *hook.keywords.values()):
+                self._see(value, 2)
+            self._see_hook(hook.func)
+        elif isinstance(hook, MethodType):
+            self._see(hook.__self__, 2)
+        elif isinstance(hook, FunctionType):
+            for cell in hook.__closure__ or ():
+                self._cells[id(cell)] = (cell, cell.cell_contents)
+                self._see(cell.cell_contents, 2)
+
+
+def _put(holders: dict[int, tuple[Any, Any]], cells: dict[int, tuple[CellType, Any]], generators: dict[int, tuple[Any, Any]]) -> None:
+    for holder, content in holders.values():
+        if not _same(holder, content):
+            _fill(holder, content)
+    for cell, content in cells.values():
+        cell.cell_contents = content
+    for generator, state in generators.values():
+        generator.set_state(state)
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two holders hold the very same objects."""
+    if len(a) != len(b):
+        return False
+    if isinstance(a, dict):
+        return all(x is y and a[x] is b[y] for x, y in zip(a, b, strict=True))
+    return a == b if isinstance(a, set) else all(x is y for x, y in zip(a, b, strict=True))
+
+
+def _fill(holder: Any, content: Any) -> None:
+    holder.clear()
+    (holder.extend if isinstance(holder, list | deque) else holder.update)(content)

@@ -1,0 +1,126 @@
+"""Grids: those of the feature maps, not any factor that fits the number of positions."""
+
+import copy
+
+import pytest
+import torch
+from diffusers.models.attention import BasicTransformerBlock
+from diffusers.models.attention_processor import Attention
+
+from infsplign import AttentionError, guide
+from infsplign.adapters import AttentionRecorder, sd
+from infsplign.adapters.grids import grid_of
+from tests import tiny
+
+PROMPT = "a circle to the left of a square"
+
+
+@pytest.mark.parametrize(
+    ("positions", "size", "grid"),
+    [(256, (64, 64), (16, 16)), (96, (64, 96), (8, 12)), (9 * 13, (65, 97), (9, 13)), (24 * 24, (24, 24), (24, 24)), (1, (3, 3), (1, 1))],
+)
+def test_grids_of_patches_follow_from_their_number(positions, size, grid):
+    assert grid_of(positions, *size, "layer") == grid
+
+
+def test_a_number_of_positions_that_is_no_grid_is_refused():
+    with pytest.raises(AttentionError, match="77 positions.*64 x 64"):
+        grid_of(77, 64, 64, "attn2")
+
+
+def merge(unet, keep):
+    """As tomesd does it: in each transformer block, cross-attention gets `keep` of the tokens, and its output is spread over all."""
+    for block in unet.modules():
+        if isinstance(block, BasicTransformerBlock):
+            attend = block.attn2.forward
+
+            def merged(x, *args, attend=attend, **kwargs):
+                every = round(1 / keep)
+                return attend(x[:, ::every], *args, **kwargs).repeat_interleave(every, 1)[:, : x.shape[1]]
+
+            block.attn2.forward = merged
+
+
+@pytest.mark.parametrize("keep", [1 / 4, 1 / 2, 1 / 16])
+def test_case_8_merged_tokens_are_no_smaller_grid(keep):
+    pipe = tiny.sd()
+    merge(pipe.unet, keep)
+    with pytest.raises(AttentionError, match=r"positions, but its block gets.*merge_crossattn=False"), guide(pipe, PROMPT):
+        pipe(PROMPT, num_inference_steps=1, output_type="latent", height=64, width=64)
+
+
+def test_case_8_tokens_merged_before_the_blocks():
+    pipe = tiny.sd()
+    inner = pipe.unet.up_blocks[1].attentions[0].transformer_blocks[0]
+    forward = inner.forward
+    inner.forward = lambda x, *args, **kwargs: forward(x[:, ::4], *args, **kwargs).repeat_interleave(4, 1)
+    sample = torch.randn(1, 4, 16, 16)
+    source = AttentionRecorder(pipe.unet, sd.layers(pipe.unet))
+    inner.register_forward_pre_hook(lambda _module, args: (args[0],))
+    with pytest.raises(AttentionError, match="merged or dropped"), source.record(sample):
+        pipe.unet(sample, 500, encoder_hidden_states=torch.randn(1, 77, 32))
+
+
+@pytest.mark.parametrize("size", [(16, 16), (15, 22), (18, 14)])
+def test_case_8_every_depth_of_a_unet_has_the_grid_of_its_feature_map(size):
+    unet = tiny.sd().unet
+    layers = [name for name, module in unet.named_modules() if isinstance(module, Attention) and name.endswith("attn2")]
+    sizes = {}
+    for name, module in unet.named_modules():
+        if type(module).__name__ == "Transformer2DModel":
+            module.register_forward_pre_hook(lambda _m, args, name=name: sizes.__setitem__(name, tuple(args[0].shape[-2:])))
+    with AttentionRecorder(unet, {"coarse": layers}).record(sample := torch.randn(1, 4, *size)) as attention:
+        unet(sample, 500, encoder_hidden_states=torch.randn(1, 5, 32))
+    assert [a.grid for a in attention] == [sizes[a.layer.split(".transformer_blocks")[0]] for a in attention]
+    assert len(attention) == len(layers) == 10
+
+
+class Patches(torch.nn.Module):
+    """A transformer that cuts latents into patches of 2 x 2, and may keep a quarter of them."""
+
+    def __init__(self, *, merging):
+        super().__init__()
+        self.merging, self.cut = merging, torch.nn.Conv2d(4, 8, 2, 2)
+        self.attn = Attention(query_dim=8, cross_attention_dim=8, heads=2, dim_head=4)
+
+    def forward(self, sample, text):
+        x = self.cut(sample).flatten(2).transpose(1, 2)
+        return self.attn(x[:, ::4] if self.merging else x, encoder_hidden_states=text)
+
+
+def test_case_8_patches_are_those_of_the_convolution():
+    def grid(merging):
+        model = Patches(merging=merging)
+        with AttentionRecorder(model, {"coarse": ["attn"]}).record(sample := torch.randn(1, 4, 16, 16)) as attention:
+            model(sample, torch.randn(1, 5, 8))
+        return attention[0].grid
+
+    assert grid(merging=False) == (8, 8)
+    with pytest.raises(AttentionError, match="convolutions give 8 x 8"):
+        grid(merging=True)
+
+
+def test_case_8_rows_that_are_tiles_of_the_image():
+    pipe = tiny.sd()
+    attention = pipe.unet.get_submodule("up_blocks.1.attentions.0.transformer_blocks.0.attn2")
+    forward = attention.forward
+
+    def tiled(x, encoder_hidden_states=None, **kwargs):
+        return (
+            forward(x.unflatten(1, (4, -1)).flatten(0, 1), encoder_hidden_states.repeat(4, 1, 1), **kwargs)
+            .unflatten(0, (-1, 4))
+            .flatten(1, 2)
+        )
+
+    attention.forward = tiled
+    with pytest.raises(AttentionError, match="attends"), guide(pipe, PROMPT):
+        pipe(PROMPT, num_inference_steps=1, output_type="latent")
+
+
+def test_the_watched_denoiser_is_what_it_was():
+    unet = tiny.sd().unet
+    clean = copy.deepcopy(unet)
+    with AttentionRecorder(unet, sd.layers(unet)).record(sample := torch.randn(1, 4, 16, 16)):
+        unet(sample, 500, encoder_hidden_states=torch.randn(1, 5, 32))
+    for a, b in zip(unet.modules(), clean.modules(), strict=True):
+        assert (a._forward_hooks, a._forward_pre_hooks, "forward" in vars(a)) == (b._forward_hooks, b._forward_pre_hooks, False)
