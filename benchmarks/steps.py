@@ -7,8 +7,8 @@ python -m benchmarks.steps memory MODEL WAY     the most bytes that the process 
 import json
 import sys
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import torch
 
@@ -18,7 +18,7 @@ from benchmarks.resident import peak
 from infsplign.adapters import FAMILIES, backbone_for
 from infsplign.cost.meta_inputs import Size, meta_call
 from infsplign.cost.planner import SCENE
-from infsplign.engine.config import PLANS
+from infsplign.engine.config import PLANS, GuidanceConfig
 from infsplign.engine.guidance import Guidance
 from infsplign.engine.pytree import map_tensors
 from infsplign.shapes import PRESETS, load
@@ -28,55 +28,80 @@ RANDOM = {"SD1.5 at 512": ("SD1.5 at 512", 64), "SD1.5 at 256": ("SD1.5 at 512",
 TOKENS = [[2], [6]]
 
 
-def filled(x: torch.Tensor) -> torch.Tensor:
+class Made(NamedTuple):
+    """A denoiser with weights, and how it is called.
+
+    Attributes:
+        denoiser, backbone, config: the model, its family, the options.
+        size: of one row.
+        together: both halves of classifier-free guidance are rows of one pass.
+        joint: for the published way, where text and image are in joint attention.
+        device: of the weights.
+    """
+
+    denoiser: Any
+    backbone: Any
+    config: GuidanceConfig
+    size: Size
+    together: bool = True
+    joint: Mapping[str, Any] = {}
+    device: str = "cpu"
+
+
+def filled(x: torch.Tensor, device: str = "cpu") -> torch.Tensor:
     """Numbers for a tensor that had none."""
-    return torch.ones(x.shape) if x.ndim <= 2 else torch.randn(x.shape)
+    return (torch.ones if x.ndim <= 2 else torch.randn)(x.shape, dtype=x.dtype, device=device)
 
 
-def ways(name: str) -> dict[str, Callable[[], Any]]:
-    """Each way to run one step of the model, by name."""
+def made(name: str) -> Made:
+    """A model that is timed on the CPU, in float32."""
     torch.manual_seed(0)
     if name in RANDOM:
         case, side = CASES[RANDOM[name][0]], RANDOM[name][1]
         denoiser, backbone = case.model(torch.float32, "cpu"), FAMILIES[case.family]
-        size, config = Size(1, side, side, case.text), backbone.config(denoiser)
-    else:
-        pipe = load(name)
-        backbone, config = backbone_for(pipe), PRESETS[name].config
-        denoiser = getattr(pipe, backbone.denoiser)
-        side = denoiser.config.sample_size
-        size = Size(1, side, side, backbone.text_length(pipe) or 77)
-    sample, kwargs = map_tensors(filled, meta_call(denoiser, size))
-    _, both = map_tensors(filled, meta_call(denoiser, size._replace(rows=2)))
-    layers = config.layers or backbone.layers(denoiser)
+        return Made(denoiser, backbone, backbone.config(denoiser), Size(1, side, side, case.text))
+    pipe = load(name)
+    backbone = backbone_for(pipe)
+    denoiser = getattr(pipe, backbone.denoiser)
+    side = denoiser.config.sample_size
     joint = {"text": slice(64, None), "image": slice(0, 64), "grid": (8, 8)} if name == "shapes-sd3" else {}
+    return Made(denoiser, backbone, PRESETS[name].config, Size(1, side, side, backbone.text_length(pipe) or 77), joint=joint)
+
+
+def ways(model: Made, unguided_by: Callable[..., Any] | None = None) -> dict[str, Callable[[], Any]]:
+    """Each way to run one step of the model, by name. `unguided_by` is called in place of the denoiser where nothing is guided."""
+    denoiser, backbone, config, size, together, joint, device = model
+    sample, kwargs = map_tensors(lambda x: filled(x, device), meta_call(denoiser, size))
+    batch, both = map_tensors(lambda x: filled(x, device), meta_call(denoiser, size._replace(rows=1 + together)))
+    layers = config.layers or backbone.layers(denoiser)
 
     def unguided() -> None:
         with torch.no_grad():
-            denoiser(torch.cat([sample] * 2), **both)
+            (denoiser if unguided_by is None else unguided_by)(batch, **both)
 
-    def as_published() -> None:
-        published.gradient(denoiser, sample, both, layers, TOKENS, scene=SCENE, **joint)
+    def as_published() -> Any:
+        return published.gradient(denoiser, sample, both, layers, TOKENS, scene=SCENE, conditional=int(together), **joint)
 
-    def ours(plan: str) -> Callable[[], None]:
+    def ours(plan: str) -> Callable[[], Any]:
         engine = Guidance(denoiser, backbone.source(denoiser, layers), SCENE, TOKENS, config.with_(plan=plan))
 
-        def step() -> None:
+        def step() -> Any:
             if plan == "batched":
-                engine.run(torch.cat([sample] * 2), (), both, rows=slice(1, 2))
-                return
-            with torch.no_grad():
-                denoiser(sample, **kwargs)
-            engine(sample, **kwargs)
+                return engine.run(batch, (), both, rows=slice(1, 2))
+            if together:
+                with torch.no_grad():
+                    denoiser(sample, **kwargs)
+            return engine(sample, **kwargs)
 
         return step
 
-    return {"unguided": unguided, "published": as_published} | {plan: ours(plan) for plan in PLANS}
+    plans = {plan: ours(plan) for plan in PLANS if together or plan != "batched"}
+    return {"unguided": unguided, "published": as_published} | plans
 
 
 def main() -> None:
     task, name, what = sys.argv[1:]
-    steps = ways(name)
+    steps = ways(made(name))
     if task == "memory":
         steps[what]()
         print(peak())
