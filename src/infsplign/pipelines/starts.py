@@ -1,5 +1,6 @@
 """Several starts: a few steps from each of several seeds, and the one whose attention promises most goes on."""
 
+import functools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from statistics import fmean as mean
@@ -9,7 +10,7 @@ import torch
 
 from infsplign.adapters.text import signature_default
 from infsplign.engine.config import GuidanceConfig
-from infsplign.engine.patching import marked, replaced_attribute
+from infsplign.engine.patching import swapped_attribute
 from infsplign.engine.trace import StepTrace
 from infsplign.pipelines.guide import guide
 
@@ -116,7 +117,7 @@ def _only(pipe: Any, steps: int) -> Iterator[None]:
         return result
 
     try:
-        with replaced_attribute(pipe.scheduler, "step", marked(step, counting)):
+        with swapped_attribute(pipe.scheduler, "step", functools.wraps(step)(counting)):  # pipelines read its signature
             yield
     except _EnoughError:
         if hasattr(pipe, "maybe_free_model_hooks"):
