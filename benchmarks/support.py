@@ -12,22 +12,22 @@ from tests.support import pipelines, switches  # noqa: F401  they register the r
 from tests.support.stock_rows import NOT_BUILT, STOCK
 from tests.support.table import ROWS, markdown
 
-INTRODUCTION = """# What guidance gets along with
+INTRODUCTION = """# What works with guidance
 
-Every row is a test (`tests/support`), run on tiny pipelines of the real classes with random weights, on a CPU; this page is written by
-`python -m benchmarks.support`. "Works" means: every step is guided, the images move, scale 0 leaves them bit-identical, nothing is left
-behind on the pipeline, and where there is a plain counterpart the gradient is the same.
+Every row is a test (`tests/support`). The tests run on tiny pipelines of the real classes, with random weights, on a CPU.
+`python -m benchmarks.support` writes this page. "Works" means: every step is guided, the images change, scale 0 leaves them
+bit-identical, the pipeline is restored after the block, and the gradient equals that of the plain pipeline where there is one.
 
 ## Families
 
 All of these pass `infsplign.testing.check_attention_source` and run through their stock pipelines (`tests/pipelines`): batches of
-prompts, several images a prompt, sizes that are not square, bfloat16 (Kolors, whose tokenizer has no offsets, with explicit
-`token_indices` alone). Tokenizers joined by `=` share their positions, those after a `+` follow. `infsplign describe --model ...` prints
-the tapped layers.
+prompts, several images a prompt, sizes that are not square, bfloat16. Kolors' tokenizer has no offsets, so Kolors needs explicit
+`token_indices`. Tokenizers joined by `=` share their positions; a tokenizer after a `+` has the positions that follow.
+`infsplign describe --model ...` prints the tapped layers.
 
 """
 SURROUNDINGS = """
-## Surroundings
+## Pipelines, extensions and settings
 
 """
 PIPELINES = """

@@ -48,7 +48,7 @@ def image_to_image() -> None:
     guides_and_detaches(pipe, pipe.transformer, image=picture, strength=0.6, num_inference_steps=5, **call)
 
 
-@works("inpainting", "SD with 4 and with 9 channels, SDXL, Flux", "of mask and masked image, inputs too, nothing is changed")
+@works("inpainting", "SD with 4 and with 9 channels, SDXL, Flux", "the mask and the masked image, which are inputs too, stay unchanged")
 def inpainting() -> None:
     mask = MASK.copy()
     mask.paste(0, (0, 0, 16, 32))
@@ -62,7 +62,7 @@ def inpainting() -> None:
     guides_and_detaches(pipe, pipe.transformer, image=picture, mask_image=mask, **call)
 
 
-@works("ControlNet", "SD", "its residuals are cut to the conditional rows like every other input")
+@works("ControlNet", "SD", "the residuals are cut to the conditional rows, as every other input is")
 def control_net() -> None:
     parts = tiny.sd()
     control = ControlNetModel.from_unet(parts.unet, conditioning_embedding_out_channels=(8, 8))
@@ -88,7 +88,7 @@ def ip_adapter_state(unet, width: int = 16, tokens: int = 4) -> dict:
     return {"image_proj": proj | {"norm.weight": torch.ones(cross), "norm.bias": torch.zeros(cross)}, "ip_adapter": state}
 
 
-@works("IP-Adapter", "SD", "the first attention of a module, the text's, is read")
+@works("IP-Adapter", "SD", "the first attention of a module is that of the text, and is read")
 def ip_adapter() -> None:
     pipe = tiny.sd()
     torch.manual_seed(0)
@@ -97,7 +97,7 @@ def ip_adapter() -> None:
     guides_and_detaches(pipe, ip_adapter_image_embeds=[torch.randn(2, 1, 16, generator=torch.Generator().manual_seed(1))])
 
 
-@works("perturbed-attention guidance (PAG)", "SD, SDXL", "its processors need all rows in one pass, so all of them carry a gradient")
+@works("perturbed-attention guidance (PAG)", "SD, SDXL", "the processors need all rows in one pass, so all rows have a gradient")
 def perturbed_attention() -> None:
     for kind, parts, layers in ((StableDiffusionPAGPipeline, tiny.sd(), "mid"), (StableDiffusionXLPAGPipeline, tiny.sdxl(), "mid")):
         _, expected = traced(parts)
@@ -108,7 +108,7 @@ def perturbed_attention() -> None:
 
 
 @refused(
-    "InstructPix2Pix", "SD", "three kinds of rows, `[text and image; image; neither]`, which no family here has",
+    "InstructPix2Pix", "SD", "the batch has three kinds of rows, `[text and image; image; neither]`; no family here supports them",
     UnsupportedPipelineError, "more than two conditions",
 )  # fmt: skip
 def instruct_pix2pix() -> None:
@@ -118,7 +118,7 @@ def instruct_pix2pix() -> None:
         latents(pipe, image=PICTURE)
 
 
-@works("guidance_rescale", "SD", "the shift is added after the rescaling, unchanged by it")
+@works("guidance_rescale", "SD", "the shift is added after the rescaling, which does not change it")
 def guidance_rescale() -> None:
     pipe = tiny.sd()
     outputs: dict[bool, torch.Tensor] = {}
@@ -145,7 +145,7 @@ def negative_prompts() -> None:
     same_gradient(trace, without)
 
 
-@works("prompt embeddings", "SD", "`token_indices` must be given; without them it is refused")
+@works("prompt embeddings", "SD", "`token_indices` are required; without them it is an error")
 def prompt_embeddings() -> None:
     pipe = tiny.sd()
     embeds, negative = pipe.encode_prompt(PROMPT, "cpu", 1, True)
@@ -158,8 +158,8 @@ def prompt_embeddings() -> None:
 
 
 @works(
-    "Modular Diffusers", "SDXL", "`guide` takes the modular pipeline itself: one call a condition, the conditional one first. No guider "
-    "subclass: a guider is told the timestep but not the scheduler, without which a shift cannot be said in the model's terms",
+    "Modular Diffusers", "SDXL", "`guide` takes the modular pipeline: one call for each condition, the conditional one first. No guider "
+    "subclass: a guider gets the timestep but not the scheduler, which is needed to convert the shift to the model's parametrisation",
 )  # fmt: skip
 def modular() -> None:
     from diffusers.modular_pipelines.stable_diffusion_xl.modular_blocks_stable_diffusion_xl import StableDiffusionXLAutoBlocks
@@ -177,7 +177,7 @@ def modular() -> None:
     same_gradient(guidance.trace, trace)
 
 
-@refused("class-conditional DiT", "DiT", "it has no text, and so no text attention", UnsupportedPipelineError, "class-conditional")
+@refused("class-conditional DiT", "DiT", "it has no text, so it has no text attention", UnsupportedPipelineError, "class-conditional")
 def class_conditional() -> None:
     from diffusers import DDIMScheduler, DiTPipeline, DiTTransformer2DModel
 

@@ -39,7 +39,7 @@ def lora_before() -> None:
     assert not torch.allclose(trace[0].gradient_norm, bare[0].gradient_norm, rtol=1e-3), "the LoRA was not seen"
 
 
-@works("LoRA, loaded while attached", "SD", "projections are replaced inside the tapped modules, which stay")
+@works("LoRA, loaded while attached", "SD", "LoRA replaces projections inside the tapped modules; the modules stay")
 def lora_while_attached() -> None:
     pipe, expected = tiny.sd(), tiny.sd()
     for one in (expected,):
@@ -63,7 +63,7 @@ def free_u() -> None:
         guides_and_detaches(pipe)
 
 
-@works("fused projections", "SD, SDXL, SD3, Flux", "the operands of `scaled_dot_product_attention` are read, whatever made them")
+@works("fused projections", "SD, SDXL, SD3, Flux", "guidance reads the arguments of `scaled_dot_product_attention`, which are the same")
 def fused_projections() -> None:
     for make in (tiny.sd, tiny.sdxl):
         _, expected = traced(make())
@@ -78,7 +78,7 @@ def fused_projections() -> None:
         assert all(step.guided for step in guidance.trace)
 
 
-@works("attention slicing", "SD", "the outputs of `to_q` and `to_k` are read instead")
+@works("attention slicing", "SD", "guidance reads the outputs of `to_q` and `to_k` instead")
 def attention_slicing() -> None:
     _, expected = traced(tiny.sd())
     pipe = tiny.sd()
@@ -87,7 +87,7 @@ def attention_slicing() -> None:
 
 
 @refused(
-    "attention slicing of joint attention", "SD3", "without `scaled_dot_product_attention` the text's keys are not to be seen",
+    "attention slicing of joint attention", "SD3", "without `scaled_dot_product_attention` the keys of the text are not visible",
     AttentionError, "no joint attention",
 )  # fmt: skip
 def joint_without_sdpa() -> None:
@@ -104,7 +104,7 @@ def joint_without_sdpa() -> None:
         tiny_transformers.run("sd3", pipe, PROMPT)
 
 
-@works("model offloading", "SD", "hooks as of `enable_model_cpu_offload`, which each call takes off and sets anew, onto the CPU")
+@works("model offloading", "SD", "tested onto the CPU; each call removes the hooks of `enable_model_cpu_offload` and sets them again")
 def model_offloading() -> None:
     pipe = tiny.sd()
     expected, trace = traced(pipe)
@@ -122,7 +122,7 @@ def model_offloading() -> None:
         same_gradient(again, trace)
 
 
-@works("sequential offloading", "SD", "hooks as of `enable_sequential_cpu_offload`, onto the CPU")
+@works("sequential offloading", "SD", "tested onto the CPU, with the hooks of `enable_sequential_cpu_offload`")
 def sequential_offloading() -> None:
     expected, _ = traced(tiny.sd())
     pipe = tiny.sd()
@@ -131,7 +131,7 @@ def sequential_offloading() -> None:
     assert torch.allclose(out, expected, rtol=1e-4, atol=1e-4)
 
 
-@works("group offloading", "SD", "`apply_group_offloading` by leaves and by blocks, without streams, onto the CPU")
+@works("group offloading", "SD", "tested onto the CPU, with `apply_group_offloading` by leaves and by blocks, without streams")
 def group_offloading() -> None:
     for options in ({"offload_type": "leaf_level"}, {"offload_type": "block_level", "num_blocks_per_group": 1}):
         expected, _ = traced(tiny.sd())
@@ -142,7 +142,7 @@ def group_offloading() -> None:
 
 
 @refused(
-    "group offloading with streams", "SD", "weights may be moved away between the pass and its gradient",
+    "group offloading with streams", "SD", "weights may be offloaded between the forward pass and the backward pass",
     UnsupportedPipelineError, "must not offload groups with streams",
 )  # fmt: skip
 def group_offloading_with_streams() -> None:
@@ -157,7 +157,7 @@ def group_offloading_with_streams() -> None:
         pass
 
 
-@works("layerwise casting", "SD", "weights stored in float8; the gradient is that of the rounded weights")
+@works("layerwise casting", "SD", "weights are stored in float8; the gradient is that of the rounded weights")
 def layerwise_casting() -> None:
     rounded = tiny.sd()
     pipe = tiny.sd()
@@ -172,7 +172,7 @@ def layerwise_casting() -> None:
     same_gradient(guides_and_detaches(pipe), expected)
 
 
-@works("gradient checkpointing", "SD, SD3", "queries and keys are kept, all else is computed again; the whole pass is recorded")
+@works("gradient checkpointing", "SD, SD3", "queries and keys are kept, everything else is computed again; the graph covers the whole pass")
 def gradient_checkpointing() -> None:
     _, expected = traced(tiny.sd())
     pipe = tiny.sd()
@@ -191,7 +191,7 @@ def gradient_checkpointing() -> None:
 
 @works(
     "`torch.compile`", "SD, Flux: the denoiser, in place, its repeated blocks",
-    "inside the block the denoiser runs uncompiled: compiled graphs do not call what is watched; afterwards it is compiled as before",
+    "inside the block the denoiser runs uncompiled, since compiled graphs call no hooks; after it the denoiser is compiled again",
 )  # fmt: skip
 def compiled() -> None:
     expected, expected_trace = traced(tiny.sd())
@@ -225,7 +225,7 @@ def step_caches() -> None:
         pass
 
 
-@works("second-order schedulers", "SD with Heun, KDPM2", "every call of the denoiser that a step follows is guided")
+@works("second-order schedulers", "SD with Heun, KDPM2", "every call of the denoiser before a scheduler step is guided")
 def second_order() -> None:
     for kind in (HeunDiscreteScheduler, KDPM2DiscreteScheduler):
         pipe = tiny.sd()
@@ -233,7 +233,7 @@ def second_order() -> None:
         assert len(guides_and_detaches(pipe)) == 5
 
 
-@works("float16 and bfloat16", "SD, SDXL", "the loss is scaled under float16, maps are float32; no real half-precision weights were run")
+@works("float16 and bfloat16", "SD, SDXL", "the loss is scaled under float16, maps are float32; not yet tested with real half weights")
 def half_precision() -> None:
     for make in (tiny.sd, tiny.sdxl):
         _, expected = traced(make())
@@ -251,7 +251,7 @@ def channels_last() -> None:
 
 @works(
     "attention back ends", "Flux with `native` and `_native_math`",
-    "those that end in `scaled_dot_product_attention`; the error of the others names the remedy",
+    "back ends that call `scaled_dot_product_attention`; others are an error that says what to do",
 )  # fmt: skip
 def attention_back_ends() -> None:
     norms = []
@@ -264,7 +264,7 @@ def attention_back_ends() -> None:
     assert torch.allclose(*norms, rtol=1e-3)
 
 
-@works("callbacks, and interrupting", "SD", "`callback_on_step_end` sees guided latents; after `pipe._interrupt` the rest is left alone")
+@works("callbacks, and interrupting", "SD", "`callback_on_step_end` gets guided latents; after `pipe._interrupt` no further step is guided")
 def callbacks() -> None:
     pipe = tiny.sd()
     seen = []
@@ -279,7 +279,7 @@ def callbacks() -> None:
     assert torch.equal(out, seen[-1])
 
 
-@works("LCM and TCD", "SD", "few steps; without classifier-free guidance all rows are conditional")
+@works("LCM and TCD", "SD", "few steps; all rows are conditional, since there is no classifier-free guidance")
 def few_steps() -> None:
     from diffusers import LCMScheduler, TCDScheduler
 
@@ -289,7 +289,7 @@ def few_steps() -> None:
         guides_and_detaches(pipe, guidance_scale=1.0)
 
 
-@works("inference mode", "SD", "left for the moment of the gradient")
+@works("inference mode", "SD", "inference mode is off while the gradient is computed")
 def inference_mode() -> None:
     expected, _ = traced(tiny.sd())
     with torch.inference_mode():
