@@ -28,7 +28,7 @@ TRANSFORMERS: Mapping[str, Backbone] = {
     "QwenImageTransformer2DModel": QWEN_IMAGE,
     "CogView4Transformer2DModel": COGVIEW4,
 }
-"""A transformer's class to its family."""
+"""Class name of a transformer to its family."""
 FAMILIES = {backbone.name: backbone for backbone in (SD, SDXL, KOLORS, *TRANSFORMERS.values())}
 SUPPORTED = ("UNet2DConditionModel in Stable Diffusion 1.x, 2.x, XL and Kolors", *TRANSFORMERS)
 

@@ -1,4 +1,4 @@
-"""What the engine needs to know of a family of pipelines, as data and small functions."""
+"""`Backbone`: everything that guidance needs to know about a family of pipelines, as data and small functions."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,8 +24,9 @@ def patches(size: int) -> Grid:
 def second_quarter(name: str, count: int) -> Layers:
     """The second quarter of `count` blocks, at least two and never the first: half of them "coarse", the rest "middle".
 
-    In the shipped transformers every block but the first knows where objects are (`docs/measured/blocks-*.md`), and each block more costs
-    its share of a backward pass: the second quarter keeps a guided step below 1.4 unguided ones. `name` has a place for the number.
+    In the shipped transformers the attention of every block but the first shows where objects are (`docs/measured/blocks-*.md`). Each
+    further block adds its share of a backward pass. With the second quarter a guided step costs less than 1.4 unguided ones. `name` has a
+    placeholder for the number.
 
     >>> second_quarter("blocks.{}.attn2", 12)
     {'coarse': ('blocks.3.attn2', 'blocks.4.attn2'), 'middle': ('blocks.5.attn2',)}
@@ -69,7 +70,7 @@ class Backbone:
     image_major_masks: bool = False
 
     def source(self, denoiser: Any, layers: Layers | None = None) -> AttentionRecorder:
-        """Reads the attention of a denoiser of this family, in `layers` in place of the family's own where given.
+        """Makes the attention source of a denoiser of this family, for `layers`, or for the family's layers when None.
 
         Raises:
             AttentionError: a tapped layer is not there.

@@ -1,4 +1,4 @@
-"""Which rows of the denoiser's batch are conditional: read from what the denoiser is called with, whatever pipeline calls it."""
+"""Finds the conditional rows of the denoiser's batch from the arguments of its call, for any pipeline."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

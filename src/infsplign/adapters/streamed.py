@@ -1,4 +1,4 @@
-"""Attention whose maps are made a chunk at a time, in the gradient too: what autograd keeps is queries and keys, never the matrix.
+"""Attention maps in chunks, also in the backward pass: autograd keeps queries and keys, never the whole matrix.
 
 With the probabilities P = softmax(L) of the logits L = scale Q K^T + mask, the weights W of objects on the text tokens, N heads, and G the
 gradient of the maps M = sum_n P[text] W / N, the gradient of the logits is

@@ -1,7 +1,7 @@
-"""Where the words of a prompt lie on the text axis of a denoiser.
+"""Positions of a prompt's words on the text axis of a denoiser.
 
-Pipelines clean, prefix, pad and cut prompts, each in its own way and by arguments of the call. So positions are not computed from
-the prompt alone: a `Segment` knows the ways in which a prompt may be read, and the ids that its text encoder really gets decide.
+Each pipeline cleans, prefixes, pads and truncates prompts in its own way, which also depends on arguments of the call. So the prompt
+alone does not give positions. A `Segment` lists the possible readings of a prompt, and the token ids of the call decide between them.
 """
 
 import importlib.util
@@ -24,7 +24,7 @@ def converted(pipe: Any, tokenizer: Any, prompt: str) -> list[str]:
 
 
 def unchanged(_pipe: Any, _tokenizer: Any, prompt: str) -> list[str]:
-    """The prompt as it is."""
+    """The prompt unchanged."""
     return [prompt]
 
 
@@ -36,7 +36,7 @@ def preprocessed(pipe: Any, _tokenizer: Any, prompt: str) -> list[str]:
 
 
 def signature_default(pipe: Any, argument: str) -> Any:
-    """What a pipeline's call takes for an argument that is not given."""
+    """The default of an argument of the pipeline's call."""
     parameter = inspect.signature(pipe.__call__).parameters.get(argument)  # a modular pipeline's call has none
     return parameter.default if parameter is not None else None
 
@@ -161,7 +161,7 @@ def positions(read: ExpectedPrompt, rows: Mapping[Segment, Sequence[int]], pad: 
 
 
 class OtherPromptError(PromptError):
-    """A text encoder was given another prompt than the one expected."""
+    """A text encoder got another prompt than expected."""
 
     def __init__(self, segment: Segment) -> None:
         super().__init__(f"`{segment.encoder}` was given another prompt")

@@ -1,8 +1,9 @@
 """Pure array mathematics of spatial guidance, for any library of the array-API standard (numpy, torch, jax, ...).
 
-Imports go one way. Data types: `relations`, `scenes`, `scene_arrays` (what is asked), `attention` (what the model looks at). Equations:
-`statistics` and `object_attention` (where each object is), `spatial`, `losses`, `terms` (how far from what was asked), `update` (how the
-prediction changes). Nothing here imports torch or diffusers, moves an array to another device, or reads an array's values.
+Imports go one way. Data types: `relations`, `scenes`, `scene_arrays` (objects and relations of a prompt), `attention` (attention of the
+model). Equations: `statistics` and `object_attention` (where each object is), `spatial`, `losses`, `terms` (the losses), `update` (the
+shift of the prediction). Nothing here imports torch or diffusers, moves an array to another device, or reads an array's values.
+`docs/core.md` has examples.
 """
 
 from infsplign.core.attention import AttentionMap, AttentionSource, QueryKeyAttention, token_weights

@@ -1,4 +1,4 @@
-"""What the array-API standard lacks and core needs."""
+"""Functions that core needs and the array-API standard lacks."""
 
 import math
 from typing import Any
@@ -10,10 +10,10 @@ Array = Any
 
 
 def erf(x: Array) -> Array:
-    """The error function of every element. The standard has none, so each library's own is called here and nowhere else.
+    """The error function of every element. The standard has none, so this function calls each library's own.
 
-    numpy has none either: libm's is mapped over the elements without a Python frame for each. A polynomial in whole arrays that is good
-    to 2e-15 costs more, and scipy's would make the numbers depend on what is installed.
+    numpy has none either, so libm's is mapped over the elements, without a Python frame for each. A polynomial on whole arrays with an
+    error of 2e-15 costs more, and scipy's would make the numbers depend on the installed version.
     """
     x = floating(x)
     xp = array_namespace(x)
@@ -49,7 +49,7 @@ def floating(x: Array) -> Array:
 
 
 def at_least_float32(x: Array) -> Array:
-    """`x` in float32 where it is of less: half precision has neither the range for masses nor the digits for centroids."""
+    """Converts half precision to float32: it has neither the range for masses nor the precision for centroids."""
     xp, x = array_namespace(x), floating(x)
     return x if x.dtype in (xp.float32, xp.float64) else xp.astype(x, xp.float32)
 

@@ -11,7 +11,7 @@ from infsplign.core._namespace import Array, at_least_float32, device_of, floati
 from infsplign.core.chunks import object_columns
 
 LEVELS = ("coarse", "middle")
-"""By its level a loss term chooses the layers that it reads."""
+"""Levels of layers. A loss term reads the layers of its levels."""
 
 
 def check_level(level: object, name: str = "level") -> None:
@@ -49,22 +49,22 @@ class Attention(Protocol):
 
 
 class AttentionSource(Protocol):
-    """Where the maps of a denoiser come from. One method: a new backbone implements just this."""
+    """Records the attention of a denoiser. A new backbone implements this one method."""
 
     def record(self, sample: Array, *args: Any, **kwargs: Any) -> AbstractContextManager[Sequence[Attention]]:
         """Records the text attention of the denoiser's pass over `sample` that runs inside the context.
 
-        `args` and `kwargs` are what else the denoiser gets: some tell the size of the image only there.
+        `args` and `kwargs` are the denoiser's other arguments: some denoisers get the size of the image only there.
 
-        The sequence is filled while the pass runs and holds one entry a tapped layer once it has ended. Leaving the context
-        leaves nothing behind on the denoiser, also after an exception.
+        The sequence is filled during the pass. After it, the sequence holds one entry for each tapped layer. The denoiser is
+        restored on exit, also after an exception.
         """
         ...
 
 
 @dataclass(frozen=True)
 class AttentionMap:
-    """Attention probabilities that someone already has.
+    """Attention as probabilities.
 
     Attributes:
         probabilities: (B, N, S, T): batch, heads, image positions in row-major order, text tokens.
@@ -105,15 +105,15 @@ class AttentionMap:
 
 @dataclass(frozen=True)
 class QueryKeyAttention:
-    """Attention as queries and keys, whose softmax is taken only when the object maps are.
+    """Attention as queries and keys. The softmax is computed together with the object maps.
 
     Attributes:
         query: (B, N, S, D), image queries after norms and rotary embedding.
         key: (B, N, K, D), all keys that the softmax runs over (text, and in joint attention the image too).
         scale: factor of the logits, `1 / sqrt(D)` in nearly every model.
         text: (start, stop) of the text tokens on the key axis.
-        mask: None, or what is added to the logits, broadcastable to (B, N, S, K): a number, not a boolean. A row whose keys are
-            all masked by -inf has no softmax and is NaN; large negative numbers, as models use, give a uniform one.
+        mask: None, or numbers (not booleans) that are added to the logits, broadcastable to (B, N, S, K). The softmax of a row whose
+            keys are all masked by -inf is NaN. Large negative numbers, which models use, give a uniform softmax.
         grid, layer, level: as in `AttentionMap`.
     """
 

@@ -7,7 +7,7 @@ from array_api_compat import array_namespace
 from infsplign.core._namespace import Array, at_least_float32
 
 CHUNK = 2**23
-"""Most logits that are held at a time while object maps are made: 32 MiB in float32."""
+"""Maximum number of logits in memory while object maps are computed: 32 MiB in float32."""
 
 
 def object_columns(
@@ -15,13 +15,13 @@ def object_columns(
 ) -> Array:
     """Maps of objects, row by row of queries: `mean_n softmax(scale * query @ key^T + mask)[..., text] @ weights`.
 
-    The (B, N, S, K) probabilities are never there at once: each chunk of heads and queries is normalised over all keys, cut to the text,
-    averaged over tokens and added up.
+    The (B, N, S, K) probabilities are never in memory as a whole: each chunk of heads and queries is normalised over all keys, restricted
+    to the text, averaged over tokens and added to the sum.
 
     Args:
         query, key, scale, text, mask: as in `QueryKeyAttention`.
         weights: (B or 1, T, O).
-        chunk: most logits to hold at a time.
+        chunk: maximum number of logits in memory at a time.
 
     Returns:
         (B, S, O), in float32 or better.

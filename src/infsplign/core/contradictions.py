@@ -1,14 +1,14 @@
 """Relations that cannot all hold, found before anything is sampled.
 
-Every relation says something of orders and bounds that is certain, and only that is used:
+Only certain consequences of a relation are used:
 
     order on x, on y    left of, above, ..., a diagonal on both; "on top of" is an order on y
     order of sizes      smaller than, larger than; "A inside B" makes A the smaller one
     bounds on x, on y   a place keeps a centroid within thirds of the picture
 
-A cycle in an order cannot be drawn. Neither can an order against the bounds of its ends, two places of one object without a
-common point, a near pair whose places are too far apart, a far pair whose places are too close, nor a pair that is near (or one
-inside the other) and far at once. An object before both others, or behind both, on x and on y alike is not between them.
+These cannot be drawn: a cycle in an order; an order against the bounds of its ends; two places of one object without a common point; a near
+pair whose places are too far apart; a far pair whose places are too close; a pair that is both near (or one inside the other) and far. An
+object that is before both others, or after both, on x and on y, is not between them.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,12 +18,12 @@ from infsplign.core.relations import BETWEEN, CLOSE, FAR, FAR_FROM, HALF_CELL, I
 
 Step = tuple[int, SceneRelation]
 Order = dict[int, list[Step]]
-"""What comes after each object, and the relation that says so."""
+"""For each object, the objects after it in the order, with the relation that says so."""
 Bounds = tuple[float, float]
 
 
 def contradiction(edges: Sequence[SceneRelation]) -> list[SceneRelation]:
-    """The relations of the first contradiction that is found, as few as make one; empty where there is none."""
+    """Returns the smallest set of relations of the first contradiction found; empty when there is none."""
     orders = [_order(edges, axis) for axis in (0, 1)]
     return next(_all(edges, orders), [])
 

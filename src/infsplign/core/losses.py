@@ -1,6 +1,6 @@
 """Losses on object maps, one value a row of the batch.
 
-A term is any function `term(objects, scene) -> (B,)`; `CompoundLoss` weighs terms and averages them over layers. Terms of other methods
+A term is any function `term(objects, scene) -> (B,)`. `CompoundLoss` weights terms and averages them over layers. Terms of other methods
 are in `core.terms`, and `docs/losses.md` shows how to write one. Source of the three terms here: arXiv 2512.17851, section 3.
 """
 
@@ -25,7 +25,7 @@ def presence_loss(objects: ObjectAttention, scene: SceneArrays) -> Array:
 
 
 def balance_loss(objects: ObjectAttention, scene: SceneArrays) -> Array:
-    """Asks that no object wins at another's cost: `L_b = mean_{i<j} |v_i - v_j|`. Returns (B,); 0 for a single object."""
+    """Asks for equally tight maps: `L_b = mean_{i<j} |v_i - v_j|`. Returns (B,); 0 for a single object."""
     xp = array_namespace(objects.variance)
     v = objects.variance
     apart = xp.abs(v[:, :, None] - v[:, None, :]) * (scene.present[:, :, None] * scene.present[:, None, :])
@@ -35,7 +35,7 @@ def balance_loss(objects: ObjectAttention, scene: SceneArrays) -> Array:
 
 
 Term = Callable[[ObjectAttention, SceneArrays], Array]
-"""The one interface of a term: the maps of one layer with their statistics, and what is asked; one value a row, (B,), the less the better.
+"""Interface of a term: (maps of one layer with their statistics, scene) to one value a row, (B,), lower is better.
 It must leave out what `scene.present` and `scene.relation_weight` mark as padding, and read shapes but no values, so that it compiles."""
 
 
@@ -44,8 +44,8 @@ class LossTerm:
     """A term with its weight and the levels whose layers it reads (all when empty).
 
     Attributes:
-        rowwise: the term looks at each row by itself and knows nothing of their number or order, so that the rows of several layers may be
-            given to it at once: fewer launches on a GPU. A term with numbers of its own for each row must leave it False.
+        rowwise: the term treats each row by itself, whatever the number and order of rows. It may then get the rows of several layers at
+            once, which saves kernel launches on a GPU. A term with its own numbers for each row must leave it False.
 
     Raises:
         TypeError: `term` is not a function, `levels` is a single text, or `rowwise` is neither True nor False.
@@ -72,7 +72,7 @@ class LossTerm:
 
 
 class LossReport(NamedTuple):
-    """What `CompoundLoss` computed.
+    """The values that `CompoundLoss` computed.
 
     Attributes:
         total: (B,), the loss to differentiate.
@@ -124,7 +124,7 @@ class CompoundLoss:
         }
 
     def of(self, layers: Layers) -> LossReport:
-        """As a call, of layers that are measured already.
+        """Computes the loss of layers whose statistics are known.
 
         Raises:
             ValueError: a term that does not give one value a row.
@@ -144,14 +144,14 @@ class CompoundLoss:
 
 
 def _values(term: LossTerm, group: LayerGroup, scene: SceneArrays) -> list[Array]:
-    """What a term finds in the layers of a group, (B,) each or summed."""
+    """The values of a term for the layers of a group, (B,) each, or their sum."""
     if term.rowwise:
         return [group.summed(_one_a_row(term, group.objects, group.scene))]
     return [_one_a_row(term, objects, scene) for objects in group.each()]
 
 
 def _one_a_row(term: LossTerm, objects: ObjectAttention, scene: SceneArrays) -> Array:
-    """The term's value, which would mix rows unnoticed if it had another shape."""
+    """The term's value. Another shape would mix rows without an error, so it is checked."""
     value = term.term(objects, scene)
     rows = objects.maps.shape[0]
     if getattr(value, "shape", None) != (rows,):

@@ -1,7 +1,7 @@
-"""What the losses read: object maps with their statistics, for all recorded layers of one pass.
+"""Object maps with their statistics, for all recorded layers of one pass: the input of the losses.
 
-Layers of the same grid and level are measured as one batch. On a GPU the mathematics after the maps is a matter of launches, not of
-arithmetic: their number follows the kinds of layers, not their count.
+Layers of the same grid and level are computed as one batch. On a GPU, kernel launches dominate the cost after the maps. With batches, their
+number depends on the kinds of layers and not on their count.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,7 +32,7 @@ class ObjectAttention(NamedTuple):
 
 
 def observe(maps: Array) -> ObjectAttention:
-    """Computes the statistics of `maps` (B, O, H, W) once, for all terms; in float32 where the maps are of less."""
+    """Computes the statistics of `maps` (B, O, H, W) once, for all terms; in float32 for half-precision maps."""
     if maps.ndim != 4:
         raise ValueError(f"`maps` must have shape (batch, objects, height, width), got {tuple(maps.shape)}")
     maps = at_least_float32(maps)

@@ -1,4 +1,4 @@
-"""Scenes of a batch as arrays: what the losses read."""
+"""Scenes of a batch as arrays: the other input of the losses."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ class SceneArrays(NamedTuple):
         roles: (B, 3, R, O), 1 at the first, second and third object of each relation; `roles[:, 0] @ centroids` are the first
             objects' centroids.
         equation: for each equation of `core.spatial.EQUATIONS` that a relation of the batch has, (B, R), 1 at the relations that have it.
-        margin: (B, R), what the relation multiplies the margin of the spatial loss by.
+        margin: (B, R), factor of the relation on the margin of the spatial loss.
     """
 
     difference: Array

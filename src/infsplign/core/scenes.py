@@ -1,4 +1,4 @@
-"""What a prompt asks for: objects and the relations between them."""
+"""The content of a prompt: objects and the relations between them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Scene:
 
     Attributes:
         objects: phrases, as they stand in the prompt.
-        relations: edges between objects, and places of objects; none at all leaves presence and balance to act alone.
+        relations: edges between objects, and places of objects. Without any, only presence and balance act.
 
     Raises:
         ValueError: an object related to itself, numbers out of range, too many or too few objects for a relation, or relations

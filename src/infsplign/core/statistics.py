@@ -81,11 +81,10 @@ def moments(maps: Array) -> tuple[Array, Array, Array]:
 
 
 def sharpened(maps: Array) -> Array:
-    """Raises maps to the fourth power, in units of their mean: `(A / mean A)^4`, so that what stands out counts and an even background
-    does not.
+    """Raises maps to the fourth power, in units of their mean: `(A / mean A)^4`. This reduces an even background.
 
-    A map of 0 and 1 is as it was but for a factor. On a background half as bright as an object that covers a tenth of the picture,
-    the object holds 18% of the map's mass, and 64% of the sharpened one's.
+    A map of 0 and 1 only changes by a factor. On a background half as bright as an object that covers a tenth of the picture, the
+    object has 18% of the mass of the map, and 64% of the mass of the sharpened map.
 
     Args:
         maps: (..., H, W), not negative.
@@ -100,7 +99,7 @@ def sharpened(maps: Array) -> Array:
 
 
 def extent(variances: Array) -> Array:
-    """How far an object reaches from its centroid: `e = sqrt(v + LEAST_EXTENT^2)`; an even disc has 0.71 of its radius."""
+    """Size of an object about its centroid: `e = sqrt(v + LEAST_EXTENT^2)`; an even disc has 0.71 of its radius."""
     return array_namespace(variances).sqrt(floating(variances) + LEAST_EXTENT**2)
 
 

@@ -19,7 +19,7 @@ _NEW = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_
 
 
 class OutputError(OSError):
-    """A folder or file that cannot be written, or does not hold what it should."""
+    """A folder or file that cannot be written, or has unexpected content."""
 
 
 def check_writable(out: Path) -> None:

@@ -1,4 +1,4 @@
-"""Telling whether two runs had the same settings: everything that decides an image, as plain JSON."""
+"""Fingerprints of runs: everything that determines an image, as plain JSON, so that settings can be compared."""
 
 import hashlib
 import json
@@ -14,9 +14,9 @@ PACKAGES = ("torch", "diffusers", "transformers", "numpy", "pillow")
 
 
 def plain(value: Any) -> Any:
-    """An option, dataclasses and functions included, as what JSON can hold; equal options give equal JSON.
+    """Converts an option (also a dataclass or a function) to plain JSON values; equal options give equal JSON.
 
-    Functions are told apart by their name and by what they have captured.
+    Functions are compared by their name and their captured values.
 
     Raises:
         TypeError: something that cannot be described.
@@ -45,7 +45,7 @@ def plain(value: Any) -> Any:
 
 
 def versions() -> dict[str, str]:
-    """Versions of this package and of those that decide an image."""
+    """Versions of this package and of those that affect an image."""
     from infsplign import __version__
 
     found = {"infsplign": __version__}
@@ -58,7 +58,7 @@ def versions() -> dict[str, str]:
 
 
 def sources(*modules: ModuleType) -> str:
-    """A short hash of the source of modules: what they computed earlier holds while it is the same."""
+    """A short hash of the source of modules: earlier results stay valid while it is the same."""
     digest = hashlib.sha256()
     for module in modules:
         digest.update(Path(str(module.__file__)).read_bytes())
@@ -66,7 +66,7 @@ def sources(*modules: ModuleType) -> str:
 
 
 def guidance_source() -> str:
-    """A short hash of all of this package's source that decides guided images; evaluation, pictures and commands do not."""
+    """A short hash of the source of this package that affects guided images (not evaluation, pictures and commands)."""
     root = Path(__file__).parents[1]
     others = {"evaluation", "visuals", "commands", "shapes", "cli.py", "__main__.py"}
     digest = hashlib.sha256()

@@ -1,4 +1,4 @@
-"""One hash for all that a pipeline has learned."""
+"""One hash for all weights of a pipeline."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Does an `AttentionSource` tell the truth about a denoiser? Checks that find what would otherwise be silently wrong images."""
+"""`check_attention_source`: finds mistakes of an adapter that would otherwise only show as wrong images."""
 
 import copy
 from collections.abc import Callable, Sequence
@@ -48,7 +48,7 @@ def check_attention_source(
         dtypes: half precisions to try, besides the denoiser's own.
 
     Raises:
-        AssertionError: a check has failed; the message says what was seen and what it means.
+        AssertionError: a check has failed; the message says what was found and what it means.
     """
     names = (text,) if isinstance(text, str) else tuple(text)
     masks = (mask,) if isinstance(mask, str) else mask
@@ -219,7 +219,7 @@ def _check_interrupted(trial: Trial, module: nn.Module, kind: type[BaseException
 
 
 def _check_every_pass(trial: Trial) -> None:
-    """One source serves all steps of a sampling: it must tell of each pass anew, and of none when there is none."""
+    """One source serves all steps of a sampling: it must return the maps of the latest pass, and raise when there was none."""
     source = trial.make_source(trial.denoiser)
     for sample in (trial.sample, -trial.sample):
         try:

@@ -12,7 +12,7 @@ _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_
 
 @dataclass(frozen=True)
 class ModuleState:
-    """A module's state, as far as an onlooker could have changed it; equal when nothing was left behind."""
+    """The parts of a module's state that an adapter could change; equal when the module was restored."""
 
     parts: dict[str, Any]
 
@@ -22,7 +22,7 @@ class ModuleState:
 
 
 def module_state(module: nn.Module) -> ModuleState:
-    """Takes down hooks, instance attributes and flags of a module and all in it, and whether torch records a graph."""
+    """Records hooks, instance attributes and flags of a module and its submodules, and whether gradients are enabled."""
     parts: dict[str, Any] = {"torch.is_grad_enabled()": torch.is_grad_enabled()}
     parts["torch's function modes"] = [id(mode) for mode in _get_current_function_mode_stack()]
     for name, part in module.named_modules():

@@ -1,4 +1,4 @@
-"""One denoiser with its arguments, run and looked at in the ways that the checks need."""
+"""A denoiser with its arguments, and the ways in which the checks run it."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from infsplign.core.attention import Attention, AttentionSource
 
 
 class Trial(NamedTuple):
-    """A denoiser with arguments for it, and what makes its source."""
+    """A denoiser with its arguments, and the function that makes its source."""
 
     make_source: Callable[[Any], AttentionSource]
     denoiser: nn.Module
@@ -20,7 +20,7 @@ class Trial(NamedTuple):
     kwargs: dict[str, Any]
 
     def attention(self, source: AttentionSource | None = None) -> Sequence[Attention]:
-        """What a source, a new one unless given, records of a pass over `sample`."""
+        """Records a pass over `sample` with `source`, or with a new source."""
         with torch.enable_grad():
             with (source or self.make_source(self.denoiser)).record(self.sample, **self.kwargs) as attention:
                 self.denoiser(self.sample, **self.kwargs)
@@ -43,7 +43,7 @@ def change(old: Attention, new: Attention, rows: int) -> Tensor:
 
 
 class KeyCounts(TorchFunctionMode):
-    """Takes down how many keys each `scaled_dot_product_attention` of the denoiser has."""
+    """Records the number of keys of each call of `scaled_dot_product_attention`."""
 
     def __init__(self) -> None:
         super().__init__()

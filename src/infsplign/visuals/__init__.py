@@ -1,4 +1,7 @@
-"""Pictures of what guidance did: sheets of images, overlays of attention, curves over the steps. All return `PIL` images."""
+"""Figures of a guided run: sheets of images, overlays of attention, curves over the steps. See `docs/visuals.md`.
+
+All functions return `PIL` images.
+"""
 
 from infsplign.visuals.attention import attention_overlay
 from infsplign.visuals.curves import trace_plot

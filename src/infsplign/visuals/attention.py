@@ -1,4 +1,4 @@
-"""Where the model looks for each object: its attention over the picture at several steps, with the centroid."""
+"""`attention_overlay`: the attention of each object over the picture at several steps, with its centroid."""
 
 from collections.abc import Sequence
 
@@ -20,9 +20,9 @@ def attention_overlay(
     """Draws each object's attention (rows) at several steps (columns) over the picture in grey.
 
     Args:
-        trace: steps recorded with `keep_maps`; those without maps are passed over.
+        trace: steps recorded with `keep_maps`; steps without maps are skipped.
         objects: O names, the rows' titles.
-        image: the picture that the steps led to.
+        image: the sampled picture.
         title: line over the figure.
         note: put before the key under the figure, such as "seed 0".
         row: which image of the batch.
@@ -86,7 +86,7 @@ def largest_grid(step: StepTrace) -> tuple[int, int]:
 
 
 def object_density(step: StepTrace, number: int, grid: tuple[int, int], row: int = 0) -> np.ndarray:
-    """Attention of one object averaged over the layers: each layer's map sums to 1, so that each weighs the same. (H, W)."""
+    """Attention of one object, averaged over the layers with equal weight (each layer's map sums to 1). (H, W)."""
     layers = []
     for maps in step.maps:
         values = np.asarray(maps[row, number].detach().float().cpu())

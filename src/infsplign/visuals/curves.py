@@ -1,4 +1,4 @@
-"""What happened over the steps: centroids against the order that was asked for, loss terms, the gradient's norm."""
+"""`trace_plot`: centroids, loss terms and the norm of the gradient over the steps."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -39,7 +39,7 @@ def trace_plot(trace: Sequence[StepTrace], scene: Scene, *, title: str, note: st
     """Plots centroids on each axis that a relation orders, loss terms and the gradient's norm over the guided steps.
 
     Args:
-        trace: steps of one call; unguided ones are passed over.
+        trace: steps of one call; unguided steps are skipped.
         scene: objects and relations of the image.
         title: line over the figure.
         note: put behind the label of the steps, such as "seed 0".
@@ -103,7 +103,7 @@ def _centroids(axes: Axes, numbers: np.ndarray, steps: Sequence[StepTrace], scen
 
 
 def _axes(relation: Relation) -> tuple[int, ...]:
-    """The axes on which a relation is to be seen: those that it orders; for a place and for "near", "inside", ... both."""
+    """The axes on which a relation is plotted: those that it orders; both for a place and for "near", "inside", ..."""
     return relation.axes or (0, 1)
 
 

@@ -1,4 +1,4 @@
-"""What all pictures share: one font, one palette, figures that touch no global state of matplotlib."""
+"""Style of all pictures: one font, one palette, and figures that change no global state of matplotlib."""
 
 import textwrap
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from PIL import Image, ImageFont
 
 INK, MUTED, GRID, PAPER = "#1f2328", "#656d76", "#e4e7eb", "#ffffff"
 OBJECT_COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Okabe and Ito's palette, told apart under every common kind of colour blindness."""
+"""Okabe and Ito's palette, which is distinguishable with every common kind of colour blindness."""
 TERM_COLOURS = ("#cc79a7", "#009e73", "#e69f00", "#56b4e9", "#0072b2")
 DPI = 150
 TITLE, LABEL, SMALL = 12.0, 9.5, 8.5  # points
@@ -39,7 +39,7 @@ _RC: Any = {
 
 @contextmanager
 def drawing(width: float, height: float) -> Iterator[Figure]:
-    """A figure of `width` x `height` inches in the common style. Settings of matplotlib are as before afterwards."""
+    """A figure of `width` x `height` inches in the common style. Restores the settings of matplotlib afterwards."""
     with matplotlib.rc_context(_RC):
         figure = Figure(figsize=(width, height), dpi=DPI, facecolor=PAPER)
         FigureCanvasAgg(figure)

@@ -1,4 +1,4 @@
-"""Loss terms beside the paper's, one a file, and the losses that go by a name.
+"""Loss terms of other methods, one in each file, and losses by name.
 
 Each term is a function `term(objects, scene, *, options) -> (B,)` as in `core.losses`, and has a factory that returns it as a `LossTerm`:
 `excite()`, `superiority()`, `boxes(...)`, `layout()`, `overlap()`, `unity()`.
@@ -21,11 +21,11 @@ TERMS: Mapping[str, Callable[..., LossTerm]] = {
     "overlap": overlap,
     "unity": unity,
 }
-"""Factories of the terms that need nothing but the maps and the scene, by the names of their terms. All take `weight=` and `levels=`."""
+"""Names of terms to their factories, for terms that need no other argument. All take `weight=` and `levels=`."""
 
 
 def alone(factory: Callable[[], LossTerm]) -> CompoundLoss:
-    """The loss that is one term and nothing else."""
+    """Makes a loss of one term."""
     return CompoundLoss((factory(),))
 
 

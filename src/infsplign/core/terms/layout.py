@@ -12,19 +12,19 @@ from infsplign.core.scene_arrays import SceneArrays
 from infsplign.core.statistics import EPSILON
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
-"""The box that asks for nothing."""
+"""The whole picture: a box without effect."""
 
 
 def boxes_loss(objects: ObjectAttention, scene: SceneArrays, *, boxes: Array) -> Array:
     """Asks for the mass inside the boxes: `L = mean_o (1 - sum_{in box} A_o / sum A_o)^2`.
 
-    A cell counts by the part of it that its box covers, so that boxes need not end where cells do. Cells tile the picture, cell i of n
-    from `i / n` to `(i + 1) / n`: centroids, which put the outer cells' middles on the borders, have another ruler.
+    A cell counts by the fraction that its box covers, so boxes need not end at cell borders. Cells tile the picture, cell i of n
+    from `i / n` to `(i + 1) / n`. (Centroids use other coordinates: there the middles of the outer cells lie on the border.)
 
     Args:
         objects: statistics of the maps.
         scene: which objects are present.
-        boxes: (P, O, 4) in the pictures' own widths and heights, `x0, y0, x1, y1` with the origin at the upper left, as an array like the
+        boxes: (P, O, 4) in fractions of the picture, `x0, y0, x1, y1` with the origin at the upper left, as an array like the
             maps or as nested lists. P divides the batch: row r has the boxes of prompt `r // (B / P)`.
 
     Returns:
@@ -56,12 +56,12 @@ def _covered(low: Array, high: Array, n: int) -> Array:
 
 
 def relation_boxes(scene: SceneArrays) -> Array:
-    """Boxes that stand for relations of direction, (B, O, 4): "A left of B" gives A the left half and B the right one.
+    """Makes boxes from relations of direction, (B, O, 4): "A left of B" gives A the left half and B the right half.
 
-    On each axis an object has a place between -1 and 1, the mean over its relations of which side it is asked to be on, and gets the half
-    of the axis that is centred there: with "A left of B, B left of C", B gets the middle half. An axis on which nothing is asked of an
-    object is left whole. A box says more than its relation, and this cannot tell the third of four in a row from the second: it is
-    for the comparison of methods. Draw your own boxes where you can.
+    On each axis an object has a place between -1 and 1: the mean of the sides that its relations ask for. It gets the half of the axis
+    that is centred there, so with "A left of B, B left of C", B gets the middle half. An axis without a relation stays whole. A box asks
+    for more than its relation, and the second and third of four objects in a row get the same box. Use this to compare methods; give your
+    own boxes where you can.
     """
     xp = array_namespace(scene.difference)
     asked = scene.difference[..., None] * scene.direction[:, :, None, :]  # (B, R, O, 2): +1 for the object on the far side

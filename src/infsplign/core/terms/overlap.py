@@ -13,16 +13,16 @@ from infsplign.core.statistics import EPSILON
 
 
 def overlap_loss(objects: ObjectAttention, scene: SceneArrays, *, normalised: bool = False) -> Array:
-    """Asks for maps that do not meet: `L = mean_{i<j} sum min(A_i, A_j) / sum (A_i + A_j)`.
+    """Asks for maps that do not overlap: `L = mean_{i<j} sum min(A_i, A_j) / sum (A_i + A_j)`.
 
-    The published loss adds the pairs up; their mean is the same for two objects and does not grow with more. The minimum, as published,
-    is 0 only where one of the two is, and bounded by either; a product would prefer maps that are spread thinly.
+    The published loss is the sum over pairs. Their mean is the same for two objects, and does not grow with more. The minimum, as
+    published, is 0 only where one of the two maps is 0. A product would prefer maps that are spread out.
 
     Args:
         objects: statistics of the maps.
         scene: which objects are present.
-        normalised: divide each map by its mass first, which gives half of one minus their distance in total variation. As published
-            (False) the loss also falls when one of the objects fades; normalised, it only falls when they part.
+        normalised: divide each map by its mass first, which gives half of one minus their total variation distance. As published
+            (False) the loss also falls when one of the objects fades. Normalised, it falls only when they separate.
 
     Returns:
         (B,), in [0, 0.5]: 0.5 for equal maps; 0 for a single object. Memory grows with the square of the number of objects.

@@ -17,7 +17,7 @@ def superiority_loss(objects: ObjectAttention, scene: SceneArrays) -> Array:
     Maps, divided by their mass, are densities that are constant within a cell, so that two points of one column are in either order with
     the same probability: `P = sum_j p_second(j) (sum_{i < j} p_first(i) + p_first(j) / 2)`, from marginals and cumulative sums.
     "above" takes y, the opposite relations the opposite order, and a diagonal the mean of its two axes.
-    Other than a gap of centroids, this sees overlap, and stops pushing once the objects are apart.
+    Unlike a gap of centroids, this measures overlap, and has no gradient once the objects are apart.
 
     Args:
         objects: statistics of the maps.

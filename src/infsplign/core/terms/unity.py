@@ -1,4 +1,4 @@
-"""Unity: the attention of an object is one thing. Source: Rao's quadratic entropy under a Gaussian kernel.
+"""Unity: the attention of an object is one blob. Source: Rao's quadratic entropy under a Gaussian kernel.
 
 C. R. Rao, "Diversity and dissimilarity coefficients: a unified approach", Theoretical Population Biology 21, 1982.
 """
@@ -15,22 +15,22 @@ from infsplign.core.statistics import EPSILON
 
 
 def unity_loss(objects: ObjectAttention, scene: SceneArrays, *, sigma: float = 0.15, power: float = 2.0) -> Array:
-    """Asks that two draws from an object's map lie close together:
+    """Asks that two points drawn from an object's map lie close together:
 
         p_o = A_o^power / sum A_o^power
         L = mean_o (1 - sum_{x,y} p_o(x) p_o(y) exp(-|x - y|^2 / (2 sigma^2)))
 
-    A blob smaller than `sigma` costs little, wherever it is and whatever its shape; two of them far apart cost 1/2. The variance cannot
-    tell two blobs from one large one, and draws both to the middle.
+    A blob smaller than `sigma` has a low loss, whatever its place and shape. Two of them far apart have 1/2. The variance does not
+    distinguish two blobs from one large blob, and pulls both to the middle.
 
     Args:
         objects: statistics of the maps, (B, O, H, W).
         scene: which objects are present.
-        sigma: width of the kernel, > 0, in widths of the picture; of the square of the same area where the picture is no square.
-        power: sharpens the maps, >= 1: an even background counts the less, the higher it is.
+        sigma: width of the kernel, > 0, in widths of the picture; in sides of the square of the same area where it is not square.
+        power: sharpens the maps, >= 1. A higher power reduces an even background more.
 
     Returns:
-        (B,), in [0, 1]: 0 for a single cell, 1/2 for two cells far apart; an empty map costs 1, and has no gradient.
+        (B,), in [0, 1]: 0 for a single cell, 1/2 for two cells far apart, 1 for an empty map, which has no gradient.
 
     Raises:
         ValueError: `sigma` or `power` out of range.

@@ -1,4 +1,4 @@
-"""Detectors behind one protocol. Nothing heavy is imported before `load_detector`."""
+"""Detectors with one protocol. Large libraries are imported only by `load_detector`."""
 
 from infsplign.evaluation.detectors.protocol import Detector, ImageDetections
 
@@ -7,7 +7,7 @@ MODELS = {
     "owlv2": "google/owlv2-base-patch16-ensemble",
     "grounding-dino": "IDEA-Research/grounding-dino-tiny",
 }
-"""The model of each kind where none is given."""
+"""The default model of each kind."""
 KINDS = (*MODELS, "world")
 
 __all__ = ["KINDS", "MODELS", "Detector", "ImageDetections", "load_detector"]
@@ -21,13 +21,13 @@ def load_detector(
     Args:
         kind: "owlvit", "owlv2", "grounding-dino", or "world", that of the shapes world.
         model: a folder or a hub id; the kind's own of `MODELS` when None. The world has none.
-        threshold: boxes with a higher score are kept; the world keeps all.
+        threshold: boxes with a higher score are kept; "world" keeps all.
         device: a torch device.
         revision: of a hub id: a branch, tag or commit.
 
     Raises:
         ValueError: an unknown kind, a threshold out of range, a model for the world.
-        DetectorError: the model cannot be had.
+        DetectorError: the model cannot be loaded.
     """
     if kind not in KINDS:
         raise ValueError(f"`kind` must be one of {', '.join(KINDS)}, got {kind!r}")

@@ -1,4 +1,4 @@
-"""Grounding DINO: the names make one text, and each box gets the words of it that it answers to."""
+"""Grounding DINO: the names form one text, and each box is labelled with the words of it that match."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ class GroundingDino:
         revision: of a hub id.
 
     Raises:
-        DetectorError: the model cannot be had, or is of another kind.
+        DetectorError: the model cannot be loaded, or is of another kind.
     """
 
     def __init__(self, model: str, *, threshold: float, device: str = "cpu", revision: str | None = None) -> None:
@@ -40,7 +40,7 @@ class GroundingDino:
 
     @torch.inference_mode()
     def detect(self, images: Sequence[Image.Image], names: Sequence[Sequence[str]]) -> list[list[Detection]]:
-        """See `Detector`. A box that answers to several names is called "a, b".
+        """See `Detector`. A box that matches several names is called "a, b".
 
         Raises:
             ValueError: a name with a full stop, which ends a name in the model's text.
@@ -72,10 +72,10 @@ class GroundingDino:
 
 
 def called(label: str, names: Sequence[str]) -> str:
-    """The asked name that a label means. Labels are words of the text whose scores are high, so they may run together or be cut.
+    """The requested name that a label means. Labels are the words of the text with high scores, so they may be joined or cut.
 
-    A name itself is that name; several names one after the other are "a, b"; a part of exactly one name is that name; else the
-    label stays as it is, and no measure takes it for a name.
+    A label that is a name gives that name. Several names in sequence give "a, b". A part of exactly one name gives that name. Any other
+    label stays unchanged, and no measure counts it as a name.
 
     >>> called("bear", ["teddy bear", "bear"]), called("teddy", ["teddy bear", "bear"]), called("cat dog", ["dog", "cat"])
     ('bear', 'teddy bear', 'cat, dog')

@@ -1,4 +1,4 @@
-"""OWL-ViT and OWLv2: each name is a query, each box goes to its best query."""
+"""OWL-ViT and OWLv2: each name is a query, and each box gets the name of its best query."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from infsplign.evaluation.detectors.pretrained import LoadedDetector, heights_an
 from infsplign.evaluation.detectors.protocol import best_first
 
 QUERY = "a photo of a {}"
-"""The query of a name, as VISOR has it: always with "a"."""
+"""The query of a name, as in VISOR: always with "a"."""
 CLASSES = {"owlvit": (OwlViTForObjectDetection, OwlViTProcessor), "owlv2": (Owlv2ForObjectDetection, Owlv2Processor)}
 
 
@@ -27,7 +27,7 @@ class Owl:
         revision: of a hub id.
 
     Raises:
-        DetectorError: the model cannot be had, or is of another kind.
+        DetectorError: the model cannot be loaded, or is of another kind.
     """
 
     def __init__(self, kind: str, model: str, *, threshold: float, device: str = "cpu", revision: str | None = None) -> None:
@@ -41,7 +41,7 @@ class Owl:
 
     @torch.inference_mode()
     def detect(self, images: Sequence[Image.Image], names: Sequence[Sequence[str]]) -> list[list[Detection]]:
-        """See `Detector`. Images with equally many names go together: the processor would pad the others with queries that find things."""
+        """See `Detector`. Images with equally many names form a batch: the processor would pad others with queries that match."""
         found: list[list[Detection]] = [[] for _ in images]
         for count in sorted({len(asked) for asked in names} - {0}):
             places = [place for place, asked in enumerate(names) if len(asked) == count]

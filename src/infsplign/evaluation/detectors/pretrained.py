@@ -1,4 +1,4 @@
-"""Loads open-vocabulary detectors through transformers, and refuses what would give numbers without meaning."""
+"""Loads open-vocabulary detectors through transformers, and raises errors for models whose results would be meaningless."""
 
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
@@ -12,13 +12,13 @@ from infsplign.evaluation.model_hash import model_hash
 
 
 class DetectorError(OSError):
-    """A detector that cannot be had."""
+    """A detector that cannot be loaded."""
 
 
 class LoadedDetector:
-    """A detector's network with what reads images and text for it.
+    """A detector's network with its processor of images and text.
 
-    Images are prepared with PIL and numpy, with or without torchvision, so that every machine shows the network the same pixels.
+    Images are prepared with PIL and numpy, with or without torchvision, so that the network gets the same pixels on every machine.
 
     Args:
         model: a folder or a hub id.

@@ -1,4 +1,4 @@
-"""What every detector is: one method that looks for names in images, and the settings that a report must name."""
+"""The protocol of a detector: one method that finds names in images, and the settings that a report names."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol

@@ -1,4 +1,4 @@
-"""The report: runs and scores as one HTML page that needs nothing else, neither a network nor the folders that it was made from."""
+"""The report: runs and scores as one self-contained HTML page, which needs neither a network nor the original folders."""
 
 from infsplign.evaluation.page.build import write_report
 from infsplign.evaluation.page.reading import ReportError

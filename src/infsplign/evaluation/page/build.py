@@ -12,9 +12,9 @@ from infsplign.evaluation.reading import is_kind
 from infsplign.evaluation.scoring.summary import heading
 
 IMAGES = 320
-"""Images on a page when nothing else is asked for."""
+"""Default number of images on a page."""
 COLOURS = ("#8a8f98", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195")
-"""Of methods, in order: grey for the first, then Okabe and Ito's, told apart under every common kind of colour blindness."""
+"""Of methods, in order: grey for the first, then Okabe and Ito's, distinguishable with every common kind of colour blindness."""
 BAR_ORDER = ("uncond", "score", "correct", "OA")
 MEANING = {
     "OA": "both objects are detected",

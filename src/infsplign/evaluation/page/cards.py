@@ -15,7 +15,7 @@ from infsplign.evaluation.image_reading import ImageError, read_image
 from infsplign.evaluation.page.reading import RunFolder, relation_of
 
 SIDE = 176
-"""Pixels of a thumbnail's longer side; smaller images stay as they are."""
+"""Pixels of a thumbnail's longer side; smaller images keep their size."""
 BUDGET = 4_200_000
 """Characters of all thumbnails, so that a page stays below 5 MB."""
 VERDICTS = {"right": "relation right", "wrong": "relation wrong", "missing": "object missing", "failed": "failed", "open": "not judged"}
@@ -78,7 +78,7 @@ def cards(run: RunFolder, out: Path, most: int, budget: int = BUDGET) -> list[Ca
     """Builds the cards of a run; stops when the thumbnails have used up `budget`.
 
     Args:
-        run: what there is.
+        run: the run.
         out: the page, which links are relative to.
         most: images.
         budget: characters.

@@ -1,4 +1,4 @@
-"""Published figures of VISOR on SR2D, shown beside measured ones and marked as what they are."""
+"""Published figures of VISOR on SR2D, shown next to measured ones and marked as published."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What the folder of a run holds, and the scores below it, for people to look at."""
+"""Reads the folder of a run, and the scores below it, for the report."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ OTHER = "other"
 
 
 class ReportError(ValueError):
-    """A folder that holds nothing to report."""
+    """A folder with nothing to report."""
 
 
 @dataclass
@@ -46,7 +46,7 @@ class RunFolder:
 
     Attributes:
         folder: where.
-        manifest, results: as they stand there; empty where there is none.
+        manifest, results: the content of these files; empty if missing.
         records: method to key of an image to its record; failed images have an `error`.
         verdicts: the same with what was judged, by the first detector that judged it.
         measured: one for each detector.

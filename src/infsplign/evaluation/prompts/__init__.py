@@ -1,4 +1,4 @@
-"""Prompts of the benchmarks: SR2D is generated, T2I-CompBench and GenEval are read from the user's copies of the published files."""
+"""Prompts of the benchmarks: SR2D is generated, T2I-CompBench and GenEval are read from your copies of the published files."""
 
 from infsplign.evaluation.prompts.geneval import read_geneval
 from infsplign.evaluation.prompts.prompt import BenchmarkPrompt, PromptFileError, read_prompts, write_prompts

@@ -14,7 +14,7 @@ RELATIONS = ("left of", "right of", "above", "below")
 
 
 def read_geneval(path: Path) -> list[BenchmarkPrompt]:
-    """Reads the rows tagged "position"; the other five tasks of GenEval are passed over.
+    """Reads the rows tagged "position"; the other five tasks of GenEval are skipped.
 
     The id and `extra["number"]` count all rows from 0, as the folders of published images do.
 

@@ -19,14 +19,14 @@ class PromptFileError(ValueError):
 
 @dataclass(frozen=True)
 class BenchmarkPrompt:
-    """A prompt and what it asks for.
+    """A prompt with its objects and relation.
 
     Attributes:
         id: of the prompt in its benchmark, safe as a file name: images are called `{id}_{index:02d}.png`.
-        text: what the model reads.
-        first, second: the objects, as the benchmark calls them; `second` is empty where there is only one.
+        text: the prompt of the model.
+        first, second: the objects, by their names in the benchmark; `second` is empty where there is only one.
         relation: canonical name where it is one of the four directions, such as "left of"; else as the benchmark spells it, such as "near".
-        extra: what only this benchmark knows.
+        extra: other fields of this benchmark.
 
     Raises:
         ValueError: an `id` that cannot name a file, or an empty `text` or `first`.
@@ -51,7 +51,7 @@ class BenchmarkPrompt:
 
 
 def write_prompts(path: Path, prompts: Iterable[BenchmarkPrompt]) -> None:
-    """Writes prompts, one JSON object a line, whole or not at all.
+    """Writes prompts atomically, one JSON object a line.
 
     Raises:
         OutputError: the file cannot be written.
@@ -112,7 +112,7 @@ def json_lines(path: Path) -> list[tuple[int, Any]]:
 
 
 def distinct(path: Path, prompts: list[BenchmarkPrompt]) -> list[BenchmarkPrompt]:
-    """The prompts themselves, when no id comes twice: images could not be told apart.
+    """Returns the prompts if all ids differ; images of equal ids could not be distinguished.
 
     Raises:
         PromptFileError: an id that came before.

@@ -10,7 +10,7 @@ from infsplign.evaluation.reading import member, parse_json, read_text, short
 
 @dataclass(frozen=True)
 class ListedPrompt:
-    """A prompt of a file; what is not known of it is None."""
+    """A prompt of a file; unknown fields are None."""
 
     id: str
     text: str

@@ -1,6 +1,6 @@
 """Prompts of the shapes world in two splits that share neither a pair of nouns, nor a prompt, nor a seed.
 
-The 14 nouns make 13 rounds of 7 pairs, as in a tournament where everyone meets everyone: each round has every noun once. Five
+The 14 nouns make 13 rounds of 7 pairs, as in a round-robin tournament: each round has every noun once. Five
 rounds are for tuning, eight are held out. So every noun is in both splits, and each block of 7 prompts names every noun once.
 """
 
@@ -20,7 +20,7 @@ SEED_RULE = "first 4 bytes of sha256(split, prompt, index), lowest bit 0 for tun
 
 @dataclass(frozen=True)
 class ShapesPrompt:
-    """A prompt and what it asks for: `relation` is a canonical name, such as "left of"."""
+    """A prompt with its objects and relation; `relation` is a canonical name, such as "left of"."""
 
     id: str
     text: str
@@ -30,7 +30,7 @@ class ShapesPrompt:
 
 
 def prompts(split: str, count: int) -> list[ShapesPrompt]:
-    """The first `count` prompts of a split, relations in turn: each of the four is there `count / 4` times, give or take one.
+    """The first `count` prompts of a split, relations in turn: each of the four occurs `count / 4` times, plus or minus one.
 
     Args:
         split: "tune" or "heldout".
@@ -49,7 +49,7 @@ def prompts(split: str, count: int) -> list[ShapesPrompt]:
 
 
 def seed(split: str, prompt: str, index: int) -> int:
-    """The seed of image number `index` of a prompt: it depends on nothing else, such as batch, order or number of images.
+    """The seed of image number `index` of a prompt: it does not depend on batch, order or number of images.
 
     32 bits, as torch's generator on the CPU uses no more.
 

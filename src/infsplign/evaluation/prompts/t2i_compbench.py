@@ -9,9 +9,9 @@ from infsplign.evaluation.prompts.prompt import BenchmarkPrompt, broken, distinc
 IMAGES = 10
 """Images a prompt, as published."""
 CLOSE = ("near", "next to", "on side of")
-"""Relations that are no direction."""
+"""Relations without a direction."""
 SPELLINGS = (*CLOSE, "on the left of", "on the right of", "on the top of", "on the bottom of", "on top of")
-"""What the published evaluator looks for in a prompt. It gives "on top of", which no published prompt has, the score 0."""
+"""Relations that the published evaluator finds in a prompt. It gives "on top of", which no published prompt has, the score 0."""
 _PROMPT = re.compile(rf"an? (?P<first>\S.*?) (?P<relation>{'|'.join(SPELLINGS)}) an? (?P<second>\S.*)")
 
 

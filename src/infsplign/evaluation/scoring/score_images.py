@@ -1,4 +1,4 @@
-"""Scores a folder of images with a detector, or with detections that are there already."""
+"""Scores a folder of images with a detector, or with recorded detections."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ Prompts = Sequence[BenchmarkPrompt]
 
 
 def threshold_for(benchmark: str, detector: str, asked: float | None = None) -> Threshold:
-    """What is asked for, else the world's own for its detector, else the benchmark's published one."""
+    """The requested threshold; else that of the world's detector; else the published one of the benchmark."""
     own = BENCHMARKS["shapes" if detector == "world" else benchmark].threshold
     return own if asked is None else Threshold(asked, own.inclusive)
 
@@ -37,15 +37,15 @@ def score_images(
     batch: int = 8,
     progress: bool = True,
 ) -> Scored:
-    """Looks at the images of a folder and judges them.
+    """Runs the detector on the images of a folder and scores them.
 
     Args:
         benchmark: a name of `BENCHMARKS`.
-        prompts: that it measures; images of other prompts, and other files, are left alone.
+        prompts: that it measures; images of other prompts, and other files, are ignored.
         folder: of images, see `group_by_prompt` for their names.
         detector: keeps at least what `threshold` keeps.
         threshold: least score.
-        count: images a prompt; all when None, and then equally many of each prompt must be there.
+        count: images a prompt; all when None, and then each prompt must have the same number.
         keep: file of detections, see `detect_all`.
         batch: images at once.
         progress: show a bar.
@@ -71,12 +71,12 @@ def score_recording(
     count: int | None = None,
     folder: Path | None = None,
 ) -> Scored:
-    """Judges detections that are there already; see `score_images`.
+    """Scores recorded detections; see `score_images`.
 
     Args:
         recording: detections of one detector.
         label: of the method that made the images.
-        folder: where given, the images that are scored: all must be in `recording`, and as they were.
+        folder: if given, the images to score: all must be in `recording`, and unchanged.
 
     Raises:
         RecordingError: an image is not in it, has changed, was looked at for other names, or with a higher threshold than this one; or
@@ -103,7 +103,7 @@ def score_recording(
 
 
 def _names(rule: Benchmark, prompts: Prompts, groups: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
-    """Key of each image to what must be looked for in it."""
+    """Key of each image to the names that the detector must look for in it."""
     return {key: rule.names(prompt) for prompt in prompts for key in groups.get(prompt.id, ())}
 
 

@@ -1,4 +1,4 @@
-"""A scored folder of images: measures with intervals and the verdict on each image, as files that can be compared with each other.
+"""A scored folder of images: measures with intervals and the verdict on each image, as files that can be compared.
 
 results.json    benchmark, rule, detector, threshold, measures with intervals, measures of each relation
 images.jsonl    the verdict on each image
@@ -20,7 +20,7 @@ from infsplign.evaluation.scoring.summary import markdown, summarise
 
 RESULTS, IMAGES, TABLE = "results.json", "images.jsonl", "table.md"
 SAME = ("benchmark", "detector", "threshold")
-"""What two scored folders must have in common to be compared."""
+"""Settings that two scored folders must share to be compared."""
 
 
 class ComparisonError(ValueError):
@@ -29,14 +29,14 @@ class ComparisonError(ValueError):
 
 @dataclass(frozen=True)
 class Scored:
-    """What scoring one folder has given.
+    """The scores of one folder.
 
     Attributes:
         label: of the method that made the images, for the table.
         benchmark: a name of `BENCHMARKS`.
         detector: its settings.
-        threshold: that was applied.
-        prompts: all that the benchmark measures, with images or without.
+        threshold: the one applied.
+        prompts: all prompts of the benchmark, with or without images.
         groups: id of a prompt to the keys of its images.
         verdicts: id of a prompt to the verdicts on its images, in the order of `groups`.
     """
@@ -50,7 +50,7 @@ class Scored:
     verdicts: Mapping[str, Sequence[Any]]
 
     def facts(self) -> dict[str, Any]:
-        """What decides the measures: needed to read them, and to compare them with others."""
+        """The settings that determine the measures, needed to read and compare them."""
         return {
             "benchmark": self.benchmark,
             "rule": BENCHMARKS[self.benchmark].rule,

@@ -55,7 +55,7 @@ def _in_table(name: str) -> str:
 
 
 def heading(name: str) -> str:
-    """A measure's name, marked where less is better."""
+    """A measure's name, marked where lower is better."""
     return f"{name} ↓" if name in LOWER_IS_BETTER else name
 
 
@@ -74,7 +74,7 @@ def _percent(x: float | None, form: str) -> str:
 
 
 def print_table(summary: Mapping[str, Any], title: str) -> None:
-    """Prints the methods side by side, measures as rows: so it fits a terminal however many images a prompt there are."""
+    """Prints the methods side by side, measures as rows: so it fits a terminal for any number of images a prompt."""
     from rich import box
     from rich.console import Console
     from rich.markup import escape
