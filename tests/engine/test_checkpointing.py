@@ -296,7 +296,7 @@ def test_case_1_dropout_and_the_random_state_after_it():
     for plan, own in (("split", False), ("checkpoint", False), ("split", True)):
         states.append((gradient("sd", plan, own=own, prepare=prepare), torch.get_rng_state()))
     for norm, state in states[1:]:
-        assert torch.equal(norm, states[0][0])
+        torch.testing.assert_close(norm, states[0][0], rtol=1e-5, atol=0)
         assert torch.equal(state, states[0][1])
 
 
