@@ -43,8 +43,10 @@ def doubled_batch(batch: Batch) -> slice:
 
 def _doubled(batch: Batch) -> bool:
     half, odd = divmod(len(batch.sample), 2)
-    if odd or half % batch.prompts or not torch.equal(batch.sample[:half], batch.sample[half:]):
+    if odd or not torch.equal(batch.sample[:half], batch.sample[half:]):
         return False
+    if half % batch.prompts:  # too many or too few prompts, unless all latents are equal: then these are the prompts' rows, undoubled
+        return not torch.equal(batch.sample[:1].expand_as(batch.sample), batch.sample)
     if batch.text is None:
         return batch.negative is not False
     first, second = batch.text[:half], batch.text[half:]

@@ -41,7 +41,7 @@ class TestRandomModels:
         order = sorted(range(len(scores)), key=lambda number: -scores[number].item())
         found = detector.detect([image], [names])[0]
         assert [d.name for d in found] == [names[best[number]] for number in order]
-        assert [d.score for d in found] == [scores[number].item() for number in order]
+        np.testing.assert_allclose([d.score for d in found], scores[order], atol=1e-6)  # a batch of one may be rounded in another way
         np.testing.assert_allclose([d.box for d in found], torch.cat([centre - half, centre + half], 1)[order], atol=1e-3)
 
     def test_images_in_a_batch_find_what_they_find_alone(self, kind, folders):
