@@ -51,6 +51,16 @@ class TestCase34Links:
         assert json.loads((out / "manifest.json").read_text()) == {"a": 1}
         assert not (out / "manifest.json").is_symlink()
 
+    @pytest.mark.parametrize("name", ["pipe", "link"])
+    def test_devices_and_pipes_are_not_replaced(self, tmp_path, name):
+        """Root may rename a file over `/dev/null`; a pipe stands for it here."""
+        os.mkfifo(tmp_path / "pipe")
+        (tmp_path / "link").symlink_to(tmp_path / "pipe")
+        with pytest.raises(OutputError, match="is a device, a pipe or a socket, which is not replaced"):
+            write(tmp_path / name, "text")
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "pipe"]
+        assert (tmp_path / "pipe").is_fifo()
+
     def test_lines_are_not_added_through_a_link(self, tmp_path):
         (tmp_path / "victim").write_text("mine")
         (tmp_path / "m.jsonl").symlink_to(tmp_path / "victim")

@@ -8,6 +8,7 @@ import errno
 import json
 import math
 import os
+import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -66,6 +67,7 @@ def write(path: Path, content: str | bytes, *, make: bool = True) -> None:
     try:
         if make:
             make_folder(path.parent)
+        _check_replaceable(path)
         _put(partial, encoded(content))
         os.replace(partial, path)
         _sync_folder(path.parent)
@@ -122,6 +124,17 @@ def stopped(path: Path, error: OSError) -> OutputError:
         return OutputError(f"{str(path)!r} is a symbolic link, and links are not followed; move it away")
     reason = error.strerror or str(error)
     return OutputError(f"{str(path)!r} cannot be written: {reason}; what is done so far is kept, the same command goes on from there")
+
+
+def _check_replaceable(path: Path) -> None:
+    """Refuses devices, pipes and sockets, and links to them: a rename would put a file in the place of `/dev/null`, for everyone."""
+    for look in (os.lstat, os.stat):
+        try:
+            mode = look(path).st_mode
+        except OSError:  # nothing there, or a link to nothing
+            continue
+        if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
+            raise OSError(errno.EINVAL, "it is a device, a pipe or a socket, which is not replaced by a file")
 
 
 def _put(path: Path, data: bytes) -> None:
