@@ -65,7 +65,7 @@ class FeatureSizes:
         return self._patches(layer, positions)
 
     def _patches(self, layer: str, positions: int) -> tuple[int, int]:
-        grid = grid_of(positions, *self.size, layer)
+        grid = grid_of(positions, self.size[0], self.size[1], layer)
         cut = self._convolved - {self.size}
         if cut and grid not in cut:
             sizes = " or ".join(f"{height} x {width}" for height, width in sorted(cut))

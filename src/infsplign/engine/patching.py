@@ -145,7 +145,7 @@ def _copied_clean(kind: type) -> type:
     """A subclass of `kind`, alike in all but this: its objects are copied and pickled as objects of `kind`, without what is attached."""
 
     def reduce(self: Any, protocol: Any) -> Any:
-        make, args, *rest = kind.__reduce_ex__(self, protocol)
+        make, args, *rest = kind.__reduce_ex__(self, protocol)  # pyright: ignore[reportCallIssue]
         if rest and isinstance(rest[0], dict):
             rest[0] = dict(rest[0])
             for layer in reversed(_attached):

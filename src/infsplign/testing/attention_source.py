@@ -73,9 +73,9 @@ def check_attention_source(
 
 def _check_sums(trial: Trial) -> None:
     rows, dtype = len(trial.sample), trial.sample.dtype
-    with KeyCounts() as seen:
-        attention = trial.attention()
-    for layer in attention:
+    with torch.no_grad(), KeyCounts() as seen:  # of a pass of its own: a source may answer the calls that it watches
+        trial.denoiser(trial.sample, **trial.kwargs)
+    for layer in trial.attention():
         name, maps = layer.layer, token_maps(layer, rows).detach()
         assert maps.shape[:-2] == (rows, layer.text_length), f"`{name}`: maps must be (rows, tokens, H, W), got {tuple(maps.shape)}"
         assert bool(torch.isfinite(maps).all()), f"`{name}`: the maps in {dtype} are not finite; take the softmax in float32"
