@@ -79,7 +79,8 @@ def choose_plan(denoiser: nn.Module, backbone: Backbone, config: GuidanceConfig,
         if grid is not None:  # some adapters read it from values
             size = grid(made.sample, made.kwargs)
             backbone = replace(backbone, grid=lambda _model: lambda _sample, _kwargs: size)
-        return by_memory(wanted, lambda plan: _guided(copy, backbone, config.with_(plan=plan), Pass(bare[0], bare[1], bare[2], made.rows)).peak, free)
+        bare_pass = Pass(bare[0], bare[1], bare[2], made.rows)
+        return by_memory(wanted, lambda plan: _guided(copy, backbone, config.with_(plan=plan), bare_pass).peak, free)
     except Exception as error:  # a denoiser that cannot be built from its configuration, or runs by values: guidance works all the same
         return PlanChoice("split", f"a pass could not be counted ({type(error).__name__})")
 
