@@ -98,7 +98,7 @@ def test_a_denoiser_that_is_no_module_cannot_be_run_again():
 
     with pytest.raises(ValueError, match='`plan` "checkpoint".*"split"'):
         Guidance(lambda x: x, Plain(), SCENE, [[0], [1]], GuidanceConfig(plan="checkpoint"))
-    with pytest.raises(ValueError, match="`plan` must be one of split, batched, checkpoint, got 'half'"):
+    with pytest.raises(ValueError, match="`plan` must be one of auto, split, batched, checkpoint, got 'half'"):
         GuidanceConfig(plan="half")
 
 

@@ -10,6 +10,7 @@ from infsplign.core.penalties import Penalty, gelu, relu
 from infsplign.core.terms import excite, unity
 
 PLANS = ("split", "batched", "checkpoint")
+AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,9 @@ class GuidanceConfig:
         update: "epsilon" gives every parametrisation the same shift of the noise; "direct" adds the gradient to whatever the
             model predicts, as the published code does.
         max_gain: cap on the factor that turns a shift of the noise into one of v, x_0 or velocity.
-        plan: "split" runs the conditional half of a guided step by itself, and keeps what the gradient needs of its recorded part;
+        plan: "auto" lets `guide` choose one of the others when a call of the pipeline begins, see `infsplign.cost.choice`; with `Guidance`
+            and `Steps` it is "split".
+            "split" runs the conditional half of a guided step by itself, and keeps what the gradient needs of its recorded part;
             "checkpoint" keeps its blocks' inputs alone and runs the blocks again: a fraction of the memory, for about a third of a step
             more; "batched" runs both halves in one call: twice the memory and gradient, for half the calls, where launches are what a
             step costs. The images are the same, with "batched" to rounding.
@@ -95,7 +98,7 @@ class GuidanceConfig:
         if self.start > self.stop:
             raise ValueError(f"`start` and `stop` must satisfy 0 <= start <= stop <= 1, got {self.start!r} and {self.stop!r}")
         self._check("update", 'be "epsilon" or "direct"', lambda value: value in ("epsilon", "direct"))
-        self._check("plan", f"be one of {', '.join(PLANS)}", lambda value: value in PLANS)
+        self._check("plan", f"be one of {', '.join((AUTO, *PLANS))}", lambda value: value in (AUTO, *PLANS))
         self._check("max_gain", "be a number > 0", lambda value: _number(value) and value > 0)
         for name in ("every", "watch_every", "repeats"):
             self._check(name, "be a whole number >= 1", _counts)

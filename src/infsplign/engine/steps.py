@@ -9,6 +9,7 @@ from torch import Tensor
 from infsplign.core.losses import LossReport
 from infsplign.core.update import gain
 from infsplign.engine.checks import Shifted, check
+from infsplign.engine.config import PLANS
 from infsplign.engine.guidance import Guidance
 from infsplign.engine.host_copy import HostCopy
 from infsplign.engine.passes import Passes
@@ -218,5 +219,6 @@ class Steps:
             "repeated": found.repeated,
             "holds": found.holds,
             "actions": plan.rows,
+            "plan": (self.config.plan if self.config.plan in PLANS else "split") if found.gradient is not None else None,
             "maps": report.maps if self.keep_maps else (),
         }

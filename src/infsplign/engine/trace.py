@@ -29,6 +29,7 @@ class StepTrace:
         repeated: loss (B,) at each further gradient of the step.
         holds: (B,), whether the scene held, where `patience` asks.
         actions: of each row, "guided", "watched" or "plain", where `patience` tells rows apart.
+        plan: how a guided step was computed: "split", "batched" or "checkpoint".
         maps: object maps a layer, (B, O, H, W) each, where `guide(keep_maps=True)`.
     """
 
@@ -49,6 +50,7 @@ class StepTrace:
     repeated: tuple[Tensor, ...] = ()
     holds: Tensor | None = None
     actions: tuple[str, ...] | None = None
+    plan: str | None = None
 
     def to_dict(self, row: int | None = None) -> dict[str, Any]:
         """Plain numbers and lists, for JSON; the maps are left out. With `row`, that image's own number wherever there is one a row."""

@@ -15,7 +15,8 @@ from infsplign.adapters.rows import Batch, rows_of_call, text_of
 from infsplign.adapters.text import ExpectedPrompt, Positions
 from infsplign.core.attention import AttentionSource
 from infsplign.core.scenes import Scene
-from infsplign.engine.config import GuidanceConfig
+from infsplign.cost.choice import Pass, PlanChoice, choose_plan, free_memory
+from infsplign.engine.config import AUTO, GuidanceConfig
 from infsplign.engine.guidance import Guidance
 from infsplign.engine.rows import Rows
 from infsplign.engine.steps import Steps
@@ -57,6 +58,7 @@ class Calls:
         call: the latest call; None before the first one.
         fresh: the scheduler has got new timesteps since the latest call began.
         token_indices: the call's positions of each prompt's objects on the text axis.
+        choice: the plan of the latest call, and why, where the options leave it open; None before it.
         passes: how often the denoiser was called in the block.
         taken: how many steps of a scheduler followed.
         failed: whether an exception has left the denoiser.
@@ -83,6 +85,7 @@ class Calls:
         else:
             self.token_indices = list(tokens)  # type: ignore[arg-type]
         self.call: Call | None = None
+        self.choice: PlanChoice | None = None
         self.reset()
 
     def reset(self) -> None:
@@ -108,7 +111,7 @@ class Calls:
         self.passes += 1
         timestep = kwargs.get("timestep", args[0] if args else None)
         if self.call is None or self._begins(self.call, scheduler, timestep):
-            self.call = self._new(forward, scheduler, timestep, sample, kwargs)
+            self.call = self._new(forward, scheduler, timestep, sample, args, kwargs)
             self.fresh = False
         return self.call
 
@@ -127,7 +130,7 @@ class Calls:
                 negative,
             )
             found = rows_of_call(self.denoiser, self.backbone.conditional, batch)
-            known[len(sample)] = found._replace(together=found.together or self.config.plan == "batched")
+            known[len(sample)] = found._replace(together=found.together or self._config().plan == "batched")
         return known[len(sample)]
 
     def _begins(self, call: Call, scheduler: Any, timestep: Any) -> bool:
@@ -152,11 +155,21 @@ class Calls:
         call.done = max(call.done, known.index(value))  # a loop may leave out timesteps
         return False
 
-    def _new(self, forward: Callable[..., Any], scheduler: Any, timestep: Any, sample: Tensor, kwargs: Mapping[str, Any]) -> Call:
-        """Reads rows, prompts and steps of a call from its first pass."""
-        self.call = None
+    def _config(self) -> GuidanceConfig:
+        """The options, with the plan of the latest call where they leave it open."""
+        return self.config if self.choice is None else self.config.with_(plan=self.choice.plan)
+
+    def _new(
+        self, forward: Callable[..., Any], scheduler: Any, timestep: Any, sample: Tensor, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Call:
+        """Reads rows, prompts and steps of a call from its first pass, and chooses its plan."""
+        self.call = self.choice = None
         _check_one_timestep(timestep)
         rows = self.rows_of(sample, kwargs)
+        if self.config.plan == AUTO and self.config.scale != 0:
+            first = Pass(sample, args, kwargs, rows)
+            self.choice = choose_plan(self.denoiser, self.backbone, self.config, first, free=free_memory(sample.device))
+            rows = rows._replace(together=rows.together or self.choice.plan == "batched")
         if self.config.scale != 0 and self.check is not None:
             text = text_of(kwargs)
             self.token_indices = self.check.positions(None if text is None or len(text) != len(sample) else text[rows.conditional])
@@ -164,7 +177,7 @@ class Calls:
                 dropped = self.backbone.dropped(self.pipe, self.check.length, kwargs["encoder_hidden_states"].shape[1])
                 self.token_indices = self.check.after(dropped)
         indices = self.token_indices or [[[0]] * len(scene.objects) for scene in self.scenes]  # not read: nothing is guided
-        guidance = Guidance(forward, self.source, self.scenes, indices, self.config)
+        guidance = Guidance(forward, self.source, self.scenes, indices, self._config())
         steps = Steps(guidance, timeline_of(scheduler, first_step(scheduler, timestep)), keep_maps=self.keep_maps)
         return Call(scheduler, scheduler.timesteps, steps, rows={len(sample): rows})
 

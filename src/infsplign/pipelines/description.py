@@ -9,7 +9,8 @@ import torch
 from infsplign.adapters import backbone_for
 from infsplign.adapters.backbone import uncompiled
 from infsplign.adapters.fused import kernel_for
-from infsplign.engine.config import GuidanceConfig, check_config
+from infsplign.cost.choice import STARTING
+from infsplign.engine.config import AUTO, GuidanceConfig, check_config
 from infsplign.pipelines.noise_schedule import prediction_type
 
 
@@ -38,6 +39,7 @@ class Description:
     layers: tuple[TappedLayer, ...]
     config: GuidanceConfig
     maps: str
+    plan: str
 
     def __str__(self) -> str:
         rows = [
@@ -48,6 +50,7 @@ class Description:
             ("text axis", f"{self.text_length} tokens" if self.text_length else "unknown (no tokenizer)"),
             ("guidance", _options(self.config)),
             ("maps", self.maps),
+            ("plan", self.plan),
         ]
         lines = [f"{name:<10} {value}" for name, value in rows]
         for layer in self.layers:
@@ -105,7 +108,19 @@ def describe(pipe: Any, config: GuidanceConfig | None = None) -> Description:
             for level, name, module in recorder.layers
         ),
         config=config,
+        plan=_plan(config),
         maps=_maps(denoiser, [module for _, _, module in recorder.layers]),
+    )
+
+
+def _plan(config: GuidanceConfig) -> str:
+    """The plan, or how it is chosen."""
+    if config.plan != AUTO:
+        return config.plan
+    least = ", ".join(f"{count / 1e6:.0f} million on {device}" for device, count in STARTING.items())
+    return (
+        f"auto: chosen when a call begins; batched where a pass has fewer operations an operator than {least}, else split, and "
+        "checkpoint where neither fits the memory that is free"
     )
 
 

@@ -15,6 +15,7 @@ from infsplign.adapters import Backbone
 from infsplign.adapters.backbone import uncompiled
 from infsplign.adapters.text import ExpectedPrompt, Positions
 from infsplign.core.scenes import Scene
+from infsplign.cost.choice import PlanChoice
 from infsplign.engine.config import GuidanceConfig, check_config
 from infsplign.engine.passes import Passes
 from infsplign.engine.patching import marked, replaced_attribute
@@ -67,6 +68,11 @@ class PipelineGuidance:
         Those of the latest call where they are found from the prompt, and empty before it: they depend on how the pipeline is called.
         """
         return self._calls.token_indices
+
+    @property
+    def plan(self) -> PlanChoice | None:
+        """The plan of the latest call and why, where `config.plan` is "auto"; None before it, and where the options name a plan."""
+        return self._calls.choice
 
     @property
     def passes(self) -> Passes:
