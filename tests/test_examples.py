@@ -18,8 +18,8 @@ NAMES = ("ddim", "k_euler", "edm_heun")
 PROMPT = "a star to the right of a flower"
 CONFIGS = {
     "shipped": CONFIG,
-    "everything": CONFIG.with_(
-        stop=0.8, every=2, reuse=True, repeats=2, repeats_until=0.3, patience=2, schedule=lambda progress: 1 - progress / 2, scale=500.0
+    "everything": CONFIG.with_(  # a larger shift of this seed lets what two solvers round in another way grow tenfold a step
+        stop=0.8, every=2, reuse=True, repeats=2, repeats_until=0.3, patience=2, schedule=lambda progress: 1 - progress / 2, scale=50.0
     ),
 }
 
