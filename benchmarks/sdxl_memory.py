@@ -1,4 +1,4 @@
-"""What SDXL with guidance takes, by the planner: `python -m benchmarks.sdxl_memory`. On the meta device: no weights, no GPU, half a minute."""
+"""What SDXL with guidance takes, by the planner: `python -m benchmarks.sdxl_memory`. On the meta device, without weights."""
 
 import torch
 from diffusers import AutoencoderKL, EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
@@ -10,7 +10,8 @@ from infsplign.cost.planner import amount
 
 MEMORY = 12e9
 VAE = {
-    "block_out_channels": (128, 256, 512, 512), "down_block_types": ("DownEncoderBlock2D",) * 4, "up_block_types": ("UpDecoderBlock2D",) * 4,
+    "block_out_channels": (128, 256, 512, 512),
+    "down_block_types": ("DownEncoderBlock2D",) * 4, "up_block_types": ("UpDecoderBlock2D",) * 4,
     "layers_per_block": 2, "latent_channels": 4, "sample_size": 1024,
 }  # fmt: skip
 """As published with SDXL, where it counts for the number of weights."""
@@ -34,7 +35,8 @@ def main() -> None:
     plan = infsplign.plan_memory(pipeline(), height=1024, dtype=torch.float16, text_length=77)
     print(plan)
     for each in plan.plans:
-        print(f"{each.name:<10} {amount(plan.need(each))} in all; with all but the UNet offloaded {amount(plan.need(each, offloaded=True))}")
+        offloaded = amount(plan.need(each, offloaded=True))
+        print(f"{each.name:<10} {amount(plan.need(each))} in all; with all but the UNet offloaded {offloaded}")
     print(f"{'proposal':<10} {plan.advice(MEMORY)}")
 
 
