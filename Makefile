@@ -1,11 +1,12 @@
 # Two commands do everything: `make demo` runs the main job, `make test` passes the tests. Both set up what they need.
 PYTHON ?= python3
 VENV ?= .venv
+DOCS ?= .venv-docs
 TORCH ?= torch==2.13.0
 BIN := $(VENV)/bin
 export OMP_WAIT_POLICY ?= PASSIVE  # threads that spin while they wait slow each other down where cores are few
 
-.PHONY: demo test lint measure bench performance clean
+.PHONY: demo test lint docs measure bench performance clean
 
 $(VENV)/.ready: pyproject.toml models/pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -25,6 +26,14 @@ lint: $(VENV)/.ready  ## style, import order of the folders, types
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/pyright --pythonpath $(BIN)/python
+
+$(DOCS)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/pip install --quiet --constraint constraints.txt --editable ".[docs]"
+	touch $@
+
+docs: $(DOCS)/.ready  ## the site, in site/; reads the sources without importing them, so an environment without torch will do
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet
 
 measure: $(VENV)/.ready  ## every figure of the README
 	$(BIN)/python -m benchmarks.detector --scenes 2000
@@ -47,4 +56,4 @@ performance: bench  ## and all else in docs/performance.md: counts, timings (on 
 	$(BIN)/python -m benchmarks.scale
 
 clean:
-	rm -rf $(VENV) demo out
+	rm -rf $(VENV) $(DOCS) site demo out

@@ -6,6 +6,7 @@
 The mathematics is in `infsplign.core`, which needs neither torch nor diffusers; the names below load them when first used.
 """
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from infsplign.prompts import parse_prompt
 
 __version__ = "0.1.0"
+
+logging.getLogger("infsplign").addHandler(logging.NullHandler())  # silent until the program asks for records
 
 _HOMES = {
     "infsplign.engine.config": ("PAPER", "PAPER_CLI", "PAPER_SDXL", "PUBLISHED", "PUBLISHED_SDXL", "RECOMMENDED", "GuidanceConfig"),

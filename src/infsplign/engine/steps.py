@@ -1,5 +1,6 @@
 """`Steps`: the state of one sampling, for any sampler. `infsplign.guide` uses it inside diffusers pipelines."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -19,6 +20,8 @@ from infsplign.engine.step_pass import StepPass, needs
 from infsplign.engine.step_plan import StepPlan, StepPlanner, rows_mask
 from infsplign.engine.timeline import Place, Timeline
 from infsplign.engine.trace import StepTrace, row_norm
+
+log = logging.getLogger(__name__)
 
 
 class Found(NamedTuple):
@@ -107,6 +110,7 @@ class Steps:
         if first:
             self.check()
             self._place, self.plan = place, self.planner.plan(place.progress)
+            log.debug("timestep %g: %s", place.timestep, self.plan.action if self.plan.rows is None else ", ".join(self.plan.rows))
         plan = self.plan if first and self.plan is not None else StepPlan("plain")
         rows = rows or Rows(slice(0, len(sample)))
         times = self.config.gradients(place.progress)

@@ -4,6 +4,7 @@ What a call is (its timesteps, rows and prompts) is read from what the denoiser,
 that it does not matter which of the pipelines that share them is called.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,8 @@ from infsplign.engine.timeline import Place
 from infsplign.errors import UnsupportedPipelineError
 from infsplign.pipelines.noise_schedule import first_step, same_timesteps, timeline_of
 from infsplign.pipelines.prompt_check import PromptCheck
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -177,7 +180,11 @@ class Calls:
                 dropped = self.backbone.dropped(self.pipe, self.check.length, kwargs["encoder_hidden_states"].shape[1])
                 self.token_indices = self.check.after(dropped)
         indices = self.token_indices or [[[0]] * len(scene.objects) for scene in self.scenes]  # not read: nothing is guided
-        guidance = Guidance(forward, self.source, self.scenes, indices, self._config())
+        config = self._config()
+        log.info("plan: %s, from %g to %g of the steps", config.plan, config.start, config.stop)
+        for scene, positions in zip(self.scenes, self.token_indices, strict=False):
+            log.info("tokens: %s", dict(zip(scene.objects, positions, strict=True)))
+        guidance = Guidance(forward, self.source, self.scenes, indices, config)
         steps = Steps(guidance, timeline_of(scheduler, first_step(scheduler, timestep)), keep_maps=self.keep_maps)
         return Call(scheduler, scheduler.timesteps, steps, rows={len(sample): rows})
 

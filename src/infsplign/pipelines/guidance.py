@@ -5,6 +5,7 @@ scheduler's `step` (`scheduler.py`), which adds the shift to the model's combine
 pipeline gets the prompt that `guide` was given.
 """
 
+import logging
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -25,6 +26,8 @@ from infsplign.pipelines.denoiser import GuidedDenoiser
 from infsplign.pipelines.denoiser_check import check_denoiser
 from infsplign.pipelines.noise_schedule import check_scheduler
 from infsplign.pipelines.scheduler import GuidedScheduler
+
+log = logging.getLogger(__name__)
 
 
 class PipelineGuidance:
@@ -100,6 +103,7 @@ class PipelineGuidance:
             if self._calls.check is not None:
                 stack.callback(self._calls.check.attach())
             self._attached = stack.pop_all()
+        log.info("layers: %s", dict(self.config.layers or self.backbone.layers(self.denoiser)))
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
