@@ -79,9 +79,15 @@ def words() -> list[str]:
     return sorted({word for phrase in phrases for word in phrase.split()} | set(MORE_WORDS))
 
 
-def build_tokenizer(length: int = LENGTH) -> CLIPTokenizer:
-    """A byte-level BPE as CLIP's, in which every known word is one token and any other falls into pieces."""
-    suffix, known = "</w>", words()
+def build_tokenizer(length: int = LENGTH, known: list[str] | None = None) -> CLIPTokenizer:
+    """A byte-level BPE as CLIP's, in which every word of `known`, by default of the world of shapes, is one token.
+
+    Any other word falls into pieces.
+
+    Raises:
+        RuntimeError: a known word is split all the same.
+    """
+    suffix, known = "</w>", known or words()
     trainer = trainers.BpeTrainer(vocab_size=5000, min_frequency=1, end_of_word_suffix=suffix, show_progress=False)
     scratch = Tokenizer(models.BPE(end_of_word_suffix=suffix))
     scratch.pre_tokenizer = pre_tokenizers.Whitespace()

@@ -198,6 +198,7 @@ def pack(name: str) -> list[Path]:
     for part in ("modules", "averaged"):
         state[part] = {k: {n: t.half() if t.is_floating_point() else t for n, t in m.items()} for k, m in state[part].items()}
     for averages in (values for kept in state["optimizers"] for values in kept["state"].values()):
+        averages.pop("momentum_buffer", None)  # it is there again after some twenty steps
         averages.update({k: t.bfloat16() for k, t in averages.items() if k != "step"})
     whole = CACHE / f"{name}.kept"
     torch.save(state, whole)

@@ -1,12 +1,11 @@
 """The tokenizer and text encoder: the real CLIP classes, with a vocabulary of the world's words and of everyday prompts."""
 
-import json
-
 from infsplign_models.world import NAMES
 from infsplign_models.world.captions import PLACES, PREFIXES, RELATIONS
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from training import text
 
 COLOURS = "red blue green yellow pink purple black orange brown white grey gray"
 MORE = (
@@ -26,26 +25,8 @@ def words() -> list[str]:
 
 
 def build_tokenizer() -> CLIPTokenizer:
-    """A byte-level BPE as CLIP's, in which every known word is one token and any other falls into pieces.
-
-    Raises:
-        RuntimeError: a known word is split all the same.
-    """
-    suffix, known = "</w>", words()
-    trainer = trainers.BpeTrainer(vocab_size=5000, min_frequency=1, end_of_word_suffix=suffix, show_progress=False)
-    scratch = Tokenizer(models.BPE(end_of_word_suffix=suffix))
-    scratch.pre_tokenizer = pre_tokenizers.Whitespace()
-    scratch.train_from_iterator([" ".join(known)] * 2, trainer)
-    learned = json.loads(scratch.to_str())["model"]
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    merges = [tuple(m) for m in learned["merges"]]
-    tokens = alphabet + [c + suffix for c in alphabet] + ["".join(m) for m in merges]
-    tokens = [*dict.fromkeys(tokens), "<|startoftext|>", "<|endoftext|>"]
-    tokenizer = CLIPTokenizer(vocab={t: i for i, t in enumerate(tokens)}, merges=merges, model_max_length=LENGTH)
-    split = [word for word in known if len(tokenizer(word).input_ids) != 3]
-    if split:
-        raise RuntimeError(f"the tokenizer splits known words: {split}")
-    return tokenizer
+    """A byte-level BPE as CLIP's, in which every known word is one token and any other falls into pieces."""
+    return text.build_tokenizer(LENGTH, words())
 
 
 def text_config(tokenizer: CLIPTokenizer) -> CLIPTextConfig:
