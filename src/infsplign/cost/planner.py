@@ -58,7 +58,7 @@ class MemoryPlan:
         return (self.weights if offloaded else self.components) + self.step + plan.extra
 
     def fitting(self, memory: float) -> tuple[PlanCost, bool] | None:
-        """Returns the plan with the fewest operations that fits `memory` bytes, and whether the rest must be offloaded; None if none fits."""
+        """Returns the plan of fewest operations that fits `memory` bytes, and whether the rest must be offloaded; None if none fits."""
         for offloaded in (False, True):
             for plan in self.plans:
                 if self.need(plan, offloaded=offloaded) <= memory:

@@ -117,7 +117,8 @@ class Guidance:
     def run(self, sample: Tensor, args: Sequence[Any], kwargs: Mapping[str, Any], *, rows: slice | None = None) -> GuidedPass:
         """Like a call, for a batch in which only `rows` are conditional. Gradient and report are of these rows.
 
-        It costs the gradient of all rows. Use it for denoisers that need the other rows in the same pass, as perturbed-attention guidance does.
+        It costs the gradient of all rows. Use it for denoisers that need the other rows in the same pass, as in perturbed-attention
+        guidance.
         """
         with torch.inference_mode(False), torch.enable_grad(), frozen(self.module), self.saving():
             args, kwargs = map_tensors(_usable, (tuple(args), dict(kwargs)))
