@@ -74,7 +74,7 @@ class PipelineGuidance:
 
     @property
     def plan(self) -> PlanChoice | None:
-        """The plan of the latest call and the reason, if `config.plan` is "auto". None before the first call, and if the options name a plan."""
+        """The plan of the latest call and the reason, if `config.plan` is "auto"; else, and before the first call, None."""
         return self._calls.choice
 
     @property
@@ -135,7 +135,7 @@ class PipelineGuidance:
             )  # fmt: skip
 
     def _watch(self, pipe: Any) -> None:
-        """Wraps the scheduler of a pipeline that calls the denoiser, unless it is wrapped, and the method that removes the pipeline's hooks."""
+        """Wraps the scheduler of a pipeline that calls the denoiser, unless it is wrapped, and the method that removes its hooks."""
         if self._attached is None:
             return
         scheduler = pipe.scheduler

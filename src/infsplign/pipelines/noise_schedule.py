@@ -90,7 +90,7 @@ def first_step(scheduler: Any, timestep: Any) -> int:
 
 
 def same_timesteps(a: Any, b: Any) -> bool:
-    """Whether two lists of timesteps are equal. Copies count as equal, because pipelines of several views exchange their scheduler's state."""
+    """Whether two lists of timesteps are equal. Copies are equal too: pipelines of several views exchange their scheduler's state."""
     return a is b or (len(a) == len(b) and torch.equal(torch.as_tensor(a), torch.as_tensor(b)))
 
 

@@ -154,7 +154,7 @@ class PromptCheck:
 
 
 def _holds(output: Any, rows: Tensor) -> bool:
-    """Whether an encoder's output begins the embeddings `rows` (prompts, T, channels), which may have more channels or tokens after it."""
+    """Whether `rows` (prompts, T, channels) begin with an encoder's output; they may have more channels or tokens after it."""
     found: list[Tensor] = []
     map_tensors(found.append, output)
     for x in found:
