@@ -139,5 +139,5 @@ def relation_texts(scene: Scene) -> list[str]:
 
 
 def plain_config(config: GuidanceConfig) -> dict[str, Any]:
-    """Converts options to JSON types; functions and terms by their names."""
+    """Converts options to JSON types; functions and terms by their names and captured values."""
     return plain(config) | {"penalty": getattr(config.penalty, "__name__", repr(config.penalty))}

@@ -159,7 +159,7 @@ def defaults_for(model: str) -> Defaults:
 
 @contextmanager
 def quiet(*, bars: bool = False) -> Iterator[None]:
-    """Silences the libraries' messages; important ones are raised as errors. Progress bars are kept for long work."""
+    """Silences the libraries' messages; important ones are raised as errors. With `bars`, keeps progress bars, for long work."""
     import diffusers.utils.logging as diffusers_log
     import transformers.utils.logging as transformers_log
 
