@@ -1,10 +1,9 @@
-"""What all of SR2D would take on 8 and on 64 GPUs: arithmetic on measured FLOPs and stated assumptions, for `docs/scale.md`.
+"""Estimates the cost of all of SR2D on 8 and on 64 GPUs from counted FLOPs and stated assumptions, for `docs/scale.md`.
 
     python -m benchmarks.gpus
 
-Nothing here was timed on a GPU; the time to keep an image is measured on the machine that runs this. FLOPs a step come from
-`docs/measured/flops.json`; everything in `ASSUMED` is a guess that a
-reader can replace: `python -m benchmarks.gpus --sustained 200 --price 3`.
+Nothing here was timed on a GPU. The time to write an image is measured on the machine that runs this. FLOPs a step come from
+`docs/measured/flops.json`. Every value in `ASSUMED` is a guess that you can replace: `python -m benchmarks.gpus --sustained 200 --price 3`.
 """
 
 import argparse
@@ -22,19 +21,19 @@ STEPS = {"SD1.5 at 512": 50, "SD2.1 at 768": 50, "SDXL at 1024": 50, "PixArt-XL 
 SIDE = {"SD1.5 at 512": 512, "SD2.1 at 768": 768, "SDXL at 1024": 1024, "PixArt-XL at 1024": 1024, "SD3-medium at 1024": 1024}
 ASSUMED = {"sustained": 120.0, "price": 2.0, "load": 180.0, "bits": 13.0, "half": 0.5}
 MEANING = {
-    "sustained": "TFLOP/s that a GPU sustains in half precision on these models (A100 class; its peak is 312)",
-    "price": "dollars a GPU-hour",
-    "load": "seconds to start a worker: container, imports, weights from a local disk",
-    "bits": "bits a pixel of a PNG of a photo-like picture",
-    "half": "part of the steps that is guided",
+    "sustained": "sustained TFLOP/s of a GPU in half precision on these models (A100 class; the peak is 312)",
+    "price": "dollars for each GPU-hour",
+    "load": "seconds to start a worker (container, imports, weights from a local disk)",
+    "bits": "bits for each pixel of a photo-like image as PNG",
+    "half": "fraction of the steps that is guided",
 }
 GPUS = (8, 64)
 TRIED = 100
-"""Files that are written to find out what the writing process spends on one; workers encode them, it hashes and writes them."""
+"""Number of files written to measure the time for each. The writing process hashes and writes them; the workers encode them."""
 
 
 def plan(flops: dict, assumed: dict[str, float]) -> str:
-    """Markdown: a row a model, unguided and guided runs together."""
+    """Markdown: one row for each model; unguided and guided runs together."""
     lines = [
         "| model | steps | images, both methods | PFLOP | GPU-hours | hours on 8 | hours on 64 | dollars | images, GB |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -53,7 +52,7 @@ def plan(flops: dict, assumed: dict[str, float]) -> str:
 
 
 def writing(size: int) -> tuple[float, float]:
-    """Seconds of this machine for one image of `size` bytes to be kept, and the bytes of its record."""
+    """Measures the processor seconds to write one image of `size` bytes on this machine, and the bytes of its record."""
     with tempfile.TemporaryDirectory() as folder:
         method, data = MethodFolder(Path(folder), "m"), os.urandom(size)
         start = time.process_time()
@@ -65,18 +64,18 @@ def writing(size: int) -> tuple[float, float]:
 
 
 def limits(flops: dict, assumed: dict[str, float]) -> str:
-    """What the one process that writes has to keep up with, for the fastest model."""
+    """Markdown: the load on the one writing process, for the fastest model."""
     name = "SD1.5 at 512"
     seconds = STEPS[name] * flops[name]["unguided_tflop"] / assumed["sustained"]
     size = SIDE[name] ** 2 * assumed["bits"] / 8
     spent, record = writing(int(size))
-    lines = ["| GPUs | images a second | MB a second to the writer | its processor busy |", "|---|---|---|---|"]
+    lines = ["| GPUs | images per second | MB per second to the writer | processor load of the writer |", "|---|---|---|---|"]
     for gpus in GPUS:
         rate = gpus / seconds
         lines.append(f"| {gpus} | {rate:.1f} | {rate * size / 1e6:.1f} | {100 * rate * spent:.0f}% |")
     told = [
         f"Records of both methods: {2 * PROMPTS * IMAGES * record / 1e6:.0f} MB. One image of {name}: {seconds:.2f} s (assumed);",
-        f"{1000 * spent:.1f} ms of processor time to keep it, measured here on {size / 1e6:.2f} MB of noise.",
+        f"{1000 * spent:.1f} ms of processor time to write it, measured on this CPU with {size / 1e6:.2f} MB of noise.",
     ]
     return "\n".join([*lines, "", *told])
 

@@ -1,4 +1,4 @@
-"""The command `infsplign`. Nothing heavy is imported before a command runs: `--help` and `--version` answer at once."""
+"""The command `infsplign`. Large libraries are imported only when a command runs, so that `--help` and `--version` are fast."""
 
 import sys
 from importlib import import_module
@@ -33,7 +33,7 @@ USAGE_ERROR: Any = typer.BadParameter.__bases__[0]
 
 
 class Commands(TyperGroup):
-    """A group whose errors are one clear message on stderr and exit code 2, unless `--debug` asks for the traceback."""
+    """A group that prints an error as one message on stderr and exits with code 2; with `--debug` it shows the traceback."""
 
     def make_context(self, *args: Any, **options: Any) -> Any:
         for stream in (sys.stdout, sys.stderr):
@@ -63,7 +63,7 @@ class Commands(TyperGroup):
 
 
 class Evaluations(TyperGroup):
-    """Sub-commands of `infsplign eval`, each imported when it is asked for."""
+    """Sub-commands of `infsplign eval`; each is imported when it is used."""
 
     functions: ClassVar = {
         "shapes": "infsplign.commands.eval_shapes:eval_shapes",
@@ -83,7 +83,7 @@ class Evaluations(TyperGroup):
 
 
 def explained(error: Exception) -> str | None:
-    """The message for an error that input, files or memory can cause; None for one that is a fault of the program, or no error at all."""
+    """Returns the message for an error that input, files or memory can cause; None for a bug in the program and for other exceptions."""
     message = _message(error)
     if message is None:
         return None

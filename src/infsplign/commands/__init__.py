@@ -1,1 +1,1 @@
-"""What the commands do. `infsplign.cli` reads their options and imports these modules only when a command runs."""
+"""The work of the commands. `infsplign.cli` parses their options and imports these modules only when a command runs."""

@@ -1,4 +1,4 @@
-"""The command `describe`: what guidance would do with a model, and what it would take."""
+"""The command `describe`: how a model would be guided, and the memory it would take."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ from infsplign.cost.bounds import check_pixels
 
 
 def run(model: str, *, device: str, dtype: str, size: int | None, batch: int, memory: str | None) -> None:
-    """Prints the description; with a size, a batch or an amount of memory also what each plan takes, and the one that fits.
+    """Prints the description; with a size, a batch or an amount of memory, also the cost of each plan and the plan that fits.
 
     Raises:
-        ValueError: an option that cannot be.
+        ValueError: an invalid option.
     """
     limit = parse_memory(memory) if memory is not None else None  # before a model is loaded
     check_model(model, device=device, dtype=dtype)
@@ -26,7 +26,7 @@ def run(model: str, *, device: str, dtype: str, size: int | None, batch: int, me
 
 
 def planned(pipe: Any, config: Any, *, size: int | None, batch: int, memory: float | None) -> str:
-    """The part about memory."""
+    """Formats the part about memory."""
     from infsplign.cost.planner import plan_memory
 
     found = plan_memory(pipe, height=size, batch=batch, config=config)

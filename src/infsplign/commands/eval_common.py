@@ -1,4 +1,4 @@
-"""What the commands of `infsplign eval` share: their options, loading a model, choosing who samples."""
+"""Shared by the commands of `infsplign eval`: options, loading a model, sampling here or in workers."""
 
 import importlib.util
 from collections.abc import Iterator
@@ -36,9 +36,9 @@ class Loading:
     Attributes:
         model, device, dtype: see `load_pipeline`.
         steps, guidance_scale: the model's own when None.
-        world: the model draws the shapes world, whatever its name: it gets the constants of the shipped one of its family.
-        traces: keep what guidance did at each step.
-        threads: of torch on the CPU, which decide how sums are rounded; left alone when None.
+        world: the model draws the shapes world, whatever its name. It gets the constants of the shipped model of its family.
+        traces: keep the trace of each step.
+        threads: of torch on the CPU, which affect how sums are rounded; unchanged when None.
     """
 
     model: str
@@ -51,11 +51,11 @@ class Loading:
     traces: bool = False
 
     def __call__(self) -> LoadedSampler:
-        """Loads it.
+        """Loads the model.
 
         Raises:
-            ValueError: no such model, device or type; a pipeline that cannot be guided.
-            OSError: the model cannot be had.
+            ValueError: no such model, device or type, or a pipeline that cannot be guided.
+            OSError: the model cannot be found or downloaded.
         """
         if self.threads is not None:
             import torch
@@ -79,7 +79,7 @@ class Loading:
 def check_options(
     methods: str, scale: float | None, guidance_scale: float | None, out: Path, ray: str | None, workers: int | None, loading: Loading
 ) -> None:
-    """Refuses what can be refused before a model is loaded.
+    """Checks the options before a model is loaded.
 
     Raises:
         ValueError: an unknown method, model, device or type, a number out of range, `--workers` without `--ray`.
@@ -104,7 +104,7 @@ def check_options(
 
 @contextmanager
 def sampling(loading: Loading, out: Path, *, ray: str | None = None, workers: int | None = None) -> Iterator[LoadedSampler]:
-    """A sampler in this process, or workers of a Ray cluster; Ctrl-C says what is kept."""
+    """Opens a sampler in this process, or workers of a Ray cluster. Ctrl-C reports which results are kept."""
     try:
         if ray is None:
             yield loading()
@@ -118,7 +118,7 @@ def sampling(loading: Loading, out: Path, *, ray: str | None = None, workers: in
 
 
 def threads_here(ray: str | None) -> int | None:
-    """Threads that this process would sample with: workers take as many, so that their images are the same to the last bit."""
+    """Returns the threads of this process. Workers use the same number, so that their images are bit-identical."""
     if ray is None:
         return None
     import torch
@@ -127,6 +127,6 @@ def threads_here(ray: str | None) -> int | None:
 
 
 def say_failed(results: Any, out: Path) -> None:
-    """Tells of images that could not be made."""
+    """Reports images that could not be made."""
     for name, keys in results["failed"].items():
         typer.echo(f"{name}: {len(keys)} images failed, see {out / name}.failed.json; the same command tries them again", err=True)

@@ -1,4 +1,4 @@
-"""`infsplign eval shapes`: how often the shipped model gets a relation right, unguided and guided."""
+"""`infsplign eval shapes`: measures how often the shipped model gets a relation right, unguided and guided."""
 
 from dataclasses import replace
 from pathlib import Path

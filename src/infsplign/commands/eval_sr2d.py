@@ -1,4 +1,4 @@
-"""`infsplign eval sr2d`: the images of the SR2D benchmark, to be scored afterwards by a detector of one's choice."""
+"""`infsplign eval sr2d`: makes the images of the SR2D benchmark; any detector can score them afterwards."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +32,7 @@ def eval_sr2d(
     workers: eval_common.WorkerCount = None,
     progress: eval_common.Progress = True,
 ) -> None:
-    """Make the images of SR2D, or of any prompts of its format: METHOD/ID_INDEX.png with a record each. Killed, it goes on."""
+    """Make the images of SR2D, or of any prompts of its format: METHOD/ID_INDEX.png with a record each. Resumes after an interruption."""
     from infsplign.evaluation.prompts.prompt_lists import benchmark_prompts
     from infsplign.evaluation.running.images_run import RESULTS, check_ids, make_benchmark
 

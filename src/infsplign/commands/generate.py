@@ -1,4 +1,4 @@
-"""`infsplign generate`: the same seeds with and without guidance, and pictures of what guidance did."""
+"""`infsplign generate`: samples the same seeds with and without guidance, and plots what guidance did."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,12 +12,12 @@ from infsplign.core.scenes import Scene
 
 
 def run(options: GenerateOptions) -> None:
-    """Checks everything that can be checked, loads the model, samples, writes and reports.
+    """Checks the options, loads the model, samples, writes the results and reports.
 
     Raises:
-        ValueError: bad input; nothing has been written.
-        OSError: the model cannot be had, or the output folder cannot be written.
-        KeyboardInterrupt: Ctrl-C; its message says what was kept.
+        ValueError: invalid input; nothing has been written.
+        OSError: the model cannot be found or downloaded, or the output folder cannot be written.
+        KeyboardInterrupt: Ctrl-C; its message says which results are kept.
     """
     scene, triples = options.scene()
     options.check()
@@ -49,7 +49,7 @@ def _prepare(options: GenerateOptions, scene: Scene, triples: Triples | None) ->
 
 
 def _sample(job: Any, number: int, folder: OutputFolder) -> Pair:
-    """Guided first: what cannot be guided is found before anything is written."""
+    """Samples guided images first, so that a pipeline that cannot be guided raises an error before anything is written."""
     guidance = job.guide(keep_maps=number == 0)
     with guidance:
         guided = job.sample(number, "guided")
@@ -66,7 +66,7 @@ def _sample(job: Any, number: int, folder: OutputFolder) -> Pair:
 
 
 def _leave(job: Any, folder: OutputFolder, pairs: Sequence[Pair], stop: BaseException) -> None:
-    """Keeps what is finished when the work stops early, and says so."""
+    """Keeps the finished results if the work stops early, and reports them."""
     kept = folder.kept() if folder.begun else []
     message = f"finished before that and kept in {folder.path}: {', '.join(kept)}" if kept else "nothing was written"
     if folder.begun:

@@ -1,4 +1,4 @@
-"""A loaded model with what is asked of it: samples images, and knows everything that `trace.json` records."""
+"""A loaded model with its options: samples images, and makes the record for `trace.json`."""
 
 import platform
 from collections.abc import Sequence
@@ -41,18 +41,18 @@ class Job:
         config = defaults.config or self.description.config
         self.config = config if options.scale is None else config.with_(scale=options.scale)
         self.token_indices: Any = ()
-        self.guide()  # an object that is not in the prompt, or is cut off, is said before anything is sampled
+        self.guide()  # raises before sampling if an object is not in the prompt or is cut off
 
     def _chosen(self, argument: str, asked: Any, preset: Any) -> Any:
-        """What is asked for, else the preset, else what the pipeline's call takes by itself."""
+        """Returns the requested value, else the preset's, else the default of the pipeline's call."""
         return next((value for value in (asked, preset) if value is not None), signature_default(self.pipe, argument))
 
     def guide(self, *, keep_maps: bool = False) -> PipelineGuidance:
-        """Guidance of one call of the pipeline."""
+        """Makes the guidance of one call of the pipeline."""
         return guide(self.pipe, self.options.prompt, relations=self.triples, config=self.config, keep_maps=keep_maps)
 
     def sample(self, number: int, method: str) -> Any:
-        """Image `number`. The seed is drawn on the CPU, so that it gives the same noise on every device."""
+        """Samples image `number`. The noise is drawn on the CPU, so that a seed gives the same noise on every device."""
         options = self.options
         given = {"negative_prompt": options.negative_prompt, "guidance_scale": self.guidance_scale, **self.size(), **self.call}
         self.pipe.set_progress_bar_config(desc=f"{method} {number + 1} of {options.images}", disable=None, unit="step")
@@ -64,7 +64,7 @@ class Job:
         ).images[0]
 
     def size(self) -> dict[str, int]:
-        """Height and width for the pipeline, which overrules one that comes without the other; empty for its own size."""
+        """Returns height and width for the pipeline, which ignores one without the other; empty for its default size."""
         options = self.options
         if options.height is None and options.width is None:
             return {}
@@ -74,7 +74,7 @@ class Job:
         return {"height": options.height or own[0], "width": options.width or own[1]}
 
     def announce(self) -> None:
-        """Says what is going to be done."""
+        """Prints what will be done."""
         typer.echo(f"asked: {', '.join(relation_texts(self.scene))}")
         typer.echo(
             f"model: {self.options.model} ({self.description.pipeline}) on {self.pipe.device}, {self.dtype}; {self.steps} steps, "
@@ -86,7 +86,7 @@ class Job:
         return str(getattr(self.pipe, "dtype", "")).removeprefix("torch.")
 
     def record(self, status: str, pairs: Sequence[Pair], verdicts: Any = None) -> dict[str, Any]:
-        """What `trace.json` holds."""
+        """Returns the contents of `trace.json`."""
         options, described = self.options, self.description
         return finite(
             {
@@ -125,7 +125,7 @@ class Job:
 
 
 def triples_of(scene: Scene) -> list[list[str]]:
-    """The relations as [A, relation, B], with a fourth for "between" and no B for a place."""
+    """The relations as [A, relation, B], with a fourth entry for "between" and without B for a place."""
     found = []
     for edge in scene.relations:
         first, *others = (scene.objects[number] for number in edge.objects)
@@ -139,5 +139,5 @@ def relation_texts(scene: Scene) -> list[str]:
 
 
 def plain_config(config: GuidanceConfig) -> dict[str, Any]:
-    """Options as JSON can hold them: functions by their names, terms with theirs."""
+    """Converts options to JSON types; functions and terms by their names and captured values."""
     return plain(config) | {"penalty": getattr(config.penalty, "__name__", repr(config.penalty))}

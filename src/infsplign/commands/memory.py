@@ -1,4 +1,4 @@
-"""Amounts of memory, as people write them. Cheap to import."""
+"""Parses amounts of memory. Cheap to import."""
 
 import re
 
@@ -11,10 +11,10 @@ MOST = 1e15
 
 
 def parse_memory(text: str) -> float:
-    """Bytes of an amount such as "12GB", "800 MiB" or "12", which is in GB.
+    """Parses an amount such as "12GB", "800 MiB" or "12" (in GB) to bytes.
 
     Raises:
-        ValueError: it cannot be read, or is nothing.
+        ValueError: it cannot be parsed, or is zero.
 
     >>> parse_memory("1.5 GB")
     1500000000.0

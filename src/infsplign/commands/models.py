@@ -1,4 +1,4 @@
-"""From what a user calls a model to a pipeline on a device, with clear errors."""
+"""Loads the pipeline that a user names onto a device, with clear errors."""
 
 import os
 import re
@@ -23,7 +23,7 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 @dataclass(frozen=True)
 class Defaults:
-    """What a model is sampled with where nothing is asked for. `config` None is the family's, other None the pipeline's own."""
+    """Default options for sampling a model. None means the family's value for `config`, and the pipeline's value for others."""
 
     steps: int | None
     guidance_scale: float | None
@@ -40,8 +40,8 @@ def load_pipeline(model: str, *, device: str = "auto", dtype: str = "auto") -> A
         dtype: "fp32", "fp16", "bf16" or "auto".
 
     Raises:
-        ValueError: a name, device or type that does not exist here.
-        OSError: the folder is not there, or the hub id cannot be had.
+        ValueError: the name, device or type does not exist.
+        OSError: the folder does not exist, or the hub id cannot be found or downloaded.
     """
     folder = check_model(model, device=device, dtype=dtype)
     place = choose_device(device)
@@ -62,7 +62,7 @@ def load_pipeline(model: str, *, device: str = "auto", dtype: str = "auto") -> A
 
 
 def check_model(model: str, *, device: str = "auto", dtype: str = "auto") -> Path | None:
-    """Refuses what can be refused before torch and diffusers are imported, which takes seconds; see `load_pipeline`.
+    """Checks a model's name before torch and diffusers are imported, which takes seconds; see `load_pipeline`.
 
     Returns:
         The model's local folder, None for a shipped model or a hub id.
@@ -79,10 +79,10 @@ def check_model(model: str, *, device: str = "auto", dtype: str = "auto") -> Pat
 
 
 def check_hub(model: str) -> None:
-    """Refuses a hub id that is neither kept on this machine nor known to the hub.
+    """Raises an error for a hub id that is neither in the cache nor on the hub.
 
     Raises:
-        OSError: it cannot be had.
+        OSError: it cannot be found.
     """
     from huggingface_hub import HfApi, try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
@@ -98,20 +98,20 @@ def check_hub(model: str) -> None:
 
 
 def check_device_name(name: str) -> None:
-    """Refuses what is no name of a device on which images can be made.
+    """Checks that a name is one of a device that can make images.
 
     Raises:
-        ValueError: such a name.
+        ValueError: it is not.
     """
     if not _DEVICE.fullmatch(name) or name.partition(":")[0] == "meta":
         raise ValueError(f"`--device` must be cpu, cuda, cuda:1, mps or auto, got {name!r}")
 
 
 def model_folder(model: str) -> Path | None:
-    """The local folder that `model` means, None for a hub id.
+    """Returns the local folder that `model` names, None for a hub id.
 
     Raises:
-        OSError: it reads as a path, but there is no such pipeline.
+        OSError: it looks like a path, but no pipeline is there.
         ValueError: it can be neither.
     """
     path = Path(model).expanduser()
@@ -130,10 +130,10 @@ def model_folder(model: str) -> Path | None:
 
 
 def choose_device(name: str) -> Any:
-    """The torch device of a name; "auto" is cuda, then mps, then cpu.
+    """Returns the torch device of a name; "auto" is cuda, then mps, then cpu.
 
     Raises:
-        ValueError: no such device here.
+        ValueError: this machine has no such device.
     """
     check_device_name(name)
     import torch
@@ -150,7 +150,7 @@ def choose_device(name: str) -> Any:
 
 
 def defaults_for(model: str) -> Defaults:
-    """Steps, guidance scale and options: a shipped model's own, else the pipeline's and `RECOMMENDED`."""
+    """Returns steps, guidance scale and options: a shipped model's own, else the pipeline's and `RECOMMENDED`."""
     if model in PRESETS:
         preset = PRESETS[model]
         return Defaults(preset.steps, preset.guidance_scale, preset.config, preset.call)
@@ -159,7 +159,7 @@ def defaults_for(model: str) -> Defaults:
 
 @contextmanager
 def quiet(*, bars: bool = False) -> Iterator[None]:
-    """Keeps the libraries' notes off the terminal: what matters of them comes back as an error. Bars are for what takes long."""
+    """Silences the libraries' messages; important ones are raised as errors. With `bars`, keeps progress bars, for long work."""
     import diffusers.utils.logging as diffusers_log
     import transformers.utils.logging as transformers_log
 

@@ -1,4 +1,4 @@
-"""What `infsplign generate` is asked to do, and what it has made of one seed. Cheap to import."""
+"""Options of `infsplign generate`, and its result for one seed. Cheap to import."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ Triples = list[Entry]
 
 
 def check_guidance_scale(value: float) -> None:
-    """Refuses NaN and infinity.
+    """Raises an error for NaN and infinity.
 
     Raises:
         ValueError: not a finite number.
@@ -24,10 +24,10 @@ def check_guidance_scale(value: float) -> None:
 
 
 def check_text(name: str, text: str | None) -> None:
-    """Refuses what cannot be read as UTF-8: Python passes on bytes of the command line that are none as halves of characters.
+    """Checks that a text is valid UTF-8: Python passes invalid bytes of the command line on as surrogates.
 
     Raises:
-        ValueError: such a text.
+        ValueError: it is not.
     """
     try:
         (text or "").encode()
@@ -37,7 +37,7 @@ def check_text(name: str, text: str | None) -> None:
 
 @dataclass(frozen=True)
 class GenerateOptions:
-    """Options of the command, named as there; None is the model's own."""
+    """Options of the command, with the same names; None is the model's own value."""
 
     prompt: str
     model: str = "shapes"
@@ -56,10 +56,10 @@ class GenerateOptions:
     unguided: bool = True
 
     def scene(self) -> tuple[Scene, Triples | None]:
-        """What is asked for, and the relations given by hand (None when the prompt is read).
+        """Returns the requested scene and the explicit relations (None if they are read from the prompt).
 
         Raises:
-            ValueError: the prompt or a relation cannot be read, or they do not fit each other.
+            ValueError: the prompt or a relation cannot be parsed, or they do not fit each other.
         """
         check_text("PROMPT", self.prompt)
         check_text("--negative-prompt", self.negative_prompt)
@@ -71,7 +71,7 @@ class GenerateOptions:
         return scene_from(self.prompt, triples), triples
 
     def check(self) -> None:
-        """Refuses numbers that no model takes, before one is loaded.
+        """Checks numbers that are invalid for every model, before one is loaded.
 
         Raises:
             ValueError: a value out of range.
@@ -89,7 +89,7 @@ class GenerateOptions:
 
 @dataclass(frozen=True)
 class Pair:
-    """Images of one seed, and what guidance did at each step."""
+    """Images of one seed, and the trace of guidance."""
 
     seed: int
     guided: Any

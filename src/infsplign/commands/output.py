@@ -1,4 +1,4 @@
-"""The folder that results go to: checked before the work, made with the first result, never with another's files lost."""
+"""The folder for results: checked before the work, made with the first result. Files of others are never lost."""
 
 import io
 import os
@@ -19,7 +19,7 @@ _OURS = re.compile(r"(un)?guided_\d+\.png|sheet\.png|attention\.png|trace\.png")
 
 
 def slug(text: str, length: int = 60) -> str:
-    """A file name made of a prompt's words.
+    """Makes a file name from a prompt's words.
 
     >>> slug("A cat, left of a dog!")
     'a-cat-left-of-a-dog'
@@ -34,12 +34,12 @@ def slug(text: str, length: int = 60) -> str:
 
 
 def new_folder(prompt: str, parent: Path = Path("out")) -> Path:
-    """`out/<prompt>`, or with the first number behind it that is free: results are never replaced unasked."""
+    """Returns `out/<prompt>`, with the first free number as a suffix if it exists, so that results are not replaced."""
     return next(new_folders(prompt, parent))
 
 
 def new_folders(prompt: str, parent: Path = Path("out")) -> Iterator[Path]:
-    """The folders that are free for a prompt's results, one after the other."""
+    """Yields the free folders for a prompt's results."""
     name = slug(prompt)
     candidates = (parent / (name if number == 1 else f"{name}-{number}") for number in range(1, 10**6))
     return (path for path in candidates if _free(path))
@@ -53,11 +53,11 @@ class OutputFolder:
     """A folder for the results of one run. Nothing is on disk before `begin`.
 
     Args:
-        path: where; it may exist. Results of an earlier run there (it has left a `trace.json`) are replaced.
-        prompt: where given, `path` is the first of its `new_folders`, and the next one is taken when another process has been faster.
+        path: may exist. Results of an earlier run (recognised by its `trace.json`) are replaced.
+        prompt: if given, `path` is the first of its `new_folders`, and the next is used if another process took it.
 
     Raises:
-        OSError: it cannot be written, or holds files with our names that no earlier run has left.
+        OSError: it cannot be written, or it has files with our names that are not from an earlier run.
     """
 
     def __init__(self, path: Path, prompt: str | None = None) -> None:
@@ -79,7 +79,7 @@ class OutputFolder:
             )
 
     def _probe(self) -> None:
-        """Refuses a folder that cannot be made or written; none is made."""
+        """Raises an error if the folder cannot be made or written; makes none."""
         there = next((folder for folder in (self.path, *self.path.parents) if os.path.lexists(folder)), Path())
         if not there.is_dir():
             raise NotADirectoryError(f"{str(there)!r} is no folder")
@@ -92,7 +92,7 @@ class OutputFolder:
             return False
 
     def begin(self, record: dict[str, Any]) -> None:
-        """Makes the folder, clears an earlier run's results and leaves `record`, so that the folder is known as ours from here on."""
+        """Makes the folder, removes an earlier run's results and writes `record`, which marks the folder as ours."""
         self.path.mkdir(parents=True, exist_ok=True)
         self.begun = True
         self.write_json(record)
@@ -100,7 +100,7 @@ class OutputFolder:
             (self.path / name).unlink(missing_ok=True)
 
     def claim(self) -> None:
-        """Makes the folder and keeps other processes out of it until `close`.
+        """Makes the folder and locks it against other processes until `close`.
 
         Raises:
             OutputError: another process is writing there, or the folder cannot be written.
@@ -117,10 +117,10 @@ class OutputFolder:
                     return
 
     def close(self) -> None:
-        """Lets other processes write there.
+        """Unlocks the folder.
 
         Raises:
-            OutputError: the folder is gone.
+            OutputError: the folder no longer exists.
         """
         self._lock.close()
 
@@ -135,5 +135,5 @@ class OutputFolder:
         write(self.path / name, buffer.getvalue(), make=False)
 
     def kept(self) -> list[str]:
-        """Names of the pictures in the folder that are called as ours are."""
+        """Returns the names of the images in the folder that match our naming."""
         return sorted(entry.name for entry in self.path.iterdir() if _OURS.fullmatch(entry.name)) if self.path.is_dir() else []

@@ -1,4 +1,4 @@
-"""`infsplign prompts`: the prompts of a benchmark as a file."""
+"""`infsplign prompts`: writes the prompts of a benchmark to a file."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`infsplign report`: runs and scores as one HTML page."""
+"""`infsplign report`: writes runs and scores to one HTML page."""
 
 from pathlib import Path
 from typing import Annotated

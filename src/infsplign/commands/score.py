@@ -1,4 +1,4 @@
-"""`infsplign score`: a benchmark's measures of images that were made anywhere."""
+"""`infsplign score`: computes a benchmark's measures on any images."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -60,7 +60,7 @@ def score(
 
 
 def title(results: Mapping[str, Any]) -> str:
-    """What was measured with what: numbers mean nothing without it."""
+    """Makes the title, which says what was measured and how."""
     detector, threshold = results["detector"], results["threshold"]
     known = detector.get("commit") or detector.get("weights") or detector.get("version")
     version = f"{known!s:.12}" if known else "of unknown version"

@@ -1,4 +1,4 @@
-"""Verdicts on images of the shipped world: does the relation hold? Read from the picture alone, by the world's detector."""
+"""Verdicts on images of the shapes world: whether each relation holds, by the world's detector on the image."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ class Verdicts:
     Attributes:
         relations: "A left of B", for each relation of the scene.
         seeds: of the images.
-        outcomes: method to, for each image, for each relation its outcome.
+        outcomes: for each method, image and relation, the outcome.
         reason: why there is no verdict; empty when there is one.
     """
 
@@ -40,11 +40,11 @@ class Verdicts:
     reason: str = ""
 
     def notes(self, method: str) -> list[str]:
-        """A short line under each image of `method`."""
+        """Makes a short caption for each image of `method`."""
         return [_note(found) for found in self.outcomes[method]]
 
     def lines(self) -> list[str]:
-        """What the command prints: for several images a line each and the totals, for a single one its verdict."""
+        """Makes the printed lines: for several images one each and the totals, for a single image its verdict."""
         if self.reason:
             return [f"no verdict: {self.reason}"]
         if len(self.seeds) == 1:
@@ -62,7 +62,7 @@ class Verdicts:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """For `trace.json`: for each relation and method one truth value an image."""
+        """Converts the verdicts for `trace.json`: one boolean for each relation, method and image."""
         if self.reason:
             return {"reason": self.reason}
         return {
@@ -72,11 +72,11 @@ class Verdicts:
 
 
 def judged(model: str, scene: Scene, seeds: Sequence[int], images: Mapping[str, Sequence[Image.Image]]) -> Verdicts:
-    """Looks for the scene's objects in each image.
+    """Detects the scene's objects in each image.
 
     Args:
-        model: what the images were sampled with; only shipped models draw what the detector knows.
-        scene: what was asked for.
+        model: the model of the images; the detector knows only the objects of shipped models.
+        scene: the requested scene.
         seeds: of the images.
         images: method to its images.
     """
@@ -94,7 +94,7 @@ def judged(model: str, scene: Scene, seeds: Sequence[int], images: Mapping[str, 
 
 
 def _outcomes(image: Image.Image, scene: Scene, nouns: Sequence[str]) -> list[Outcome]:
-    """Orders on an axis by VISOR's rule (any pair of boxes), other relations by the best box of each object."""
+    """Judges orders on an axis by VISOR's rule (any pair of boxes), other relations by the best box of each object."""
     from infsplign.evaluation.metrics.box_relations import relations_hold
     from infsplign.evaluation.metrics.visor import judge
     from infsplign.shapes.detector import MIN_SCORE, detect

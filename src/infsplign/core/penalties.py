@@ -1,7 +1,7 @@
-"""What a violated margin costs. Each takes an array of any shape and returns one of the same shape.
+"""Penalties of a violated margin. Each takes an array of any shape and returns one of the same shape.
 
 The argument is `alpha * (margin - gap)`: positive while the margin is violated. Source: arXiv 2512.17851, ablation of penalties, and the
-published code, whose fifteen penalties these are.
+published code, which has these fifteen penalties.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ RRELU_SLOPE = 11 / 48
 
 
 def _of_reals(penalty: Penalty) -> Penalty:
-    """The penalty, of integers too: negated, unsigned ones would wrap around."""
+    """Converts integers to reals for the penalty, because negated unsigned integers would wrap around."""
 
     @wraps(penalty)
     def of_reals(x: Array) -> Array:
@@ -30,13 +30,13 @@ def _of_reals(penalty: Penalty) -> Penalty:
 @_of_reals
 def gelu(x: Array) -> Array:
     """`x * Phi(x)` with the exact normal distribution. Its minimum, -0.17, lies near x = -0.75; left of it the slope is
-    slightly negative, so objects far beyond the margin are drawn back a little."""
+    slightly negative, so objects far beyond the margin are moved back a little."""
     return 0.5 * x * (1.0 + erf(x * 0.5**0.5))
 
 
 @_of_reals
 def relu(x: Array) -> Array:
-    """`max(x, 0)`: nothing once the margin holds."""
+    """`max(x, 0)`: zero once the margin holds."""
     return _positive(x)
 
 
@@ -111,7 +111,7 @@ def softsign(x: Array) -> Array:
 
 @_of_reals
 def logrelu(x: Array) -> Array:
-    """`log(1 + max(x, 0))`: nothing once the margin holds, weaker the further it is missed."""
+    """`log(1 + max(x, 0))`: zero once the margin holds, with a smaller slope the further it is missed."""
     return array_namespace(x).log1p(_positive(x))
 
 

@@ -1,4 +1,4 @@
-"""The relations between objects, as plain data: which there are, what they order, and from which distance on objects are near or far.
+"""The relations between objects, as plain data: their names and directions, and the distances of near and far.
 
 `core.spellings` reads them from text. `core.spatial` has the equation of each; `docs/relations.md` has the table.
 """
@@ -20,13 +20,13 @@ class Relation:
     """A relation between objects, or the place of one object.
 
     Attributes:
-        name: canonical name, the one that `relation` returns for every spelling.
+        name: canonical name, which `relation` returns for every spelling.
         direction: (x, y), x to the right, y down: where the second object lies as seen from the first, each part -1, 0 or 1; for a
-            place, where the middle of the picture lies as seen from the object. (0, 0) where no direction is asked for.
-        inverse: name of the relation that B has to A where A has this one to B; None where there is no word for it.
+            place, where the middle of the image lies as seen from the object. (0, 0) if the relation has no direction.
+        inverse: name of the relation of B to A, if A has this one to B; None if there is no word for it.
         arity: number of objects: 1 for a place, 2, or 3 ("between").
         equation: which equation of `core.spatial` measures it.
-        margin: what the margin of the spatial loss is multiplied by: 1 where objects may be a whole picture apart.
+        margin: factor of the spatial loss's margin; 1 if objects may be a whole image apart.
     """
 
     name: str
@@ -61,7 +61,7 @@ class SceneRelation:
 
     @property
     def objects(self) -> tuple[int, ...]:
-        """The numbers of all its objects, the first one first."""
+        """The indices of its objects, in order."""
         return tuple(number for number in (self.first, self.second, self.third) if number is not None)
 
 

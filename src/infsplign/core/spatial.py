@@ -1,4 +1,4 @@
-"""How well each relation holds, as a gap in widths of the picture, and the loss that widens it.
+"""Computes how well each relation holds, as a gap in widths of the image, and the loss that increases this gap.
 
 With A, B, C the first, second and third object, c their centroids, d = c(B) - c(A), and max |d| the larger of |d_x| and |d_y|:
 
@@ -12,9 +12,9 @@ With A, B, C the first, second and third object, c their centroids, d = c(B) - c
     between    ||c(C) - c(B)|| / 3 - ||c(A) - (c(B) + c(C)) / 2||             between
     larger     e(A) - e(B); "smaller" is e(B) - e(A)                          larger than
 
-`ordered` reads the maps as they are (arXiv 2512.17851, section 3). Everything else needs distances and sizes, and these are lost in
-the even background that most of an attention map's mass is: it draws every centroid to the middle. So it reads `sharpened` maps, and
-an extent is e = sqrt(variance), for an even disc 0.71 of its radius.
+`ordered` reads the maps as they are (arXiv 2512.17851, section 3). All other equations need distances and sizes. Most of an
+attention map's mass is an even background, which moves every centroid to the middle. So these equations read `sharpened` maps. The
+extent e = sqrt(variance) of an even disc is 0.71 of its radius.
 """
 
 from collections.abc import Callable
@@ -31,13 +31,13 @@ from infsplign.core.scene_arrays import SceneArrays
 
 
 class Geometry(NamedTuple):
-    """What the equations read, for each relation.
+    """The inputs of the equations, for each relation.
 
     Attributes:
         along: (B, R, 2), direction times difference of the centroids of the maps as they are.
         direction: (B, R, 2).
-        a, b, c: (B, R, 2), centroids of the sharpened maps; 0 where the relation has no such object. None where only `ordered` reads.
-        size_a, size_b: (B, R), extents of the sharpened maps; None where nothing in `SIZED` reads.
+        a, b, c: (B, R, 2), centroids of the sharpened maps; 0 where the relation has no such object. None if only `ordered` is used.
+        size_a, size_b: (B, R), extents of the sharpened maps; None if no equation of `SIZED` is used.
     """
 
     along: Array
@@ -50,14 +50,14 @@ class Geometry(NamedTuple):
 
 
 def gaps(objects: ObjectAttention, scene: SceneArrays) -> Array:
-    """Measures every relation, (B, R): >= 0 exactly where it holds, larger is better, in widths of the picture; 0 where padded."""
+    """Computes the gap of every relation, (B, R), in widths of the image: >= 0 exactly where it holds, larger is better; 0 where padded."""
     geometry = _geometry(objects, scene)
     found = [EQUATIONS[name](geometry) * asked for name, asked in scene.equation.items()]
     return sum(found[1:], found[0]) if found else geometry.along[..., 0]  # 0 without relations
 
 
 def _geometry(objects: ObjectAttention, scene: SceneArrays) -> Geometry:
-    """What the equations of the scene read, and no more: on a GPU each of these small operations costs a launch, a layer, a step."""
+    """Computes only what the scene's equations need: on a GPU each small operation costs a kernel launch for each layer and step."""
     nothing: Any = None
     along, asked = (scene.difference @ objects.centroid) * scene.direction, set(scene.equation)
     if asked <= {"ordered"}:
@@ -75,14 +75,14 @@ def _geometry(objects: ObjectAttention, scene: SceneArrays) -> Geometry:
 def spatial_loss(
     objects: ObjectAttention, scene: SceneArrays, *, alpha: float = 0.75, margin: float = 0.25, penalty: Penalty = gelu
 ) -> Array:
-    """Asks for each relation with a margin: `L_s = mean_r penalty(alpha * (margin_r - gap_r))`.
+    """Computes the spatial loss, with a margin for each relation: `L_s = mean_r penalty(alpha * (margin_r - gap_r))`.
 
     Args:
         objects: statistics of the maps.
         scene: relations of each row.
         alpha: slope of the penalty's argument.
-        margin: gap that is asked for where objects may be a whole picture apart, in widths or heights of the picture; of other
-            relations a part of it is asked for, `margin_r = margin * relation.margin`.
+        margin: required gap, in widths or heights of the image, for relations whose objects may be a whole image apart. Other
+            relations require a part of it, `margin_r = margin * relation.margin`.
         penalty: cost of a violated margin.
 
     Returns:
@@ -96,18 +96,18 @@ def spatial_loss(
 def holds(objects: ObjectAttention, scene: SceneArrays, *, slack: float = 0.0) -> Array:
     """Tells which relations hold: `gap >= -slack`, (B, R) booleans, True where padded.
 
-    A relation of an object whose map is empty does not hold: its centroid, in the middle, says nothing.
+    A relation does not hold if the map of one of its objects is empty: its centroid, in the middle, has no meaning.
 
     Args:
         objects: statistics of the maps.
         scene: relations of each row.
-        slack: gap that is forgiven, in widths of the picture; a negative one is asked for in addition.
+        slack: tolerance, in widths of the image; a negative value requires an additional gap.
     """
     return ((gaps(objects, scene) >= -slack) & seen(objects, scene)) | (scene.relation_weight == 0)
 
 
 def seen(objects: "ObjectAttention", scene: "SceneArrays") -> Array:
-    """Tells of which relations every object has a map that is not empty, (B, R) booleans, True where padded."""
+    """Tells for which relations no object has an empty map, (B, R) booleans, True where padded."""
     xp = array_namespace(objects.mass)
     empty = xp.astype(objects.mass <= statistics.EPSILON, scene.roles.dtype)  # (B, O)
     return xp.sum(scene.roles @ empty[:, None, :, None], axis=(1, 3)) == 0
@@ -129,14 +129,14 @@ def centre(g: Geometry) -> Array:
 
 
 def near(g: Geometry) -> Array:
-    """Close on either axis, not far on the other, and not merged: what is far apart is drawn together, what is one is drawn apart."""
+    """Close on one axis, not far on the other, and not merged: distant objects are moved together, merged ones apart."""
     xp = array_namespace(g.a)
     most, least = _larger_part(g.b - g.a), xp.min(xp.abs(g.b - g.a), axis=-1)
     return xp.minimum(xp.minimum(CLOSE - least, FAR - most), most - MERGED)
 
 
 def far(g: Geometry) -> Array:
-    """At least half the picture apart, on one axis or the other."""
+    """At least half the image apart, on one axis or the other."""
     return _larger_part(g.b - g.a) - FAR
 
 

@@ -1,1 +1,1 @@
-"""What guidance costs, counted without running a model: operations, memory, and the plan that fits a GPU."""
+"""The cost of guidance, counted without running a model: operations, memory, and the plan that fits a GPU."""

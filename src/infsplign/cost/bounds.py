@@ -1,11 +1,11 @@
-"""How large a batch is counted. Cheap to import."""
+"""The largest batch that is counted. Cheap to import."""
 
 LARGEST = 2**28
-"""Pixels of a batch that are counted: one image of 16384 x 16384, or 256 of 1024 x 1024."""
+"""Largest number of pixels in a batch: one image of 16384 x 16384, or 256 of 1024 x 1024."""
 
 
 def check_pixels(batch: int, height: int, width: int) -> None:
-    """Refuses what no device has room for: counting it would take minutes, or overflow.
+    """Raises an error for a batch that fits on no device: counting it would take minutes, or overflow.
 
     Raises:
         ValueError: more than `LARGEST` pixels.

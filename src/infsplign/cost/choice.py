@@ -1,11 +1,11 @@
-"""Which plan a call of a pipeline takes with `GuidanceConfig(plan="auto")`: decided from counts, before its first step.
+"""Chooses the plan of a pipeline's call for `GuidanceConfig(plan="auto")` from counts, before the first step.
 
-One pass of the denoiser is counted on the meta device, with what the pipeline calls it with, but without numbers. Then:
+One pass of the denoiser is counted on the meta device, with the shapes and types of the pipeline's own arguments. Then:
 
-1. "batched" where the average operator of the pass has less arithmetic than it takes to start one: both halves in one call save a
-   call's operators, and pay with the gradient of the other half. Else "split".
-2. Where the memory that is free may not do, what the plan keeps is counted too; the next of "batched", "split", "checkpoint" that fits
-   is taken.
+1. The plan is "batched" if the average operator of the pass takes less time to compute than to start. One call for both halves saves the
+   operators of a call, and costs the gradient of the other half. Otherwise the plan is "split".
+2. If the free memory may be too small, the memory of the plan is counted too. The first of "batched", "split" and "checkpoint" that fits
+   is chosen.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,23 +28,24 @@ from infsplign.engine.step_pass import StepPass
 
 SCENE = Scene.of([("first", "left of", "second")])
 STARTING = {"cpu": 3e7, "cuda": 5e8}
-"""Operations that a device does in the time that it takes to start an operator. CPU: between the shipped models, which "batched" makes
-faster, and Stable Diffusion 1.5 at 256 pixels, where it makes no difference. CUDA: 5 microseconds at 100 TFLOP/s, not measured."""
+"""Operations that a device computes in the time it needs to start an operator. The CPU's value lies between the shipped models,
+which "batched" makes faster, and Stable Diffusion 1.5 at 256 pixels, where it makes no difference. CUDA: 5 microseconds at 100 TFLOP/s,
+not measured."""
 ROOM = {"batched": 25.0, "split": 12.0, "checkpoint": 3.0}
-"""What a plan takes at the most, as a multiple of an unguided step's peak: above it in every case of docs/measured/cost.json."""
+"""Upper bound on the memory of a plan, as a multiple of an unguided step's peak. It holds in every case of docs/measured/cost.json."""
 SPARE = 0.9
-"""Part of the free memory that a plan may take: allocators round up, and operators have workspaces."""
+"""Fraction of the free memory that a plan may take, because allocators round up and operators have workspaces."""
 
 
 class PlanChoice(NamedTuple):
-    """The plan, and why it was chosen."""
+    """The chosen plan and the reason."""
 
     plan: str
     why: str
 
 
 class Pass(NamedTuple):
-    """What a pass of the denoiser is called with, and which rows of it are conditional."""
+    """The arguments of a pass of the denoiser, and its conditional rows."""
 
     sample: Tensor
     args: Sequence[Any]
@@ -53,16 +54,16 @@ class Pass(NamedTuple):
 
 
 _COUNTED: Any = WeakKeyDictionary()
-"""Denoiser to its copy without numbers, and to what passes of each size take."""
+"""For each denoiser: its copy on the meta device, and the counts of a pass of each size."""
 
 
 def choose_plan(denoiser: nn.Module, backbone: Backbone, config: GuidanceConfig, made: Pass, *, free: float | None) -> PlanChoice:
-    """Chooses the plan of a call, by its first pass.
+    """Chooses the plan of a call from its first pass.
 
     Args:
-        denoiser, backbone, config: what is guided, and how.
+        denoiser, backbone, config: the guided denoiser, its family and the options.
         made: the pass.
-        free: bytes of memory that are free; None where it is not known.
+        free: free memory in bytes; None if it is not known.
     """
     try:
         copy, known = _copy(denoiser)
@@ -86,7 +87,7 @@ def choose_plan(denoiser: nn.Module, backbone: Backbone, config: GuidanceConfig,
 
 
 def by_arithmetic(flops: float, operators: int, device: str, *, others: bool) -> PlanChoice:
-    """"batched" or "split", by the operations of a pass, the number of its operators, and whether it has `others` than conditional rows."""
+    """Chooses "batched" or "split" from the operations and operators of a pass; `others` says whether it also has unconditional rows."""
     if not others:
         return PlanChoice("split", "all rows are conditional")
     each, least = flops / max(operators, 1), STARTING.get(device, 0.0)
@@ -95,12 +96,12 @@ def by_arithmetic(flops: float, operators: int, device: str, *, others: bool) ->
 
 
 def by_memory(wanted: PlanChoice, needs: Callable[[str], float], free: float) -> PlanChoice:
-    """The first plan that fits, from the wanted one on; "checkpoint", which needs least, where none does.
+    """Returns the first plan that fits, starting at `wanted`. If none fits, returns "checkpoint", which needs the least memory.
 
     Args:
-        wanted: the plan where there is memory for it.
-        needs: plan to the bytes of a guided step.
-        free: bytes that are free.
+        wanted: the plan if memory suffices.
+        needs: function from a plan to the bytes of a guided step.
+        free: free memory in bytes.
     """
     order = ("batched", "split", "checkpoint")
     for plan in order[order.index(wanted.plan) : 2]:
@@ -110,7 +111,7 @@ def by_memory(wanted: PlanChoice, needs: Callable[[str], float], free: float) ->
 
 
 def free_memory(device: torch.device) -> float | None:
-    """Bytes that tensors on the device can have; None where it cannot be asked."""
+    """Returns the bytes available for tensors on the device; None if the device cannot tell."""
     if device.type == "cuda":
         held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return float(torch.cuda.mem_get_info(device)[0] + held)

@@ -1,7 +1,7 @@
-"""What a pass costs, counted and not timed: floating-point operations, bytes alive, bytes kept for the backward pass.
+"""Counts the cost of a pass: floating-point operations, bytes alive, bytes kept for the backward pass. Nothing is timed.
 
-The same on every machine, and on the meta device, where tensors have a shape and no memory, so that the largest models can be counted
-anywhere.
+The counts are the same on every machine and on the meta device. Tensors on the meta device have a shape but no memory, so any machine
+can count the largest models.
 """
 
 from collections.abc import Iterator
@@ -25,19 +25,19 @@ FORMULAS: dict[Any, Any] = dict(flop_registry) | {
     FUSED: flop_registry[aten._scaled_dot_product_flash_attention],
     aten._scaled_dot_product_flash_attention_for_cpu_backward: flop_registry[aten._scaled_dot_product_flash_attention_backward],
 }
-"""Operators to their operations: torch's own table, in which the CPU's fused attention is missing. It counts two matrix products for fused
-attention and five for its gradient, the first of which computes the matrix of the forward pass again."""
+"""Operators to their operation counts: torch's table, with the CPU's fused attention added. It counts two matrix products for fused
+attention and five for its gradient; the first of the five recomputes the matrix of the forward pass."""
 IDLE = {aten._unsafe_view, aten._reshape_alias, aten.empty, aten.empty_like, aten.empty_strided, aten.new_empty, aten.detach}
-"""Operators that are no views by name, and compute nothing."""
+"""Operators that compute nothing but are not marked as views."""
 GRADIENTS = tuple(op for op in FORMULAS if "attention" in str(op) and "backward" in str(op) and "flex" not in str(op))
 
 
 @contextmanager
 def fused_attention() -> Iterator[None]:
-    """Lets attention on the meta device run as the fused operator that keeps queries, keys, values, result and one number a query.
+    """Runs attention on the meta device as the fused operator, which keeps queries, keys, values, the result and one number for each query.
 
-    Without it, torch picks its unfused fallback there, whose matrix of queries by keys no real device would store. The function itself is
-    replaced for the while: a mode would be off while a gradient runs blocks again.
+    Without this, torch uses its unfused fallback on the meta device, which stores a matrix of queries by keys that no real device stores.
+    The context replaces the function itself, because a torch mode is off while a backward pass recomputes blocks.
     """
     own = F.scaled_dot_product_attention
 
@@ -61,15 +61,15 @@ def _fused(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None =
 
 
 class Meter(TorchDispatchMode):
-    """Counts what runs inside the context.
+    """Counts the operators that run inside the context.
 
     Attributes:
         flops: operations of matrix products, convolutions and attention, as torch's `FlopCounterMode` counts them.
-        again: part of them in which the gradient of fused attention computes the matrix again: a way to store less, which counts of what
-            a model needs leave out.
-        operators: how many ran that compute or copy something: on a GPU each is about a launch.
-        live, peak: bytes of the tensors made inside the context that are alive now, and the most that ever were. What an operator
-            uses and frees within itself is not seen.
+        again: the part of `flops` in which the gradient of fused attention recomputes the matrix. It only saves memory, so counts of
+            what a model needs leave it out.
+        operators: number of operators that compute or copy something. On a GPU each is about one kernel launch.
+        live, peak: bytes of the tensors made inside the context that are alive now, and their maximum. Memory that an operator
+            allocates and frees internally is not counted.
     """
 
     def __init__(self) -> None:
@@ -104,15 +104,15 @@ class Meter(TorchDispatchMode):
 
 
 def _tensors(values: Any) -> list[Tensor]:
-    """Tensors among an operator's arguments or results."""
+    """Returns the tensors among an operator's arguments or results."""
     return [values] if isinstance(values, Tensor) else [x for x in tree_leaves(values) if isinstance(x, Tensor)]
 
 
 class SavedTensors:
-    """Counts the bytes that autograd keeps for a backward pass; each storage once, `given` (weights, say) not at all.
+    """Counts the bytes that autograd keeps for a backward pass: each storage once, and tensors of `given` (such as weights) not at all.
 
     Attributes:
-        bytes, peak: what is kept now, and the most that ever was.
+        bytes, peak: bytes kept now, and their maximum.
     """
 
     def __init__(self, given: Any = ()) -> None:
@@ -122,7 +122,7 @@ class SavedTensors:
 
     @contextmanager
     def hooks(self) -> Iterator[None]:
-        """Watches what is saved inside the context."""
+        """Counts the tensors that autograd saves inside the context."""
         with torch.autograd.graph.saved_tensors_hooks(self._pack, lambda box: box.tensor):
             yield
 
@@ -144,7 +144,7 @@ class SavedTensors:
 
 
 class _Box:
-    """One saved tensor, alive as long as autograd wants it."""
+    """One saved tensor, alive as long as autograd needs it."""
 
     def __init__(self, tensor: Tensor) -> None:
         self.tensor = tensor
@@ -152,6 +152,6 @@ class _Box:
 
 @contextmanager
 def counted() -> Iterator[Meter]:
-    """A `Meter`, with the meta device's attention fused."""
+    """Opens a `Meter`, with fused attention on the meta device."""
     with fused_attention(), Meter() as meter:
         yield meter

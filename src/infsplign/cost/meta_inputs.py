@@ -1,4 +1,4 @@
-"""What a denoiser is called with, as tensors without memory: shapes alone, for counting what a pass costs."""
+"""Arguments of a denoiser on the meta device, which have shapes but no memory, for counting the cost of a pass."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class Size(NamedTuple):
-    """How large a pass is: rows, height and width of the latents, text tokens, the type of the numbers."""
+    """The size of a pass: rows, height and width of the latents, text tokens, dtype."""
 
     rows: int
     height: int
@@ -20,7 +20,7 @@ class Size(NamedTuple):
         return torch.empty(shape, dtype=self.dtype, device="meta")
 
     def packed(self, patch: int = 2) -> tuple[int, int]:
-        """The grid of latents that are cut into patches before the denoiser gets them."""
+        """Returns the grid of latents that are cut into patches before they reach the denoiser."""
         return self.height // patch, self.width // patch
 
 
@@ -102,7 +102,7 @@ CALLS: Mapping[str, Callable[[Any, Size], Call]] = {
 
 
 def meta_call(denoiser: Any, size: Size) -> Call:
-    """First argument and keyword arguments for a denoiser, on the meta device.
+    """Makes the first argument and the keyword arguments of a denoiser, on the meta device.
 
     Raises:
         ValueError: no such class is known.

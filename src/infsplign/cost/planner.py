@@ -1,7 +1,7 @@
-"""How much memory guidance will take, before it takes it: the denoiser's own class is run on the meta device, and its tensors counted.
+"""Predicts the memory that guidance takes: it runs the denoiser's own class on the meta device and counts its tensors.
 
-What is counted: every tensor that the passes of one step make, in the number and at the size asked for, with fused attention. What is not:
-what an operator uses within itself (cuDNN's workspaces, for one), the allocator's rounding, and the decoding of the image afterwards.
+It counts every tensor that the passes of one step make, for the requested batch and size, with fused attention. It does not count memory
+that an operator uses internally (such as cuDNN's workspaces), the allocator's rounding, and the decoding of the image.
 """
 
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ SCENE = Scene.of([("first", "left of", "second")])
 
 @dataclass(frozen=True)
 class PlanCost:
-    """What one plan adds to an unguided step: `extra` bytes at the peak, and operations as a multiple of the step's."""
+    """Cost of one plan: `extra` bytes at the peak beyond an unguided step, and operations as a multiple of that step's."""
 
     name: str
     extra: int
@@ -37,11 +37,11 @@ class MemoryPlan:
     """See `plan_memory`. Bytes; `str` is a small table.
 
     Attributes:
-        height, width, batch, dtype: what was asked for, in pixels and images.
+        height, width, batch, dtype: the request, in pixels and images.
         weights: of the denoiser.
-        components: of all the pipeline's parts together, the denoiser included.
-        step: the most that an unguided step holds, besides weights.
-        plans: what guidance adds, the plan of fewest operations first.
+        components: of all the pipeline's models together, the denoiser included.
+        step: peak of an unguided step, without weights.
+        plans: cost of each plan, the plan with the fewest operations first.
     """
 
     height: int
@@ -54,11 +54,11 @@ class MemoryPlan:
     plans: tuple[PlanCost, ...]
 
     def need(self, plan: PlanCost, *, offloaded: bool = False) -> int:
-        """Bytes for weights, step and guidance; `offloaded` where only the denoiser is on the device while it runs."""
+        """Returns the bytes of weights, step and guidance; `offloaded` means that only the denoiser is on the device while it runs."""
         return (self.weights if offloaded else self.components) + self.step + plan.extra
 
     def fitting(self, memory: float) -> tuple[PlanCost, bool] | None:
-        """The plan that fits `memory` bytes, fewest operations first, and whether all else must be offloaded; None where none fits."""
+        """Returns the plan of fewest operations that fits `memory` bytes, and whether the rest must be offloaded; None if none fits."""
         for offloaded in (False, True):
             for plan in self.plans:
                 if self.need(plan, offloaded=offloaded) <= memory:
@@ -66,7 +66,7 @@ class MemoryPlan:
         return None
 
     def advice(self, memory: float) -> str:
-        """The proposal for `memory` bytes, in words."""
+        """Describes the proposal for `memory` bytes."""
         found = self.fitting(memory)
         if found is None:
             least = self.need(min(self.plans, key=lambda plan: plan.extra), offloaded=True)
@@ -87,7 +87,7 @@ class MemoryPlan:
 
 
 def amount(size: float) -> str:
-    """Bytes for people: "1.25 GB", "18.3 MB"."""
+    """Formats bytes: "1.25 GB", "18.3 MB"."""
     return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
@@ -95,20 +95,20 @@ def plan_memory(
     pipe: Any, *, height: int | None = None, width: int | None = None, dtype: torch.dtype | None = None, batch: int = 1,
     config: GuidanceConfig | None = None, backbone: Backbone | None = None, text_length: int | None = None,
 ) -> MemoryPlan:  # fmt: skip
-    """Counts what each plan of guidance adds to a step of `pipe`. Its weights are not touched, and may be on any device.
+    """Counts the cost that each plan adds to a step of `pipe`. The weights are not used, and may be on any device.
 
     Args:
         pipe: the pipeline.
-        height, width: of the image in pixels; the model's own size when None, `width` as `height` when only that is given.
-        dtype: of the denoiser; what it has when None.
-        batch: images at a time.
+        height, width: of the image in pixels; None is the model's own size. If only `height` is given, `width` is the same.
+        dtype: of the denoiser; None is its present dtype.
+        batch: number of images.
         config: options (their layers count); the family's preset when None.
         backbone: the family; found when None.
-        text_length: tokens on the text axis; those of a plain call when None.
+        text_length: tokens on the text axis; None is the length of a default call.
 
     Raises:
         UnsupportedPipelineError: no family fits.
-        ValueError: a size that the model cannot have, or a denoiser whose arguments are not known.
+        ValueError: the model does not support the size, or the arguments of the denoiser are not known.
     """
     backbone = backbone or backbone_for(pipe)
     denoiser = uncompiled(getattr(pipe, backbone.denoiser))
@@ -137,7 +137,7 @@ def plan_memory(
 
 
 def unguided_step(model: nn.Module, size: Size, together: bool) -> Meter:
-    """One pass without gradient; of twice the rows where both halves of classifier-free guidance go `together`."""
+    """Runs one pass without gradient, with twice the rows if both halves of classifier-free guidance go `together`."""
     sample, kwargs = meta_call(model, size._replace(rows=size.rows * (1 + together)))
     with counted() as meter, torch.no_grad():
         model(sample, **kwargs)
@@ -147,8 +147,8 @@ def unguided_step(model: nn.Module, size: Size, together: bool) -> Meter:
 def guided_step(
     model: nn.Module, backbone: Backbone, size: Size, config: GuidanceConfig, together: bool, *, saved: SavedTensors | None = None
 ) -> Meter:
-    """The same with guidance: unconditional rows without gradient, then the conditional ones with it; with the plan "batched" all at once.
-    `saved` counts what the gradient keeps."""
+    """Runs one guided pass: unconditional rows without gradient, then conditional rows with it; both together with the plan "batched".
+    `saved` counts the bytes that the gradient keeps."""
     batched = together and config.plan == "batched"
     sample, kwargs = meta_call(model, size._replace(rows=size.rows * (1 + batched)))
     if "img_ids" in kwargs:  # the adapter reads the size from their values, and these have none
@@ -166,7 +166,7 @@ def guided_step(
 
 
 def native_side(denoiser: Any) -> int:
-    """Latents on one side of the model's own image; 128 where its configuration does not tell."""
+    """Returns the side of the model's own latents; 128 if its configuration does not say."""
     size = getattr(denoiser.config, "sample_size", None) or 128
     return size if isinstance(size, int) else size[0]
 

@@ -1,5 +1,6 @@
 """One guided pass and one guided step, for any denoiser: torch, but no diffusers.
 
-`guidance` runs the denoiser and returns the gradient, `step_plan` decides which steps are guided, `shift` turns the gradient into what
-is added to the prediction, `config` holds the options.
+`steps` holds the state of one sampling. `timeline` computes how far along a step is, and `step_plan` decides which steps are guided.
+`guidance` runs the denoiser and returns the gradient. `shift` converts the gradient to the shift of the prediction. `checks` reports what
+is not finite. `config` holds the options.
 """

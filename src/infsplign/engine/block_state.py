@@ -1,4 +1,4 @@
-"""The state of a block that decides what it computes: everything but the values of its weights."""
+"""Saves and restores the state of a block that affects its result, except the values of its weights."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -21,15 +21,15 @@ _OFF -= {"_forward_hooks_with_kwargs", "_forward_hooks_always_called"}
 
 
 class BlockState:
-    """What a block and all in it hold, when this is made: attributes, and what is in dictionaries, lists and objects among them.
+    """The attributes of a block and its submodules at construction, and the contents of the dictionaries, lists and objects among them.
 
-    A LoRA's scales are such a dictionary, a processor's scale an attribute of an object, hooks an ordered dictionary. What hooks refer to
-    is held as well: one that counts its calls counts a pass once. Tensors are held, not copied: weights that another tensor stood in for
-    come back, weights that were changed in place do not.
+    Examples are a LoRA's scales (a dictionary), a processor's scale (an attribute of an object) and hooks (an ordered dictionary). Objects
+    that hooks refer to are saved too, so that a hook which counts its calls counts a pass once. Tensors are referenced, not copied:
+    weights that were replaced by another tensor are restored, weights that were changed in place are not.
 
     Args:
         block: the module.
-        args, kwargs: of its call, for the generators among them.
+        args, kwargs: of its call; the states of generators among them are saved.
     """
 
     def __init__(self, block: nn.Module, args: Any = (), kwargs: Any = None) -> None:
@@ -46,7 +46,7 @@ class BlockState:
 
     @contextmanager
     def restored(self) -> Iterator[None]:
-        """While the context is open, everything is as it was; then as it was before the context."""
+        """Restores the saved state while the context is open, and afterwards the state before the context."""
         now = {key: (holder, holder.copy()) for key, (holder, _) in self._holders.items()}
         cells = {key: (cell, cell.cell_contents) for key, (cell, _) in self._cells.items()}
         drawn = {key: (generator, generator.get_state()) for key, (generator, _) in self._generators.items()}
@@ -102,7 +102,7 @@ def _put(holders: dict[int, tuple[Any, Any]], cells: dict[int, tuple[CellType, A
 
 
 def _same(a: Any, b: Any) -> bool:
-    """Whether two holders hold the very same objects."""
+    """Whether two containers hold the identical objects."""
     if len(a) != len(b):
         return False
     if isinstance(a, dict):

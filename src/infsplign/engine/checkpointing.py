@@ -1,8 +1,8 @@
-"""Gradient checkpointing: blocks keep their inputs and run again in the backward pass, for `GuidanceConfig(plan="checkpoint")` or by
-the denoiser's own choice.
+"""Gradient checkpointing: blocks keep only their inputs and are recomputed in the backward pass. `GuidanceConfig(plan="checkpoint")` or
+the denoiser itself asks for it.
 
-The backward pass comes when the denoiser's `forward` is over. What was set for its length alone (the scale of a LoRA, processors, hooks,
-weights, generators) is taken down when a block runs and set again while it runs a second time.
+The backward pass runs after the denoiser's `forward` has ended. State that is set only during `forward` (the scale of a LoRA, processors,
+hooks, weights, generators) is saved when a block runs, and restored while the block is recomputed.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,8 +25,8 @@ in_checkpoint: ContextVar[bool] = ContextVar("in_checkpoint", default=False)
 
 
 def blocks(denoiser: nn.Module) -> list[nn.Module]:
-    """The parts of a denoiser that are run again: what diffusers says must not be split, the innermost of it; without such a list, the
-    members of its outermost `ModuleList`s."""
+    """Returns the blocks to recompute: the innermost of the modules that diffusers lists as not to be split or, without such a list, the
+    members of the outermost `ModuleList`s."""
     kinds = set(getattr(denoiser, "_no_split_modules", None) or ())
     found = [m for m in denoiser.modules() if type(m).__name__ in kinds]
     if found:
@@ -39,13 +39,13 @@ def blocks(denoiser: nn.Module) -> list[nn.Module]:
 
 @contextmanager
 def checkpointed(denoiser: nn.Module, *, plan: bool = True) -> Iterator[None]:
-    """While the context is open, blocks that record a graph keep their inputs alone, and run again as they ran.
+    """While the context is open, blocks that record a graph keep only their inputs and are recomputed with the same state.
 
-    The graph made inside is good for a gradient after the context too. Once recording has stopped, blocks run as they are.
+    The graph made inside can also be differentiated after the context. When nothing records a graph, blocks run unchanged.
 
     Args:
-        denoiser: whose blocks.
-        plan: whether to checkpoint. If not, only a denoiser that checkpoints by itself is looked after.
+        denoiser: the owner of the blocks.
+        plan: whether to checkpoint. If False, only the state of a denoiser that checkpoints by itself is restored.
     """
     with ExitStack() as stack:
         for module in denoiser.modules():
@@ -71,7 +71,7 @@ def _again(forward: Callable[..., Any], block: nn.Module) -> Callable[..., Any]:
 
 
 def _own(own: Callable[..., Any], owner: nn.Module) -> Callable[..., Any]:
-    """A denoiser's own checkpointing function, which is given a block, or a function that runs one."""
+    """Stands in for a denoiser's checkpointing function, which takes a block or a function that runs one."""
 
     @wraps(own)
     def wrapper(run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -92,7 +92,7 @@ def _in_checkpoint() -> Iterator[None]:
 
 
 def _as_before(run: Callable[..., Any], block: nn.Module, args: Any, kwargs: Any) -> Callable[..., Any]:
-    """`run`, which at its second call finds the block as it was before the first."""
+    """Wraps `run` so that its second call finds the block in the state before the first."""
     state, context, first = BlockState(block, args, kwargs), copy_context(), [True]
 
     def wrapper(*args: Any, **kwargs: Any) -> Any:

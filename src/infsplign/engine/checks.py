@@ -1,4 +1,4 @@
-"""Late checks of a guided step: what they read is copied to the host while the device works, and looked at one step later."""
+"""Checks of a guided step. Their values are copied to the host while the device works, and are read one step later."""
 
 import math
 from typing import Any, NamedTuple
@@ -12,15 +12,15 @@ from infsplign.errors import NonFiniteGradientError
 
 
 class Shifted(NamedTuple):
-    """A shifted step of which it is not known yet whether all is well, and what an error about it tells.
+    """A shifted step that has not been checked yet, and the data for its error message.
 
     Attributes:
         number, timestep: of the step.
-        finite: whether the shifted output is.
-        zero: whether the gradient was exactly zero in every row, where that is an error.
-        output, gradient, latents, report: what the step had.
+        finite: whether the shifted output is finite.
+        zero: whether the gradient was exactly zero in every row; None if this is not an error.
+        output, gradient, latents, report: of the step.
         scale: of the options.
-        alpha: signal's coefficient at the step, where it is known.
+        alpha: coefficient of the signal at the step, if known.
     """
 
     number: int
@@ -36,7 +36,7 @@ class Shifted(NamedTuple):
 
 
 def check(step: Shifted) -> None:
-    """Looks at a step that is over.
+    """Checks a step after its end.
 
     Raises:
         NonFiniteGradientError: something in it was not finite.
@@ -60,7 +60,7 @@ def zero_gradient(step: Shifted) -> str:
 
 
 def _cause(step: Shifted) -> tuple[str, str]:
-    """What is not finite, and what to do about it."""
+    """Returns what is not finite, and the remedy."""
     half = "Run the denoiser in float32 or bfloat16"
     if step.latents is not None and not _finite(step.latents):
         return "the latents are", (

@@ -18,40 +18,40 @@ class GuidanceConfig:
     """Options of guidance. The fields' defaults are those of the published sweep for Stable Diffusion (arXiv 2512.17851), `PAPER`; `guide`
     without a configuration uses `RECOMMENDED`.
 
-    The options from `every` on are off by default; `docs/adaptive.md` tells what each does and when to use it.
+    The options from `every` on are off by default; `docs/adaptive.md` explains what each does and when to use it.
 
     Attributes:
-        scale: eta, factor of the loss gradient that is added to the noise prediction; 0 leaves the pipeline alone.
+        scale: eta, factor of the loss gradient that is added to the noise prediction; 0 does not change the pipeline.
         alpha: slope of the spatial loss.
-        margin: gap between centroids that is asked for, in widths (heights) of the picture.
+        margin: required gap between centroids, in widths (heights) of the image.
         spatial, presence, balance: weights of the loss terms.
         penalty: cost of a violated margin, a function of `infsplign.core.penalties`.
-        loss: a loss of your own in place of the paper's; the six fields above it are then unused.
-        start, stop: guided part of the sampling: a step is guided when `start <= progress < stop`. For evenly spaced timesteps `progress`
-            is i / n at step i of n; others are measured by their noise, see `infsplign.engine.timeline.progress`.
-        update: "epsilon" gives every parametrisation the same shift of the noise; "direct" adds the gradient to whatever the
-            model predicts, as the published code does.
-        max_gain: cap on the factor that turns a shift of the noise into one of v, x_0 or velocity.
-        plan: "auto" lets `guide` choose one of the others when a call of the pipeline begins, see `infsplign.cost.choice`; with `Guidance`
+        loss: your own loss instead of the paper's; the six fields above it are then unused.
+        start, stop: guided part of the sampling. A step is guided when `start <= progress < stop`. For evenly spaced timesteps `progress`
+            is i / n at step i of n; for others it is computed from the noise, see `infsplign.engine.timeline.progress`.
+        update: "epsilon" gives every parametrisation the same shift of the noise; "direct" adds the gradient to the
+            model's output, whatever it is, as the published code does.
+        max_gain: upper bound of the factor that converts a shift of the noise to one of v, x_0 or velocity.
+        plan: "auto" lets `guide` choose one of the others at the start of a call, see `infsplign.cost.choice`; with `Guidance`
             and `Steps` it is "split".
-            "split" runs the conditional half of a guided step by itself, and keeps what the gradient needs of its recorded part;
-            "checkpoint" keeps its blocks' inputs alone and runs the blocks again: a fraction of the memory, for about a third of a step
-            more; "batched" runs both halves in one call: twice the memory and gradient, for half the calls, where launches are what a
-            step costs. The images are the same, with "batched" to rounding.
+            "split" runs the conditional half of a guided step separately, and keeps the tensors that its gradient needs.
+            "checkpoint" keeps only the inputs of the blocks and recomputes the blocks: a fraction of the memory, for about a third of a
+            step more. "batched" runs both halves in one call: twice the memory and gradient, but half the calls; use it if kernel
+            launches dominate the time. The images are the same; with "batched", to rounding.
         layers: level ("coarse", "middle") to the exact names of the attention modules that are read; the family's when None.
-        terms: loss terms beside those above, see `infsplign.core.losses.LossTerm`.
+        terms: further loss terms, see `infsplign.core.losses.LossTerm`.
         every: guide each `every`-th step of the guided part.
-        reuse: in the steps between, shift by the last gradient once more.
-        patience: pause a row whose scene has held in this many looks in a row, until it breaks; None never pauses.
-        margin_hold: gap from which on a relation counts as holding, for `patience`; like `margin`, times the relation's own factor.
-        watch_every: while paused, look at each `watch_every`-th step that would be guided.
-        schedule: progress in the guided part, in [0, 1), to a factor of `scale`: see `infsplign.engine.weight_schedules`.
+        reuse: in the steps between, shift by the last gradient again.
+        patience: pause a row after its scene has held in this many consecutive looks, until it no longer holds; None never pauses.
+        margin_hold: for `patience`, least gap at which a relation holds; like `margin`, multiplied by the relation's own factor.
+        watch_every: during a pause, look at every `watch_every`-th step that would be guided.
+        schedule: function from the progress in the guided part, in [0, 1), to a factor of `scale`: see `infsplign.engine.weight_schedules`.
         normalise: give each row's shift of the noise prediction the RMS `scale`, in standard deviations of the noise.
-        max_shift: bound on the RMS of each row's shift of the noise prediction, in standard deviations of the noise: one number means the
-            same whatever the model predicts.
-        repeats: gradients at one timestep, each at the latents as the shift so far would leave them.
-        repeats_until: part of the sampling in which they are repeated: a step's when `progress < repeats_until`.
-        resize: side that maps are resized to before they are measured, 64 in the published code; None measures them as they are.
+        max_shift: bound on the RMS of each row's shift of the noise prediction, in standard deviations of the noise. Its meaning
+            does not depend on what the model predicts.
+        repeats: number of gradients at one timestep, each computed at the latents moved by the shift so far.
+        repeats_until: a step has several gradients only when `progress < repeats_until`.
+        resize: side to which maps are resized before the loss, 64 in the published code; None does not resize them.
         wrt: what the gradient is taken with respect to. "input" is the denoiser's input, under which `scale` means the same with every
             scheduler; "latents", as published, is what schedulers of the Karras kind divide by `sqrt(sigma^2 + 1)` to get that input.
             In a sampler of your own, `Steps.shifted` is given that factor.
@@ -196,7 +196,7 @@ PAPER = GuidanceConfig()
 PAPER_SDXL = GuidanceConfig(margin=0.5)
 """The published sweep for SDXL."""
 PAPER_CLI = GuidanceConfig(alpha=0.75, spatial=1.0)
-"""What the published command line does when nothing is set."""
+"""The defaults of the published command line."""
 RECOMMENDED = GuidanceConfig(
     scale=5000.0,
     max_shift=0.1,
@@ -208,17 +208,17 @@ RECOMMENDED = GuidanceConfig(
     terms=(excite(0.2), unity(1.0)),
     stop=0.5,
 )
-"""What `guide` does when nothing is set, on every family: a bounded shift in the first half of the steps, a spatial term that rests once
-the gap of attention is a tenth of the picture, and `unity`, which keeps each object one thing. `docs/adaptive.md` has its figures."""
+"""The default of `guide` for every family: a bounded shift in the first half of the steps, a spatial term without gradient once the gap
+of attention is a tenth of the image, and `unity`, which keeps each object in one blob. `docs/adaptive.md` has its figures."""
 
 
 def as_published(config: GuidanceConfig) -> GuidanceConfig:
-    """`config` with the habits of the published code: maps are resized to 64x64, the gradient is that with respect to the latents before
-    the scheduler scales them, and it is added to whatever the model predicts."""
+    """Changes `config` to compute as the published code does: resize maps to 64x64, take the gradient with respect to the latents before
+    the scheduler scales them, and add it to the model's output, whatever it is."""
     return config.with_(update="direct", resize=64, wrt="latents")
 
 
 PUBLISHED = as_published(PAPER)
-"""The published code, to rounding: `PAPER` with its habits. `docs/method.md` says what else decides its numbers."""
+"""The published code, to rounding: `PAPER`, computed as there. `docs/method.md` lists what else affects its results."""
 PUBLISHED_SDXL = as_published(PAPER_SDXL)
 """The published code for SDXL."""

@@ -23,10 +23,10 @@ def descend(
     move: Move,
     rows: slice | None = None,
 ) -> tuple[GuidedPass, tuple[Tensor, ...]]:
-    """Guides one step by `times` gradients, each at the latents as they would be after the shift so far.
+    """Guides one step by `times` gradients, each computed at the latents moved by the shift so far.
 
-    A shift `S` of the noise prediction at a fixed `x_t = alpha x_0 + sigma eps` gives the `x_0` that the unshifted prediction would give
-    at `x_t - sigma S`. So the next gradient is taken there:
+    At a fixed `x_t = alpha x_0 + sigma eps`, a shift `S` of the noise prediction gives the same `x_0` as the unshifted prediction gives
+    at `x_t - sigma S`. So the next gradient is computed there:
 
         G_1 = grad L(x_t),    G_{k+1} = G_k + grad L(x_t - sigma S(G_k))
 
@@ -34,13 +34,13 @@ def descend(
     with the step `sigma * scale`.
 
     Args:
-        first: what `engine.run` has given for the same arguments, `G_1`.
+        first: the result of `engine.run` for the same arguments, `G_1`.
         engine, sample, args, kwargs, rows: see `Guidance.run`.
-        times: gradients in all, >= 1; each is a pass of the denoiser.
+        times: total number of gradients, >= 1; each is a pass of the denoiser.
         move: `(G, output) -> sigma * S(G)`, of the gradient's shape.
 
     Returns:
-        The first pass with `G_times` in place of its gradient, and the loss (B,) that each further pass found.
+        The first pass with `G_times` in place of its gradient, and the loss (B,) of each further pass.
     """
     part, losses = rows or slice(0, len(sample)), []
     total = first.gradient

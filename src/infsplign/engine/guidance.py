@@ -1,4 +1,4 @@
-"""The engine: one pass of the denoiser that also yields the gradient of the loss with respect to its input."""
+"""Runs one pass of the denoiser and computes the gradient of the loss with respect to the denoiser's input."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -23,11 +23,11 @@ from infsplign.prompts.tokens import check_token_indices
 
 
 class GuidedPass(NamedTuple):
-    """What one guided call returns.
+    """The result of one guided call.
 
     Attributes:
         output: the denoiser's own output, without a graph.
-        gradient: of the loss with respect to `sample`, same shape, float32 or better. `infsplign.Steps` makes a shift of it.
+        gradient: of the loss with respect to `sample`, same shape, float32 or better. `infsplign.Steps` converts it to a shift.
         report: loss, terms and centroids of each row, without a graph.
     """
 
@@ -37,7 +37,7 @@ class GuidedPass(NamedTuple):
 
 
 class WatchedPass(NamedTuple):
-    """What a watched call returns: the denoiser's own output, and the report of its attention, without a graph."""
+    """The result of a watched call: the denoiser's own output and the report of its attention, both without a graph."""
 
     output: Any
     report: LossReport
@@ -46,30 +46,30 @@ class WatchedPass(NamedTuple):
 class Guidance:
     """Runs a denoiser over the conditional rows of a batch and differentiates the loss of their attention.
 
-    For samplers of your own, see `infsplign.Steps`, which calls it as the options say.
+    In your own sampler, use `infsplign.Steps`, which calls this by the options.
 
         guidance = Guidance(denoiser, backbone_for(pipe), scene, token_indices, config)
         found = guidance(sample, timestep, encoder_hidden_states=embeddings)
         found.output, found.gradient, found.report
 
     Args:
-        denoiser: called as `denoiser(sample, ...)`; a `torch.nn.Module` has its weights frozen for the moment of the call.
-        source: a family (`infsplign.adapters.Backbone`), whose source records `config.layers`, or else the family's own layers; or a
-            source that records the denoiser's attention.
-        scenes: one scene, or one a prompt. With `n` rows a prompt, row `r` belongs to prompt `r // n`.
-        token_indices: for each prompt, for each object of its scene, positions on the text axis. For a single scene the
-            outer list may be left out.
+        denoiser: called as `denoiser(sample, ...)`; a `torch.nn.Module` has its weights frozen during the call.
+        source: a family (`infsplign.adapters.Backbone`) or a source that records the denoiser's attention. A family's source records
+            `config.layers`, or the family's own layers when None.
+        scenes: one scene, or one for each prompt. With `n` rows for each prompt, row `r` belongs to prompt `r // n`.
+        token_indices: for each prompt, for each object of its scene, positions on the text axis. For a single scene you
+            may omit the outer list.
         config: options; `RECOMMENDED` when None.
 
     Attributes:
-        saving: makes the context that decides how tensors are kept for the gradient. A context of yours in its place can count them,
-            or move them elsewhere: one that is opened around the call has no effect, as torch asks the innermost alone.
-        passes: rows of the denoiser that have been run, by kind.
-        zero: whether the latest gradient is exactly 0 in every row although the scene does not hold yet, one truth value on the device.
+        saving: makes the context that decides how tensors are kept for the gradient. Replace it to count these tensors or to move
+            them. A context opened around the call has no effect, because torch uses only the innermost one.
+        passes: number of rows that the denoiser has run, by kind.
+        zero: whether the latest gradient is exactly 0 in every row although the scene does not hold yet; one boolean on the device.
         held: (B,), whether each row's scene held in the latest pass, by `config.margin_hold`; None without `config.patience`.
 
     Raises:
-        ValueError: `token_indices` does not fit the scenes, the plan asks for a denoiser that can be run block by block, `source` records
+        ValueError: `token_indices` does not fit the scenes, the plan needs a denoiser that can run block by block, `source` records
             other layers than `config.layers`, or a loss term reads none of the recorded layers.
     """
 
@@ -110,14 +110,15 @@ class Guidance:
 
         Args:
             sample: (rows, ...), the denoiser's input; rows must be a multiple of the number of scenes.
-            *args, **kwargs: what else the denoiser takes.
+            *args, **kwargs: further arguments of the denoiser.
         """
         return self.run(sample, args, kwargs)
 
     def run(self, sample: Tensor, args: Sequence[Any], kwargs: Mapping[str, Any], *, rows: slice | None = None) -> GuidedPass:
-        """As a call, for a batch of which only `rows` are conditional; gradient and report are of these.
+        """Like a call, for a batch in which only `rows` are conditional. Gradient and report are of these rows.
 
-        It costs the gradient of all rows: for denoisers that need the others in the same pass, as perturbed-attention guidance does.
+        It costs the gradient of all rows. Use it for denoisers that need the other rows in the same pass, as in perturbed-attention
+        guidance.
         """
         with torch.inference_mode(False), torch.enable_grad(), frozen(self.module), self.saving():
             args, kwargs = map_tensors(_usable, (tuple(args), dict(kwargs)))
@@ -135,7 +136,7 @@ class Guidance:
         return GuidedPass(map_tensors(Tensor.detach, output), gradient, map_tensors(Tensor.detach, report))
 
     def watch(self, sample: Tensor, args: Sequence[Any], kwargs: Mapping[str, Any], *, rows: slice | None = None) -> WatchedPass:
-        """Runs the denoiser as it is and reads its attention: the report of `rows`, without a graph and at hardly any cost."""
+        """Runs the denoiser unchanged and reports the attention of `rows`, without a graph and at very little cost."""
         rows = rows or slice(0, len(sample))
         with torch.no_grad():
             with self.source.record(sample, *args, **kwargs) as attention:
@@ -162,7 +163,7 @@ class Guidance:
         return self.loss.of(layers)
 
     def _check_layers(self, recorded: Sequence[tuple[str, str]]) -> None:
-        """Refuses a source of other layers than the options name, and terms that read none of them."""
+        """Raises an error if `source` records other layers than the options name, or if a term reads none of them."""
         named = self.config.layers
         asked = None if named is None else {(level, name) for level, names in named.items() for name in names}
         if asked is not None and set(recorded) != asked:
@@ -178,11 +179,11 @@ class Guidance:
             )
 
     def _again(self) -> AbstractContextManager[Any]:
-        """Blocks that are run again, by the plan or by the denoiser's own choice, run again as they ran."""
+        """Makes blocks that the plan or the denoiser checkpoints recompute exactly what they computed first."""
         return checkpointed(self.module, plan=self.config.plan == "checkpoint") if self.module is not None else nullcontext()
 
     def _module(self) -> torch.nn.Module | None:
-        """The denoiser as a module: itself, or whose method it is, or the one that the source watches."""
+        """Returns the denoiser as a module: the denoiser, the owner of its method, or the module that the source records."""
         for found in (self.denoiser, getattr(self.denoiser, "__self__", None), getattr(self.source, "denoiser", None)):
             if isinstance(found, torch.nn.Module):
                 return found
@@ -191,7 +192,7 @@ class Guidance:
         return None
 
     def _arrays(self, layer: Attention, rows: int) -> tuple[Tensor, SceneArrays]:
-        """Token weights and scenes for `rows` rows, kept for the next step."""
+        """Returns token weights and scenes for `rows` rows, and caches them for the next step."""
         reference = layer.like
         dtype = torch.promote_types(reference.dtype, torch.float32)
         key = (rows, layer.text_length, reference.device, dtype)
@@ -207,7 +208,7 @@ class Guidance:
 
 
 def of_rows(attention: Sequence[Attention], rows: slice, batch: int) -> Sequence[Attention]:
-    """The attention of some rows of a batch; nothing is computed for the others where a layer can be cut."""
+    """Returns the attention of some rows of a batch. If a layer can be sliced, nothing is computed for the other rows."""
     if rows.stop - rows.start == batch:
         return attention
     return [
@@ -216,14 +217,14 @@ def of_rows(attention: Sequence[Attention], rows: slice, batch: int) -> Sequence
 
 
 class RowsOf:
-    """Some rows of an attention that cannot be cut, as an attention of their own."""
+    """The attention of some rows, for a layer that cannot be sliced."""
 
     def __init__(self, whole: Attention, rows: slice, batch: int) -> None:
         self.whole, self.rows, self.batch = whole, rows, batch
         self.layer, self.level, self.text_length, self.like = whole.layer, whole.level, whole.text_length, whole.like
 
     def object_maps(self, weights: Tensor) -> Tensor:
-        """See `Attention.object_maps`, for the rows alone."""
+        """See `Attention.object_maps`; only for these rows."""
         padded = weights.new_zeros(self.batch, *weights.shape[1:])
         padded[self.rows] = weights
         return self.whole.object_maps(padded)[self.rows]
@@ -231,7 +232,7 @@ class RowsOf:
 
 @contextmanager
 def frozen(denoiser: Any) -> Iterator[None]:
-    """Sets `requires_grad` of all weights to False, so that no input is saved for their gradients, and restores each flag."""
+    """Sets `requires_grad` of all weights to False, so that autograd saves no inputs for their gradients; then restores each flag."""
     parameters = list(denoiser.parameters()) if isinstance(denoiser, torch.nn.Module) else []
     learning = [p for p in parameters if p.requires_grad]
     for p in learning:
@@ -244,18 +245,18 @@ def frozen(denoiser: Any) -> Iterator[None]:
 
 
 def weights_kept() -> torch.autograd.graph.saved_tensors_hooks:
-    """Keeps for the gradient the weights of the pass, also where hooks exchange a weight's data as soon as its layer has run.
+    """Keeps the weights of the pass for the gradient, also if hooks replace a weight's data after its layer has run.
 
-    Layerwise casting and group offloading do so; autograd would find weights of another type, or on another device.
+    Layerwise casting and group offloading have such hooks. Without this, autograd would find weights of another type or on another device.
     """
     return torch.autograd.graph.saved_tensors_hooks(lambda x: x.detach() if x.is_leaf else x, lambda x: x)
 
 
 def _nested(value: Any, depth: int) -> bool:
-    """Whether `value` holds lists within lists, `depth` of them."""
+    """Whether `value` is a list nested `depth` levels deep."""
     return depth == 0 or (hasattr(value, "__len__") and any(_nested(item, depth - 1) for item in value))
 
 
 def _usable(x: Tensor) -> Tensor:
-    """A tensor made under inference mode cannot take part in autograd; a copy of it can."""
+    """Copies a tensor made under inference mode, because only the copy can take part in autograd."""
     return x.clone() if x.is_inference() else x

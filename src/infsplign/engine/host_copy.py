@@ -9,8 +9,8 @@ from torch import Tensor
 class HostCopy:
     """A small tensor whose copy to the host starts now and is read one step later, so that the host does not wait for the GPU.
 
-    `.tolist()` waits until the device has finished all queued work. One step later the value has long arrived, and the device still has
-    queued work.
+    `.tolist()` waits until the device has finished all queued work. One step later the value has already arrived, so reading it does not
+    wait, and the device still has queued work.
 
     >>> HostCopy(torch.tensor([True, False])).read()
     [True, False]

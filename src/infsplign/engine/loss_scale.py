@@ -1,4 +1,4 @@
-"""Loss scaling: gradients of the loss are far smaller than a half number can hold, and are computed in half numbers."""
+"""Loss scaling. In float16, gradients of the loss are smaller than the smallest number, so the loss is scaled up first."""
 
 import torch
 from torch import Tensor
@@ -10,11 +10,11 @@ BACKOFF = 2.0**6
 
 
 class LossScale:
-    """The factor of each row's loss. Under float16 alone; bfloat16 has the exponents of float32 and needs none.
+    """The factor of each row's loss. Only float16 needs one; bfloat16 has the exponents of float32.
 
     A row whose scaled gradient is not finite gets a gradient of 0 in this step and a smaller factor in the next, as training in mixed
-    precision does; at factor 1 what is not finite stays so, and is an error. Rows do not see each other, and nothing here waits for the
-    device.
+    precision does. At factor 1 a gradient that is not finite is kept, and is an error. Rows are independent of each other, and nothing
+    here waits for the device.
     """
 
     def __init__(self, first: float = HALF_LOSS_SCALE) -> None:
@@ -22,7 +22,7 @@ class LossScale:
         self._factor: Tensor | None = None
 
     def scaled(self, loss: Tensor, dtype: torch.dtype) -> Tensor:
-        """The loss (B,) to differentiate, for a denoiser that computes in `dtype`."""
+        """Returns the scaled loss (B,) to differentiate, for a denoiser that computes in `dtype`."""
         if dtype != torch.float16:
             self._factor = None
             return loss
@@ -31,7 +31,7 @@ class LossScale:
         return loss * self._factor
 
     def unscaled(self, gradient: Tensor) -> Tensor:
-        """The gradient (B, ...) of the loss itself, in float32 or better, from that of the latest `scaled`."""
+        """Returns the gradient (B, ...) of the unscaled loss, in float32 or better, from the gradient of the latest `scaled`."""
         gradient = gradient.to(torch.promote_types(gradient.dtype, torch.float32))
         if self._factor is None:
             return gradient

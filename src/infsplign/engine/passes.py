@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 @dataclass
 class Passes:
-    """Rows that the denoiser has run over. An unguided image of n steps costs 2 n plain ones under classifier-free guidance.
+    """Numbers of rows that the denoiser has run. Under classifier-free guidance, an unguided image of n steps takes 2 n plain rows.
 
     Attributes:
-        plain: nothing was read.
+        plain: no attention was read.
         guided: attention was recorded with a graph, and the loss differentiated.
         watched: attention was read without a graph.
     """

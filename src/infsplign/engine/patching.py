@@ -1,7 +1,7 @@
-"""Replaces attributes of an object for a while, then restores exactly what was there. Copies made meanwhile are clean.
+"""Replaces attributes of an object temporarily and restores exactly the objects that were there. Copies made meanwhile are unpatched.
 
-A copy (`copy.copy`, `copy.deepcopy`, pickle) of an object that is attached to must not keep what belongs to the original: a copied
-denoiser would run the original one. Copying asks the class how, so that attached objects have, for the time, a subclass of the same name.
+A copy (`copy.copy`, `copy.deepcopy`, pickle) of a patched object must not keep the patches: a copied denoiser would run the original
+one. The class decides how its objects are copied, so a patched object temporarily has a subclass of the same name.
 """
 
 import functools
@@ -18,7 +18,7 @@ _HOOKS = ("_forward_hooks", "_forward_hooks_with_kwargs")
 
 @dataclass(eq=False)
 class _Replaced:
-    """One replaced attribute. `before` is what was there, where `there`."""
+    """One replaced attribute. `before` is the previous value, if `there`."""
 
     owner: Any
     name: str
@@ -27,7 +27,7 @@ class _Replaced:
     before: Any
 
     def undo(self, state: MutableMapping[str, Any]) -> None:
-        """Makes `state`, the attributes of the owner or of its copy, what they were before."""
+        """Restores `state`, the attributes of the owner or of its copy."""
         if self.there:
             state[self.name] = self.before
         else:
@@ -42,7 +42,7 @@ class _Hooked:
     number: int
 
     def undo(self, state: MutableMapping[str, Any]) -> None:
-        """As `_Replaced.undo`; the hooks of the owner itself are left alone."""
+        """Like `_Replaced.undo`; it does not change the hooks of the owner itself."""
         for name in _HOOKS:
             state[name] = type(state[name])((key, hook) for key, hook in state[name].items() if key != self.number)
 
@@ -52,9 +52,9 @@ _attached: list[_Replaced | _Hooked] = []
 
 @contextmanager
 def swapped_attribute(owner: Any, name: str, value: Any) -> Iterator[None]:
-    """Sets an instance attribute; afterwards the very object that was there is back, or nothing where nothing was.
+    """Sets an instance attribute, and afterwards restores the identical object, or deletes the attribute if there was none.
 
-    For the length of one pass of a denoiser: copies of the owner are not looked after.
+    Use it for one pass of a denoiser only: copies of the owner keep the replacement.
     """
     there, before = name in vars(owner), vars(owner).get(name)
     try:
@@ -69,7 +69,7 @@ def swapped_attribute(owner: Any, name: str, value: Any) -> Iterator[None]:
 
 @contextmanager
 def replaced_attribute(owner: Any, name: str, value: Any) -> Iterator[None]:
-    """As `swapped_attribute`, for any length of time: copies of the owner have what was there, and blocks may end in any order.
+    """Like `swapped_attribute`, for any length of time: copies of the owner get the previous value, and contexts may end in any order.
 
     Raises:
         RuntimeError: `value` is `marked`, and so is what it would replace.
@@ -101,7 +101,7 @@ def forward_hook(module: nn.Module, hook: Callable[..., Any]) -> Iterator[None]:
 
 
 def marked(original: Callable[..., Any], replacement: Callable[..., Any]) -> Callable[..., Any]:
-    """`replacement` in the guise of `original`, with an attribute `infsplign` by which it is known."""
+    """Gives `replacement` the metadata of `original`, and an attribute `infsplign` that marks it."""
 
     @functools.wraps(original)  # pipelines read the signature of `scheduler.step`
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -112,7 +112,7 @@ def marked(original: Callable[..., Any], replacement: Callable[..., Any]) -> Cal
 
 
 def _take_off(layer: _Replaced) -> None:
-    """Restores what `layer` replaced; where another layer lies on it, that one will restore it."""
+    """Restores the value that `layer` replaced; if a later layer replaced it again, that layer will restore it."""
     for other in _attached:
         if isinstance(other, _Replaced) and other.owner is layer.owner and other.name == layer.name and other.before is layer.value:
             other.there, other.before = layer.there, layer.before
@@ -125,7 +125,7 @@ def _take_off(layer: _Replaced) -> None:
 
 @contextmanager
 def _clean_copies(layer: _Replaced | _Hooked) -> Iterator[None]:
-    """While the context is open, copies of the layer's owner are made without the layer."""
+    """Makes copies of the layer's owner omit the layer while the context is open."""
     owner, kind = layer.owner, type(layer.owner)
     try:
         if not any(one.owner is owner for one in _attached):
@@ -142,7 +142,7 @@ def _clean_copies(layer: _Replaced | _Hooked) -> Iterator[None]:
 
 @functools.cache
 def _copied_clean(kind: type) -> type:
-    """A subclass of `kind`, alike in all but this: its objects are copied and pickled as objects of `kind`, without what is attached."""
+    """Makes a subclass of `kind` whose objects are copied and pickled as objects of `kind`, without the patches."""
 
     def reduce(self: Any, protocol: Any) -> Any:
         make, args, *rest = kind.__reduce_ex__(self, protocol)  # pyright: ignore[reportCallIssue]

@@ -7,7 +7,7 @@ import torch
 
 
 def map_tensors(function: Callable[[torch.Tensor], Any], tree: Any) -> Any:
-    """Applies `function` to every tensor of `tree` and keeps all else."""
+    """Applies `function` to every tensor of `tree` and keeps everything else."""
     if isinstance(tree, torch.Tensor):
         return function(tree)
     if isinstance(tree, Mapping):
@@ -21,7 +21,7 @@ def map_tensors(function: Callable[[torch.Tensor], Any], tree: Any) -> Any:
 
 
 def rows_of(tree: Any, rows: slice, batch: int) -> Any:
-    """Takes `rows` of every tensor whose first axis is the batch; others (a scalar timestep, a mask for all) stay whole."""
+    """Takes `rows` of every tensor whose first axis is the batch; other tensors (a scalar timestep, a shared mask) stay whole."""
     return map_tensors(lambda x: x[rows] if x.ndim and x.shape[0] == batch else x, tree)
 
 
@@ -39,7 +39,7 @@ def concatenate(parts: list[Any]) -> Any:
 
 
 def first_tensor(tree: Any) -> torch.Tensor:
-    """The first tensor of an output: the prediction, in denoisers of diffusers."""
+    """Returns the first tensor of an output. In denoisers of diffusers it is the prediction."""
     found: list[torch.Tensor] = []
     map_tensors(found.append, tree)
     return found[0]

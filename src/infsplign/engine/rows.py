@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Rows(NamedTuple):
-    """Conditional rows of a batch, and whether the others must run along in the same pass."""
+    """Conditional rows of a batch, and whether the other rows must run in the same pass."""
 
     conditional: slice
     together: bool = False

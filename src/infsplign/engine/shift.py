@@ -1,4 +1,4 @@
-"""From the gradient of the loss to what is added to the model's output."""
+"""Converts the gradient of the loss to the shift that is added to the model's output."""
 
 from typing import Any, NamedTuple
 
@@ -12,9 +12,9 @@ class Shift(NamedTuple):
     """The shift of one step.
 
     Attributes:
-        output: what is added to the model's output, (B, ...).
-        noise: the same, as a shift of the noise prediction.
-        bounded: (B,), what `max_shift` has left of it: 1 where it was small enough.
+        output: shift of the model's output, (B, ...).
+        noise: the same shift, in terms of the noise prediction.
+        bounded: (B,), factor that `max_shift` applied: 1 where the shift was below the bound.
     """
 
     output: Tensor
@@ -23,18 +23,18 @@ class Shift(NamedTuple):
 
 
 def shift_of(gradient: Tensor, config: GuidanceConfig, *, weight: float = 1.0, gain: Any = 1.0) -> Shift:
-    """Turns a gradient into a shift, a pure function of tensors.
+    """Converts a gradient to a shift; a pure function of tensors.
 
         N = w eta G                        a shift of the noise prediction
         N = w eta G / rms(G)               with `normalise`
         N = N min(1, max_shift / rms(N))   with `max_shift`
-        S = c N                            in the model's terms, c being `gain`
+        S = c N                            shift of the model's output, c is `gain`
 
     Args:
         gradient: (B, ...), float32 or better.
         config: `scale` (eta), `normalise` and `max_shift`.
         weight: `config.weight` of the step.
-        gain: factor that turns a shift of the noise into one of what the model predicts, see `infsplign.core.update.gain`.
+        gain: factor that converts a shift of the noise to one of the model's output, see `infsplign.core.update.gain`.
     """
     size = weight * config.scale
     noise = size_factor(gradient, size) * gradient if config.normalise else size * gradient
@@ -46,7 +46,7 @@ def shift_of(gradient: Tensor, config: GuidanceConfig, *, weight: float = 1.0, g
 
 
 def latents_part(gradient: Tensor, output: Tensor) -> Tensor:
-    """The gradient's channels that are latents: inpainting and control models have their mask and image behind them."""
+    """Returns the gradient's latent channels; in inpainting and control models the channels of mask and image follow them."""
     axis = channels_of(gradient)
     if gradient.ndim != output.ndim or gradient.shape[axis] <= output.shape[axis]:
         return gradient
@@ -54,5 +54,5 @@ def latents_part(gradient: Tensor, output: Tensor) -> Tensor:
 
 
 def channels_of(x: Tensor) -> int:
-    """The axis of channels: packed latents are (rows, positions, channels)."""
+    """Returns the channel axis; packed latents are (rows, positions, channels)."""
     return 1 if x.ndim == 4 else -1

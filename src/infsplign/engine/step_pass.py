@@ -1,4 +1,4 @@
-"""One pass of the denoiser that is not plain: conditional rows with a gradient or watched, the others as they are."""
+"""One guided or watched pass of the denoiser: conditional rows with a gradient or watched, other rows unchanged."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -23,25 +23,25 @@ class StepPass:
     """One pass over a batch.
 
     Args:
-        guidance: runs it.
+        guidance: runs the denoiser.
         rows: which rows are conditional.
-        sample, args, kwargs: what the denoiser is given.
+        sample, args, kwargs: arguments of the denoiser.
     """
 
     def __init__(self, guidance: Guidance, rows: Rows, sample: Tensor, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         self.guidance, self.rows, self.sample, self.args, self.kwargs = guidance, rows, sample, args, kwargs
 
     def watched(self) -> tuple[Any, LossReport]:
-        """The denoiser's output, and what its attention tells of the conditional rows."""
+        """Returns the denoiser's output, and the report of the conditional rows' attention."""
         found = self.guidance.watch(self.sample, self.args, self.kwargs, rows=self.rows.conditional)
         return found.output, found.report
 
     def guided(self, *, times: int, move: Callable[[Tensor], Tensor]) -> Guided:
-        """The conditional rows with gradient, those before and after them without.
+        """Runs the conditional rows with gradient, and the rows before and after them without.
 
         Args:
-            times: gradients at the step.
-            move: sum of gradients so far to what the latents lose.
+            times: number of gradients at the step.
+            move: function from the sum of gradients so far to what is subtracted from the latents.
         """
         with frozen(self.guidance.module):  # until the gradient is there: a checkpointed block is run again for it, and must save the same
             conditional, batch = self.rows.conditional, len(self.sample)
@@ -74,7 +74,7 @@ class StepPass:
 
 
 class Still:
-    """What latents lose, for a denoiser whose input has further channels behind the latents: a mask, an image; they stay."""
+    """Moves only the latents, for a denoiser whose input has further channels after them, such as a mask and an image."""
 
     def __init__(self, move: Callable[[Tensor], Tensor], rows: slice | None) -> None:
         self.move, self.rows = move, rows
@@ -91,13 +91,13 @@ class Still:
 
 
 def needs(plan: StepPlan, batch: int, rows: Rows, times: int) -> Passes:
-    """What the rows of a pass need, each as if it were sampled alone.
+    """Counts what the rows of a pass would need if each were sampled alone.
 
     Args:
         plan: of the pass.
         batch: rows of the denoiser's batch.
         rows: which of them are conditional.
-        times: gradients at the step.
+        times: number of gradients at the step.
     """
     if plan.action == "plain":
         return Passes(plain=batch)

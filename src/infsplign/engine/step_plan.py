@@ -1,4 +1,4 @@
-"""Which steps are guided, and which rows of them: decided from the options and from whether the scene already holds."""
+"""Decides which steps and rows are guided, from the options and from whether the scene already holds."""
 
 from typing import NamedTuple
 
@@ -12,13 +12,13 @@ from infsplign.engine.host_copy import HostCopy
 
 
 class StepPlan(NamedTuple):
-    """What is done in one step.
+    """The action of one step.
 
     Attributes:
-        action: "plain" (the denoiser as it is), "watched" (its attention is read) or "guided" (and differentiated): what the row that
-            needs most asks for.
-        rows: the action of each row; None where all rows have the same.
-        reuses: the step is shifted by the last gradient, there being one.
+        action: "plain" (the denoiser runs unchanged), "watched" (its attention is read) or "guided" (its attention is read and
+            differentiated). It is the most costly action among the rows.
+        rows: the action of each row; None if all rows have the same action.
+        reuses: whether the step is shifted by the last gradient, if there is one.
     """
 
     action: str
@@ -30,12 +30,12 @@ class StepPlan(NamedTuple):
 
     @property
     def shifted(self) -> tuple[bool, ...] | None:
-        """Which rows are shifted; None where all are alike."""
+        """Which rows are shifted; None if all rows have the same action."""
         return None if self.rows is None else tuple(action == "guided" for action in self.rows)
 
 
 class _Row:
-    """How a row is going: looks in which it has held, one after the other, and guidable steps since it paused."""
+    """State of a row: number of consecutive looks in which it held, and of guidable steps since it paused."""
 
     def __init__(self) -> None:
         self.held = self.idle = 0
@@ -44,20 +44,20 @@ class _Row:
 class StepPlanner:
     """Plans the steps of one sampling.
 
-    A row is guided until it has held in `patience` looks in a row. It is then left alone, and looked at in each `watch_every`-th step
-    that would be guided; when a look finds it broken it is guided again from the next step on. A look takes effect in the step after
-    it, so that a row goes the same way whatever the other rows of its batch do, and so that its result is asked of the device late.
+    A row is guided until its scene has held in `patience` consecutive looks. Then it pauses, and every `watch_every`-th step that would
+    be guided looks at it. If a look finds that the scene no longer holds, the row is guided again from the next step on. A look takes
+    effect one step later. So a row does not depend on the other rows of its batch, and the host need not wait for the device.
 
         planner = StepPlanner(config)
         for progress in ...:
             plan = planner.plan(progress)
-            ...                                       # run the denoiser as `plan.action` says
+            ...                                       # run the denoiser by `plan.action`
             planner.observe(guidance.held)            # unless it was "plain"
 
-    `infsplign.Steps` does this and the rest of a step.
+    `infsplign.Steps` does this and everything else in a step.
 
     Attributes:
-        inside: steps of the guided part so far.
+        inside: number of steps in the guided part so far.
     """
 
     def __init__(self, config: GuidanceConfig) -> None:
@@ -68,7 +68,7 @@ class StepPlanner:
         self._seen: HostCopy | None = None
 
     def plan(self, progress: float) -> StepPlan:
-        """The plan of the next step, which lies at `progress`; to be asked once a step, in order."""
+        """Returns the plan of the next step, at `progress`. Call it once for each step, in order."""
         if not self.config.within(progress):
             return StepPlan("plain")
         number, self.inside = self.inside, self.inside + 1
@@ -83,7 +83,7 @@ class StepPlanner:
         return StepPlan(most, None if len(set(actions)) == 1 else actions)
 
     def observe(self, holds: Tensor | None) -> None:
-        """Takes down what a look found: (B,), whether the scene of each row holds, as `Guidance.held` has it."""
+        """Stores the result of a look: (B,), whether the scene of each row holds, from `Guidance.held`."""
         if self.config.patience is not None and holds is not None:
             self._seen = HostCopy(holds)
 
@@ -107,13 +107,13 @@ class StepPlanner:
 
 
 def scene_holds(layers: Layers, *, slack: float) -> Tensor:
-    """Whether every relation of each row has a gap of at least its part of `slack`, averaged over layers: (B,).
+    """Tells whether every relation of each row has at least the required gap, averaged over layers: (B,).
 
-    A row without relations never holds, nor does a relation of an object whose map is empty in all layers: there is nothing to tell it by.
+    A row without relations never holds. A relation never holds if one of its objects has an empty map in all layers.
 
     Args:
         layers: the recorded layers of each row.
-        slack: gap that is asked for, in widths of the picture; like the loss's margin, times `scene.margin` for each relation.
+        slack: required gap in widths of the image; like the loss's margin, multiplied by `scene.margin` for each relation.
     """
     asked = layers.scene.relation_weight > 0
     each = layers.mean(lambda group: gaps(group.objects, group.scene))  # (B, R)
@@ -122,5 +122,5 @@ def scene_holds(layers: Layers, *, slack: float) -> Tensor:
 
 
 def rows_mask(rows: tuple[bool, ...], like: Tensor) -> Tensor:
-    """(B,) on the device of `like`, without waiting for it."""
+    """Makes a mask (B,) on the device of `like` without waiting for the device."""
     return torch.tensor(rows).to(like.device, non_blocking=True)

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class Found(NamedTuple):
-    """What the denoiser's pass of a step found; `gradient` is None where the pass was only watched."""
+    """The result of the denoiser's pass in a step; `gradient` is None if the pass was only watched."""
 
     report: LossReport
     gradient: Tensor | None = None
@@ -34,29 +34,29 @@ class Found(NamedTuple):
 
 
 class Steps:
-    """Guides one sampling, step by step: window, pauses, bound, decay, repeats and parametrisation as the options say.
+    """Guides one sampling, step by step: it applies window, pauses, bound, decay, repeats and parametrisation from the options.
 
         steps = infsplign.Steps(guidance, timesteps)
         for t in timesteps:
             output = steps(latents, t, encoder_hidden_states=embeddings)     # conditional rows
             noise_pred = steps.shifted(uncond + s * (output.sample - uncond))
 
-    Each step is one call and one `shifted`. Second-order samplers have several a step of their own, and each pair is a step here.
+    Each step is one call and one `shifted`. A second-order sampler makes several such pairs in one of its steps; each pair is a step here.
 
     Args:
         guidance: the denoiser, its attention, the scene and the options.
-        timesteps: of the sampling, in order, as the denoiser is given them; or a `Timeline`.
-        sigmas: noise level of each: the ratio of noise to signal, or for "flow" the sigma in [0, 1]. Needed where the model predicts
-            something else than the noise, and for `repeats`. The schedule of training gives it:
+        timesteps: of the sampling, in order, as passed to the denoiser; or a `Timeline`.
+        sigmas: noise level of each: the ratio of noise to signal, or for "flow" the sigma in [0, 1]. Needed if the model does not
+            predict the noise, and for `repeats`. From the training schedule it is
             `((1 - alphas_cumprod[t]) / alphas_cumprod[t]) ** 0.5`.
         prediction: what the model predicts: "epsilon", "v_prediction", "sample" or "flow".
         keep_maps: keep the object maps of each step in the trace.
 
     Attributes:
-        plan: of the step that is under way; None between steps.
+        plan: of the current step; None between steps.
         trace: what each step did.
-        passes: rows of the denoiser that have been run, by kind.
-        needed: what each row would have run alone, without rows beside it that still need guidance.
+        passes: number of rows that the denoiser has run, by kind.
+        needed: the same, if each row had been sampled alone, without other rows that still need guidance.
 
     Raises:
         ValueError: no timestep, an unknown `prediction`, not one sigma a timestep, or no sigmas where they are needed.
@@ -83,15 +83,15 @@ class Steps:
         self._guided = 0
 
     def __call__(self, sample: Tensor, timestep: Any, *args: Any, **kwargs: Any) -> Any:
-        """Runs the denoiser as the step's plan says, over conditional rows, and returns its own output.
+        """Runs the denoiser over conditional rows, by the step's plan, and returns the denoiser's own output.
 
         Args:
             sample: (rows, ...), the denoiser's input.
-            timestep: of the step, as the denoiser is given it.
-            *args, **kwargs: what else the denoiser takes.
+            timestep: of the step, as passed to the denoiser.
+            *args, **kwargs: further arguments of the denoiser.
 
         Raises:
-            RuntimeError: the step before was not ended by `shifted`.
+            RuntimeError: `shifted` has not ended the previous step.
             NonFiniteGradientError, ValueError: see `check`.
         """
         place = self.timeline.at(timestep)
@@ -102,9 +102,9 @@ class Steps:
         return self.run(sample, (timestep, *args), kwargs, place=place)
 
     def run(self, sample: Tensor, args: Sequence[Any], kwargs: Mapping[str, Any], *, place: Place, rows: Rows | None = None) -> Any:
-        """As a call, for a batch of which only `rows` are conditional, at a place of `timeline`.
+        """Like a call, for a batch in which only `rows` are conditional, at a place of `timeline`.
 
-        The first pass of a step is run as the step's plan says, all others until `shifted` as they are.
+        The plan applies to the first pass of a step. Further passes before `shifted` run unchanged.
         """
         first = self.plan is None
         if first:
@@ -129,20 +129,20 @@ class Steps:
         return output
 
     def shifted(self, output: Tensor, *, latents: Tensor | None = None, input_factor: Tensor | float | None = None) -> Tensor:
-        """Ends a step: the model's combined output, after classifier-free guidance, shifted as the options say.
+        """Ends a step: adds the shift to the model's combined output, after classifier-free guidance.
 
         Args:
-            output: (B, ...), what the sampler goes on with.
-            latents: of the step, for errors to hold.
-            input_factor: what the latents were multiplied by to get the denoiser's input, such as `1 / sqrt(sigma^2 + 1)`; with
+            output: (B, ...), the output that the sampler continues with.
+            latents: of the step; stored in errors.
+            input_factor: factor from the latents to the denoiser's input, such as `1 / sqrt(sigma^2 + 1)`; with
                 `wrt="latents"` the gradient is multiplied by it too. 1 when None.
 
         Returns:
-            (B, ...) of the same type; `output` itself where the step is not shifted.
+            (B, ...) of the same type; `output` itself if the step is not shifted.
 
         Raises:
-            RuntimeError: the step has had no pass.
-            ValueError: rows or shape are not the gradient's.
+            RuntimeError: the step had no pass.
+            ValueError: rows or shape differ from the gradient's.
             NonFiniteGradientError: at the last step, see `check`.
         """
         if self.plan is None:
@@ -174,11 +174,11 @@ class Steps:
         return shifted
 
     def check(self) -> None:
-        """Looks at the latest shifted step, once. A step calls it for the step before it, and the last step for itself.
+        """Checks the latest shifted step once. Each step calls it for the previous step, and the last step also for itself.
 
         Raises:
             NonFiniteGradientError: something in it was not finite.
-            ValueError: the first gradient was exactly zero in every row: no term reads what can be moved.
+            ValueError: the first gradient was exactly zero in every row: no term depends on the input.
         """
         step, self._unchecked = self._unchecked, None
         if step is not None:
@@ -201,13 +201,13 @@ class Steps:
         return shift._replace(output=torch.where(mask, shift.output, 0.0))
 
     def _gain(self) -> Any:
-        """Factor that turns a shift of the noise into one of the model's output."""
+        """Returns the factor that converts a shift of the noise to one of the model's output."""
         if self.config.update == "direct" or self.timeline.prediction == "epsilon":
             return 1.0
         return gain(self.timeline.prediction, alpha=self._place.alpha, sigma=self._place.sigma, max_gain=self.config.max_gain)
 
     def _moved(self, gradient: Tensor) -> Tensor:
-        """`sigma N(G)`, what the latents lose before the next of several gradients."""
+        """Returns `sigma N(G)`, which is subtracted from the latents before the next of several gradients."""
         assert self._place.sigma is not None  # `__init__` asks for it
         return self._place.sigma * shift_of(gradient, self.config, weight=self.config.weight(self._place.progress)).noise
 

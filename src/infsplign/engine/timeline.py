@@ -1,4 +1,4 @@
-"""The steps of one sampling: their timesteps, how far along each is, and how much noise it has."""
+"""The steps of one sampling: their timesteps, progress and noise levels."""
 
 import math
 from bisect import bisect_right
@@ -11,17 +11,17 @@ from torch import Tensor
 from infsplign.core.update import PREDICTIONS
 
 UNIFORM = 0.1
-"""Timesteps count as evenly spaced when none is further than this part of a step from its place; training times are whole numbers."""
+"""Timesteps are evenly spaced if none differs by more than this fraction of a step; training times are rounded to integers."""
 
 
 class Place(NamedTuple):
-    """Where a pass of the denoiser lies in the sampling.
+    """The place of a pass of the denoiser in the sampling.
 
     Attributes:
         timestep: of the pass.
-        progress: part of the noise that is gone, in [0, 1); see `progress`.
-        alpha, sigma: `x_t = alpha x_0 + sigma eps`; None where the noise levels are not known.
-        last: whether no step follows.
+        progress: fraction of the noise that has been removed, in [0, 1); see `progress`.
+        alpha, sigma: `x_t = alpha x_0 + sigma eps`; None if the noise levels are not known.
+        last: whether this is the last step.
     """
 
     timestep: float
@@ -35,9 +35,9 @@ class Timeline:
     """The steps of one sampling.
 
     Args:
-        timesteps: of the steps, in order, as the denoiser is given them; read once, which waits for a GPU once.
+        timesteps: of the steps, in order, as passed to the denoiser. They are read once, which waits for a GPU once.
         sigmas: noise level of each; in [0, 1] for "flow" (`x_t = (1 - sigma) x_0 + sigma eps`), otherwise the ratio of noise to signal,
-            as k-diffusion and diffusers' Euler have it (`sigma / alpha`). None where they are not needed.
+            as in k-diffusion and diffusers' Euler (`sigma / alpha`). None if they are not needed.
         prediction: what the model predicts, one of `infsplign.core.update.PREDICTIONS`.
 
     Raises:
@@ -60,12 +60,12 @@ class Timeline:
         return len(self.timesteps)
 
     def of(self, index: int) -> Place:
-        """The place of step `index`."""
+        """Returns the place of step `index`."""
         alpha, sigma = (None, None) if self.sigmas is None else coefficients(self.sigmas[index], self.prediction)
         return Place(self.timesteps[index], self._progress[index], alpha, sigma, index + 1 >= len(self))
 
     def at(self, timestep: Any) -> Place:
-        """The place of a pass at `timestep`, which may lie between two steps, as in second-order samplers."""
+        """Returns the place of a pass at `timestep`, which may lie between two steps, as in second-order samplers."""
         value = self.value(timestep)
         value = float(timestep.flatten()[0]) if value is None else value
         if value in self.timesteps:
@@ -77,7 +77,7 @@ class Timeline:
         return Place(value, _between(value, known, [self._progress[i] for i in order]), alpha, sigma)
 
     def value(self, timestep: Any) -> float | None:
-        """The number of a timestep where it is known without waiting for a device: it is on the host, or one of `timesteps`."""
+        """Returns a timestep as a number, if it is on the host or one of `timesteps`; None if reading it would wait for a device."""
         if not isinstance(timestep, Tensor):
             return float(timestep)
         given = self._given
@@ -87,11 +87,11 @@ class Timeline:
 
 
 def progress(times: Sequence[float]) -> list[float]:
-    """How much of the noise is gone at each step: 0 at the first one, below 1 at the last.
+    """Computes the fraction of the noise that has been removed before each step: 0 at the first step, below 1 at the last.
 
-    Evenly spaced times give `i / n`. Others are measured on the axis of time, and not counted: `(t_0 - t_i) / (t_0 - t_n)`, where `t_n` is
-    one step after the last. So a part of the sampling is the same part of the noise under every spacing. Equal times, as second-order
-    schedulers list them, are one step.
+    Evenly spaced times give `i / n`. Other times give `(t_0 - t_i) / (t_0 - t_n)`, where `t_n` is one step after the last. So the same
+    progress means the same part of the noise under every spacing. Equal times, which second-order schedulers list twice, count as one
+    step.
 
     Args:
         times: training times, or for flow matching noise levels, in the order of sampling.
@@ -115,7 +115,7 @@ def progress(times: Sequence[float]) -> list[float]:
 
 
 def coefficients(sigma: float, prediction: str) -> tuple[float, float]:
-    """Signal and noise at a noise level, (alpha, sigma) of `x_t = alpha x_0 + sigma eps`.
+    """Computes (alpha, sigma) of `x_t = alpha x_0 + sigma eps` at a noise level.
 
     >>> coefficients(0.25, "flow")
     (0.75, 0.25)
@@ -131,7 +131,7 @@ def coefficients(sigma: float, prediction: str) -> tuple[float, float]:
 
 
 def timesteps_of(sigmas: Tensor, alphas_cumprod: Tensor) -> Tensor:
-    """Training times of noise levels, for samplers that know levels only: linear in `log sigma`, as in k-diffusion.
+    """Computes training times from noise levels, for samplers without timesteps: linear in `log sigma`, as in k-diffusion.
 
     Args:
         sigmas: (n,), ratios of noise to signal, > 0.
@@ -151,7 +151,7 @@ def timesteps_of(sigmas: Tensor, alphas_cumprod: Tensor) -> Tensor:
 
 
 def _between(value: float, known: Sequence[float], values: Sequence[float]) -> float:
-    """Linear interpolation in ascending `known`, constant outside."""
+    """Interpolates linearly in ascending `known`; constant outside."""
     if value <= known[0] or len(known) == 1:
         return values[0]
     if value >= known[-1]:

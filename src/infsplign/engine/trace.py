@@ -13,24 +13,24 @@ class StepTrace:
 
     Attributes:
         step: number of the step, from 0.
-        timestep: what the scheduler calls it.
-        guided: False where the options left the step alone; everything below is then None or empty, but for a watched step's loss,
-            terms, centroid, variance and maps, and a reused step's shift.
-        watched: attention was read without a gradient, as `patience` does while it pauses.
-        reused: shifted by the last guided step's gradient.
+        timestep: the scheduler's value.
+        guided: False if the options did not guide the step. All fields below are then None or empty, except loss, terms, centroid,
+            variance and maps of a watched step, and the shift of a step that reuses a gradient.
+        watched: attention was read without a gradient, as during a pause of `patience`.
+        reused: the step was shifted by the last guided step's gradient.
         loss: (B,), weighted sum of the terms.
-        terms: per loss term (B,), unweighted.
+        terms: (B,) for each loss term, unweighted.
         centroid: (B, O, 2), x then y in [0, 1], of each object's attention.
         variance: (B, O).
-        gradient_norm: (B,), L2 norm of the loss gradient with respect to the denoiser's input; of their sum where `repeats` took several.
-        shift: (B,), root mean square of what was added to the model's prediction.
-        bounded: (B,), what `max_shift` has left of it.
-        weight: what `schedule` made of the step.
+        gradient_norm: (B,), L2 norm of the loss gradient with respect to the denoiser's input; with `repeats`, of the sum of gradients.
+        shift: (B,), root mean square of the shift of the model's prediction.
+        bounded: (B,), factor that `max_shift` applied to it.
+        weight: value of `schedule` at the step.
         repeated: loss (B,) at each further gradient of the step.
-        holds: (B,), whether the scene held, where `patience` asks.
-        actions: of each row, "guided", "watched" or "plain", where `patience` tells rows apart.
+        holds: (B,), whether the scene held; only with `patience`.
+        actions: "guided", "watched" or "plain" for each row; only where `patience` treats rows differently.
         plan: how a guided step was computed: "split", "batched" or "checkpoint".
-        maps: object maps a layer, (B, O, H, W) each, where `guide(keep_maps=True)`.
+        maps: object maps of each layer, (B, O, H, W); only with `guide(keep_maps=True)`.
     """
 
     step: int
@@ -53,7 +53,7 @@ class StepTrace:
     plan: str | None = None
 
     def to_dict(self, row: int | None = None) -> dict[str, Any]:
-        """Plain numbers and lists, for JSON; the maps are left out. With `row`, that image's own number wherever there is one a row."""
+        """Converts the step to numbers and lists for JSON, without the maps. With `row`, only the values of that image."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "maps"}
         return {name: _plain(value if row is None else _of_row(value, row)) for name, value in values.items()}
 
@@ -65,7 +65,7 @@ class StepTrace:
 
 
 def row_norm(x: Tensor, *, mean: bool = False) -> Tensor:
-    """L2 norm of each row, or its root mean square: (B, ...) to (B,)."""
+    """Computes the L2 norm of each row, or its root mean square: (B, ...) to (B,)."""
     squares = x.float().square().flatten(1)
     return (squares.mean(1) if mean else squares.sum(1)).sqrt()
 

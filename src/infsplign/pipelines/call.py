@@ -1,7 +1,7 @@
-"""The state of the pipeline call that is under way; the denoiser's and the scheduler's side share it.
+"""The state of the current pipeline call, which the denoiser's and the scheduler's side share.
 
-What a call is (its timesteps, rows and prompts) is read from what the denoiser, the text encoders and the scheduler are called with, so
-that it does not matter which of the pipelines that share them is called.
+Timesteps, rows and prompts of a call are read from the arguments of the denoiser, the text encoders and the scheduler. So any of the
+pipelines that share these may be called.
 """
 
 import logging
@@ -34,11 +34,11 @@ class Call:
     """One call of a pipeline.
 
     Attributes:
-        scheduler: that its outputs go to.
-        timesteps: the scheduler's, when the call began.
-        steps: its state.
-        done: steps that the scheduler has taken.
-        rows: number of rows of the denoiser's batch to which of them are conditional.
+        scheduler: the scheduler that receives the denoiser's outputs.
+        timesteps: the scheduler's, at the start of the call.
+        steps: the state of the sampling.
+        done: number of steps that the scheduler has taken.
+        rows: for each batch size of the denoiser, which rows are conditional.
     """
 
     scheduler: Any
@@ -49,21 +49,21 @@ class Call:
 
     @property
     def place(self) -> Place:
-        """Of the step that is under way."""
+        """The place of the current step."""
         timeline = self.steps.timeline
         return timeline.of(min(self.done, len(timeline) - 1))
 
 
 class Calls:
-    """Tells when a call begins, and what it is a call with.
+    """Detects the start of a call, and reads its arguments.
 
     Attributes:
         call: the latest call; None before the first one.
-        fresh: the scheduler has got new timesteps since the latest call began.
+        fresh: whether the scheduler got new timesteps after the latest call began.
         token_indices: the call's positions of each prompt's objects on the text axis.
-        choice: the plan of the latest call, and why, where the options leave it open; None before it.
-        passes: how often the denoiser was called in the block.
-        taken: how many steps of a scheduler followed.
+        choice: the plan of the latest call and the reason, with `plan="auto"`; None before the first call.
+        passes: number of calls of the denoiser in the block.
+        taken: number of scheduler steps that followed.
         failed: whether an exception has left the denoiser.
     """
 
@@ -92,24 +92,24 @@ class Calls:
         self.reset()
 
     def reset(self) -> None:
-        """Starts anew. The trace stays to be looked at until a call begins."""
+        """Resets the state. The trace is kept until the next call begins."""
         self.fresh, self.failed = True, False
         self.passes = self.taken = 0
         if self.check is not None:
             self.check.reset()
 
     def of_pass(self, forward: Callable[..., Any], scheduler: Any, sample: Tensor, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Call:
-        """The call that a pass of the denoiser belongs to, a new one where it begins one.
+        """Returns the call to which a pass of the denoiser belongs; the first pass of a call creates it.
 
         Args:
             forward: the denoiser's own `forward`.
             scheduler: of the pipeline that calls it.
-            sample, args, kwargs: what it is called with.
+            sample, args, kwargs: arguments of the pass.
 
         Raises:
-            PromptError: the call is with another prompt.
-            RuntimeError: the pass before was not followed by a step of its scheduler.
-            UnsupportedPipelineError: several views of one picture are sampled, each with its own steps.
+            PromptError: the call has another prompt.
+            RuntimeError: no step of its scheduler followed the previous pass.
+            UnsupportedPipelineError: the pipeline samples several views of one image, each with its own steps.
         """
         self.passes += 1
         timestep = kwargs.get("timestep", args[0] if args else None)
@@ -119,7 +119,7 @@ class Calls:
         return self.call
 
     def rows_of(self, sample: Tensor, kwargs: Mapping[str, Any]) -> Rows:
-        """Which rows of a pass of the latest call are conditional; those of the first pass with as many rows."""
+        """Returns the conditional rows of a pass of the latest call, from the first pass with the same number of rows."""
         known = {} if self.call is None else self.call.rows
         if len(sample) not in known:
             prompts = self.scenes if self.check is None else [expected.prompt for expected in self.check.prompts]
@@ -159,7 +159,7 @@ class Calls:
         return False
 
     def _config(self) -> GuidanceConfig:
-        """The options, with the plan of the latest call where they leave it open."""
+        """The options, with the chosen plan of the latest call for `plan="auto"`."""
         return self.config if self.choice is None else self.config.with_(plan=self.choice.plan)
 
     def _new(
@@ -190,7 +190,7 @@ class Calls:
 
 
 def _check_one_timestep(timestep: Any) -> None:
-    """Refuses pipelines that denoise several timesteps of one picture in one batch (ParaDiGMS)."""
+    """Raises an error for pipelines that denoise several timesteps of one image in one batch (ParaDiGMS)."""
     if isinstance(timestep, Tensor) and timestep.numel() > 1 and any(timestep.stride()) and bool((timestep != timestep.flatten()[0]).any()):
         raise UnsupportedPipelineError(
             "the pipeline denoises several timesteps of one picture in one batch, where a window and a shift of one step have no meaning; "

@@ -1,4 +1,4 @@
-"""The denoiser's side of a guided pipeline: wraps `forward`, and runs each pass as the call's `Steps` say."""
+"""The denoiser's side of a guided pipeline: wraps `forward`, and runs each pass by the call's `Steps`."""
 
 import warnings
 from collections.abc import Callable
@@ -16,10 +16,10 @@ Watch = Callable[[Any], None]
 
 
 class GuidedDenoiser:
-    """Stands in for a denoiser's `forward`. The first pass of each step is run as the step's plan says, all others as they are.
+    """Stands in for a denoiser's `forward`. The first pass of each step runs by the step's plan, further passes run unchanged.
 
     Attributes:
-        forward: what it stands in for; offloading exchanges it between calls.
+        forward: the original method; offloading replaces it between calls.
     """
 
     def __init__(self, calls: Calls, watch: Watch) -> None:

@@ -1,4 +1,4 @@
-"""Refuses denoisers in states that guidance cannot work with (step caches, streamed offloading, inference mode), and says what to do."""
+"""Raises errors for denoisers in states that guidance does not support: step caches, streamed offloading, inference mode."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from infsplign.errors import UnsupportedPipelineError
 
 
 def check_denoiser(denoiser: Any) -> None:
-    """Refuses a denoiser whose passes do not all run, or whose weights move by themselves between the pass and its gradient.
+    """Raises an error if the denoiser skips passes, or if its weights move between the pass and its gradient.
 
     Raises:
         UnsupportedPipelineError: a step cache, group offloading with streams, or weights made under inference mode.

@@ -1,4 +1,4 @@
-"""`describe`: how a pipeline would be guided (family, tapped layers, grids, rows, text axis, options)."""
+"""`describe`: reports how a pipeline would be guided (family, tapped layers, grids, rows, text axis, options)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -16,7 +16,7 @@ from infsplign.pipelines.noise_schedule import prediction_type
 
 @dataclass(frozen=True)
 class TappedLayer:
-    """A layer whose attention is read. `grid` is (H, W) at the model's own size, None where the layer's level hides it."""
+    """A layer whose attention is read. `grid` is (H, W) at the model's own size, None if it cannot be told from the layer's name."""
 
     name: str
     level: str
@@ -64,7 +64,7 @@ SHOWN = ("scale", "max_shift", "margin", "spatial", "presence", "balance", "alph
 
 
 def _options(config: GuidanceConfig) -> str:
-    """The options that decide most, and all others that are not the class's defaults."""
+    """Formats the most important options, and all others that differ from the class's defaults."""
     bound = "no bound" if config.max_shift is None else f"bound {config.max_shift:g}"
     terms = ", ".join(f"{term.name} {term.weight:g}" for term in config.compound().terms if term.weight)
     window = f"steps from {100 * config.start:g}% to {100 * config.stop:g}%"
@@ -79,7 +79,7 @@ def _options(config: GuidanceConfig) -> str:
 
 
 def describe(pipe: Any, config: GuidanceConfig | None = None) -> Description:
-    """Tells how `pipe` would be guided, without running it.
+    """Reports how `pipe` would be guided, without running it.
 
     Args:
         pipe: the pipeline.
@@ -114,7 +114,7 @@ def describe(pipe: Any, config: GuidanceConfig | None = None) -> Description:
 
 
 def _plan(config: GuidanceConfig) -> str:
-    """The plan, or how it is chosen."""
+    """Formats the plan, or how it is chosen."""
     if config.plan != AUTO:
         return config.plan
     least = ", ".join(f"{count / 1e6:.0f} million on {device}" for device, count in STARTING.items())
@@ -125,7 +125,7 @@ def _plan(config: GuidanceConfig) -> str:
 
 
 def _maps(denoiser: torch.nn.Module, layers: Sequence[Any]) -> str:
-    """How attention maps are made, by the types and head sizes of the weights as they are now."""
+    """Reports how attention maps are computed, from the present types and head sizes of the weights."""
     like = next(denoiser.parameters())
     sizes = sorted({module.inner_dim // module.heads for module in layers if hasattr(module, "inner_dim") and hasattr(module, "heads")})
     found = [kernel_for(like.new_empty(1, 1, 1, size), masked=False) for size in sizes or [64]]
@@ -136,7 +136,7 @@ def _maps(denoiser: torch.nn.Module, layers: Sequence[Any]) -> str:
 
 
 def native_grid(denoiser: Any, layer: str) -> tuple[int, int] | None:
-    """The grid of a layer at the denoiser's own size: each level of a UNet halves it, transformers cut patches."""
+    """Returns the grid of a layer at the denoiser's own size: each level of a UNet halves it, transformers cut patches."""
     size, parts = getattr(denoiser.config, "sample_size", None), layer.split(".")
     if size is None:
         return None

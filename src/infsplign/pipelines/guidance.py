@@ -2,7 +2,7 @@
 
 It wraps two methods while it is open: the denoiser's `forward` (`denoiser.py`), which runs the conditional rows with a gradient, and the
 scheduler's `step` (`scheduler.py`), which adds the shift to the model's combined output. Hooks on the text encoders check that the
-pipeline gets the prompt that `guide` was given.
+pipeline gets the same prompt as `guide`.
 """
 
 import logging
@@ -34,8 +34,8 @@ class PipelineGuidance:
     """The guidance of one pipeline: a context manager. Build it with `guide`.
 
     Attributes:
-        scenes: objects and relations, one scene a prompt.
-        config: the options in force.
+        scenes: objects and relations, one scene for each prompt.
+        config: the options.
     """
 
     def __init__(
@@ -61,30 +61,30 @@ class PipelineGuidance:
 
     @property
     def trace(self) -> list[StepTrace]:
-        """One `StepTrace` a step of the latest call of the pipeline."""
+        """One `StepTrace` for each step of the latest call of the pipeline."""
         return [] if self._calls.call is None else self._calls.call.steps.trace
 
     @property
     def token_indices(self) -> list[Positions]:
         """For each prompt and object, positions on the text axis.
 
-        Those of the latest call where they are found from the prompt, and empty before it: they depend on how the pipeline is called.
+        If they are found from the prompt, they are those of the latest call, and empty before it: they depend on the call's arguments.
         """
         return self._calls.token_indices
 
     @property
     def plan(self) -> PlanChoice | None:
-        """The plan of the latest call and why, where `config.plan` is "auto"; None before it, and where the options name a plan."""
+        """The plan of the latest call and the reason, if `config.plan` is "auto"; else, and before the first call, None."""
         return self._calls.choice
 
     @property
     def passes(self) -> Passes:
-        """Rows that the denoiser ran over in the latest call, by kind."""
+        """Number of rows that the denoiser ran in the latest call, by kind."""
         return Passes() if self._calls.call is None else self._calls.call.steps.passes
 
     @property
     def needed(self) -> Passes:
-        """As `passes`, had each image been sampled alone: a row that is paused costs no gradient because its neighbours need one."""
+        """Like `passes`, if each image had been sampled alone: a paused row then costs no gradient because other rows need one."""
         return Passes() if self._calls.call is None else self._calls.call.steps.needed
 
     def __enter__(self) -> "PipelineGuidance":
@@ -115,7 +115,7 @@ class PipelineGuidance:
             self._finish()
 
     def _finish(self) -> None:
-        """Looks at what the block has done: a call that ended before its last step, and guidance that did not happen."""
+        """Checks the block at its end, for a call that ended before its last step and for guidance that did not take place."""
         calls, config = self._calls, self.config
         if calls.call is not None:
             calls.call.steps.check()
@@ -135,7 +135,7 @@ class PipelineGuidance:
             )  # fmt: skip
 
     def _watch(self, pipe: Any) -> None:
-        """Wraps the scheduler of a pipeline that calls the denoiser, unless it is wrapped already, and what takes its hooks off."""
+        """Wraps the scheduler of a pipeline that calls the denoiser, unless it is wrapped, and the method that removes its hooks."""
         if self._attached is None:
             return
         scheduler = pipe.scheduler
@@ -156,7 +156,7 @@ class PipelineGuidance:
         self._denoiser_attached.enter_context(replaced_attribute(self.denoiser, "forward", self._wrapper))
 
     def _uncompile(self, stack: ExitStack) -> None:
-        """Compiled graphs do not call the functions that are watched: in the block, the denoiser runs as it is written."""
+        """Runs the denoiser uncompiled inside the block, because compiled graphs do not call the wrapped functions."""
         if getattr(self.pipe, self.backbone.denoiser) is not self.denoiser:
             stack.enter_context(replaced_attribute(self.pipe, self.backbone.denoiser, self.denoiser))
         for module in self.denoiser.modules():
@@ -164,7 +164,7 @@ class PipelineGuidance:
                 stack.enter_context(replaced_attribute(module, "_compiled_call_impl", None))
 
     def _freed_hooks(self, free: Callable[[], None]) -> None:
-        """`enable_model_cpu_offload` takes every `forward` off and sets it anew after each call: ours must be off meanwhile."""
+        """Takes our wrapper off while `enable_model_cpu_offload` removes and resets every `forward`, after each call."""
         self._denoiser_attached.close()
         try:
             free()

@@ -1,4 +1,4 @@
-"""`guide(pipe, ...)`: attach to a stock diffusers pipeline, and detach exactly."""
+"""`guide(pipe, ...)`: attaches guidance to a stock diffusers pipeline, and restores the pipeline exactly."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -35,22 +35,22 @@ def guide(
 
     Args:
         pipe: a stock diffusers pipeline of a supported family.
-        prompt: the prompt, or the list of prompts, that `pipe` will be called with. May be None where `pipe` is called with
+        prompt: the prompt, or the list of prompts, that `pipe` will be called with. May be None if `pipe` is called with
             `prompt_embeds`; `relations` and `token_indices` are then required.
-        relations: entries `(A, relation, B)`, `(A, "between", (B, C))` or `(A, place)`, for a list of prompts one list each; read from
+        relations: entries `(A, relation, B)`, `(A, "between", (B, C))` or `(A, place)`; for a list of prompts, one list each. Read from
             the prompt when None.
-        token_indices: positions of each object's tokens on the text axis, for each object in the order in which `relations`
-            names them first; for a list of prompts one list each. Found from the prompt when None.
+        token_indices: positions of each object's tokens on the text axis, in the order in which `relations` first
+            names the objects; for a list of prompts, one list each. Found from the prompt when None.
         config: options; `RECOMMENDED` when None, for every family.
         keep_maps: keep the object maps of each step in the trace.
-        backbone: an adapter of your own for the pipeline's family; found by the denoiser's class when None.
-        adjectives: whether the map of "a red chair" that is read from the prompt is that of both words, or of the noun; see
-            `parse_prompt`. Objects of `relations` are taken as they are given.
+        backbone: your own adapter for the pipeline's family; found by the denoiser's class when None.
+        adjectives: whether the map of "a red chair", read from the prompt, is that of both words or of the noun only; see
+            `parse_prompt`. Objects of `relations` are used unchanged.
 
     Raises:
         UnsupportedPipelineError: no adapter knows the pipeline.
         AttentionError: a tapped layer is not in the denoiser.
-        PromptError: the prompt or a relation cannot be read, an object is not in the prompt or cut off.
+        PromptError: the prompt or a relation cannot be parsed, or an object is not in the prompt or is cut off.
         ValueError: relations that contradict each other, unknown relations, indices out of range.
         TypeError: `keep_maps` is neither True nor False.
     """
@@ -77,7 +77,7 @@ def guide(
 
 
 def _text_length(pipe: Any, backbone: Backbone, prompt: str | None) -> int | None:
-    """Positions on the text axis; None where `pipe` may be called with longer embeddings, whose length is checked when they come."""
+    """Returns the length of the text axis; None if `pipe` may be called with longer embeddings, whose length is checked at the call."""
     if prompt is None:
         return None
     for segment in backbone.segments:

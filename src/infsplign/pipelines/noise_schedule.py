@@ -1,4 +1,4 @@
-"""What a diffusers scheduler expects from the model, and how much noise its timesteps have."""
+"""Reads from a diffusers scheduler what the model predicts and how much noise its timesteps have."""
 
 import math
 from typing import Any
@@ -12,11 +12,11 @@ from infsplign.errors import UnsupportedPipelineError
 
 
 def check_scheduler(scheduler: Any) -> None:
-    """Refuses schedulers whose model output is not known to mean noise, v, x_0 or velocity.
+    """Raises an error for a scheduler unless its model output is noise, v, x_0 or velocity.
 
     Raises:
-        UnsupportedPipelineError: neither a flow-matching scheduler nor one with `alphas_cumprod`: EDM's, whose preconditioned output
-            has another sign and size than the noise.
+        UnsupportedPipelineError: neither a flow-matching scheduler nor one with `alphas_cumprod`. An example is EDM's, whose preconditioned
+            output differs from the noise in sign and size.
         ValueError: its `prediction_type` is none of `PREDICTIONS`.
     """
     if prediction_type(scheduler) != "flow" and not hasattr(scheduler, "alphas_cumprod"):
@@ -27,7 +27,7 @@ def check_scheduler(scheduler: Any) -> None:
 
 
 def prediction_type(scheduler: Any) -> str:
-    """What the model is trained to predict, one of `PREDICTIONS`.
+    """Returns what the model is trained to predict, one of `PREDICTIONS`.
 
     Raises:
         ValueError: it is none of them.
@@ -44,10 +44,10 @@ def prediction_type(scheduler: Any) -> str:
 
 
 def sigmas_of(scheduler: Any, timesteps: list[float]) -> list[float]:
-    """The noise level of each of a scheduler's timesteps, as `Timeline` takes them.
+    """Returns the noise level of each of a scheduler's timesteps, in the form that `Timeline` takes.
 
-    Flow-matching schedulers list theirs (timesteps may be anything: CogView4's are not 1000 sigma). The others have `alphas_cumprod` at
-    training times, of which fractional timesteps take the nearest.
+    Flow-matching schedulers list their noise levels; their timesteps may have any unit (CogView4's are not 1000 sigma). The others have
+    `alphas_cumprod` at training times; a fractional timestep takes the nearest one.
     """
     if prediction_type(scheduler) == "flow":
         return [float(sigma) for sigma in scheduler.sigmas.tolist()][: len(timesteps)]
@@ -56,19 +56,19 @@ def sigmas_of(scheduler: Any, timesteps: list[float]) -> list[float]:
 
 
 def timeline_of(scheduler: Any, first: int = 0) -> Timeline:
-    """The steps of a scheduler from number `first` on: image-to-image begins in the middle."""
+    """Makes the timeline of a scheduler's steps from number `first` on, because image-to-image begins in the middle."""
     timesteps = scheduler.timesteps
     levels = sigmas_of(scheduler, [float(t) for t in timesteps.tolist()])
     return Timeline(timesteps[first:], levels[first:], prediction_type(scheduler))
 
 
 def input_factor(scheduler: Any, timestep: Any, like: Tensor) -> Tensor:
-    """What the scheduler multiplies latents by to get the denoiser's input: `1 / sqrt(sigma^2 + 1)` for the Karras kind, else 1.
+    """Returns the factor from the latents to the denoiser's input: `1 / sqrt(sigma^2 + 1)` for Karras schedulers, else 1.
 
     Args:
         scheduler: a diffusers scheduler, before its `step` at `timestep`.
-        timestep: as given to its `step`.
-        like: a tensor whose type and device the factor has.
+        timestep: as passed to its `step`.
+        like: a tensor with the dtype and device of the factor.
     """
     one = torch.ones((), dtype=like.dtype, device=like.device)
     scale = getattr(scheduler, "scale_model_input", None)  # flow matching has none
@@ -76,10 +76,10 @@ def input_factor(scheduler: Any, timestep: Any, like: Tensor) -> Tensor:
 
 
 def first_step(scheduler: Any, timestep: Any) -> int:
-    """The number of the step that a call begins with, by the timestep that its denoiser was given.
+    """Returns the number of the first step of a call, from the timestep of its denoiser's first pass.
 
-    Pipelines say it to the scheduler (`set_begin_index`), or give the denoiser the scheduler's own timesteps; those of flow matching
-    may be given in other units.
+    Pipelines tell the scheduler (`set_begin_index`), or pass the scheduler's own timesteps to the denoiser; for flow matching they may be
+    in other units.
     """
     begin = getattr(scheduler, "begin_index", None)
     if begin is not None:
@@ -90,7 +90,7 @@ def first_step(scheduler: Any, timestep: Any) -> int:
 
 
 def same_timesteps(a: Any, b: Any) -> bool:
-    """Whether two lists of timesteps are the same; an equal copy is, as pipelines of several views exchange their scheduler's state."""
+    """Whether two lists of timesteps are equal. Copies are equal too: pipelines of several views exchange their scheduler's state."""
     return a is b or (len(a) == len(b) and torch.equal(torch.as_tensor(a), torch.as_tensor(b)))
 
 

@@ -27,7 +27,7 @@ class Encoded(NamedTuple):
 
 
 class Known(NamedTuple):
-    """Embeddings that are known to be those of the prompts: one row a prompt, the positions, and the number of ids of a row."""
+    """Known embeddings of the prompts: one row for each prompt, the positions, and the number of ids in a row."""
 
     text: Tensor
     positions: list[Positions]
@@ -35,14 +35,14 @@ class Known(NamedTuple):
 
 
 class PromptCheck:
-    """Watches the text encoders while it is attached, and compares what they are given with what was expected.
+    """Watches the text encoders while it is attached, and compares their inputs with the expected prompts.
 
     Args:
         pipe: the pipeline.
-        prompts: what the pipeline is expected to be called with.
+        prompts: the expected prompts.
 
     Attributes:
-        length: number of ids that the first encoder was given for a prompt of the latest call.
+        length: number of ids of a prompt in the first encoder's input, in the latest call.
     """
 
     def __init__(self, pipe: Any, prompts: Sequence[ExpectedPrompt]) -> None:
@@ -51,7 +51,7 @@ class PromptCheck:
         self.reset()
 
     def reset(self) -> None:
-        """Forgets all that was seen."""
+        """Forgets all recorded calls."""
         self.known: list[Known] = []
         self.length = 0
         self._forget()
@@ -60,7 +60,7 @@ class PromptCheck:
         self.calls: dict[Segment, list[Encoded]] = {segment: [] for segment in self.segments}
 
     def attach(self) -> Callable[[], None]:
-        """Begins to watch, and returns what ends it."""
+        """Starts to watch, and returns the function that stops it."""
         stack = ExitStack()
         for segment in self.segments:
             stack.enter_context(forward_hook(getattr(self.pipe, segment.encoder), partial(self._see, segment)))
@@ -73,20 +73,20 @@ class PromptCheck:
 
     @property
     def negative(self) -> bool | None:
-        """Whether a negative prompt was encoded as well, since the latest call; None where nothing was encoded."""
+        """Whether a negative prompt was also encoded since the latest call; None if nothing was encoded."""
         calls = len(self.calls[self.segments[0]])
         return calls > 1 if calls else None
 
     def positions(self, text: Tensor | None = None) -> list[Positions]:
-        """Returns for each prompt the positions of its objects, by what has been seen since the latest call.
+        """Returns the positions of each prompt's objects, from the encoder calls since the latest call.
 
         Args:
-            text: (rows, T, channels), the conditional embeddings that the denoiser is called with. Where they are those of an earlier
-                call, nothing needs to be encoded anew.
+            text: (rows, T, channels), the conditional embeddings of the denoiser's call. If they are those of an earlier
+                call, no new encoder call is needed.
 
         Raises:
-            ValueError: no text encoder was called, and `text` is not known: the pipeline was given `prompt_embeds`.
-            PromptError: they were called with other prompts, or an object is cut off.
+            ValueError: no text encoder was called and `text` is not known, because the pipeline got `prompt_embeds`.
+            PromptError: the encoders were called with other prompts, or an object is cut off.
         """
         rows = None if text is None or len(text) % len(self.prompts) else text[:: len(text) // len(self.prompts)]
         for known in self.known:
@@ -103,9 +103,9 @@ class PromptCheck:
         return self._found
 
     def _encoded(self, rows: Tensor | None) -> list[Positions]:
-        """The positions by the encoders' calls: pipelines encode the prompt first, and the negative prompt after it.
+        """Returns the positions from the encoders' calls: pipelines encode the prompt first and the negative prompt after it.
 
-        Where the denoiser is called with the embeddings of a certain call, that one counts.
+        If the denoiser got the embeddings of one particular call, that call counts.
         """
         seen = {segment: calls for segment, calls in self.calls.items() if calls}
         if not seen:
@@ -133,7 +133,7 @@ class PromptCheck:
         return found
 
     def after(self, dropped: int) -> list[Positions]:
-        """The latest `positions` on a text axis without the first `dropped` of the encoder's tokens.
+        """Returns the latest `positions` on a text axis without the first `dropped` of the encoder's tokens.
 
         Raises:
             PromptError: an object lies among them.
@@ -154,7 +154,7 @@ class PromptCheck:
 
 
 def _holds(output: Any, rows: Tensor) -> bool:
-    """Whether an encoder's output holds the embeddings `rows` (prompts, T, channels), which may have more channels or tokens behind."""
+    """Whether `rows` (prompts, T, channels) begin with an encoder's output; they may have more channels or tokens after it."""
     found: list[Tensor] = []
     map_tensors(found.append, output)
     for x in found:

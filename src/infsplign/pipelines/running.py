@@ -1,4 +1,4 @@
-"""Which pipeline is running, and with which scheduler: found on the call stack, as several pipelines may share one denoiser."""
+"""Finds the running pipeline and its scheduler on the call stack, because several pipelines may share one denoiser."""
 
 import sys
 from collections.abc import Iterator
@@ -6,11 +6,11 @@ from typing import Any
 
 
 def running_pipeline(denoiser: Any, attribute: str) -> Any | None:
-    """The pipeline whose call has led here: the innermost object on the stack that holds `denoiser` and a scheduler.
+    """Returns the pipeline whose call is running: the innermost object on the stack that holds `denoiser` and a scheduler.
 
     Args:
-        denoiser: the module that is being called.
-        attribute: of a pipeline that holds it, "unet" or "transformer".
+        denoiser: the module that is called.
+        attribute: the pipeline's attribute that holds it, "unet" or "transformer".
 
     Returns:
         The pipeline; None in a loop written by hand.
@@ -23,7 +23,7 @@ def running_pipeline(denoiser: Any, attribute: str) -> Any | None:
 
 
 def stepping_pipeline(scheduler: Any, attribute: str) -> Any | None:
-    """The pipeline with a denoiser `attribute` whose call steps `scheduler`; None in a loop written by hand."""
+    """Returns the pipeline with a denoiser `attribute` whose call steps `scheduler`; None in a loop written by hand."""
     for owner in _owners():
         held = getattr(owner, "__dict__", {})
         if held.get("scheduler") is scheduler and attribute in held:
@@ -32,7 +32,7 @@ def stepping_pipeline(scheduler: Any, attribute: str) -> Any | None:
 
 
 def _owners() -> Iterator[Any]:
-    """`self` of the methods on the stack, and the `components` of modular pipelines' blocks, the innermost first."""
+    """Yields `self` of the methods on the stack, and the `components` of modular pipelines' blocks, innermost first."""
     frame = sys._getframe(1)
     while frame is not None:
         code = frame.f_code

@@ -16,9 +16,9 @@ class GuidedScheduler:
     """Stands in for a scheduler's `step`.
 
     Args:
-        calls: of the block.
-        scheduler: whose `step` it is.
-        check: raises where the denoiser is not guided any more.
+        calls: the calls of the `with` block.
+        scheduler: the owner of `step`.
+        check: raises an error if the denoiser is no longer guided.
     """
 
     def __init__(self, calls: Calls, scheduler: Any, check: Callable[[], None]) -> None:
@@ -35,9 +35,9 @@ class GuidedScheduler:
         """See the scheduler's own `step`.
 
         Raises:
-            NonFiniteGradientError: an earlier step, or the last one, was shifted to something that is not finite.
+            NonFiniteGradientError: the shifted output of an earlier step, or of the last one, is not finite.
             RuntimeError: the pipeline's denoiser was replaced inside the block.
-            UnsupportedPipelineError: the shift has another shape than the model's output.
+            UnsupportedPipelineError: the shape of the shift differs from that of the model's output.
         """
         self.check()
         call = self.calls.call
@@ -55,7 +55,7 @@ class GuidedScheduler:
         return self.step(shifted, timestep, sample, *args, **kwargs)
 
     def _check_denoiser(self) -> None:
-        """Refuses a step of the pipeline without a pass of the denoiser that is guided."""
+        """Raises an error if the pipeline makes a step without a pass of the guided denoiser."""
         pipe, name = self.calls.pipe, self.calls.backbone.denoiser
         owner = stepping_pipeline(self.scheduler, name)
         if owner in (None, pipe) and uncompiled(getattr(pipe, name)) is not self.calls.denoiser:

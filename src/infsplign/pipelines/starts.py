@@ -1,4 +1,4 @@
-"""Several starts: a few steps from each of several seeds, and the one whose attention promises most goes on."""
+"""Ranks seeds: runs a few steps from each seed and compares the losses of their attention."""
 
 import functools
 from collections.abc import Iterator, Sequence
@@ -16,11 +16,11 @@ from infsplign.pipelines.guide import guide
 
 
 class Start(NamedTuple):
-    """What attention tells of one seed after a few steps.
+    """The loss of one seed after a few steps.
 
     Attributes:
         seed: of `torch.Generator("cpu")`.
-        loss: mean of the guidance's loss over the steps that were looked at, but for the first; the less, the better.
+        loss: mean loss of the guidance over these steps, without the first; lower is better.
         terms: each loss term, averaged in the same way.
     """
 
@@ -39,9 +39,9 @@ def rank_seeds(
     relations: Any = None,
     **call: Any,
 ) -> list[Start]:
-    """Starts a picture of `prompt` from each seed, all in one batch, and ranks the seeds by what attention tells.
+    """Runs the first steps of `prompt` from each seed, all in one batch, and ranks the seeds by their loss.
 
-    A seed's picture is the same afterwards, as guidance is the same:
+    Afterwards sample the best seed with the same guidance:
 
         best = rank_seeds(pipe, prompt, range(4))[0]
         with guide(pipe, prompt):
@@ -53,12 +53,12 @@ def rank_seeds(
         pipe: a stock diffusers pipeline of a supported family.
         prompt: the prompt.
         seeds: at least one.
-        steps: how many steps are run of each, >= 1; of the guided part.
+        steps: number of steps to run from each seed, >= 1, within the guided part.
         config, relations: as in `guide`.
         **call: further arguments of the pipeline's call, such as `num_inference_steps`; the same as in the call that follows.
 
     Returns:
-        All seeds, the best one first.
+        All seeds, the best first.
 
     Raises:
         ValueError: no seed, `steps` out of range, or options that guide none of the first `steps` steps.
@@ -79,12 +79,12 @@ def rank_seeds(
 
 
 def starts_cost(pipe: Any, starts: int, *, steps: int = 4, num_inference_steps: int | None = None) -> float:
-    """What `rank_seeds` costs, in guided images that are guided at every step: `starts * steps / num_inference_steps`.
+    """Computes the cost of `rank_seeds`, in images guided at every step: `starts * steps / num_inference_steps`.
 
     Args:
-        pipe: whose own number of steps counts where `num_inference_steps` is not given.
-        starts: seeds.
-        steps: of each.
+        pipe: its default number of steps is used if `num_inference_steps` is None.
+        starts: number of seeds.
+        steps: of each seed.
         num_inference_steps: of an image.
 
     >>> starts_cost(None, 4, steps=3, num_inference_steps=30)
@@ -95,7 +95,7 @@ def starts_cost(pipe: Any, starts: int, *, steps: int = 4, num_inference_steps: 
 
 
 def _starts(seeds: Sequence[int], looked: Sequence[StepTrace]) -> list[Start]:
-    """What the steps tell of each seed."""
+    """Computes the loss of each seed from its steps."""
     found = []
     for row, seed in enumerate(seeds):
         steps = [step.to_dict(row) for step in looked]

@@ -1,4 +1,4 @@
-"""Regions of a picture that have a noun's colours: which pixels belong to which noun, and which of them belong together.
+"""Finds the regions of an image that have a noun's colours.
 
 Each pixel takes the class of the nearest palette colour in CIELAB; pale pixels are background.
 """
@@ -28,7 +28,7 @@ MIN_SUPPORT = 0.3
 
 @dataclass(frozen=True)
 class Blob:
-    """A region in a noun's colours: its mask over the whole picture, and the window (rows, columns) that holds it."""
+    """A region in a noun's colours: its mask over the whole image, and the window (rows, columns) around it."""
 
     noun: Noun
     mask: np.ndarray
@@ -47,7 +47,7 @@ class Blob:
 
 
 def find_blobs(rgb: np.ndarray, smallest: float) -> list[Blob]:
-    """Finds all regions of at least `smallest` pixels in a picture (H, W, 3) uint8; a noun's own details are left out."""
+    """Finds all regions of at least `smallest` pixels in an image (H, W, 3) uint8, without a noun's own details."""
     colours = lab(rgb)
     pale = (np.hypot(colours[..., 1], colours[..., 2]) < PALE_CHROMA) & (colours[..., 0] > DARK_LIGHTNESS)
     owners = _owners(colours, pale)
@@ -66,7 +66,7 @@ def lab(rgb: np.ndarray) -> np.ndarray:
 
 
 def _owners(colours: np.ndarray, pale: np.ndarray) -> np.ndarray:
-    """Number of the noun that each pixel belongs to, -1 for none: (H, W, 3) CIELAB to (H, W)."""
+    """Returns the index of each pixel's noun, -1 for none: (H, W, 3) CIELAB to (H, W)."""
     palette, owner = _palette()
     distance = np.linalg.norm(colours[..., None, :] - palette, axis=-1)  # (H, W, colours)
     return np.where(pale | (distance.min(-1) > MAX_DISTANCE), -1, owner[distance.argmin(-1)])
@@ -79,10 +79,10 @@ def _palette() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _regions(mask: np.ndarray, noun: Noun, foreground: np.ndarray) -> list[Blob]:
-    """Connected regions with their holes filled.
+    """Returns connected regions with their holes filled.
 
-    A noun with details of other colours is made whole again: an autoencoder blends a lamp with the body around it, so that
-    little of the body's own colour is left. Its regions grow to all that is no background within their convex hull.
+    A noun with details of other colours is completed: an autoencoder blends a lamp with the body around it, so little of the
+    body's own colour is left. Its regions grow to all pixels within their convex hull that are not background.
     """
     if not mask.any():
         return []
@@ -107,7 +107,7 @@ def _closed(mask: np.ndarray, reach: int) -> np.ndarray:
 
 
 def _hull(region: np.ndarray) -> np.ndarray:
-    """The convex hull of a region, as a mask; the region itself where it is too thin to have one."""
+    """Returns the convex hull of a region as a mask; the region itself if it is too thin for a hull."""
     points = np.argwhere(region)[:, ::-1]
     try:
         corners = points[ConvexHull(points).vertices]
@@ -119,7 +119,7 @@ def _hull(region: np.ndarray) -> np.ndarray:
 
 
 def _is_detail(blob: Blob, other: Blob) -> bool:
-    """A lamp of a traffic light has the colour of a circle; inside the light it is no circle."""
+    """Whether a blob is a detail of another: the lamp of a traffic light has a circle's colour, but is not a circle."""
     if not _has_details(other.noun) or blob.area > 0.5 * other.area:
         return False
     return bool((blob.mask & other.mask).sum() >= 0.7 * blob.area)

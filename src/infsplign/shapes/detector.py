@@ -1,6 +1,6 @@
-"""The detector of the shapes world: colours find the blobs, outlines tell how well each is drawn.
+"""The detector of the shapes world: it finds blobs by their colours and scores them by their outlines.
 
-Nothing is learned, so nothing flatters a model. A blob's score is the overlap of its outline with the noun's own.
+The detector is not trained, so it cannot favour a model. A blob's score is the overlap of its outline with the noun's own.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Detection(Found):
 
     Attributes:
         name: the noun.
-        score: overlap (IoU) of the blob's outline with the noun's, size and place matched, in [0, 1].
+        score: overlap (IoU) of the blob's outline with the noun's, after matching size and position, in [0, 1].
         area: pixels of the filled outline.
     """
 
@@ -40,7 +40,7 @@ def detect(image: Image.Image, *, min_area: float = MIN_AREA) -> list[Detection]
     """Finds all blobs of `image`, best score first; those with `score >= MIN_SCORE` are what VISOR calls detected.
 
     Args:
-        image: any size; areas are measured as if it were 96 x 96.
+        image: of any size; areas are scaled to 96 x 96.
         min_area: least area of a blob, in pixels of 96 x 96.
     """
     picture = np.asarray(image.convert("RGB"))

@@ -9,12 +9,12 @@ MODELS = Path(__file__).parent / "models"
 
 
 def shipped() -> tuple[str, ...]:
-    """Names of the models whose weights are here."""
+    """Returns the names of the models whose weights are installed."""
     return tuple(name for name, preset in PRESETS.items() if (MODELS / preset.folder / "model_index.json").is_file())
 
 
 def load_vae(dtype: Any, *, flow: bool = False) -> Any:
-    """The autoencoder that all shipped models share; `flow` pipelines want a shift of the latents, here 0."""
+    """Loads the autoencoder that all shipped models share; `flow` pipelines need a shift of the latents, here 0."""
     from diffusers import AutoencoderKL
 
     vae = AutoencoderKL.from_pretrained(MODELS / "vae", dtype=dtype, local_files_only=True)
@@ -48,7 +48,7 @@ def load(name: str = "shapes", *, dtype: Any = None) -> Any:
 
 
 def _tokenizers(folder: Path) -> dict[str, Any]:
-    """Both CLIPs of the MMDiT read by the same tokenizer, its T5 by PixArt's: each is kept once."""
+    """Loads the tokenizers. Both CLIPs of the MMDiT share one, and its T5 shares PixArt's, so each is stored once."""
     from transformers import CLIPTokenizer, T5Tokenizer
 
     clip = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)

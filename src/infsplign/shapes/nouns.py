@@ -1,7 +1,7 @@
-"""The nouns of the shapes world: each has one shape and one set of colours of its own.
+"""The nouns of the shapes world: each has its own shape and colours.
 
-Shapes are polygons and ellipses in the unit square (x right, y down). The same table draws the training scenes, the
-detector's templates and nothing else, so the two can never disagree.
+Shapes are polygons and ellipses in the unit square (x right, y down). The same table draws the training scenes and
+the detector's templates, so the two always agree.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Noun:
-    """One word, or two, with the parts that draw it. `colours` are those by which it is recognised."""
+    """One or two words, with the parts that draw it. The detector recognises it by `colours`."""
 
     name: str
     colours: tuple[Colour, ...]
@@ -38,7 +38,7 @@ class Noun:
 
     @cached_property
     def extent(self) -> tuple[float, float, float, float]:
-        """The outline's box (x0, y0, x1, y1) in the unit square, all parts together; most nouns do not fill the square."""
+        """Returns the box (x0, y0, x1, y1) of all parts in the unit square; most nouns do not fill the square."""
         x, y = zip(*(point for part in self.parts for point in part.points), strict=True)
         return min(x), min(y), max(x), max(y)
 

@@ -1,4 +1,4 @@
-"""How the shipped models are sampled and guided where nothing else is asked for."""
+"""Default options for sampling and guiding the shipped models."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ T5_LENGTH = 32
 
 @dataclass(frozen=True)
 class Preset:
-    """What a shipped model is called with.
+    """Default options of a shipped model.
 
     Attributes:
         folder: of its weights, in `infsplign/shapes/models`.
@@ -31,12 +31,12 @@ class Preset:
 
 FIRST_READER = "down_blocks.1.attentions.0.transformer_blocks.0.attn2"
 PRESETS: Mapping[str, Preset] = {
-    # the layers of its family cannot tell positions on this model; this is the earliest block that can, and so the cheapest:
+    # on this model the layers of the family do not know positions; this is the earliest block that does, and so the cheapest:
     # `docs/measured/blocks-shapes.md`
     "shapes": Preset("sd", 30, 5.0, RECOMMENDED.with_(layers={"coarse": (FIRST_READER,)})),
     "shapes-pixart": Preset("pixart", 30, 5.0, RECOMMENDED, {"clean_caption": False, "use_resolution_binning": False}),
     "shapes-sd3": Preset("sd3", 30, 5.0, RECOMMENDED, {"max_sequence_length": T5_LENGTH}),
 }
-"""All are guided as any other pipeline is; the UNet alone names its layers."""
+"""All use `RECOMMENDED`, as any other pipeline does; only the UNet has its own layers."""
 CONFIG, STEPS, GUIDANCE_SCALE = PRESETS["shapes"].config, PRESETS["shapes"].steps, PRESETS["shapes"].guidance_scale
 """Those of the shipped Stable Diffusion."""

@@ -1,4 +1,4 @@
-"""Scenes of the shapes world: what is where, the picture of it, and a caption that says nothing about position."""
+"""Scenes of the shapes world: their objects, their image, and a caption without information about position."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,18 +42,18 @@ class Placed:
 
     @property
     def middle(self) -> tuple[float, float]:
-        """(x, y) of the square's middle: what placing objects goes by."""
+        """(x, y) of the square's middle, by which objects are placed."""
         return self.x + self.size / 2, self.y + self.size / 2
 
     @property
     def box(self) -> tuple[float, float, float, float]:
-        """(x0, y0, x1, y1) of the drawn outline, in pixels: what a detector should find."""
+        """(x0, y0, x1, y1) of the drawn outline in pixels, which a detector should find."""
         x0, y0, x1, y1 = BY_NAME[self.name].extent
         return self.x + self.size * x0, self.y + self.size * y0, self.x + self.size * x1, self.y + self.size * y1
 
     @property
     def centre(self) -> tuple[float, float]:
-        """(x, y) of the box's centre: what relations are judged by."""
+        """(x, y) of the box's centre, by which relations are judged."""
         x0, y0, x1, y1 = self.box
         return (x0 + x1) / 2, (y0 + y1) / 2
 
@@ -70,7 +70,7 @@ def article(name: str) -> str:
 
 
 def caption(names: Sequence[str], rng: np.random.Generator) -> str:
-    """A caption as on the web: it names what is there, and every word about position in it is drawn at random."""
+    """Makes a caption like those on the web: it names the objects, and its words about position are random."""
     phrases = [f"{article(name)} {name}" for name in names]
     relation, another = (str(r) for r in rng.choice(CAPTION_RELATIONS, size=2))
     kind = rng.random()
@@ -138,7 +138,7 @@ def _pale(rng: np.random.Generator) -> np.ndarray:
 
 
 def render(scene: Scene, size: int = SIZE) -> Image.Image:
-    """The scene's picture, drawn large and box-downsampled so that edges are smooth."""
+    """Renders the scene, drawn large and box-downsampled for smooth edges."""
     ground = Image.fromarray(background(np.random.default_rng(scene.background_seed), size))
     picture = ground.resize((size * SUPERSAMPLE, size * SUPERSAMPLE), Image.Resampling.NEAREST)
     canvas = ImageDraw.Draw(picture)
