@@ -13,8 +13,7 @@ from tests import tiny, tiny_transformers
 from tests.adapters_inputs import INPUTS
 
 MAKERS = {"sd": tiny.sd, "sdxl": tiny.sdxl} | tiny_transformers.MAKERS
-UNMASKED = ("sd", "sdxl", "sd3")
-"""Flux has no mask either, but in two of three whole runs of the tests its calls were left as they are, for a reason not found yet."""
+UNMASKED = ("sd", "sdxl", "sd3", "flux")
 
 
 def call(**options):

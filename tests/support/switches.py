@@ -8,6 +8,7 @@ from accelerate import cpu_offload, cpu_offload_with_hook
 from accelerate.hooks import remove_hook_from_module
 from diffusers import FirstBlockCacheConfig, HeunDiscreteScheduler, KDPM2DiscreteScheduler, StableDiffusionPipeline
 from diffusers.hooks import apply_group_offloading
+from diffusers.models.attention_dispatch import attention_backend
 from peft import LoraConfig, get_peft_model_state_dict
 
 from infsplign import AttentionError, UnsupportedPipelineError, guide
@@ -257,9 +258,10 @@ def attention_back_ends() -> None:
     norms = []
     for name in ("native", "_native_math"):
         pipe = tiny_transformers.flux()
-        pipe.transformer.set_attention_backend(name)
-        with guide(pipe, PROMPT, config=STRONG) as guidance:
-            tiny_transformers.run("flux", pipe, PROMPT)
+        with attention_backend("native"):  # `set_attention_backend` also sets the process's own, which this puts back
+            pipe.transformer.set_attention_backend(name)
+            with guide(pipe, PROMPT, config=STRONG) as guidance:
+                tiny_transformers.run("flux", pipe, PROMPT)
         norms.append(guidance.trace[0].gradient_norm)
     assert torch.allclose(*norms, rtol=1e-3)
 
