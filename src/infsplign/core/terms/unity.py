@@ -38,10 +38,10 @@ def unity_loss(objects: ObjectAttention, scene: SceneArrays, *, sigma: float = 0
     _check(sigma, power)
     xp = array_namespace(objects.maps)
     height, width = objects.maps.shape[-2:]
-    mean = xp.maximum(objects.mass, xp.full_like(objects.mass, EPSILON)) / (height * width)  # keeps powers within half a type's range
+    mean = (objects.mass + EPSILON) / (height * width)  # keeps powers within half a type's range, and cancels in `share`
     sharp = (objects.maps / mean[..., None, None]) ** power
-    total = xp.sum(sharp, axis=(-2, -1))
-    share = sharp / xp.maximum(total, xp.full_like(total, EPSILON))[..., None, None]  # (B, O, H, W)
+    # the mean of powers is at least the power of the mean, 1: only the total of an empty map is smaller than its number of cells
+    share = sharp / (xp.sum(sharp, axis=(-2, -1)) + EPSILON)[..., None, None]  # (B, O, H, W)
     cells = sigma * (height * width) ** 0.5
     rows, columns = (closeness(n, cells, like=objects.maps) for n in (height, width))
     close = xp.sum(share * (rows @ share @ columns), axis=(-2, -1))  # the kernel is a product of one an axis
