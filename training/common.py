@@ -125,7 +125,7 @@ class Run:
             recent.append(float(losses["loss"].detach()))
             bar.update()
             if self.step % 50 == 0:
-                self._log(sum(recent) / len(recent))
+                log_loss(self.folder, self.step, sum(recent) / len(recent), self.seconds)
                 recent.clear()
             if self.step % self.every == 0 or self.step == self.steps:
                 self.save()
@@ -135,25 +135,27 @@ class Run:
 
     def write_facts(self) -> None:
         """Leaves in the run's folder what it took."""
-        facts = {
-            "steps": self.steps,
-            "seed": self.seed,
-            "seconds": round(self.seconds),
-            "machine": platform.processor() or platform.machine(),
-            "threads": torch.get_num_threads(),
-            "torch": torch.__version__,
-            "parameters": sum(p.numel() for p in self.parameters),
-        }
-        (self.folder / "facts.json").write_text(json.dumps(facts, indent=1))
+        write_facts(self.folder, self.parameters, steps=self.steps, seed=self.seed, seconds=round(self.seconds))
 
-    def _log(self, loss: float) -> None:
-        path = self.folder / "loss.csv"
-        fresh = not path.exists()
-        with path.open("a", newline="") as file:
-            writer = csv.writer(file)
-            if fresh:
-                writer.writerow(["step", "loss", "seconds"])
-            writer.writerow([self.step, f"{loss:.6f}", f"{self.seconds:.0f}"])
+
+def log_loss(folder: Path, step: int, loss: float, seconds: float) -> None:
+    """Adds a row to the loss curve of a run. Rows of this step and of later ones, which an interrupted run has left, go."""
+    path = folder / "loss.csv"
+    rows = list(csv.reader(path.open(newline=""))) if path.exists() else [["step", "loss", "seconds"]]
+    rows = [rows[0], *(row for row in rows[1:] if int(row[0]) < step), [str(step), f"{loss:.6f}", f"{seconds:.0f}"]]
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+
+
+def write_facts(folder: Path, parameters: Iterable[torch.nn.Parameter], **facts: object) -> None:
+    """Leaves in the folder of a run what it took, and where."""
+    facts |= {
+        "machine": platform.processor() or platform.machine(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "parameters": sum(p.numel() for p in parameters),
+    }
+    (folder / "facts.json").write_text(json.dumps(facts, indent=1) + "\n")
 
 
 def _inner_matrices(modules: Iterable[torch.nn.Module]) -> list[torch.nn.Parameter]:

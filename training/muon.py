@@ -1,4 +1,4 @@
-"""Muon in float32, matrices of one shape together.
+"""Muon for matrices and kernels, those of one shape together.
 
 The update of torch.optim.Muon (Keller Jordan, 2024, with the step size of arXiv 2502.16982, so that AdamW's learning rate serves). torch
 orthogonalises one matrix at a time in bfloat16, which on a processor without it takes longer than the model's own pass.
@@ -25,10 +25,24 @@ def orthogonalised(g: Tensor, steps: int = 5) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum whose update is orthogonalised, for the matrices inside a model."""
+    """Momentum whose update is orthogonalised, for the weights inside a model.
 
-    def __init__(self, params: Iterable[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.01) -> None:
+    Args:
+        params: matrices, or kernels, which are seen as matrices (outputs, inputs times window).
+        lr: learning rate, as of AdamW.
+        dtype: in which updates are orthogonalised; bfloat16 is faster on processors that have it.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float,
+        momentum: float = 0.95,
+        weight_decay: float = 0.01,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        self.dtype = dtype
 
     @torch.no_grad()
     def step(self, closure=None) -> None:
@@ -39,8 +53,10 @@ class Muon(torch.optim.Optimizer):
                     continue
                 average = self.state[p].setdefault("momentum_buffer", torch.zeros_like(p))
                 average.lerp_(p.grad, 1 - momentum)
-                alike[tuple(p.shape)].append((p, p.grad.lerp(average, momentum)))
+                update = p.grad.lerp(average, momentum).flatten(1)
+                alike[tuple(update.shape)].append((p, update))
             for shape, pairs in alike.items():
                 size = 0.2 * max(shape) ** 0.5  # the root mean square of AdamW's update
-                for (p, _), update in zip(pairs, orthogonalised(torch.stack([u for _, u in pairs])), strict=True):
-                    p.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-group["lr"] * size)
+                stacked = torch.stack([update for _, update in pairs]).to(self.dtype)
+                for (p, _), update in zip(pairs, orthogonalised(stacked).to(pairs[0][0].dtype), strict=True):
+                    p.mul_(1 - group["lr"] * group["weight_decay"]).add_(update.view_as(p), alpha=-group["lr"] * size)

@@ -104,13 +104,15 @@ def build_tokenizer(length: int = LENGTH, known: list[str] | None = None) -> CLI
     return tokenizer
 
 
-def build_text_encoder(tokenizer: CLIPTokenizer, width: int = 96, length: int = LENGTH) -> CLIPTextModel:
+def build_text_encoder(
+    tokenizer: CLIPTokenizer, width: int = 96, length: int = LENGTH, *, layers: int = 2, expansion: int = 2
+) -> CLIPTextModel:
     return CLIPTextModel(
         CLIPTextConfig(
             vocab_size=len(tokenizer),
             hidden_size=width,
-            intermediate_size=2 * width,
-            num_hidden_layers=2,
+            intermediate_size=expansion * width,
+            num_hidden_layers=layers,
             num_attention_heads=4,
             max_position_embeddings=length,
             projection_dim=width,

@@ -8,7 +8,7 @@ from infsplign_models.world import captions, load_sprites, render, sample_scenes
 from torch import Tensor
 from tqdm import tqdm
 
-from training.pictures.run import CACHE
+from training.common import CACHE
 from training.pictures.vae import load_vae
 
 COUNT, BATCH, SEED = 24_576, 64, 1_000_000

@@ -6,6 +6,8 @@ A third of the pictures goes through the autoencoder, and all are blurred, tinte
 learn what only perfect drawings have. Resumes when interrupted.
 """
 
+from dataclasses import replace
+
 import torch
 from diffusers import AutoencoderKL
 from infsplign_models.world import SIZE, Sprites, load_sprites, render, sample_scenes
@@ -58,7 +60,7 @@ def batch(sprites: Sprites, count: int, seed: int) -> tuple[Tensor, Scenes, Tens
     crowd = torch.rand(count, generator=generator) < 0.25
     pull = 0.35 * torch.rand(count, 1, 1, generator=generator) * crowd[:, None, None]
     middle = (scenes.centre * scenes.there[..., None]).sum(1, keepdim=True) / scenes.there.sum(1)[:, None, None]
-    scenes = Scenes(**{**scenes.__dict__, "sprite": sprite, "centre": scenes.centre + pull * (middle - scenes.centre)})
+    scenes = replace(scenes, sprite=sprite, centre=scenes.centre + pull * (middle - scenes.centre))
     pictures, opacity = render(scenes, every)
     visible, hidden = [], torch.zeros_like(opacity[:, 0])
     for slot in reversed(range(opacity.shape[1])):  # later objects lie over earlier ones

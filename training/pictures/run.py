@@ -1,54 +1,57 @@
 """What every training of the world of pictures shares: a clock, resumable checkpoints, a loss curve, averaged weights.
 
 The learning rate follows the clock, not the step number: it warms up, stays, and falls to nothing in the last fifth of `minutes`. So
-the same script fits a night on two cores and eight minutes on a GPU. What was learned before the fall is kept as `NAME-stable.pt`;
-a longer training goes on from there.
+the same script fits a night on two cores and eight minutes on a GPU. What was learned before the fall is kept: a training with more
+`minutes` goes on from there.
 """
 
 import argparse
 import copy
-import csv
-import json
-import os
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
+from training.common import log_loss, write_facts
+from training.pictures import checkpoints
 from training.pictures.optimizer import optimizers
 
-ROOT = Path(__file__).parent.parent
-CACHE = ROOT / "cache"
-RUNS = ROOT / "runs"
-WEIGHTS = ROOT.parent / "models" / "src" / "infsplign_models" / "weights"
-"""Of the models that ship."""
 FALL = 0.2
 """Part of the minutes in which the learning rate falls."""
-PART_SIZE = 15 * 2**20
-"""Largest file of a checkpoint that is kept in the repository, in bytes."""
 
 
 @dataclass(frozen=True)
 class Clock:
-    """Options of every training."""
+    """Options of every training.
+
+    Attributes:
+        minutes: of training in all.
+        device: a torch device.
+        batch: pictures a step.
+        every: steps between checkpoints.
+        chosen: the further options of this training that were given.
+    """
 
     minutes: float
     device: str
     batch: int
     every: int
+    chosen: frozenset[str] = frozenset()
 
     @classmethod
-    def read(cls, *, minutes: float, batch: int, every: int = 250) -> "Clock":
+    def read(cls, *, minutes: float, batch: int, every: int = 250, **more: str) -> "Clock":
+        """Reads the command line; `more` are names of further options and what they do."""
         parser = argparse.ArgumentParser(description="Resumes where it was interrupted.")
         parser.add_argument("--minutes", type=float, default=minutes, help="of training in all, those before an interruption counted")
         parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
         parser.add_argument("--batch", type=int, default=batch)
         parser.add_argument("--every", type=int, default=every, help="steps between checkpoints")
-        return cls(**vars(parser.parse_args()))
+        for name, text in more.items():
+            parser.add_argument(f"--{name}", action="append_const", const=name, dest="chosen", help=text)
+        options = vars(parser.parse_args())
+        return cls(**options | {"chosen": frozenset(options.get("chosen") or ())})
 
 
 class Run:
@@ -79,9 +82,8 @@ class Run:
         self.optimizers = optimizers(modules.values(), lr, weight_decay)
         self.averaged = {k: copy.deepcopy(m).requires_grad_(False) for k, m in modules.items()} if ema else modules
         self.step, self.seconds = 0, 0.0
-        self.folder = RUNS / name
+        self.folder = checkpoints.RUNS / name
         self.folder.mkdir(parents=True, exist_ok=True)
-        CACHE.mkdir(exist_ok=True)
         self._resume()
 
     @property
@@ -103,7 +105,7 @@ class Run:
             factor = self.factor()
             if factor < 1 and self.step > self.warmup and not falling:
                 falling = True
-                torch.save(self._state(), CACHE / f"{self.name}-stable.pt")
+                checkpoints.write(self.name + checkpoints.STABLE, self._state())
             for group in (group for optimizer in self.optimizers for group in optimizer.param_groups):
                 group["lr"] = self.lr * factor
             torch.manual_seed(self.step)
@@ -117,7 +119,7 @@ class Run:
             self.step += 1
             recent.append(loss.detach())
             if self.step % 50 == 0:
-                self._log(float(torch.stack(recent).mean()))
+                log_loss(self.folder, self.step, float(torch.stack(recent).mean()), self.seconds)
                 recent.clear()
             took = time.monotonic() - began
             self.seconds += took
@@ -130,7 +132,8 @@ class Run:
         self.save()
         if on_checkpoint:
             on_checkpoint(self.step)
-        self._facts()
+        facts = {"steps": self.step, "batch": self.clock.batch, "seconds": round(self.seconds), "device": self.clock.device}
+        write_facts(self.folder, self.parameters, **facts)
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -150,17 +153,11 @@ class Run:
         }
 
     def save(self) -> None:
-        partial = CACHE / f"{self.name}.partial"
-        torch.save(self._state(), partial)
-        os.replace(partial, CACHE / f"{self.name}.pt")
+        checkpoints.write(self.name, self._state())
 
     def _resume(self) -> None:
-        path = CACHE / f"{self.name}.pt"
-        if path.exists():
-            state = torch.load(path, weights_only=True, map_location=self.clock.device)
-        elif list(self.folder.glob("kept-*.pt")):
-            state = unpacked(self.folder)
-        else:
+        state = checkpoints.read(self.name, self.clock.device, before=(1 - FALL) * self.budget)
+        if state is None:
             return
         self.step, self.seconds = state["step"], state["seconds"]
         for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
@@ -168,60 +165,3 @@ class Run:
         for key, module in self.modules.items():
             module.load_state_dict(state["modules"][key])
             self.averaged[key].load_state_dict(state["averaged"][key])
-
-    def _log(self, loss: float) -> None:
-        path = self.folder / "loss.csv"
-        fresh = not path.exists()
-        with path.open("a", newline="") as file:
-            writer = csv.writer(file)
-            if fresh:
-                writer.writerow(["step", "loss", "seconds"])
-            writer.writerow([self.step, f"{loss:.6f}", f"{self.seconds:.0f}"])
-
-    def _facts(self) -> None:
-        facts = {
-            "steps": self.step,
-            "batch": self.clock.batch,
-            "seconds": round(self.seconds),
-            "device": self.clock.device,
-            "machine": platform.processor() or platform.machine(),
-            "threads": torch.get_num_threads(),
-            "torch": torch.__version__,
-            "parameters": sum(p.numel() for p in self.parameters),
-        }
-        (self.folder / "facts.json").write_text(json.dumps(facts, indent=1) + "\n")
-
-
-def pack(name: str) -> list[Path]:
-    """Keeps the checkpoint of an unfinished training in its folder, in half precision, in parts small enough for the repository."""
-    state = torch.load(CACHE / f"{name}.pt", weights_only=True, map_location="cpu")
-    for part in ("modules", "averaged"):
-        state[part] = {k: {n: t.half() if t.is_floating_point() else t for n, t in m.items()} for k, m in state[part].items()}
-    for averages in (values for kept in state["optimizers"] for values in kept["state"].values()):
-        averages.pop("momentum_buffer", None)  # it is there again after some twenty steps
-        averages.update({k: t.bfloat16() for k, t in averages.items() if k != "step"})
-    whole = CACHE / f"{name}.kept"
-    torch.save(state, whole)
-    data, folder = whole.read_bytes(), RUNS / name
-    for old in folder.glob("kept-*.pt"):
-        old.unlink()
-    paths = []
-    for k, start in enumerate(range(0, len(data), PART_SIZE)):
-        paths.append(folder / f"kept-{k}.pt")
-        paths[-1].write_bytes(data[start : start + PART_SIZE])
-    whole.unlink()
-    return paths
-
-
-def unpacked(folder: Path) -> dict:
-    """The checkpoint that `pack` left in a run's folder."""
-    import io
-
-    parts = sorted(folder.glob("kept-*.pt"), key=lambda path: int(path.stem.split("-")[1]))
-    return torch.load(io.BytesIO(b"".join(path.read_bytes() for path in parts)), weights_only=True)
-
-
-if __name__ == "__main__":  # python -m training.pictures.run pictures   keeps an unfinished training in the repository
-    import sys
-
-    print(*pack(sys.argv[1]), sep="\n")

@@ -3,7 +3,7 @@
 import torch
 from PIL import Image
 
-from training.pictures.run import RUNS
+from training.pictures.checkpoints import RUNS
 
 PROMPTS = (
     *("a cat", "a dog", "a red car", "a banana", "a zebra", "a teddy bear", "a pizza", "a traffic light"),
@@ -15,8 +15,8 @@ PROMPTS = (
 
 
 @torch.no_grad()
-def sheet(pipe, name: str, step: int, *, steps: int = 20, guidance_scale: float = 5.0) -> None:
-    """Writes `runs/NAME/sheet.png`, and beside it one for each power of two of 1000 steps."""
+def sheet(pipe, name: str, *, steps: int = 20, guidance_scale: float = 5.0) -> None:
+    """Writes `runs/NAME/sheet.png`, in place of the one before."""
     generators = [torch.Generator().manual_seed(k) for k in range(len(PROMPTS))]
     images = pipe(list(PROMPTS), num_inference_steps=steps, guidance_scale=guidance_scale, generator=generators).images
     width, height = images[0].size

@@ -2,8 +2,7 @@
 
 from infsplign_models.world import NAMES
 from infsplign_models.world.captions import PLACES, PREFIXES, RELATIONS
-from torch import Tensor
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextModel, CLIPTokenizer
 
 from training import text
 
@@ -15,7 +14,6 @@ MORE = (
     " skateboard surfboard tennis racket bottle bench fire hydrant stop sign parking meter tie frisbee skis snowboard baseball bat glove"
     " mouse remote keyboard microwave toaster sink refrigerator hair drier handbag dining potted man woman boy girl house tree flower"
 )
-LENGTH = 77
 WIDTH = 128
 
 
@@ -26,28 +24,8 @@ def words() -> list[str]:
 
 def build_tokenizer() -> CLIPTokenizer:
     """A byte-level BPE as CLIP's, in which every known word is one token and any other falls into pieces."""
-    return text.build_tokenizer(LENGTH, words())
-
-
-def text_config(tokenizer: CLIPTokenizer) -> CLIPTextConfig:
-    return CLIPTextConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=WIDTH,
-        intermediate_size=4 * WIDTH,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        max_position_embeddings=LENGTH,
-        projection_dim=WIDTH,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
+    return text.build_tokenizer(known=words())
 
 
 def build_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
-    return CLIPTextModel(text_config(tokenizer))
-
-
-def encode(tokenizer: CLIPTokenizer, texts: list[str]) -> Tensor:
-    """Token numbers (n, LENGTH)."""
-    return tokenizer(texts, padding="max_length", max_length=LENGTH, truncation=True, return_tensors="pt").input_ids
+    return text.build_text_encoder(tokenizer, WIDTH, layers=3, expansion=4)

@@ -8,17 +8,18 @@ Resumes when interrupted. `pictures-v` grows out of it: the same weights, traine
 """
 
 import copy
-import sys
 
 import torch
 from diffusers import DDPMScheduler, DPMSolverMultistepScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
 
+from training.common import CACHE
 from training.pictures.data import latents_and_captions
-from training.pictures.run import CACHE, Clock, Run
+from training.pictures.run import Clock, Run
 from training.pictures.sheet import sheet
-from training.pictures.text import WIDTH, build_text_encoder, build_tokenizer, encode
+from training.pictures.text import WIDTH, build_text_encoder, build_tokenizer
 from training.pictures.vae import load_vae
+from training.text import encode
 
 DROP = 0.1
 """How often the caption is left out, for classifier-free guidance."""
@@ -42,10 +43,8 @@ def build() -> UNet2DConditionModel:
 
 
 def main() -> None:
-    velocity = "--v" in sys.argv
-    if velocity:
-        sys.argv.remove("--v")
-    clock = Clock.read(minutes=600, batch=32)
+    clock = Clock.read(minutes=600, batch=32, v="train `pictures-v`, from the weights of `pictures`")
+    velocity = "v" in clock.chosen
     torch.manual_seed(0)
     tokenizer = build_tokenizer()
     unet, text_encoder = build(), build_text_encoder(tokenizer)
@@ -90,7 +89,7 @@ def main() -> None:
     def export(step: int) -> None:
         pipe = pipeline(run, tokenizer, kind)
         pipe.save_pretrained(CACHE / name)
-        sheet(pipe.to(clock.device), name, step)
+        sheet(pipe.to(clock.device), name)
 
     run.train(loss_of, export)
 

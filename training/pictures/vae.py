@@ -1,13 +1,12 @@
 """Trains the autoencoder that all models of the world of pictures share: 128x128 RGB to 16x16x12 latents and back.
 
-    OMP_WAIT_POLICY=PASSIVE python -m training.pictures.vae [--minutes 25] [--device cuda]
+    OMP_WAIT_POLICY=PASSIVE python -m training.pictures.vae [--minutes 15] [--device cuda]
 
 Resumes when interrupted. `--decoder` goes on with the decoder alone: latents, and the models trained on them, stay as they are.
 """
 
 import copy
 import json
-import sys
 
 import torch
 from diffusers import AutoencoderKL
@@ -16,7 +15,8 @@ from infsplign_models.world import SIZE, load_sprites, render, sample_scenes
 from PIL import Image
 from torch.nn import functional as F
 
-from training.pictures.run import RUNS, WEIGHTS, Clock, Run
+from training.pictures.checkpoints import RUNS, WEIGHTS
+from training.pictures.run import Clock, Run
 
 FOLDER = WEIGHTS / "vae"
 KL = 2e-4
@@ -58,10 +58,8 @@ def pictures(seed: int, count: int, device: str) -> tuple[torch.Tensor, torch.Te
 
 
 def main() -> None:
-    decoder_alone = "--decoder" in sys.argv
-    if decoder_alone:
-        sys.argv.remove("--decoder")
-    clock = Clock.read(minutes=25, batch=8)
+    clock = Clock.read(minutes=15, batch=8, decoder="train the decoder alone, so that latents stay as they are")
+    decoder_alone = "decoder" in clock.chosen
     torch.manual_seed(0)
     vae = begin_plain(build()) if not decoder_alone else load_vae()
     vae = vae.to(clock.device, memory_format=torch.channels_last)
