@@ -19,7 +19,7 @@ from infsplign.shapes.presets import T5_LENGTH
 from training.common import CACHE, MODELS, Run, averaged_parts, batches, cosine
 from training.data import latents_and_captions
 from training.t5 import build_t5_tokenizer
-from training.text import build_text_encoder, build_tokenizer, encode
+from training.text import build_text_encoder, encode, kept_tokenizer
 
 RESTART, STEPS, BATCH, SEED, DROP = 4_500, 9_000, 32, 0, 0.1
 CLIP_LENGTH, CLIP_WIDTH = 32, 32
@@ -50,7 +50,7 @@ def rate(step: int) -> float:
 def main() -> None:
     torch.manual_seed(SEED)
     latents, captions = latents_and_captions()
-    clip, t5 = build_tokenizer(length=CLIP_LENGTH), build_t5_tokenizer()
+    clip, t5 = kept_tokenizer(MODELS / "sd3" / "tokenizer", CLIP_LENGTH), build_t5_tokenizer()
     t5_encoder = T5EncoderModel.from_pretrained(MODELS / "pixart" / "text_encoder", dtype=torch.float32)
     modules = {
         "transformer": build(t5_encoder.config.d_model),

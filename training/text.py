@@ -82,7 +82,7 @@ def words() -> list[str]:
 def build_tokenizer(length: int = LENGTH, known: list[str] | None = None) -> CLIPTokenizer:
     """A byte-level BPE as CLIP's, in which every word of `known`, by default of the world of shapes, is one token.
 
-    Any other word falls into pieces.
+    Any other word falls into pieces. The trainer of `tokenizers` breaks ties at random: tokens have other numbers each time.
 
     Raises:
         RuntimeError: a known word is split all the same.
@@ -98,10 +98,29 @@ def build_tokenizer(length: int = LENGTH, known: list[str] | None = None) -> CLI
     tokens = alphabet + [c + suffix for c in alphabet] + ["".join(m) for m in merges]
     tokens = [*dict.fromkeys(tokens), "<|startoftext|>", "<|endoftext|>"]
     tokenizer = CLIPTokenizer(vocab={t: i for i, t in enumerate(tokens)}, merges=merges, model_max_length=length)
+    _check(tokenizer, known)
+    return tokenizer
+
+
+def kept_tokenizer(folder: Path, length: int = LENGTH, known: list[str] | None = None) -> CLIPTokenizer:
+    """The tokenizer in `folder`, or where there is none `build_tokenizer`, which is then kept there.
+
+    A model knows words by their numbers, so a training that goes on needs the very tokenizer that it began with.
+
+    Raises:
+        RuntimeError: it splits a known word.
+    """
+    if not (folder / "tokenizer.json").exists():
+        build_tokenizer(length, known).save_pretrained(folder)
+    tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+    _check(tokenizer, known or words())
+    return tokenizer
+
+
+def _check(tokenizer: CLIPTokenizer, known: list[str]) -> None:
     split = [word for word in known if len(tokenizer(word).input_ids) != 3]
     if split:
         raise RuntimeError(f"the tokenizer splits known words: {split}")
-    return tokenizer
 
 
 def build_text_encoder(

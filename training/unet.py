@@ -13,7 +13,7 @@ from diffusers import DDPMScheduler, StableDiffusionPipeline, UNet2DConditionMod
 from infsplign.shapes.loading import load_vae
 from training.common import CACHE, MODELS, Run, averaged_parts, batches
 from training.data import latents_and_captions
-from training.text import build_text_encoder, build_tokenizer, encode
+from training.text import build_text_encoder, encode, kept_tokenizer
 
 STEPS, BATCH, SEED, DROP = 5000, 32, 0, 0.1
 SCHEDULER = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "clip_sample": False}
@@ -37,7 +37,7 @@ def build(width: int = 96) -> UNet2DConditionModel:
 def main() -> None:
     torch.manual_seed(SEED)
     latents, captions = latents_and_captions()
-    tokenizer = build_tokenizer()
+    tokenizer = kept_tokenizer(MODELS / "sd" / "tokenizer")
     unet, text_encoder = build(), build_text_encoder(tokenizer)
     ids, empty = encode(tokenizer, captions), encode(tokenizer, [""])
     scheduler = DDPMScheduler(timestep_spacing="trailing", **SCHEDULER)

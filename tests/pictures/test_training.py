@@ -5,10 +5,11 @@ import csv
 import pytest
 import torch
 
-from training import common
+from training import common, text
 from training.pictures import checkpoints
 from training.pictures.optimizer import optimizers
 from training.pictures.run import FALL, Clock, Run
+from training.pictures.text import load_tokenizer, words
 
 
 @pytest.fixture(autouse=True)
@@ -100,3 +101,20 @@ def test_every_weight_has_one_optimizer():
     net = network()
     groups = [p for optimizer in optimizers([net], 1e-3, 0.0) for group in optimizer.param_groups for p in group["params"]]
     assert sorted(map(id, groups)) == sorted(map(id, net.parameters()))
+
+
+def test_words_keep_their_numbers(tmp_path):
+    """Two builds number them differently; a training that goes on must find those that it began with."""
+    first, again = (text.kept_tokenizer(tmp_path / "one", known=words()) for _ in range(2))
+    assert first.get_vocab() == again.get_vocab()
+
+
+def test_the_shipped_tokenizer_knows_every_word_of_the_world():
+    tokenizer = load_tokenizer()
+    assert all(len(tokenizer(word).input_ids) == 3 for word in words())
+
+
+def test_a_kept_tokenizer_that_splits_a_known_word_is_refused(tmp_path):
+    text.kept_tokenizer(tmp_path, known=["cat", "dog"])
+    with pytest.raises(RuntimeError, match="giraffe"):
+        text.kept_tokenizer(tmp_path, known=["cat", "dog", "giraffe"])

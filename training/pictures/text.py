@@ -5,6 +5,7 @@ from infsplign_models.world.captions import PLACES, PREFIXES, RELATIONS
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from training import text
+from training.pictures.checkpoints import WEIGHTS
 
 COLOURS = "red blue green yellow pink purple black orange brown white grey gray"
 MORE = (
@@ -22,9 +23,9 @@ def words() -> list[str]:
     return sorted({word for phrase in phrases for word in phrase.split()})
 
 
-def build_tokenizer() -> CLIPTokenizer:
-    """A byte-level BPE as CLIP's, in which every known word is one token and any other falls into pieces."""
-    return text.build_tokenizer(known=words())
+def load_tokenizer() -> CLIPTokenizer:
+    """A byte-level BPE as CLIP's, in which every known word is one token and any other falls into pieces; all models share it."""
+    return text.kept_tokenizer(WEIGHTS / "tokenizer", known=words())
 
 
 def build_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:

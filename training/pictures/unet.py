@@ -17,7 +17,7 @@ from training.common import CACHE
 from training.pictures.data import latents_and_captions
 from training.pictures.run import Clock, Run
 from training.pictures.sheet import sheet
-from training.pictures.text import WIDTH, build_text_encoder, build_tokenizer
+from training.pictures.text import WIDTH, build_text_encoder, load_tokenizer
 from training.pictures.vae import load_vae
 from training.text import encode
 
@@ -46,7 +46,7 @@ def main() -> None:
     clock = Clock.read(minutes=600, batch=32, v="train `pictures-v`, from the weights of `pictures`")
     velocity = "v" in clock.chosen
     torch.manual_seed(0)
-    tokenizer = build_tokenizer()
+    tokenizer = load_tokenizer()
     unet, text_encoder = build(), build_text_encoder(tokenizer)
     modules = {"unet": unet, "text_encoder": text_encoder}
     name = "pictures-v" if velocity else "pictures"
