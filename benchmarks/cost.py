@@ -27,7 +27,8 @@ from benchmarks.steps import RANDOM
 from infsplign.adapters import FAMILIES
 from infsplign.cost.counting import SavedTensors, counted
 from infsplign.cost.meta_inputs import meta_call
-from infsplign.cost.planner import SCENE, guided_step, unguided_step
+from infsplign.cost.meta_model import SCENE
+from infsplign.cost.planner import guided_step, unguided_step
 from infsplign.engine.config import PLANS
 
 WAYS = ("unguided", "published", *PLANS)

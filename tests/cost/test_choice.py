@@ -83,6 +83,17 @@ def test_a_denoiser_that_cannot_be_counted_is_guided_in_halves():
     assert "could not be counted" in found.why
 
 
+def test_a_denoiser_whose_type_changes_is_counted_again():
+    pipe, found = tiny.sd(), []
+    for dtype in (torch.float32, torch.bfloat16, torch.float32):
+        pipe.to(dtype)
+        with guide(pipe, PROMPT, config=AUTO) as guidance:
+            pipe(PROMPT, num_inference_steps=1, output_type="latent")
+        found.append(guidance.plan)
+    assert [choice.plan for choice in found] == ["batched"] * 3
+    assert found[0] == found[2]
+
+
 def test_free_memory_is_a_part_of_what_there_is():
     assert 0 < free_memory(torch.device("cpu")) < 1e15
     assert free_memory(torch.device("meta")) is None

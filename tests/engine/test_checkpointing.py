@@ -260,6 +260,32 @@ def test_case_1_a_hook_that_counts_counts_each_pass_once():
     assert counts["split"] == counts["checkpoint"] == [1, 2]
 
 
+@pytest.mark.parametrize("filled", [True, False])
+def test_a_variable_of_a_hook_may_be_without_a_value(filled):
+    """Before the first run of a block or after it: the second run finds what the first one found."""
+
+    def prepare(denoiser):
+        factor = 3.0
+        if not filled:
+            del factor
+
+        def hook(_module, _args, output):
+            nonlocal factor
+            try:
+                output = output * factor
+                del factor
+            except NameError:
+                output, factor = 5.0 * output, 3.0
+            return output
+
+        denoiser.get_submodule(INNER).attn1.to_v.register_forward_hook(hook)
+        return nullcontext()
+
+    split, again = (gradient("sd", plan, prepare=prepare) for plan in ("split", "checkpoint"))
+    torch.testing.assert_close(split, again, rtol=1e-4, atol=0)
+    assert not torch.allclose(split, gradient("sd", "split"), rtol=1e-5)
+
+
 class Noisy(torch.nn.Module):
     """Draws noise in every mode, from a generator of its own where it has one."""
 

@@ -9,7 +9,6 @@ One pass of the denoiser is counted on the meta device, with the shapes and type
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -18,15 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from infsplign.adapters import Backbone
-from infsplign.core.scenes import Scene
 from infsplign.cost.counting import Meter, counted
+from infsplign.cost.meta_model import meta_copy, meta_guidance
 from infsplign.engine.config import GuidanceConfig
-from infsplign.engine.guidance import Guidance
 from infsplign.engine.pytree import map_tensors
 from infsplign.engine.rows import Rows
 from infsplign.engine.step_pass import StepPass
 
-SCENE = Scene.of([("first", "left of", "second")])
 STARTING = {"cpu": 3e7, "cuda": 5e8}
 """Operations that a device computes in the time it needs to start an operator. The CPU's value lies between the shipped models,
 which "batched" makes faster, and Stable Diffusion 1.5 at 256 pixels, where it makes no difference. CUDA: 5 microseconds at 100 TFLOP/s,
@@ -54,7 +51,7 @@ class Pass(NamedTuple):
 
 
 _COUNTED: Any = WeakKeyDictionary()
-"""For each denoiser: its copy on the meta device, and the counts of a pass of each size."""
+"""For each denoiser and type of its weights: its copy on the meta device, and the counts of a pass of each size."""
 
 
 def choose_plan(denoiser: nn.Module, backbone: Backbone, config: GuidanceConfig, made: Pass, *, free: float | None) -> PlanChoice:
@@ -76,12 +73,10 @@ def choose_plan(denoiser: nn.Module, backbone: Backbone, config: GuidanceConfig,
         wanted = by_arithmetic(meter.flops, meter.operators, made.sample.device.type, others=others)
         if free is None or ROOM[wanted.plan] * meter.peak <= free:
             return wanted
-        grid = backbone.grid(denoiser)
-        if grid is not None:  # some adapters read it from values
-            size = grid(made.sample, made.kwargs)
-            backbone = replace(backbone, grid=lambda _model: lambda _sample, _kwargs: size)
-        bare_pass = Pass(bare[0], bare[1], bare[2], made.rows)
-        return by_memory(wanted, lambda plan: _guided(copy, backbone, config.with_(plan=plan), bare_pass).peak, free)
+        find_grid = backbone.grid(denoiser)
+        grid = None if find_grid is None else find_grid(made.sample, made.kwargs)  # some families read it from values
+        bare_pass = Pass(*bare, made.rows)
+        return by_memory(wanted, lambda plan: _guided(copy, backbone, config.with_(plan=plan), bare_pass, grid).peak, free)
     except Exception as error:  # a denoiser that cannot be built from its configuration, or runs by values: guidance works all the same
         return PlanChoice("split", f"a pass could not be counted ({type(error).__name__})")
 
@@ -119,11 +114,11 @@ def free_memory(device: torch.device) -> float | None:
 
 
 def _copy(denoiser: nn.Module) -> tuple[nn.Module, dict[str, Meter]]:
-    if denoiser not in _COUNTED:
-        kind: Any = type(denoiser)
-        with torch.device("meta"):
-            _COUNTED[denoiser] = nn.Module.to(kind.from_config(denoiser.config), next(denoiser.parameters()).dtype).eval(), {}
-    return _COUNTED[denoiser]
+    dtype = next(denoiser.parameters()).dtype  # `pipe.to` may change it between calls
+    copies = _COUNTED.setdefault(denoiser, {})
+    if dtype not in copies:
+        copies[dtype] = meta_copy(denoiser, dtype), {}
+    return copies[dtype]
 
 
 def _unguided(copy: nn.Module, sample: Tensor, args: Any, kwargs: Any) -> Meter:
@@ -132,9 +127,9 @@ def _unguided(copy: nn.Module, sample: Tensor, args: Any, kwargs: Any) -> Meter:
     return meter
 
 
-def _guided(copy: nn.Module, backbone: Backbone, config: GuidanceConfig, made: Pass) -> Meter:
+def _guided(copy: nn.Module, backbone: Backbone, config: GuidanceConfig, made: Pass, grid: tuple[int, int] | None) -> Meter:
     sample, args, kwargs, rows = made
-    guidance = Guidance(copy, backbone.source(copy, config.layers), SCENE, [[0], [1]], config)
+    guidance = meta_guidance(copy, backbone, config, grid)
     rows = rows._replace(together=rows.together or config.plan == "batched")
     with counted() as meter, torch.no_grad():
         StepPass(guidance, rows, sample, args, kwargs).guided(times=1, move=lambda gradient: gradient)

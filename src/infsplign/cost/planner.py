@@ -4,7 +4,7 @@ It counts every tensor that the passes of one step make, for the requested batch
 that an operator uses internally (such as cuDNN's workspaces), the allocator's rounding, and the decoding of the image.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,14 +13,11 @@ from torch import nn
 from infsplign.adapters import Backbone, backbone_for
 from infsplign.adapters.backbone import uncompiled
 from infsplign.adapters.rows import first_call
-from infsplign.core.scenes import Scene
 from infsplign.cost.bounds import check_pixels
 from infsplign.cost.counting import Meter, SavedTensors, counted
 from infsplign.cost.meta_inputs import Size, meta_call
+from infsplign.cost.meta_model import meta_copy, meta_guidance
 from infsplign.engine.config import PLANS, GuidanceConfig
-from infsplign.engine.guidance import Guidance
-
-SCENE = Scene.of([("first", "left of", "second")])
 
 
 @dataclass(frozen=True)
@@ -121,8 +118,7 @@ def plan_memory(
         raise ValueError(f"`height`, `width` must be multiples of {factor} and `batch` >= 1, got {tall}, {wide} and {batch}")
     check_pixels(batch, tall, wide)
     size = Size(batch, tall // factor, wide // factor, text_length or backbone.text_length(pipe) or 77, kept)
-    with torch.device("meta"):
-        model = nn.Module.to(type(denoiser).from_config(denoiser.config), kept).eval()
+    model = meta_copy(denoiser, kept)
     config = config or backbone.config(denoiser)
     together = backbone.conditional is not first_call
     unguided = unguided_step(model, size, together)
@@ -151,9 +147,8 @@ def guided_step(
     `saved` counts the bytes that the gradient keeps."""
     batched = together and config.plan == "batched"
     sample, kwargs = meta_call(model, size._replace(rows=size.rows * (1 + batched)))
-    if "img_ids" in kwargs:  # the adapter reads the size from their values, and these have none
-        backbone = replace(backbone, grid=lambda _model: lambda _sample, _kwargs: size.packed())
-    guidance = Guidance(model, backbone.source(model, config.layers), SCENE, [[0], [1]], config)
+    grid = size.packed() if "img_ids" in kwargs else None  # the adapter reads the size from their values, and these have none
+    guidance = meta_guidance(model, backbone, config, grid)
     if saved is not None:
         guidance.saving = saved.hooks
     with counted() as meter:

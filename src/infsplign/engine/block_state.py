@@ -15,6 +15,8 @@ _COMMON = frozenset((*_VALUES, type(None), nn.Parameter))
 _HELD = (dict, list, set, deque)
 _HOOKS = ("_forward_pre_hooks", "_forward_hooks")
 _DEPTH = 4
+_EMPTY = object()
+"""Content of a cell whose variable has no value yet, or was deleted."""
 _OFF = frozenset(vars(nn.Module())) - {*_HOOKS, "_parameters", "_buffers", "_modules", "_forward_pre_hooks_with_kwargs"}
 _OFF -= {"_forward_hooks_with_kwargs", "_forward_hooks_always_called"}
 """Attributes of every module whose contents no forward pass reads, or that are plain values."""
@@ -48,7 +50,7 @@ class BlockState:
     def restored(self) -> Iterator[None]:
         """Restores the saved state while the context is open, and afterwards the state before the context."""
         now = {key: (holder, holder.copy()) for key, (holder, _) in self._holders.items()}
-        cells = {key: (cell, cell.cell_contents) for key, (cell, _) in self._cells.items()}
+        cells = {key: (cell, _content(cell)) for key, (cell, _) in self._cells.items()}
         drawn = {key: (generator, generator.get_state()) for key, (generator, _) in self._generators.items()}
         try:
             _put(self._holders, self._cells, self._generators)
@@ -87,8 +89,9 @@ class BlockState:
             self._see(hook.__self__, 2)
         elif isinstance(hook, FunctionType):
             for cell in hook.__closure__ or ():
-                self._cells[id(cell)] = (cell, cell.cell_contents)
-                self._see(cell.cell_contents, 2)
+                content = _content(cell)
+                self._cells[id(cell)] = (cell, content)
+                self._see(content, 2)
 
 
 def _put(holders: dict[int, tuple[Any, Any]], cells: dict[int, tuple[CellType, Any]], generators: dict[int, tuple[Any, Any]]) -> None:
@@ -96,9 +99,19 @@ def _put(holders: dict[int, tuple[Any, Any]], cells: dict[int, tuple[CellType, A
         if not _same(holder, content):
             _fill(holder, content)
     for cell, content in cells.values():
-        cell.cell_contents = content
+        if content is not _EMPTY:
+            cell.cell_contents = content
+        elif _content(cell) is not _EMPTY:
+            del cell.cell_contents
     for generator, state in generators.values():
         generator.set_state(state)
+
+
+def _content(cell: CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # it is empty
+        return _EMPTY
 
 
 def _same(a: Any, b: Any) -> bool:
