@@ -9,7 +9,8 @@ from infsplign.adapters import FAMILIES
 from infsplign.commands.memory import parse_memory
 from infsplign.cost.counting import counted
 from infsplign.cost.meta_inputs import Size, meta_call
-from infsplign.cost.planner import SCENE, amount
+from infsplign.cost.meta_model import SCENE
+from infsplign.cost.planner import amount
 from infsplign.engine.config import PLANS
 from infsplign.engine.pytree import map_tensors
 from infsplign.shapes import CONFIG, load

@@ -275,7 +275,8 @@ def test_a_variable_of_a_hook_may_be_without_a_value(filled):
                 output = output * factor
                 del factor
             except NameError:
-                output, factor = 5.0 * output, 3.0
+                factor = 3.0  # noqa: F841 - the next run reads it
+                output = 5.0 * output
             return output
 
         denoiser.get_submodule(INNER).attn1.to_v.register_forward_hook(hook)

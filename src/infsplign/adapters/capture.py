@@ -1,10 +1,10 @@
-"""Reading attention without replacing processors.
+"""Records attention without replacing processors.
 
-While a tapped module runs, calls of `scaled_dot_product_attention` inside it are looked at: queries, keys, mask and scale arrive there
-after norms and rotary embedding, whatever the family. Their results are never changed; where it can be, the same fused operator is called
-in a way that also returns the log-sum-exp of its logits (`infsplign.adapters.sdpa`). In joint attention, where image and text attend
-to each other, the queries of the image and the keys of all are taken. Where a processor does not call it (attention slicing, the vanilla
-processor), the outputs of the module's `to_q` and `to_k` are taken instead.
+While a tapped module runs, a torch mode sees its calls of `scaled_dot_product_attention`. In every family, queries, keys, mask and scale
+arrive there after norms and rotary embedding. The results of these calls never change. Where possible, the same fused operator is called
+so that it also returns the log-sum-exp of its logits (`infsplign.adapters.sdpa`). In joint attention, where image and text attend to each
+other, the recorder takes the queries of the image and all keys. If a processor does not call the function (attention slicing, the
+vanilla processor), the recorder takes the outputs of the module's `to_q` and `to_k` instead.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,15 +35,14 @@ class AttentionRecorder:
     Args:
         denoiser: module that holds the tapped layers.
         layers: level ("coarse", "middle") to exact module names.
-        text: where the text is among the keys: "all" of them (cross-attention), or "first" or "last" in joint attention, the image
-            being the rest.
-        grid: the (H, W) of the image positions, row by row; None finds it from the feature map that the layer works on, or the size of
-            `sample`, which must then be (rows, channels, height, width).
-        added: how many tokens of its own (registers) the denoiser puts before and after the text's: they are no columns of the maps.
+        text: which keys are text: "all" (cross-attention), or in joint attention "first" or "last"; the other keys are the image's.
+        grid: function to the (H, W) of the image positions, in row-major order. None finds it from the layer's feature map, or from
+            the size of `sample`, which must then be (rows, channels, height, width).
+        added: numbers of tokens (registers) that the denoiser adds before and after the text. The maps have no columns for them.
 
     Raises:
         AttentionError: a layer is not in the denoiser.
-        ValueError: `text` is unknown, or joint attention without `grid`.
+        ValueError: `text` is unknown, or `grid` is None in joint attention.
     """
 
     def __init__(
@@ -70,20 +69,20 @@ class AttentionRecorder:
 
     @contextmanager
     def record(self, sample: Tensor, *_args: Any, **kwargs: Any) -> Iterator[list[QueryKeyAttention]]:
-        """See `AttentionSource.record`. Once the last tapped layer is seen, the rest of the pass records no graph (unless the
-        denoiser has gradient checkpointing on).
+        """See `AttentionSource.record`. After the last tapped layer, the rest of the pass records no graph, unless the denoiser has
+        gradient checkpointing on.
 
         Raises:
-            AttentionError: the pass ended and a layer has not been seen, or its positions are not those of the image.
+            AttentionError: a layer was not seen during the pass, or its positions are not those of the image.
         """
         found: dict[str, QueryKeyAttention] = {}
         result: list[QueryKeyAttention] = []
         size = self.grid(sample, kwargs) if self.grid is not None else None
-        # a checkpointed block is run again for its gradient, and must find all of it recorded
+        # a checkpointed block is recomputed for its gradient, which needs the graph of the whole block
         cut = not getattr(self.denoiser, "is_gradient_checkpointing", False)
         sizes = FeatureSizes(self.denoiser, sample)
 
-        def keep(level: str, name: str, seen: SdpaCall, lse: Tensor | None) -> None:
+        def keep(level: str, name: str, seen: SdpaCall, lse: Tensor | None = None) -> None:
             if name in found:  # IP-Adapter attends twice in a module, to the text first
                 return
             parts = self._attention(seen, lse, size or sizes.grid(name, seen.query.shape[2]), len(sample), name)
@@ -97,8 +96,7 @@ class AttentionRecorder:
             if size is None:
                 stack.enter_context(sizes.watched([name for _, name, _ in self.layers]))
             for level, name, module in self.layers:
-                tap = _Tap(module, lambda seen, lse=None, level=level, name=name: keep(level, name, seen, lse), may_replace=cut)
-                stack.enter_context(tap.attached())
+                stack.enter_context(_Tap(module, partial(keep, level, name), may_replace=cut).attached())
             yield result
         absent = [(name, module) for _, name, module in self.layers if name not in found]
         if absent:
@@ -106,7 +104,7 @@ class AttentionRecorder:
         result.extend(found.values())
 
     def _attention(self, seen: SdpaCall, lse: Tensor | None, size: tuple[int, int], batch: int, name: str) -> dict[str, Any]:
-        """The image's queries, the text's place among the keys, and the grid."""
+        """Returns the fields of the layer's `ColumnAttention`: only the image's queries, all keys, and which keys are text."""
         query, key, mask = seen.query, seen.key, additive(seen.mask, seen.query)
         positions, keys, image = query.shape[2], key.shape[2], size[0] * size[1]
         before, after = self.added
@@ -135,7 +133,7 @@ class AttentionRecorder:
 
 
 class _Tap:
-    """Watches one module for the length of a `with` block."""
+    """Watches one module inside a `with` block."""
 
     def __init__(self, module: nn.Module, keep: Callable[..., None], *, may_replace: bool) -> None:
         self.module, self.keep, self.may_replace = module, keep, may_replace
@@ -166,7 +164,7 @@ class _Tap:
         self.projected.setdefault(name, output)  # the first call is the text's, as in `keep`
 
     def _saw_call(self, seen: SdpaCall) -> Tensor | None:
-        """Keeps the operands, and returns the call's result where it was computed together with the log-sum-exp."""
+        """Keeps the operands. Returns the result if it was computed together with the log-sum-exp; None if the call must run."""
         out, lse = with_log_sum_exp(seen) if self.may_replace and not self.seen else (None, None)
         self.seen = True
         self.keep(seen, lse)
@@ -187,7 +185,7 @@ class _Tap:
 
 
 class _AttentionMode(TorchFunctionMode):
-    """Reports the operands of every `scaled_dot_product_attention`, and lets the call through unless the answer is its result."""
+    """Passes the operands of every `scaled_dot_product_attention` to `saw`, and runs the call unless `saw` returns its result."""
 
     def __init__(self, saw: Callable[[SdpaCall], Tensor | None]) -> None:
         super().__init__()
@@ -203,7 +201,7 @@ class _AttentionMode(TorchFunctionMode):
 
 
 def additive(mask: Tensor | None, query: Tensor) -> Tensor | None:
-    """A boolean mask (True where attended) as one to be added to the logits."""
+    """Converts a boolean mask, True where attended, to numbers that are added to the logits: 0 and -inf."""
     if mask is None or mask.dtype != torch.bool:
         return mask
     zero = torch.zeros(mask.shape, dtype=torch.promote_types(query.dtype, torch.float32), device=mask.device)

@@ -1,14 +1,14 @@
-"""Attention whose maps are made from the log-sum-exp of the logits: the softmax of a few text tokens, without that of all keys.
+"""Computes object maps from the log-sum-exp of the logits: the softmax of a few text tokens, without the softmax of all keys.
 
-With L_s = logsumexp_j(scale q_s.k_j + mask_sj) over all keys j, a text token t has the probability
+Let L_s = logsumexp_j(scale q_s.k_j + mask_sj) over all keys j. Then a text token t has the probability
 
     P_st = exp(scale q_s.k_t + mask_st - L_s).
 
-Only the columns of tokens that belong to an object are computed. With the weights W of objects on tokens, N heads, and G the gradient of
-the maps M = sum_n P W / N, the logits of these tokens have the gradient U = P * (G W^T / N), and L has -sum_t U.
+Only the columns of tokens that belong to an object are computed. The maps are M = sum_n P W / N, with the weights W of objects on tokens
+and N heads. If G is the gradient of M, the logits of these tokens have the gradient U = P * (G W^T / N), and L has the gradient -sum_t U.
 
-L comes from the denoiser's own call of fused attention where possible, at hardly any cost (`infsplign.adapters.sdpa`); else, where the
-matrix is large, from another call; and small ones are made by `StreamedAttention`.
+If possible, L comes from the denoiser's own call of fused attention, at hardly any cost (`infsplign.adapters.sdpa`). Otherwise L comes
+from a second call if the matrix is large, and `StreamedAttention` computes the maps if it is small.
 """
 
 from dataclasses import dataclass, field, replace
@@ -28,16 +28,16 @@ from infsplign.core.chunks import CHUNK
 
 
 class ObjectTokens:
-    """Which text tokens any object has. To read this waits for the device, so it is read once for each tensor of weights."""
+    """Finds the text tokens that belong to any object, once for each tensor of weights, because reading them waits for the device."""
 
     def __init__(self) -> None:
         self._read: Any = WeakTensorKeyDictionary()
 
     def __call__(self, weights: Tensor, first: int) -> tuple[Tensor, Tensor]:
-        """The tokens whose `weights` (B, T, O) are not all zero, as positions on a key axis where the text begins at `first`, and their
-        weights in float32 or better.
+        """Returns the tokens whose `weights` (B, T, O) are not all zero, and their weights in float32 or better.
 
-        On the meta device, where there are no values, one token for each object is assumed.
+        Tokens are positions on the key axis, where the text begins at `first`. The meta device has no values, so one token for each
+        object is assumed there.
         """
         version = None if weights.is_inference() else weights._version  # a tensor that was changed is read again
         known = self._read.get(weights)
@@ -52,12 +52,12 @@ class ObjectTokens:
 
 @dataclass(frozen=True)
 class ColumnAttention(StreamedAttention):
-    """A `StreamedAttention` that takes the softmax of the tokens of objects alone, where a fused kernel gives the log-sum-exp.
+    """A `StreamedAttention` that computes the softmax only for tokens of objects, if a fused kernel gives the log-sum-exp.
 
-    What autograd keeps is queries, keys and the columns of the tokens of objects.
+    Autograd keeps queries, keys and the columns of these tokens.
 
     Attributes:
-        lse: (B, N, S), the log-sum-exp of the logits, with a graph; None where it is to be computed.
+        lse: (B, N, S), the log-sum-exp of the logits, with a graph; None if it is not known yet.
         object_tokens: finds the tokens; shared by the layers and steps of a recorder.
     """
 
@@ -82,9 +82,9 @@ class ColumnAttention(StreamedAttention):
         return cut if self.lse is None else replace(cut, lse=self.lse[rows])
 
     def _kernel(self) -> Kernel | None:
-        """The fused kernel that the log-sum-exp is made with; None where the maps are made in chunks.
+        """Returns the fused kernel that computes the log-sum-exp; None if the maps are computed in chunks.
 
-        Small matrices are made as one chunk: a kernel of our own call takes seven matrix products with its gradient, a chunk four.
+        Small matrices are computed as one chunk, which takes four matrix products with its gradient; a call of a kernel takes seven.
         """
         batch, heads, queries, _ = self.query.shape
         small = batch * heads * queries * self.key.shape[2] <= CHUNK
@@ -94,8 +94,8 @@ class ColumnAttention(StreamedAttention):
 
 
 def _shifted(mask: Tensor, dtype: torch.dtype, keys: int) -> Tensor:
-    """A mask of four axes whose largest value for each query is 0: the same softmax, and no digits are lost where all keys have large
-    negative numbers."""
+    """Returns a mask of four axes whose largest value for each query is 0. The softmax is the same, and the log-sum-exp loses no digits
+    if the mask has large negative numbers at all keys."""
     full = mask.reshape((1,) * (4 - mask.ndim) + tuple(mask.shape))
     return (full - full.amax(-1, keepdim=True)).to(dtype).expand(*full.shape[:-1], keys)
 
@@ -130,7 +130,7 @@ class _Columns(torch.autograd.Function):
 
 
 def _together(x: Tensor, like: Tensor) -> Tensor:
-    """With batch and heads on one axis, in the type of `like`."""
+    """Joins the axes of batch and heads, and converts to the type of `like`."""
     return x.flatten(0, 1).to(like.dtype)
 
 

@@ -4,8 +4,8 @@ With the logits l = scale Q K^T + mask, P = softmax(l), L = logsumexp(l) and O =
 
     dl = P * (dO V^T - rowsum(dO * O)),    dQ = scale dl K,    dK = scale dl^T Q,    dV = P^T dO
 
-for whatever O it is given. The gradient g of L adds P * g to dl, and so costs nothing besides the kernel's own pass: it is given an O'
-with rowsum(dO * O') = rowsum(dO * O) - g.
+for any O that it is given. The gradient g of L adds P * g to dl. So the kernel is given an O' with rowsum(dO * O') = rowsum(dO * O) - g,
+and its one backward pass computes both gradients.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -21,12 +21,12 @@ from infsplign.adapters.kernels import KERNELS, Kernel
 
 
 def log_sum_exp(query: Tensor, key: Tensor, mask: Tensor | None, scale: float, kernel: Kernel) -> Tensor:
-    """`logsumexp(scale * query @ key^T + mask)` over the keys, with a gradient to queries and keys.
+    """Computes `logsumexp(scale * query @ key^T + mask)` over the keys, with a gradient to queries and keys.
 
     Args:
         query, key: (B, N, S, D) and (B, N, K, D).
-        mask: None, or of four axes and the type of `query`, broadcastable to (B, N, S, K).
-        scale: factor of the products.
+        mask: numbers that are added to the logits, of four axes and the type of `query`, broadcastable to (B, N, S, K); or None.
+        scale: factor of the logits.
         kernel: from `kernel_for`.
 
     Returns:
@@ -36,17 +36,17 @@ def log_sum_exp(query: Tensor, key: Tensor, mask: Tensor | None, scale: float, k
 
 
 def attention(query: Tensor, key: Tensor, value: Tensor, scale: float, kernel: Kernel) -> tuple[Tensor, Tensor]:
-    """`softmax(scale * query @ key^T) @ value` and the log-sum-exp: both with a gradient, of one backward pass together."""
+    """Computes `softmax(scale * query @ key^T) @ value`, (B, N, S, D), and the log-sum-exp, (B, N, S); one backward pass serves both."""
     return _Fused.apply(query, key, value, None, scale, kernel)
 
 
 def kernel_for(query: Tensor, *, masked: bool, chosen: int | None = None) -> Kernel | None:
-    """The first kernel that takes such queries and has passed its check, or None.
+    """Returns the first kernel that takes such queries and passes its check, see `works`; None if there is none.
 
     Args:
-        query: the queries.
+        query: (B, N, S, D).
         masked: whether there is a mask.
-        chosen: the number of the back end that it must be, where torch has chosen one.
+        chosen: value of the `SDPBackend` that torch has chosen, which the kernel must then be; None allows any.
     """
     device = torch.device("cpu") if query.device.type == "meta" else query.device  # tensors without values cannot be checked
     for kernel in KERNELS.get(query.device.type, ()):
@@ -57,7 +57,7 @@ def kernel_for(query: Tensor, *, masked: bool, chosen: int | None = None) -> Ker
 
 
 class _Fused(torch.autograd.Function):
-    """(O, L); O is None where there is no value."""
+    """Returns (O, L); O is None if there are no values."""
 
     @staticmethod
     def forward(
@@ -88,7 +88,7 @@ class _Fused(torch.autograd.Function):
 
 
 def _for_lse_alone(g: Any, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """(dO, V, O) with dO V^T - rowsum(dO * O) = g."""
+    """Returns (dO, V, O) with dO V^T - rowsum(dO * O) = g."""
     behind = (0, query.shape[-1] - 1)
     d_out = F.pad(query.new_full((1, 1, query.shape[2], 1), -1.0), behind).expand_as(query)
     value = key.new_zeros(1, 1, *key.shape[2:]).expand_as(key)
@@ -98,9 +98,9 @@ def _for_lse_alone(g: Any, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor, 
 
 
 def _with_lse(d_out: Tensor, out: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
-    """(dO', O') with rowsum(dO' * O') = rowsum(dO * O) - g.
+    """Returns (dO', O') with rowsum(dO' * O') = rowsum(dO * O) - g.
 
-    O' = O - g dO' / |dO'|^2, where dO' is dO with its first channel made larger by less than a rounding error of g, so that it is not 0.
+    O' = O - g dO' / |dO'|^2. So that dO' is not 0, it is dO with its first channel enlarged by less than a rounding error of g.
     """
     info = torch.finfo(d_out.dtype)
     floor = 2.0**-22 if d_out.dtype == torch.float16 else 2 * info.tiny**0.5  # its square must not be 0 in float32
@@ -112,20 +112,21 @@ def _with_lse(d_out: Tensor, out: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _rows(x: Tensor) -> Tensor:
-    """With the channels of each position side by side, as kernels read them."""
+    """Makes the last axis contiguous, as kernels require."""
     return x if x.stride(-1) == 1 else x.contiguous()
 
 
 @cache
 def works(kernel: Kernel, device: torch.device, dtype: torch.dtype) -> bool:
-    """Whether a kernel gives results and gradients of a small example as they are by definition.
+    """Tells whether a kernel's results and gradients of a small example agree with the definition.
 
-    Tried once a process, in a thread of its own: modes that the caller has opened (recording, counting, autocast) do not reach there.
+    It is tried once in a process. It runs in another thread, because torch modes of the caller (recording, counting, autocast) are local
+    to the caller's thread.
     """
     try:
         with ThreadPoolExecutor(1) as pool:
             return all(pool.submit(_agrees, kernel, device, dtype, masked=masked).result() for masked in {False, kernel.masks})
-    except Exception:  # an operator that is not there, has other arguments, or refuses the device
+    except Exception:  # the operator is missing, has other arguments, or refuses the device
         return False
 
 

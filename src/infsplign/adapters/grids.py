@@ -1,4 +1,4 @@
-"""The grid of a layer's image positions, from the feature maps that the denoiser really has: not any factor that fits their number."""
+"""Finds the grid of a layer's image positions from the denoiser's feature maps. The number of positions alone has several factorings."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,9 +14,9 @@ from infsplign.errors import AttentionError
 class FeatureSizes:
     """Watches the sizes of a denoiser's feature maps during one pass.
 
-    A layer of a UNet works on the map that the block around it gets. A transformer's blocks get rows of positions: its grid is that of
-    the convolution which cut the patches, or else the latents' size divided by 1, 2, 3, ... Everywhere, as many positions must attend as
-    the block around the layer got.
+    In a UNet, the grid is that of the feature map that the block around the layer gets. The blocks of a transformer get sequences of
+    positions. Its grid is the output size of the convolution that cuts the patches or, without one, the latents' size divided by 1, 2,
+    3, ... In both, the layer must attend from as many positions as the block around it gets.
     """
 
     def __init__(self, denoiser: nn.Module, sample: Tensor) -> None:
@@ -48,10 +48,10 @@ class FeatureSizes:
         self._convolved.add(tuple(output.shape[-2:]))
 
     def grid(self, layer: str, positions: int) -> tuple[int, int]:
-        """The (H, W) of `layer`, which attends from `positions` positions.
+        """Returns the (H, W) of `layer`, which attends from `positions` positions.
 
         Raises:
-            AttentionError: they are not those of the feature map: tokens were merged or dropped.
+            AttentionError: the feature map has another number of positions, because tokens were merged or dropped.
         """
         around = _around(layer)
         given = next((self._positions[name] for name in around if self._positions.get(name)), None)
@@ -74,10 +74,10 @@ class FeatureSizes:
 
 
 def grid_of(positions: int, height: int, width: int, layer: str) -> tuple[int, int]:
-    """The grid of `positions` square patches of latents of `height` x `width`: of the sides 1, 2, 3, ... the one that fits.
+    """Returns the grid (H, W) of `positions` square patches of latents of `height` x `width`, for the patch side 1, 2, 3, ... that fits.
 
     Raises:
-        AttentionError: none does.
+        AttentionError: no side fits.
     """
     for side in range(1, max(height, width) + 1):
         grid = ceil(height / side), ceil(width / side)
@@ -89,7 +89,7 @@ def grid_of(positions: int, height: int, width: int, layer: str) -> tuple[int, i
 
 
 def merged(layer: str, positions: int, expected: str) -> str:
-    """What is wrong with the number of positions of a layer, and what to do."""
+    """Makes the error message for a layer with another number of positions than `expected` says."""
     return (
         f"`{layer}` attends from {positions} positions, but {expected}: merged or dropped tokens are not laid out as the image is. Keep "
         "token merging out of cross-attention (`merge_crossattn=False` in tomesd), or out of the layers that are read; if the model's "
@@ -98,6 +98,6 @@ def merged(layer: str, positions: int, expected: str) -> str:
 
 
 def _around(layer: str) -> list[str]:
-    """Names of the modules that hold `layer`, from the inside out, without the denoiser itself."""
+    """Returns the names of the modules around `layer`, innermost first, without the denoiser itself."""
     parts = layer.split(".")
     return [".".join(parts[:n]) for n in range(len(parts) - 1, 0, -1)]

@@ -1,7 +1,7 @@
-"""Torch's fused attention operators, which also return the log-sum-exp of the logits, and their backward passes, behind one signature.
+"""Torch's fused attention operators and their backward passes, behind one signature. They also return the log-sum-exp of the logits.
 
-They are private to torch and may change: use them through `infsplign.adapters.fused`, which tries each before it is used. Those of CUDA
-are written from torch's schemas; no GPU was there to run them.
+The operators are private to torch and may change. Use them through `infsplign.adapters.fused`, which checks each one before its first
+use. The CUDA operators follow torch's schemas; they have not been run on a GPU yet.
 """
 
 from collections.abc import Callable
@@ -22,14 +22,14 @@ class Kernel:
     """One fused operator and its backward pass.
 
     Attributes:
-        name: for people.
-        backend: what torch calls it where it chooses among them.
-        forward: (query, key, value, mask, scale) to the result, the log-sum-exp as the operator gives it, and what else its backward
-            pass wants.
-        backward: (dO, query, key, value, mask, O, log-sum-exp, what else, scale) to the gradients of queries, keys and values.
-        dtypes: that the operator takes.
+        name: shown by `infsplign.describe`.
+        backend: torch's own name of the operator.
+        forward: (query, key, value, mask, scale) to the result, the log-sum-exp in the operator's own shape, and a tuple of further
+            values that `backward` needs.
+        backward: (dO, query, key, value, mask, O, log-sum-exp, further values, scale) to the gradients of queries, keys and values.
+        dtypes: types that the operator takes.
         masks: whether it takes a mask.
-        aligned, widest: head sizes must be a multiple of the first and at most the second.
+        aligned, widest: head sizes must be a multiple of `aligned` and at most `widest`.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Kernel:
     widest: int = 1024
 
     def takes(self, query: Tensor, *, masked: bool) -> bool:
-        """Whether the operator is made for such queries."""
+        """Tells whether the operator takes queries of this type and head size (B, N, S, D)."""
         size = query.shape[-1]
         return query.dtype in self.dtypes and (self.masks or not masked) and size % self.aligned == 0 and size <= self.widest
 
@@ -70,7 +70,7 @@ def _flash_back(d_out: Tensor, query: Tensor, key: Tensor, value: Tensor, _mask:
 
 
 def _bias(mask: Tensor | None, query: Tensor, key: Tensor) -> Tensor | None:
-    """A mask as CUDA's kernels read it: of full size, its rows beginning at multiples of 16 numbers."""
+    """Expands a mask to (B, N, S, K) with strides that are multiples of 16 numbers, as CUDA's kernels require."""
     if mask is None:
         return None
     keys = key.shape[2]
@@ -112,4 +112,4 @@ KERNELS: dict[str, tuple[Kernel, ...]] = {
         Kernel("cuDNN", SDPBackend.CUDNN_ATTENTION, _cudnn, _cudnn_back, HALF, aligned=8, widest=128),
     ),
 }
-"""Device types to their kernels, the one to be preferred first."""
+"""Device type to its kernels; the first that fits is used."""

@@ -10,14 +10,14 @@ from infsplign.engine.rows import Rows
 
 
 class Batch(NamedTuple):
-    """What the denoiser is called with in the first pass of a call.
+    """The denoiser's arguments in the first pass of a call, and the prompts of the call.
 
     Attributes:
-        sample: (rows, ...), its input.
-        text: its text embeddings, one a row; None where it has none.
-        prompts: how many prompts there are; the conditional rows are a multiple of it.
-        distinct: whether all of them differ.
-        negative: whether a negative prompt was encoded; None where it is not known.
+        sample: (rows, ...), the denoiser's input.
+        text: (rows, T, channels), its text embeddings; None if it has none.
+        prompts: number of prompts; the number of conditional rows is a multiple of it.
+        distinct: whether all prompts differ.
+        negative: whether a negative prompt was encoded; None if this is not known.
     """
 
     sample: Tensor
@@ -28,14 +28,14 @@ class Batch(NamedTuple):
 
 
 Conditional = Callable[[Batch], slice]
-"""Which rows of the batch are conditional."""
+"""Function from a batch to its conditional rows."""
 
 
 def doubled_batch(batch: Batch) -> slice:
-    """Conditional rows of a batch `[uncond; cond]`, or of one without classifier-free guidance.
+    """Returns the conditional rows of a batch `[uncond; cond]`, or of a batch without classifier-free guidance.
 
-    Both halves of a doubled batch are the same latents, with different texts. Where the texts are the same too, it counts whether a
-    negative prompt was encoded.
+    Both halves of a doubled batch have the same latents and different texts. If the texts are equal too, the batch counts as doubled only
+    if a negative prompt was encoded.
     """
     rows = len(batch.sample)
     return slice(rows // 2, rows) if _doubled(batch) else slice(0, rows)
@@ -45,7 +45,7 @@ def _doubled(batch: Batch) -> bool:
     half, odd = divmod(len(batch.sample), 2)
     if odd or not torch.equal(batch.sample[:half], batch.sample[half:]):
         return False
-    if half % batch.prompts:  # too many or too few prompts, unless all latents are equal: then these are the prompts' rows, undoubled
+    if half % batch.prompts:  # no half fits the prompts; if all latents are equal, the rows are those of the prompts, not doubled
         return not torch.equal(batch.sample[:1].expand_as(batch.sample), batch.sample)
     if batch.text is None:
         return batch.negative is not False
@@ -53,28 +53,28 @@ def _doubled(batch: Batch) -> bool:
     if torch.equal(first, second):
         return bool(batch.negative)
     each = half // batch.prompts
-    # equal latents for several prompts without guidance: each half is then of other prompts
+    # the latents of several prompts may be equal without classifier-free guidance; then the halves are of different prompts
     return batch.prompts == 1 or not batch.distinct or not torch.equal(second[:each], second[-each:])
 
 
 def first_call(batch: Batch) -> slice:
-    """Conditional rows of pipelines that call the denoiser twice, or once: the first call of a step is all conditional."""
+    """Returns all rows, for pipelines whose first call of the denoiser in a step is conditional, with or without a second call."""
     return slice(0, len(batch.sample))
 
 
-def text_of(kwargs: Any) -> Tensor | None:
-    """The text embeddings that a denoiser is called with."""
+def text_of(kwargs: Any, rows: int) -> Tensor | None:
+    """Returns the text embeddings (rows, T, channels) of a denoiser's call; None if it has none, or not one a row."""
     text = kwargs.get("encoder_hidden_states")
-    return text if isinstance(text, Tensor) else None
+    return text if isinstance(text, Tensor) and len(text) == rows else None
 
 
 def rows_of_call(denoiser: Any, family: Conditional, batch: Batch) -> Rows:
-    """The rows of the first call of a step.
+    """Returns the rows of the first call of a step.
 
     Args:
-        denoiser: its processors tell of perturbed-attention guidance.
-        family: the family's own rule, one of the functions above.
-        batch: what the denoiser is called with.
+        denoiser: its processors show whether perturbed-attention guidance is on.
+        family: the family's rule, one of the functions above.
+        batch: the denoiser's arguments.
 
     Raises:
         ValueError: the number of rows does not fit.
@@ -84,7 +84,7 @@ def rows_of_call(denoiser: Any, family: Conditional, batch: Batch) -> Rows:
     if perturbed:  # these processors cut the batch into [uncond;] cond; perturbed
         doubled = any(name.startswith("PAGCFG") for name in perturbed)
         return Rows(_part(len(batch.sample), int(doubled), 2 + int(doubled)), together=True)
-    # self-attention guidance reads the attention that its processors have stored of all rows
+    # self-attention guidance needs all rows in one pass: its processors store the attention of the whole batch
     return Rows(family(batch), together="CrossAttnStoreProcessor" in processors)
 
 

@@ -1,7 +1,7 @@
-"""The denoiser's own call of `scaled_dot_product_attention`, made so that it also returns the log-sum-exp of its logits.
+"""Runs the denoiser's own call of `scaled_dot_product_attention` so that it also returns the log-sum-exp of its logits.
 
-The operator that torch has chosen is called, so the result is the same to the bit. The gradient of the log-sum-exp is computed in the
-backward pass that the denoiser's attention needs anyway.
+It calls the operator that torch has chosen, so the result is the same to the bit. The backward pass of the denoiser's attention, which is
+needed anyway, also computes the gradient of the log-sum-exp.
 """
 
 from typing import Any, NamedTuple, Self
@@ -16,13 +16,13 @@ from infsplign.engine.checkpointing import in_checkpoint
 
 
 class SdpaCall(NamedTuple):
-    """What a call of `scaled_dot_product_attention` is given.
+    """The arguments of a call of `scaled_dot_product_attention`.
 
     Attributes:
-        query, key, value: (B, N, S, D), (B, N, K, D) twice; no value where it is not known.
+        query, key, value: (B, N, S, D), (B, N, K, D) and (B, N, K, D); `value` is None if it is not known.
         scale: factor of the logits.
-        mask: boolean or additive.
-        plain: no dropout, no causal mask, no grouped heads.
+        mask: booleans, True where attended, or numbers that are added to the logits.
+        plain: whether the call has no dropout, no causal mask and no grouped heads.
     """
 
     query: Tensor
@@ -37,17 +37,19 @@ class SdpaCall(NamedTuple):
         cls, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0, is_causal: bool = False,
         *, scale: float | None = None, enable_gqa: bool = False,
     ) -> Self:  # fmt: skip
-        """From the arguments of the call."""
+        """Makes it from the arguments of the call."""
         factor = query.shape[-1] ** -0.5 if scale is None else float(scale)
         return cls(query, key, value, factor, attn_mask, not (dropout_p or is_causal or enable_gqa))
 
 
 def with_log_sum_exp(call: SdpaCall) -> tuple[Tensor, Tensor] | tuple[None, None]:
-    """The call's result and the log-sum-exp of its logits; (None, None) where the call must be left as it is.
+    """Returns the call's result (B, N, S, D) and the log-sum-exp (B, N, S) of its logits; (None, None) if the call must run unchanged.
 
-    Left as they are: calls with a mask (where all keys of a query have large negative numbers, the log-sum-exp has no digits left), calls
-    for which torch has chosen no fused operator, under autocast, and in checkpointed blocks, whose second run is not watched and must save
-    the same tensors.
+    Calls that run unchanged:
+        with a mask: large negative numbers at all keys of a query leave the log-sum-exp no digits.
+        for which torch has chosen no fused operator.
+        under autocast.
+        in checkpointed blocks: their recomputation is not watched, and must save the same tensors.
     """
     query, key, value, scale, mask, plain = call
     if value is None or mask is not None or not plain or query.device.type not in KERNELS:
@@ -65,7 +67,7 @@ def _autocast(device: str) -> bool:
 
 
 def _chosen(call: SdpaCall) -> int | None:
-    """The number of the back end that torch chooses; None on the meta device, for which it would be the unfused one."""
+    """Returns the value of the `SDPBackend` that torch chooses; None on the meta device, where torch always chooses the unfused one."""
     if call.query.device.type == "meta":
         return None
     try:

@@ -48,10 +48,10 @@ def check(step: Shifted) -> None:
         message = f"{what} not finite at step {step.number} (timestep {step.timestep:g}){kept}. {remedy}"
         raise NonFiniteGradientError(message, step=step.number, latents=step.latents)
     if step.zero is not None and step.zero.read():
-        raise ValueError(zero_gradient(step))
+        raise ValueError(_zero_gradient(step))
 
 
-def zero_gradient(step: Shifted) -> str:
+def _zero_gradient(step: Shifted) -> str:
     terms = ", ".join(repr(name) for name in (step.report.terms if step.report is not None else ())) or "none"
     return (
         f"the gradient of the loss is exactly zero in every row at step {step.number}, the first guided one, so nothing would be guided. "

@@ -55,14 +55,11 @@ class StepPlanner:
             planner.observe(guidance.held)            # unless it was "plain"
 
     `infsplign.Steps` does this and everything else in a step.
-
-    Attributes:
-        inside: number of steps in the guided part so far.
     """
 
     def __init__(self, config: GuidanceConfig) -> None:
         self.config = config
-        self.inside = 0
+        self._inside = 0  # steps in the guided part so far
         self._rows: list[_Row] | None = None
         self._looked: tuple[bool, ...] = ()
         self._seen: HostCopy | None = None
@@ -71,7 +68,7 @@ class StepPlanner:
         """Returns the plan of the next step, at `progress`. Call it once for each step, in order."""
         if not self.config.within(progress):
             return StepPlan("plain")
-        number, self.inside = self.inside, self.inside + 1
+        number, self._inside = self._inside, self._inside + 1
         if number % self.config.every:
             return StepPlan("plain", reuses=self.config.reuse)
         self._learn()

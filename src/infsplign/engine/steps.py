@@ -202,7 +202,7 @@ class Steps:
 
     def _gain(self) -> Any:
         """Returns the factor that converts a shift of the noise to one of the model's output."""
-        if self.config.update == "direct" or self.timeline.prediction == "epsilon":
+        if self.config.update == "direct":
             return 1.0
         return gain(self.timeline.prediction, alpha=self._place.alpha, sigma=self._place.sigma, max_gain=self.config.max_gain)
 

@@ -1,10 +1,10 @@
 """The steps of one sampling: their timesteps, progress and noise levels."""
 
 import math
-from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -70,11 +70,13 @@ class Timeline:
         value = float(timestep.flatten()[0]) if value is None else value
         if value in self.timesteps:
             return self.of(self.timesteps.index(value))
-        order = sorted(range(len(self)), key=lambda i: self.timesteps[i])
-        known = [self.timesteps[i] for i in order]
-        sigma = None if self.sigmas is None else _between(value, known, [self.sigmas[i] for i in order])
-        alpha, sigma = (None, None) if sigma is None else coefficients(sigma, self.prediction)
-        return Place(value, _between(value, known, [self._progress[i] for i in order]), alpha, sigma)
+        alpha, sigma = (None, None) if self.sigmas is None else coefficients(self._between(value, self.sigmas), self.prediction)
+        return Place(value, self._between(value, self._progress), alpha, sigma)
+
+    def _between(self, timestep: float, values: Sequence[float]) -> float:
+        """Interpolates `values`, one for each step, linearly at a timestep; constant before the first step and after the last."""
+        order = np.argsort(self.timesteps, kind="stable")
+        return float(np.interp(timestep, np.asarray(self.timesteps)[order], np.asarray(values)[order]))
 
     def value(self, timestep: Any) -> float | None:
         """Returns a timestep as a number, if it is on the host or one of `timesteps`; None if reading it would wait for a device."""
@@ -148,17 +150,6 @@ def timesteps_of(sigmas: Tensor, alphas_cumprod: Tensor) -> Tensor:
     after = torch.searchsorted(levels, wanted).clamp(1, len(levels) - 1)
     low, high = levels[after - 1], levels[after]
     return (after - 1 + (wanted - low) / (high - low)).to(sigmas.dtype)
-
-
-def _between(value: float, known: Sequence[float], values: Sequence[float]) -> float:
-    """Interpolates linearly in ascending `known`; constant outside."""
-    if value <= known[0] or len(known) == 1:
-        return values[0]
-    if value >= known[-1]:
-        return values[-1]
-    i = bisect_right(known, value)
-    part = (value - known[i - 1]) / (known[i] - known[i - 1])
-    return values[i - 1] + part * (values[i] - values[i - 1])
 
 
 def _shares(x: Tensor, whole: Tensor) -> bool:

@@ -124,14 +124,8 @@ class Calls:
         if len(sample) not in known:
             prompts = self.scenes if self.check is None else [expected.prompt for expected in self.check.prompts]
             negative = None if self.check is None else self.check.negative
-            text = text_of(kwargs)
-            batch = Batch(
-                sample,
-                text if text is not None and len(text) == len(sample) else None,
-                len(prompts),
-                len(set(prompts)) == len(prompts),
-                negative,
-            )
+            text, distinct = text_of(kwargs, len(sample)), len(set(prompts)) == len(prompts)
+            batch = Batch(sample, text, prompts=len(prompts), distinct=distinct, negative=negative)
             found = rows_of_call(self.denoiser, self.backbone.conditional, batch)
             known[len(sample)] = found._replace(together=found.together or self._config().plan == "batched")
         return known[len(sample)]
@@ -174,11 +168,11 @@ class Calls:
             self.choice = choose_plan(self.denoiser, self.backbone, self.config, first, free=free_memory(sample.device))
             rows = rows._replace(together=rows.together or self.choice.plan == "batched")
         if self.config.scale != 0 and self.check is not None:
-            text = text_of(kwargs)
-            self.token_indices = self.check.positions(None if text is None or len(text) != len(sample) else text[rows.conditional])
+            text = text_of(kwargs, len(sample))
+            self.token_indices = self.check.positions(None if text is None else text[rows.conditional])
             if self.backbone.dropped is not None:
                 dropped = self.backbone.dropped(self.pipe, self.check.length, kwargs["encoder_hidden_states"].shape[1])
-                self.token_indices = self.check.after(dropped)
+                self.token_indices = self.check.after(dropped, self.token_indices)
         indices = self.token_indices or [[[0]] * len(scene.objects) for scene in self.scenes]  # not read: nothing is guided
         config = self._config()
         log.info("plan: %s, from %g to %g of the steps", config.plan, config.start, config.stop)

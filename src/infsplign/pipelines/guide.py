@@ -81,10 +81,9 @@ def _text_length(pipe: Any, backbone: Backbone, prompt: str | None) -> int | Non
     if prompt is None:
         return None
     for segment in backbone.segments:
-        tokenizer, limit = getattr(pipe, segment.tokenizer, None), None
-        if tokenizer is not None:
-            limit = segment.length(pipe)
-        if limit is not None and tokenizer is not None and len(tokenizer(prompt, truncation=False, verbose=False)["input_ids"]) > limit:
+        tokenizer = getattr(pipe, segment.tokenizer, None)
+        limit = None if tokenizer is None else segment.length(pipe)
+        if tokenizer is not None and limit is not None and len(tokenizer(prompt, truncation=False, verbose=False)["input_ids"]) > limit:
             return None
     return backbone.text_length(pipe)
 

@@ -38,7 +38,7 @@ def prediction_type(scheduler: Any) -> str:
     if prediction == "flow_prediction":
         return "flow"
     if prediction not in PREDICTIONS:
-        names = ", ".join(("epsilon", "v_prediction", "sample", "flow_prediction"))
+        names = "epsilon, v_prediction, sample, flow_prediction"  # as schedulers call them
         raise ValueError(f"`scheduler.config.prediction_type` must be one of {names}, got {prediction!r}")
     return prediction
 

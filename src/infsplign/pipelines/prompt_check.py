@@ -92,15 +92,15 @@ class PromptCheck:
         for known in self.known:
             if rows is not None and rows.shape == known.text.shape and torch.equal(rows, known.text):
                 self._forget()
-                self._found, self.length = known.positions, known.length
+                self.length = known.length
                 return known.positions
         try:
-            self._found = self._encoded(rows)
+            found = self._encoded(rows)
         finally:
             self._forget()
         if rows is not None:
-            self.known.append(Known(rows.detach().clone(), self._found, self.length))
-        return self._found
+            self.known.append(Known(rows.detach().clone(), found, self.length))
+        return found
 
     def _encoded(self, rows: Tensor | None) -> list[Positions]:
         """Returns the positions from the encoders' calls: pipelines encode the prompt first and the negative prompt after it.
@@ -132,17 +132,17 @@ class PromptCheck:
         self.length = len(next(iter(first.values())).ids[0])
         return found
 
-    def after(self, dropped: int) -> list[Positions]:
-        """Returns the latest `positions` on a text axis without the first `dropped` of the encoder's tokens.
+    def after(self, dropped: int, found: Sequence[Positions]) -> list[Positions]:
+        """Returns `found`, the result of `positions`, on a text axis without the first `dropped` of the encoder's tokens.
 
         Raises:
             PromptError: an object lies among them.
         """
-        for prompt, row in zip(self.prompts, self._found, strict=True):
+        for prompt, row in zip(self.prompts, found, strict=True):
             for phrase, numbers in zip(prompt.phrases, row, strict=True):
                 if numbers[0] < dropped:
                     raise PromptError(f"{phrase!r} lies in the part of the text that does not reach the denoiser: token {numbers[0]}")
-        return [tuple(tuple(i - dropped for i in numbers) for numbers in row) for row in self._found]
+        return [tuple(tuple(i - dropped for i in numbers) for numbers in row) for row in found]
 
     def _other(self, segment: Segment) -> str:
         rows = [row for call in self.calls[segment] for row in call.ids]
