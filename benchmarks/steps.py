@@ -17,7 +17,7 @@ from benchmarks.flops import CASES
 from benchmarks.resident import peak
 from infsplign.adapters import FAMILIES, backbone_for
 from infsplign.cost.meta_inputs import Size, meta_call
-from infsplign.cost.planner import SCENE
+from infsplign.cost.meta_model import SCENE
 from infsplign.engine.config import PLANS, GuidanceConfig
 from infsplign.engine.guidance import Guidance
 from infsplign.engine.pytree import map_tensors

@@ -17,12 +17,12 @@ SECOND_PICTURE = (
 
 
 def patches(size: int) -> Grid:
-    """The grid of a transformer that cuts latents (rows, channels, H, W) into square patches."""
+    """Makes the grid function of a transformer that cuts latents (rows, channels, H, W) into patches of `size` x `size`."""
     return lambda sample, _kwargs: (sample.shape[-2] // size, sample.shape[-1] // size)
 
 
 def second_quarter(name: str, count: int) -> Layers:
-    """The second quarter of `count` blocks, at least two and never the first: half of them "coarse", the rest "middle".
+    """Returns the second quarter of `count` blocks, at least two and never the first: half of them "coarse", the rest "middle".
 
     In the shipped transformers the attention of every block but the first shows where objects are (`docs/measured/blocks-*.md`). Each
     further block adds its share of a backward pass. With the second quarter a guided step costs less than 1.4 unguided ones. `name` has a
@@ -43,17 +43,17 @@ class Backbone:
     Attributes:
         name: of the family, such as "sdxl".
         denoiser: attribute of the pipeline that holds the denoiser.
-        layers: denoiser to its tapped layers, level to exact module names.
-        config: options for a denoiser where none are given.
+        layers: function from a denoiser to its tapped layers, as level to exact module names.
+        config: function from a denoiser to the options that are used when none are given.
         published: the paper's options for the family.
         segments: the tokenizers and encoders that make up the text axis, in order.
-        text, grid: see `AttentionRecorder`; `grid` takes the denoiser and returns what the recorder is given.
-        conditional: what the denoiser is called with to the slice of conditional rows, see `infsplign.adapters.rows`.
-        layout: how the rows are laid out, for people.
-        dropped: (pipeline, number of ids that the encoder got, length of the text axis) to how many of the encoder's first tokens are a
-            template that does not reach the denoiser; None where all tokens do.
-        image_major_masks: the pipeline repeats attention masks image by image where rows go prompt by prompt, so that several
-            prompts with several images each get each other's masks (a fault of diffusers).
+        text, grid: see `AttentionRecorder`; `grid` is a function from a denoiser to the recorder's `grid`.
+        conditional: function from the first pass of a call to its conditional rows, see `infsplign.adapters.rows`.
+        layout: how the rows are laid out, in words; shown by `infsplign.describe`.
+        dropped: function from (pipeline, number of ids that the encoder got, length of the text axis) to the number of the encoder's
+            first tokens that do not reach the denoiser, such as a template; None if all tokens do.
+        image_major_masks: whether the pipeline repeats attention masks in another order than the rows, so that several prompts with
+            several images each get each other's masks (a fault of diffusers).
     """
 
     name: str
@@ -78,12 +78,12 @@ class Backbone:
         return AttentionRecorder(denoiser, layers or self.layers(denoiser), text=self.text, grid=self.grid(denoiser))
 
     def text_length(self, pipe: Any) -> int | None:
-        """Tokens on the text axis when the pipeline is called with nothing but a prompt; None without tokenizers."""
+        """Returns the number of tokens on the text axis for a call with only a prompt; None if the pipeline has no tokenizers."""
         lengths = [s.length(pipe) for s in self.segments if not s.beside and getattr(pipe, s.tokenizer, None) is not None]
         known = [length for length in lengths if length is not None]
         return sum(known) if known and len(known) == len(lengths) else None
 
 
 def uncompiled(module: Any) -> Any:
-    """The module that `torch.compile` was given, or the module itself."""
+    """Returns the module that `torch.compile` wrapped, or the module itself."""
     return getattr(module, "_orig_mod", module)

@@ -1,11 +1,11 @@
-"""Attention maps in chunks, also in the backward pass: autograd keeps queries and keys, never the whole matrix.
+"""Computes attention maps in chunks, also in the backward pass: autograd keeps queries and keys, never the whole matrix.
 
-With the probabilities P = softmax(L) of the logits L = scale Q K^T + mask, the weights W of objects on the text tokens, N heads, and G the
-gradient of the maps M = sum_n P[text] W / N, the gradient of the logits is
+The maps are M = sum_n P[text] W / N, with the probabilities P = softmax(L) of the logits L = scale Q K^T + mask, the weights W of objects
+on the text tokens, and N heads. If G is the gradient of M, the gradient of the logits is
 
     dL = P * (A - sum_text P A)        A = G W^T / N on text tokens, 0 on all others
 
-so that a chunk costs its logits, one softmax, and the products with K and Q: nothing is left for autograd to do, and nothing to keep.
+So a chunk costs its logits, one softmax, and the products with K and Q.
 """
 
 from collections.abc import Iterator
@@ -23,9 +23,9 @@ from infsplign.core.chunks import chunks, mask_chunk
 
 @dataclass(frozen=True)
 class StreamedAttention(QueryKeyAttention):
-    """A `QueryKeyAttention` of torch tensors. Its gradient computes each chunk of the probabilities again.
+    """A `QueryKeyAttention` of torch tensors, whose gradient recomputes each chunk of the probabilities.
 
-    For that the matrix product of queries and keys is run twice; without it, joint attention at 1024 pixels would keep gigabytes a layer.
+    The second matrix product of queries and keys saves memory: joint attention at 1024 pixels would keep gigabytes for each layer.
     """
 
     def object_maps(self, weights: Tensor) -> Tensor:
@@ -72,7 +72,8 @@ class _Columns(torch.autograd.Function):
 def _shares(
     query: Tensor, key: Tensor, mask: Tensor | None, scale: float, dtype: torch.dtype
 ) -> Iterator[tuple[slice, slice, Tensor, Tensor, Tensor]]:
-    """For each chunk its heads, queries, `query` and `key` of these in `dtype`, and probabilities of all keys: the caller's to change."""
+    """Yields for each chunk its heads, its queries, their `query` and `key` in `dtype`, and the probabilities of all keys, which the caller
+    may overwrite."""
     for heads, queries in chunks(query.shape, key.shape[2]):
         part, keys = query[:, heads, queries].to(dtype), key[:, heads].to(dtype)
         logits = (part * scale) @ keys.mT

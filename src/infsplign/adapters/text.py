@@ -18,25 +18,25 @@ Texts = Callable[[Any, Any, str], list[str]]
 
 
 def converted(pipe: Any, tokenizer: Any, prompt: str) -> list[str]:
-    """The prompt, with textual-inversion tokens expanded."""
+    """Returns the prompt, with textual-inversion tokens expanded."""
     convert = getattr(pipe, "maybe_convert_prompt", None)
     return [convert(prompt, tokenizer) if convert else prompt]
 
 
 def unchanged(_pipe: Any, _tokenizer: Any, prompt: str) -> list[str]:
-    """The prompt unchanged."""
+    """Returns the prompt unchanged."""
     return [prompt]
 
 
 def preprocessed(pipe: Any, _tokenizer: Any, prompt: str) -> list[str]:
-    """As PixArt and Sana treat a prompt, with caption cleaning (the default of some, where bs4 and ftfy are there) and without."""
+    """Preprocesses a prompt as PixArt and Sana do, without caption cleaning and, if bs4 and ftfy are installed, also with it."""
     cleaning = all(importlib.util.find_spec(name) for name in ("bs4", "ftfy"))  # without them the pipelines do not clean
     texts = [pipe._text_preprocessing(prompt, clean_caption=clean)[0] for clean in ((True, False) if cleaning else (False,))]
     return list(dict.fromkeys(texts))
 
 
 def signature_default(pipe: Any, argument: str) -> Any:
-    """The default of an argument of the pipeline's call."""
+    """Returns the default of an argument of the pipeline's call; None if it has no such argument."""
     parameter = inspect.signature(pipe.__call__).parameters.get(argument)  # a modular pipeline's call has none
     return parameter.default if parameter is not None else None
 
@@ -48,10 +48,10 @@ class Segment:
     Attributes:
         tokenizer, encoder: attributes of the pipeline.
         texts: the strings that the tokenizer may be given for a prompt.
-        limit: tokens that the pipeline reads when nothing is asked for: a number, "tokenizer" for `model_max_length`, or "call" for
+        limit: number of tokens that the pipeline reads by default: a number, "tokenizer" for `model_max_length`, or "call" for
             the default of the pipeline's `max_sequence_length`.
-        beside: its tokens have the positions of the segment before (two encoders joined on channels), and do not follow it.
-        unpadded: the pipeline takes padding out again before the denoiser.
+        beside: whether its tokens have the same positions as those of the previous segment (two encoders joined on channels).
+        unpadded: whether the pipeline removes padding before the denoiser.
     """
 
     tokenizer: str = "tokenizer"
@@ -62,7 +62,7 @@ class Segment:
     unpadded: bool = False
 
     def length(self, pipe: Any) -> int | None:
-        """Tokens that the pipeline reads when nothing is asked for; None where its call does not tell."""
+        """Returns the number of tokens that the pipeline reads by default; None if its call does not say."""
         if self.limit == "tokenizer":
             return int(getattr(pipe, self.tokenizer).model_max_length)
         if self.limit == "call":
@@ -70,10 +70,10 @@ class Segment:
         return int(self.limit)
 
     def readings(self, pipe: Any, prompt: str, phrases: Sequence[str]) -> list[PhraseTokens]:
-        """All readings of `prompt` that have the phrases.
+        """Returns all readings of `prompt` that contain the phrases.
 
         Raises:
-            PromptError: no reading has them.
+            PromptError: no reading contains them.
         """
         tokenizer = getattr(pipe, self.tokenizer)
         found, errors = [], []
@@ -92,7 +92,7 @@ Positions = tuple[tuple[int, ...], ...]
 
 
 class ExpectedPrompt(NamedTuple):
-    """A prompt as the segments of a family may read it: for each segment that the pipeline has, its readings."""
+    """A prompt, its phrases, and for each segment that the pipeline has, the possible readings."""
 
     prompt: str
     phrases: tuple[str, ...]
@@ -100,16 +100,16 @@ class ExpectedPrompt(NamedTuple):
 
 
 def expected_prompt(pipe: Any, segments: Sequence[Segment], prompt: str, phrases: Sequence[str]) -> ExpectedPrompt:
-    """Reads a prompt, before the pipeline does.
+    """Reads a prompt before the pipeline does.
 
     Raises:
-        PromptError: a phrase is not in the prompt, is cut off whatever the call says, or the pipeline has no tokenizer.
+        PromptError: a phrase is not in the prompt, every call would cut it off, or the pipeline has no tokenizer.
     """
     here = [s for s in segments if getattr(pipe, s.tokenizer, None) is not None and getattr(pipe, s.encoder, None) is not None]
     if not here:
         raise PromptError("`token_indices` must be given for a pipeline without tokenizer or text encoder")
     read = ExpectedPrompt(prompt, tuple(phrases), tuple((s, s.readings(pipe, prompt, phrases)) for s in here))
-    if all(segment.limit == "tokenizer" for segment in here):  # no argument of the call can raise it, so that cuts are known now
+    if all(segment.limit == "tokenizer" for segment in here):  # no argument of the call can raise the limit, so cuts are known now
         positions(read, {segment: _cut(readings[0], segment.length(pipe) or 0) for segment, readings in read.segments})
     return read
 
@@ -120,15 +120,15 @@ def _cut(reading: PhraseTokens, length: int) -> list[int]:
 
 
 def positions(read: ExpectedPrompt, rows: Mapping[Segment, Sequence[int]], pad: Mapping[Segment, int | None] | None = None) -> Positions:
-    """Positions of the phrases on the text axis, by the ids that the encoders got.
+    """Finds the positions of the phrases on the text axis from the ids that the encoders got.
 
     Args:
         read: the prompt.
-        rows: for each segment the ids of its encoder; a segment whose encoder was not called is left out.
+        rows: for each segment the ids that its encoder got; without segments whose encoder was not called.
         pad: for each segment the padding id.
 
     Returns:
-        For each phrase its positions, in all segments that hold it whole.
+        For each phrase its positions in all segments that contain the whole phrase.
 
     Raises:
         OtherPromptError: an encoder got another prompt.
@@ -169,7 +169,7 @@ class OtherPromptError(PromptError):
 
 
 def place(reading: PhraseTokens, row: Sequence[int], pad: int | None) -> int | None:
-    """Where a reading begins in the ids that an encoder got, which may be padded on either side or cut; None if it is not there."""
+    """Returns the index at which a reading begins in an encoder's ids, which may be padded on either side or cut; None if it is absent."""
     row, ids, extra = list(row), reading.ids, len(row) - len(reading.ids)
     if extra < 0:
         kept = len(row) - reading.trailing

@@ -19,9 +19,11 @@ class Passes:
 
     @property
     def total(self) -> int:
+        """Number of rows of all kinds."""
         return self.plain + self.guided + self.watched
 
     def add(self, other: "Passes") -> None:
+        """Adds the numbers of `other` to these."""
         self.plain += other.plain
         self.guided += other.guided
         self.watched += other.watched

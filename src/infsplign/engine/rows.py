@@ -11,4 +11,5 @@ class Rows(NamedTuple):
 
     @property
     def size(self) -> int:
+        """Number of conditional rows."""
         return self.conditional.stop - self.conditional.start

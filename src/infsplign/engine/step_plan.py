@@ -26,6 +26,7 @@ class StepPlan(NamedTuple):
     reuses: bool = False
 
     def of_row(self, row: int) -> str:
+        """Returns the action of one row."""
         return self.action if self.rows is None else self.rows[row]
 
     @property

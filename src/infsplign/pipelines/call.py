@@ -139,7 +139,7 @@ class Calls:
             if value in known and value != call.place.timestep and call.steps.found is not None:
                 raise RuntimeError(_not_stepped(call, value))
             return False
-        if value not in known:  # in units of its own
+        if value not in known:  # the pipeline passes other units than the scheduler's
             return call.done >= len(known)
         before = known[call.done - 1] if call.done else None
         if value == before and (call.done >= len(known) or known[call.done] != value):

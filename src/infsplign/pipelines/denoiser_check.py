@@ -21,8 +21,8 @@ def check_denoiser(denoiser: Any) -> None:
         for hook in getattr(registry, "hooks", {}).values():
             if getattr(getattr(hook, "group", None), "stream", None) is not None:
                 raise UnsupportedPipelineError(
-                    f"`pipe` must not offload groups with streams: the weights of {name or kind} may be gone when the gradient comes by. "
-                    "Use `use_stream=False`"
+                    f"`pipe` must not offload groups with streams: the weights of {name or kind} may be gone when the gradient "
+                    "is computed. Use `use_stream=False`"
                 )
     if any(p.is_inference() for p in denoiser.parameters()):
-        raise UnsupportedPipelineError(f"`pipe` must be loaded outside `torch.inference_mode()`: no gradient passes the weights of {kind}")
+        raise UnsupportedPipelineError(f"`pipe` must be loaded outside `torch.inference_mode()`: autograd cannot use the weights of {kind}")

@@ -21,8 +21,8 @@ def check_scheduler(scheduler: Any) -> None:
     """
     if prediction_type(scheduler) != "flow" and not hasattr(scheduler, "alphas_cumprod"):
         raise UnsupportedPipelineError(
-            "`pipe.scheduler` must be a flow-matching one or have `alphas_cumprod`, by which a shift of the noise is said in the model's "
-            f"terms; {type(scheduler).__name__} is neither. Use DDIM, DDPM, PNDM, Euler or DPM-Solver++, where the model allows it"
+            "`pipe.scheduler` must be a flow-matching scheduler or have `alphas_cumprod`, which convert a shift of the noise to one of the "
+            f"model's output; {type(scheduler).__name__} is neither. Use DDIM, DDPM, PNDM, Euler or DPM-Solver++, where the model allows it"
         )
 
 

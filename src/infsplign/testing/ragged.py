@@ -1,4 +1,4 @@
-"""Rows whose texts have different lengths: the rest of a shorter one is masked."""
+"""Checks rows whose texts have different lengths: the end of a shorter text is masked."""
 
 import inspect
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ SOFTMAX = "masked tokens take part in the softmax of these maps: add the mask to
 
 
 def check_ragged(trial: Trial, names: Sequence[str], masks: Sequence[str] | None) -> None:
-    """Rows must have the maps that they have alone, whatever the length of the texts beside them; masked tokens must not matter.
+    """Checks that a row has the same maps alone and beside longer texts, and that masked tokens do not change the maps.
 
     Args:
-        trial: of three rows, whose texts have their whole lengths.
-        names: of the keyword arguments that hold texts.
-        masks: of those that mask them, in the same order; found when None. Nothing is tried where there is none.
+        trial: a pass of three rows whose texts are not masked.
+        names: the keyword arguments that hold texts, (rows, T, channels).
+        masks: the keyword arguments that mask them, (rows, T), in the same order; found when None. Without masks nothing is checked.
 
     Raises:
         AssertionError: a check has failed.
@@ -38,11 +38,7 @@ def check_ragged(trial: Trial, names: Sequence[str], masks: Sequence[str] | None
 
 
 def found_masks(trial: Trial, names: Sequence[str]) -> list[str]:
-    """Names of the arguments that mask the texts: among those of the call, or of the denoiser's `forward`.
-
-    Raises:
-        AssertionError: the denoiser takes a mask that `inputs` does not give, and it is not one of booleans.
-    """
+    """Returns the names of the arguments that mask the texts, among those of `inputs` or else of the denoiser's `forward`."""
     shapes = [(name, tuple(trial.kwargs[name].shape[:2])) for name in names]
     given = [key for key, x in trial.kwargs.items() if "mask" in key and isinstance(x, Tensor)]
     found = []
@@ -58,7 +54,11 @@ def found_masks(trial: Trial, names: Sequence[str]) -> list[str]:
 
 
 def _masked(trial: Trial, mask: str, lengths: Sequence[int]) -> Trial:
-    """The trial with texts of `lengths`, the rest masked."""
+    """Returns the trial with each text masked after its length.
+
+    Raises:
+        AssertionError: `inputs` gives no mask, and the denoiser does not run with one of booleans.
+    """
     whole = trial.kwargs.get(mask)
     made = whole is None
     if whole is None:
@@ -79,7 +79,7 @@ def _masked(trial: Trial, mask: str, lengths: Sequence[int]) -> Trial:
 
 
 def _masking(whole: Tensor) -> Any:
-    """The value that masks, by the one that does not."""
+    """Returns the value that masks a token, from a mask that masks none."""
     value = whole.flatten()[0].item()
     if whole.dtype == torch.bool:
         return not value
@@ -102,7 +102,7 @@ def _check_rows(trial: Trial, lengths: Sequence[int]) -> None:
 
 
 def _check_masked_tokens(trial: Trial, name: str, lengths: Sequence[int]) -> None:
-    """Other embeddings where the text is masked: when the denoiser's output stays, so must the maps."""
+    """Checks that other embeddings at masked tokens do not change the maps, if they do not change the denoiser's output."""
     text = trial.kwargs[name].clone()
     for row, length in enumerate(lengths):
         text[row, length:] = -2 * text[row, length:]
@@ -112,7 +112,7 @@ def _check_masked_tokens(trial: Trial, name: str, lengths: Sequence[int]) -> Non
         for one, output in zip((trial, other), outputs, strict=True):
             map_tensors(output.append, one.denoiser(one.sample, **one.kwargs))
     if not all(torch.allclose(a, b, atol=1e-5) for a, b in zip(*outputs, strict=True)):
-        return  # this denoiser reads them
+        return  # this denoiser reads masked tokens
     for old, new in zip(trial.attention(), other.attention(), strict=True):
         for row, length in enumerate(lengths):
             a, b = (token_maps(layer, len(lengths))[row, :length] for layer in (old, new))

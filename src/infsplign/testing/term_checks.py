@@ -1,4 +1,4 @@
-"""The single checks of `check_term`, each an assertion that says what was seen and what to do."""
+"""The single checks of `check_term`. Each raises an AssertionError that names the mistake and the remedy."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -23,9 +23,11 @@ class TermTrial(NamedTuple):
     scenes: Sequence[Scene]
 
     def value(self, maps: Tensor) -> Tensor:
+        """Computes the term of each row, (B,)."""
         return self.term(observe(maps), scene_arrays(self.scenes, xp=torch, dtype=maps.dtype))
 
     def gradient(self, maps: Tensor) -> Tensor:
+        """Computes the gradient of the sum over rows with respect to the maps, (B, O, H, W)."""
         leaf = maps.detach().clone().requires_grad_()
         value = self.value(leaf)
         assert value.requires_grad, "the value has no gradient to the maps; does the term call `float()`, `.item()`, `.detach()` or numpy?"
@@ -33,12 +35,13 @@ class TermTrial(NamedTuple):
         return torch.zeros_like(leaf) if found is None else found
 
     def random_maps(self, grid: tuple[int, int], seed: int) -> Tensor:
-        """Maps in general position: no ties, no cell near 0."""
+        """Draws maps (B, O, H, W) without ties and without cells near 0."""
         shape = (len(self.scenes), max(len(scene.objects) for scene in self.scenes), *grid)
         return torch.asarray(np.random.default_rng(seed).uniform(0.05, 1.0, shape))
 
 
 def check_values(trial: TermTrial, maps: Tensor) -> None:
+    """Checks shape, type and finiteness of the value, in float64 and float32."""
     for given in (maps, maps.float()):
         value, rows = trial.value(given), len(given)
         shape = getattr(value, "shape", None)
@@ -53,6 +56,7 @@ def check_values(trial: TermTrial, maps: Tensor) -> None:
 
 
 def check_rows(trial: TermTrial, maps: Tensor, rowwise: bool) -> None:
+    """Checks that a row's value does not depend on other rows and, if `rowwise`, that it is the same for the row alone."""
     whole = trial.value(maps)
     for row, scene in enumerate(trial.scenes):
         others = [number for number in range(len(maps)) if number != row]
@@ -74,6 +78,7 @@ def check_rows(trial: TermTrial, maps: Tensor, rowwise: bool) -> None:
 
 
 def check_padding(trial: TermTrial, maps: Tensor) -> None:
+    """Checks that the maps of padded objects do not change the value."""
     whole, changed = trial.value(maps), maps.clone()
     for row, scene in enumerate(trial.scenes):
         changed[row, len(scene.objects) :] = 1.0 + maps[row, len(scene.objects) :].flip(-1)
@@ -85,6 +90,7 @@ def check_padding(trial: TermTrial, maps: Tensor) -> None:
 
 
 def check_differences(trial: TermTrial, maps: Tensor, seed: int) -> None:
+    """Checks that the gradient equals central differences along random directions."""
     gradient = trial.gradient(maps)
     finite = bool(torch.isfinite(gradient).all())
     assert finite, f"the gradient of random maps {tuple(maps.shape)} is not finite; which operation has no slope there?"
@@ -101,7 +107,7 @@ def check_differences(trial: TermTrial, maps: Tensor, seed: int) -> None:
 
 
 def check_empty(trial: TermTrial, maps: Tensor) -> None:
-    """Maps that underflow in float32, and empty ones, of one object and of all."""
+    """Checks that value and gradient are finite for maps that underflow in float32 and for empty maps, of one object and of all."""
     for factor in (1e-30, 0.0):
         for objects in (slice(0, 1), slice(None)):
             faded = maps.float()
@@ -114,6 +120,7 @@ def check_empty(trial: TermTrial, maps: Tensor) -> None:
 
 
 def check_better(trial: TermTrial, path: Sequence[Any]) -> None:
+    """Checks that the value falls along the maps of `path`, each (O, H, W), and that the gradient points downhill."""
     if len(path) < 2:
         raise ValueError(f"`better` must give two or more maps for each scene, got {len(path)} for {trial.scenes[0].objects}")
     maps = [torch.as_tensor(np.asarray(one, dtype=np.float64))[None] for one in path]
