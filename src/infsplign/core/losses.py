@@ -131,7 +131,7 @@ class CompoundLoss:
         """
         first = layers.groups[0]
         # keeps shape, type and graph when no term reads any layer; not the variance, whose gradient the recommended terms do not need
-        total = first.summed(first.objects.centroid[:, 0, 0]) * 0.0
+        total = first.summed(first.objects.mass[:, 0]) * 0.0
         terms: dict[str, Array] = {}
         for term in self.terms:
             read = [group for group in layers.groups if term.reads(group.level)]

@@ -75,7 +75,7 @@ def choose_plan(denoiser: nn.Module, backbone: Backbone, config: GuidanceConfig,
             return wanted
         find_grid = backbone.grid(denoiser)
         grid = None if find_grid is None else find_grid(made.sample, made.kwargs)  # some families read it from values
-        bare_pass = Pass(*bare, made.rows)
+        bare_pass = Pass(bare[0], bare[1], bare[2], made.rows)
         return by_memory(wanted, lambda plan: _guided(copy, backbone, config.with_(plan=plan), bare_pass, grid).peak, free)
     except Exception as error:  # a denoiser that cannot be built from its configuration, or runs by values: guidance works all the same
         return PlanChoice("split", f"a pass could not be counted ({type(error).__name__})")
