@@ -1,30 +1,27 @@
 """The Python of `docs/writing-an-adapter.md` runs as a reader would paste it, and gives what the page says."""
 
 import re
-from pathlib import Path
 
 import pytest
 import torch
 
-PAGE = (Path(__file__).parents[1] / "docs" / "writing-an-adapter.md").read_text("utf-8")
-BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+from tests.pages import Page
+
+PAGE = Page("docs/writing-an-adapter.md")
 RESULT = re.compile(r"(unguided|guided) +loss ([\d.]+) -> ([\d.]+) +gap ([+-][\d.]+)")
 
 
 @pytest.fixture(scope="module")
 def page():
     """The namespace that all blocks leave, run in order, and what they print."""
-    namespace, printed = {}, []
     generator = torch.get_rng_state()
-    namespace["print"] = lambda *values: printed.append(" ".join(map(str, values)))
-    for number, block in enumerate(BLOCKS):
-        exec(compile(block, f"writing-an-adapter.md, block {number}", "exec"), namespace)
+    found = PAGE.run()
     torch.set_rng_state(generator)
-    return namespace, printed
+    return found
 
 
 def test_the_blocks_are_as_long_as_the_page_says():
-    claims = re.findall(r"(\d+) lines:\n\n```python\n(.*?)```", PAGE, re.DOTALL)
+    claims = re.findall(r"(\d+) lines:\n\n```python\n(.*?)```", PAGE.text, re.DOTALL)
     (model, model_code), (adapter, adapter_code) = claims
     assert "class SmallMMDiT" in model_code
     assert "AttentionRecorder(" in adapter_code
@@ -32,7 +29,7 @@ def test_the_blocks_are_as_long_as_the_page_says():
     assert len(adapter_code.splitlines()) == int(adapter)
     assert 30 <= int(model) <= 40
     assert int(adapter) <= 40
-    assert max(len(line) for block in BLOCKS for line in block.splitlines()) <= 140
+    assert PAGE.longest_line() <= 140
 
 
 def test_guidance_lowers_the_loss_as_the_page_says(page):
@@ -40,7 +37,7 @@ def test_guidance_lowers_the_loss_as_the_page_says(page):
     guided, unguided = namespace["guided"], namespace["unguided"]
     assert torch.equal(guided[0], unguided[0])  # the same noise
     assert (guided[-1] < 0.95 * unguided[-1]).all()
-    shown = {name: [float(x) for x in values] for name, *values in RESULT.findall(PAGE)}
+    shown = {name: [float(x) for x in values] for name, *values in RESULT.findall(PAGE.text)}
     got = {name: [float(x) for x in values] for name, *values in RESULT.findall("\n".join(printed))}
     assert set(shown) == set(got) == {"unguided", "guided"}
     for name, values in shown.items():
@@ -82,11 +79,11 @@ def test_the_backbone_of_the_page_is_the_shipped_one(page):
 def test_every_field_of_a_backbone_is_explained():
     from infsplign.adapters import Backbone
 
-    table = PAGE[PAGE.index("| field |") :]
+    table = PAGE.text[PAGE.text.index("| field |") :]
     explained = {name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
     assert explained == set(Backbone.__dataclass_fields__)
 
 
 def test_links_lead_somewhere():
-    for link in re.findall(r"\]\(([^)#]+)\)", PAGE):
-        assert (Path(__file__).parents[1] / "docs" / link).exists(), link
+    assert "://" not in PAGE.text  # every link is one to a file
+    assert PAGE.broken_links() == []

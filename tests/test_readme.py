@@ -1,15 +1,13 @@
 """The README's Python runs as it stands."""
 
-import re
-from pathlib import Path
-
 import pytest
 import torch
 
 import infsplign
 from tests import tiny
+from tests.pages import Page
 
-BLOCKS = re.findall(r"```python\n(.*?)```", (Path(__file__).parents[1] / "README.md").read_text("utf-8"), re.DOTALL)
+BLOCKS = Page("README.md").blocks
 
 
 def surroundings() -> dict:

@@ -1,30 +1,23 @@
 """The Python of `docs/core.md` runs as a reader would paste it, and prints what the page says."""
 
-import re
-from pathlib import Path
-
 import jax
 import numpy as np
 import pytest
 
-PAGE = (Path(__file__).parents[2] / "docs" / "core.md").read_text("utf-8")
-BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+from tests.pages import Page
+
+PAGE = Page("docs/core.md")
 
 
 @pytest.fixture(scope="module")
 def page():
     """The namespace that all blocks leave, run in order, and what they print."""
-    printed = []
-    namespace = {"print": lambda *values: printed.append(" ".join(map(str, values)))}
-    for number, block in enumerate(BLOCKS):
-        exec(compile(block, f"core.md, block {number}", "exec"), namespace)
-    return namespace, printed
+    return PAGE.run()
 
 
 def test_blocks_print_what_stands_beside_them(page):
-    shown = re.findall(r"print\(.*\)  # (.*)", "\n".join(BLOCKS))
-    assert len(shown) == 6
-    assert page[1] == shown
+    assert len(PAGE.shown()) == 6
+    assert page[1] == PAGE.shown()
 
 
 def test_the_types_are_those_of_the_table(page):
@@ -47,9 +40,8 @@ def test_the_gradient_of_jax_is_that_of_central_differences(page):
 
 
 def test_links_lead_somewhere():
-    for link in re.findall(r"\]\(([^)#:]+)\)", PAGE):
-        assert (Path(__file__).parents[2] / "docs" / link).exists(), link
+    assert PAGE.broken_links() == []
 
 
 def test_lines_are_as_long_as_elsewhere():
-    assert max(len(line) for block in BLOCKS for line in block.splitlines()) <= 140
+    assert PAGE.longest_line() <= 140

@@ -1,31 +1,25 @@
 """The Python of `docs/losses.md` runs as a reader would paste it, and prints what the page says; its tables are complete."""
 
 import re
-from pathlib import Path
 
 import pytest
 import torch
 
 from infsplign.core import LOSSES, TERMS, ObjectAttention, SceneArrays
+from tests.pages import Page
 
-PAGE = (Path(__file__).parents[2] / "docs" / "losses.md").read_text("utf-8")
-BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+PAGE = Page("docs/losses.md")
 
 
 @pytest.fixture(scope="module")
 def page():
     """The namespace that all blocks leave, run in order, and what they print."""
-    printed = []
-    namespace = {"print": lambda *values: printed.append(" ".join(map(str, values)))}
-    for number, block in enumerate(BLOCKS):
-        exec(compile(block, f"losses.md, block {number}", "exec"), namespace)
-    return namespace, printed
+    return PAGE.run()
 
 
 def test_blocks_print_what_stands_beside_them(page):
-    shown = re.findall(r"print\(.*\)  # (.*)", "\n".join(BLOCKS))
-    assert len(shown) == 3
-    assert page[1] == shown
+    assert len(PAGE.shown()) == 3
+    assert page[1] == PAGE.shown()
 
 
 def test_the_losses_of_the_page_are_what_their_comments_say(page):
@@ -36,18 +30,18 @@ def test_the_losses_of_the_page_are_what_their_comments_say(page):
 
 def test_every_field_and_every_name_is_explained():
     for name in (*ObjectAttention._fields, *SceneArrays._fields):
-        assert f"| `{name}` |" in PAGE
+        assert f"| `{name}` |" in PAGE.text
     for name in LOSSES:
-        assert f'"{name}"' in PAGE
+        assert f'"{name}"' in PAGE.text
     for name in TERMS:
-        assert f"`{name}()`" in PAGE
+        assert f"`{name}()`" in PAGE.text
 
 
 def test_the_bounds_of_half_precision_are_those_of_their_types():
-    first, second = re.search(r"4 eps of the half type: ([\d.]+) for float16, ([\d.]+) for bfloat16", PAGE).groups()
+    first, second = re.search(r"4 eps of the half type: ([\d.]+) for float16, ([\d.]+) for bfloat16", PAGE.text).groups()
     assert float(first) == pytest.approx(4 * torch.finfo(torch.float16).eps, abs=5e-4)
     assert float(second) == pytest.approx(4 * torch.finfo(torch.bfloat16).eps, abs=5e-4)
 
 
 def test_lines_are_as_long_as_elsewhere():
-    assert max(len(line) for block in BLOCKS for line in block.splitlines()) <= 140
+    assert PAGE.longest_line() <= 140

@@ -1,43 +1,35 @@
 """The Python of `docs/testing.md` runs as a reader would paste it, and its tables are complete."""
 
-import re
-from pathlib import Path
-
 import pytest
 
 import infsplign.testing
+from tests.pages import Page
 
-PAGE = (Path(__file__).parents[2] / "docs" / "testing.md").read_text("utf-8")
-BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+PAGE = Page("docs/testing.md")
 
 
 @pytest.fixture(scope="module")
 def page():
     """The namespace that all blocks leave, run in order, and what they print."""
-    printed = []
-    namespace = {"print": lambda *values: printed.append(" ".join(map(str, values)))}
-    for number, block in enumerate(BLOCKS):
-        exec(compile(block, f"testing.md, block {number}", "exec"), namespace)
-    return namespace, printed
+    return PAGE.run()
 
 
 def test_the_careless_term_is_told_what_the_page_says(page):
-    (shown,) = re.findall(r"print\(.*\)  # (.*) \[\.\.\.\]", "\n".join(BLOCKS))
-    (printed,) = page[1]
-    assert printed.startswith(shown)
+    (shown,), (printed,) = PAGE.shown(), page[1]
+    assert shown.endswith(" [...]")
+    assert printed.startswith(shown.removesuffix(" [...]"))
 
 
 def test_every_name_is_on_the_page():
     for name in infsplign.testing.__all__:
-        assert f"| `{name}` |" in PAGE
+        assert f"| `{name}` |" in PAGE.text
     drawn = ("maps", "scenes", "batches", "relations", "grids", "probabilities")
-    assert all(hasattr(infsplign.testing.strategies, name) and f"| `{name}(" in PAGE for name in drawn)
+    assert all(hasattr(infsplign.testing.strategies, name) and f"| `{name}(" in PAGE.text for name in drawn)
 
 
 def test_links_lead_somewhere():
-    for link in re.findall(r"\]\(([^)#:]+)\)", PAGE):
-        assert (Path(__file__).parents[2] / "docs" / link).exists(), link
+    assert PAGE.broken_links() == []
 
 
 def test_lines_are_as_long_as_elsewhere():
-    assert max(len(line) for block in BLOCKS for line in block.splitlines()) <= 140
+    assert PAGE.longest_line() <= 140

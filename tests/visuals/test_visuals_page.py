@@ -1,26 +1,22 @@
 """The Python of `docs/visuals.md` runs on a tiny pipeline as a reader would paste it."""
 
-import re
-from pathlib import Path
-
 import pytest
 from PIL import Image
 
 import infsplign.visuals
 from tests import tiny
+from tests.pages import Page
 
-PAGE = (Path(__file__).parents[2] / "docs" / "visuals.md").read_text("utf-8")
-BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+PAGE = Page("docs/visuals.md")
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     """The namespace that all blocks leave, run in order, and the folder that they wrote to."""
-    folder, namespace = tmp_path_factory.mktemp("visuals"), {"pipe": tiny.sd()}
+    folder = tmp_path_factory.mktemp("visuals")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        for number, block in enumerate(BLOCKS):
-            exec(compile(block, f"visuals.md, block {number}", "exec"), namespace)
+        namespace, _ = PAGE.run({"pipe": tiny.sd()})
     return namespace, folder
 
 
@@ -40,10 +36,9 @@ def test_the_guided_images_differ_from_the_unguided(page):
 
 def test_every_function_is_on_the_page_and_every_picture_exists():
     for name in infsplign.visuals.__all__:
-        assert f"| `{name}` |" in PAGE
-    for link in re.findall(r"\]\(([^)#:]+)\)", PAGE):
-        assert (Path(__file__).parents[2] / "docs" / link).exists(), link
+        assert f"| `{name}` |" in PAGE.text
+    assert PAGE.broken_links() == []
 
 
 def test_lines_are_as_long_as_elsewhere():
-    assert max(len(line) for block in BLOCKS for line in block.splitlines()) <= 140
+    assert PAGE.longest_line() <= 140
