@@ -74,8 +74,8 @@ def _path(order: Order, start: int, goal: int) -> list[SceneRelation]:
 
 
 def _shortest(found: Iterable[list[SceneRelation]]) -> Iterator[list[SceneRelation]]:
-    all_found = sorted(found, key=len)
-    yield from all_found[:1]
+    if shortest := min(found, key=len, default=None):
+        yield shortest
 
 
 def _places(edges: Iterable[SceneRelation]) -> list[SceneRelation]:

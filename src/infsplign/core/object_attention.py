@@ -10,7 +10,7 @@ from typing import NamedTuple
 from array_api_compat import array_namespace
 
 from infsplign.core import statistics
-from infsplign.core._namespace import Array, at_least_float32
+from infsplign.core._namespace import Array, at_least_float32, device_of
 from infsplign.core.attention import Attention, check_level, resized
 from infsplign.core.scene_arrays import SceneArrays, repeated
 
@@ -115,7 +115,7 @@ def observe_layers(attention: Sequence[Attention], weights: Array, scene: SceneA
     for index, layer in enumerate(attention):
         maps = layer.object_maps(weights)
         maps = maps if resize is None else resized(maps, resize)
-        alike.setdefault((layer.level, *maps.shape, maps.dtype, str(statistics.device_of(maps))), []).append((index, maps))
+        alike.setdefault((layer.level, *maps.shape, maps.dtype, str(device_of(maps))), []).append((index, maps))
     groups = []
     for (level, *_), members in alike.items():
         indices, maps = zip(*members, strict=True)

@@ -106,7 +106,7 @@ def holds(objects: ObjectAttention, scene: SceneArrays, *, slack: float = 0.0) -
     return ((gaps(objects, scene) >= -slack) & seen(objects, scene)) | (scene.relation_weight == 0)
 
 
-def seen(objects: "ObjectAttention", scene: "SceneArrays") -> Array:
+def seen(objects: ObjectAttention, scene: SceneArrays) -> Array:
     """Tells for which relations no object has an empty map, (B, R) booleans, True where padded."""
     xp = array_namespace(objects.mass)
     empty = xp.astype(objects.mass <= statistics.EPSILON, scene.roles.dtype)  # (B, O)

@@ -1,5 +1,7 @@
 """Cutting a prompt into clauses, joined pieces and the objects that they name, all as spans of its characters."""
 
+from collections.abc import Iterable
+
 from infsplign.prompts.nouns import first_name, is_adverb, is_modifier, is_number, is_plural
 from infsplign.prompts.refusing import UnreadError
 from infsplign.prompts.styles import STYLE_NOUNS, is_style
@@ -42,11 +44,20 @@ def error_at(prompt: str, span: Span, problem: str, remedy: str = "") -> UnreadE
     return UnreadError(problem, (start, stop), remedy)
 
 
+def parts_between(span: Span, cuts: Iterable[Span]) -> list[Span]:
+    """What is left of a span beside `cuts`, which are in order; always one part more than there are cuts.
+
+    >>> parts_between((0, 9), [(2, 3), (5, 7)])
+    [(0, 2), (3, 5), (7, 9)]
+    """
+    bounds = [span[0], *(place for cut in cuts for place in cut), span[1]]
+    return list(zip(bounds[::2], bounds[1::2], strict=True))
+
+
 def clauses(prompt: str, span: Span) -> list[Span]:
     """Cuts a span at commas and other ends of a clause, but not between adjectives; always at least one chunk."""
-    ends = [match.span() for match in CLAUSE_END.finditer(prompt, *span) if not _between_adjectives(prompt, span, match.span())]
-    bounds = [span[0], *(place for end in ends for place in end), span[1]]
-    return list(zip(bounds[::2], bounds[1::2], strict=True))
+    ends = (match.span() for match in CLAUSE_END.finditer(prompt, *span))
+    return parts_between(span, (end for end in ends if not _between_adjectives(prompt, span, end)))
 
 
 def _between_adjectives(prompt: str, span: Span, comma: Span) -> bool:
@@ -88,8 +99,7 @@ def pieces_of(prompt: str, span: Span, *, between: bool = False) -> list[Span]:
         joins, doubtful = doubtful, []
     if doubtful:
         raise error_at(prompt, doubtful[0], "it is not clear what this joins", "begin each object with an article")
-    bounds = [span[0], *(place for join in joins for place in join), span[1]]
-    return list(zip(bounds[::2], bounds[1::2], strict=True))
+    return parts_between(span, joins)
 
 
 def begins_name(word: str) -> bool:
@@ -147,7 +157,7 @@ def _is_style_noun(word: str) -> bool:
 
 
 def _is_manner(word: str) -> bool:
-    return is_style(word) or word in STYLE_NOUNS or is_modifier(word)
+    return _is_style_noun(word) or is_modifier(word)
 
 
 def is_description(prompt: str, span: Span) -> bool:
@@ -164,8 +174,7 @@ def is_far_behind(prompt: str, span: Span) -> bool:
 
 def parts_of(prompt: str, span: Span) -> list[Span]:
     """What lies between the "and"s of a span, whatever they join."""
-    bounds = [span[0], *(place for match in AND.finditer(prompt, *span) for place in match.span()), span[1]]
-    return list(zip(bounds[::2], bounds[1::2], strict=True))
+    return parts_between(span, (match.span() for match in AND.finditer(prompt, *span)))
 
 
 def head_of(prompt: str, span: Span) -> str:

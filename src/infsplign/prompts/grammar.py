@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from infsplign.core.relations import Relation
-from infsplign.prompts.clauses import Span, clauses, error_at, is_blank, lower_of, says_nothing
+from infsplign.prompts.clauses import Span, clauses, error_at, is_blank, lower_of, parts_between, says_nothing
 from infsplign.prompts.connectives import UNCLEAR_JOIN, About, after_last, between_two, follows_at_once, opening, subjects
 from infsplign.prompts.inverted import Inverted, around_pronoun, inverted, nothing_before, sides
 from infsplign.prompts.matches import Match
@@ -41,8 +41,7 @@ def edges_of(prompt: str, matches: Sequence[Match]) -> list[Edge]:
     Raises:
         PromptError: an object is missing, or it is not clear which one is meant.
     """
-    bounds = [0, *(place for match in matches for place in (match.start, match.stop)), len(prompt)]
-    gaps = list(zip(bounds[::2], bounds[1::2], strict=True))
+    gaps = parts_between((0, len(prompt)), ((match.start, match.stop) for match in matches))
     turned = [_turned(prompt, match, gaps[i], gaps[i + 1], i == 0) for i, match in enumerate(matches)]
     about: About | list[Span] = About.SAME
     if turned[0] is None:

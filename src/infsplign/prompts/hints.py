@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from infsplign.core.spellings import SPELLINGS
 from infsplign.prompts.lexicon import is_word
+from infsplign.prompts.word_lists import word_set
 
 _SIDES = (
     "left",
@@ -30,19 +31,14 @@ _CONFUSED = {
     "tothe": "to the", "onthe": "on the", "leftside": "left side", "rightside": "right side", "left-of": "left of", "right-of": "right of",
 }  # fmt: skip
 
-
-def _set(words: str) -> frozenset[str]:
-    return frozenset(words.split())
-
-
-_FOREIGN = _set(
+_FOREIGN = word_set(
     "altında au auf aux av avec baixo bas bir cane chat che chien cima con da dans das debajo del dem den der derecha des destra deux "
     "di die direita do droite du een ein eine einem einen einer el em en encima entre esquerda est et ett gato gatto gauche gli haut "
     "het hjem hond hund höger høyre il im ist izquierda kat katt katze kedi kot la las le les lewej links lo los med mit na naast nad "
     "neben no o oben och og om onder op os perro po pod prawej psa på rechts sağında siden sinistra sobre solunda sopra sotto sous "
     "stronie sur til till um uma un una und une unten unter van ved venstre von vänster y zwischen à över über üstünde"
 )
-_ENGLISH = _set("a an the of to is are on in at with and left right above below under over near next by from")
+_ENGLISH = word_set("a an the of to is are on in at with and left right above below under over near next by from")
 
 
 def misspelt(word: str) -> str | None:

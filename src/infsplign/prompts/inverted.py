@@ -2,7 +2,19 @@
 
 from typing import NamedTuple
 
-from infsplign.prompts.clauses import Span, begins_name, clauses, error_at, is_blank, parts_of, pieces_of, says_nothing, text_of, words_of
+from infsplign.prompts.clauses import (
+    Span,
+    begins_name,
+    clauses,
+    error_at,
+    is_blank,
+    parts_between,
+    parts_of,
+    pieces_of,
+    says_nothing,
+    text_of,
+    words_of,
+)
 from infsplign.prompts.objects import objects_of
 from infsplign.prompts.word_lists import VERBS
 from infsplign.prompts.words import AND, COPULAS, LINKS, SENTENCE_END
@@ -71,10 +83,8 @@ def around_pronoun(prompt: str, gap: Span, following: Span, where: Span) -> Inve
 def _split_with(prompt: str, chunk: Span) -> list[Span]:
     """Parts between the "and"s and "with"s of a clause."""
     parts: list[Span] = []
-    for start, stop in parts_of(prompt, chunk):
-        words = [word for word in words_of(prompt, (start, stop)) if text_of(prompt, word).lower() == "with"]
-        bounds = [start, *(place for word in words for place in word), stop]
-        parts += zip(bounds[::2], bounds[1::2], strict=True)
+    for part in parts_of(prompt, chunk):
+        parts += parts_between(part, (word for word in words_of(prompt, part) if text_of(prompt, word).lower() == "with"))
     return parts
 
 

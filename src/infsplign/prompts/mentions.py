@@ -80,7 +80,8 @@ def check_places(prompt: str, objects: Sequence[str], edges: Sequence[Edge]) -> 
     lead = LEAD.match(prompt)
     for phrase, found in zip(objects, find_phrases(prompt, objects), strict=True):
         place = mentions[fold(phrase)][0]
-        another = prompt[:place].lower().split()[-1:] and begins_name(prompt[:place].lower().split()[-1])
-        the = prompt[:place].lower().split()[-1:] == ["the"]  # "the dog" is the one that was named before, and so is "dog" without article
+        before = prompt[:place].lower().split()[-1:]
+        another = before and begins_name(before[0])
+        the = before == ["the"]  # "the dog" is the one that was named before, and so is "dog" without article
         if found[0] != place and not the and (another or (lead and found[0] < lead.end())):
             raise error_at(prompt, found, f"{phrase!r} stands here as well as in its relation", "use other words for one of them")

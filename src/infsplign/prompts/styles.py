@@ -2,12 +2,9 @@
 
 import re
 
+from infsplign.prompts.word_lists import word_set
 
-def _set(words: str) -> frozenset[str]:
-    return frozenset(words.split())
-
-
-STYLE = _set(
+STYLE = word_set(
     "masterpiece masterpieces quality background backdrop wallpaper artstation deviantart pixiv octane unreal bokeh lighting "
     "photography cinematic photorealistic photorealism hyperrealistic hyperrealism hyper-realistic ultra-realistic photo-realistic "
     "realistic realism ultrarealistic surreal surrealism impressionism impressionist expressionism expressionist cubism cubist "
@@ -22,7 +19,7 @@ STYLE = _set(
     "flickr instagram sdxl dalle dall-e rtx retro vintage nouveau deco bauhaus baroque renaissance rococo futurism futuristic dadaism "
     "pointillism claymation clipart clip-art doodle graffiti tracing blender hq uncensored watermark portraiture typography iso"
 )
-STYLE_HEADS = _set(
+STYLE_HEADS = word_set(
     "style styles art render rendering illustration illustrations photography background backdrop colors colours color colour tones "
     "tone palette lighting light lights view shot quality resolution aesthetic vibe vibes focus contrast blur grain scene season "
     "engine design texture textures details detail shadows shadow illumination tracing footage photo photograph picture image "
@@ -30,7 +27,7 @@ STYLE_HEADS = _set(
     "fiction diffusion geographic still portrait poster cover animation"
 )
 """Style where another word of style stands before them: "neon colors", "oil painting"."""
-MODIFIERS = _set(
+MODIFIERS = word_set(
     "oil pencil ink charcoal pen comic cartoon vintage studio polaroid acrylic crayon chalk fan clip pop line flat stock soft sharp "
     "shallow wide full long medium dramatic natural golden warm cool neon film matte award winning body wide-angle medium-shot "
     "watercolor digital vector pixel voxel concept simple plain white black blurred blurry grey gray dark bright low high rim ray "
@@ -40,15 +37,17 @@ MODIFIERS = _set(
     "travel sports sketch anime manga fantasy retro"
 )
 """Words that may stand before those."""
-EITHER = _set(
+EITHER = word_set(
     "texture textures sticker logo icon poster portrait mosaic origami sketch cartoon lego embroidery blueprint collage polaroid "
     "drawing painting print cover"
 )
 """After a noun these are a thing ("dog sticker") or how the picture is made; only a comma tells."""
 STYLE_NOUNS = (
-    STYLE | STYLE_HEADS | _set("engine depth field of winning saturation lens camera theme outline outlines body fantasy season angle hour")
+    STYLE
+    | STYLE_HEADS
+    | word_set("engine depth field of winning saturation lens camera theme outline outlines body fantasy season angle hour")
 )
-_PAINTS = _set("oil acrylic ink pastel pencil charcoal tempera gouache")
+_PAINTS = word_set("oil acrylic ink pastel pencil charcoal tempera gouache")
 _TECHNICAL = re.compile(r"\d+(?:k|mm|p|px|fps|dpi|bit|:\d+|x\d+|s)?|f/?\d[\d.]*|iso\d*|\d+/\d+", re.IGNORECASE)
 
 

@@ -1,28 +1,29 @@
 """Closed lists of content words: what things are like, where pictures are, what people and animals do."""
 
 
-def _set(words: str) -> frozenset[str]:
+def word_set(words: str) -> frozenset[str]:
+    """The words of a text, parted at blanks."""
     return frozenset(words.split())
 
 
-COLOURS = _set(
+COLOURS = word_set(
     "black white red green blue yellow orange purple pink brown grey gray golden silver beige violet turquoise teal maroon gold cyan "
     "magenta crimson scarlet indigo tan cream bronze copper lilac lavender"
 )
-"""Words that say what an object is like: they never end its name. "A black and white cat" is one object; any other "and" joins two."""
-SHADES = _set(
+SHADES = word_set(
     "light dark deep pale bright navy sky baby lime olive forest mint rose ruby neon pastel royal midnight ice blood lemon cherry "
     "snow jet coal emerald sea brick mustard wine hunter army powder steel slate canary electric hot burnt apple sage"
 )
 """What a colour may follow as part of its name: "light blue", "olive green"."""
-ADJECTIVES = _set(
+ADJECTIVES = word_set(
     "black white red green blue yellow orange purple pink brown grey gray golden silver beige violet turquoise teal maroon colorful "
     "colourful dark bright pale shiny big small large little tiny huge giant tall short long wide narrow thick thin old young new "
     "ancient modern antique vintage round square rectangular triangular oval circular spherical wooden metal metallic plastic leather "
     "rubber fluffy furry fuzzy striped spotted smooth rough soft hard cute beautiful pretty ugly happy sad angry dirty clean empty "
     "full broken"
 )
-SETTINGS = _set(
+"""Words that say what an object is like: they never end its name. "A black and white cat" is one object; any other "and" joins two."""
+SETTINGS = word_set(
     "background foreground distance style manner front back air sky water sea ocean lake river beach sand desert park garden forest "
     "woods jungle field meadow grass lawn hill mountains valley landscape snow rain fog wind sun sunlight sunset sunrise light shadow "
     "shade dark night day morning evening afternoon summer winter spring autumn street road city town village world universe space "
@@ -33,47 +34,47 @@ SETTINGS = _set(
     "planet galaxy cosmos void outdoors driveway sidewalk pavement backyard yard lot patio balcony terrace"
 )
 """After "in" and "on" these are where the picture is, not an object in it; "a cat on a beach" asks for no relation."""
-INDOORS = _set(
+INDOORS = word_set(
     "library cafe bar classroom hallway corridor basement attic garage shop store supermarket station airport stadium gym church "
     "temple castle house home hotel hospital school market farm barn factory laboratory theater theatre building apartment mansion "
     "palace"
 )
 """Settings after "in" and "inside"; after "on" they are objects."""
-WORN = _set(
+WORN = word_set(
     "dress suit hat coat shirt t-shirt jacket uniform armor armour costume gown skirt jeans pants shorts hoodie sweater robe cloak "
     "cape scarf boots shoes socks gloves glasses sunglasses mask helmet crown outfit clothes clothing attire kimono bikini swimsuit "
     "tie bowtie cap apron pajamas hair eyes beard mustache moustache wings tail ears horns legs arms face smile freckles tattoos "
     "braids ponytail fur stripes spots feathers teeth"
 )
 """What "in" and "with" lead to that is part of the thing before them: "a man in a suit", "a cat with blue eyes"."""
-SKY = _set(
-    "sea ocean "
-    "sky skies stars star sun sunlight moon moonlight starlight clouds rain rainbow lights light sunset sunrise canopy weather storm water"
+SKY = word_set(
+    "sea ocean sky skies stars star sun sunlight moon moonlight starlight clouds rain rainbow lights light sunset sunrise canopy "
+    "weather storm water"
 )
 """Under and beneath these a thing stands in the open; they are no objects that it is below."""
-GROUND = _set("ground horizon floor water clouds")
+GROUND = word_set("ground horizon floor water clouds")
 """Likewise what something is above when it is in the air."""
-NUMBERS = _set(
+NUMBERS = word_set(
     "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty "
     "thirty forty fifty hundred thousand dozen several many few multiple numerous countless various"
 )
-VAGUE = _set("several many few multiple numerous countless various")
-QUANTITIES = _set("couple lot lots number dozens hundreds plenty")
+VAGUE = word_set("several many few multiple numerous countless various")
+QUANTITIES = word_set("couple lot lots number dozens hundreds plenty")
 """"a couple of dogs" are dogs."""
-PEOPLE = _set(
+PEOPLE = word_set(
     "man woman men women girl boy girls boys kid kids child children person people artist painter student lady guy worker workers"
 )
-PLURALS = _set("people men women children mice geese sheep fish teeth feet wolves knives leaves deer police cattle")
-SINGULAR = _set(
+PLURALS = word_set("people men women children mice geese sheep fish teeth feet wolves knives leaves deer police cattle")
+SINGULAR = word_set(
     "glasses sunglasses scissors pants jeans shorts trousers lens canvas christmas tennis atlas chess series news binoculars headphones"
 )
-THINGS = _set(
+THINGS = word_set(
     "building painting drawing crossing clothing carving wedding covering railing lightning topping icing filling lining wing ring "
     "string king swing spring sling ceiling pudding earring bedding landing dressing dumpling duckling thing being evening morning "
     "coating housing stocking"
 )
 """Words that end in "ing" and name things also after a noun: "office building"."""
-ACTIONS = _set(
+ACTIONS = word_set(
     "bark meow bite blink blow bounce bow break breathe build burn buzz carry carve charge chase chat cheer chew climb cook cough "
     "crash crawl croak crouch cry cuddle curl cut dance dig dive drag draw dream drift drink drive drown eat embrace explode fall "
     "feed fetch fight float flow fly frown gallop gaze giggle glide glow grab graze greet grin growl grow grumble hang hatch hide "
@@ -97,13 +98,13 @@ def _third(verb: str) -> str:
 
 VERBS = ACTIONS | {_third(verb) for verb in ACTIONS} | {"has", "meowing"}
 """Forms of verbs; many are nouns too."""
-THINGS_TOO = _set(
+THINGS_TOO = word_set(
     "watches waves rolls drinks lifts paints cuts bows slides swings cooks rides flies plays runs floats prints reads burns bites "
     "kisses lands dives lays sets brushes works cries rests stands smokes drifts shoots likes loves makes takes needs hits kicks "
     "touches washes catches breaks studies"
 )
 """Forms of verbs that often name things after a noun: "wrist watches". After a living being they are verbs."""
-BEINGS = _set(
+BEINGS = word_set(
     "dog dogs puppy puppies cat cats kitten kittens bird birds horse horses pony cow cows bull sheep lamb goat pig pigs bear bears "
     "wolf wolves fox foxes lion lions tiger tigers leopard cheetah panther elephant elephants giraffe zebra monkey monkeys ape "
     "gorilla panda koala kangaroo rabbit rabbits bunny hare mouse mice rat hamster squirrel raccoon hedgehog beaver otter deer elk "
@@ -115,31 +116,31 @@ BEINGS = _set(
     "crowd player athlete surfer skater runner farmer hunter monk mermaid fairy elf angel zombie skeleton monster animal animals "
     "creature father mother grandmother grandfather"
 )
-BELONGINGS = _set(
+BELONGINGS = word_set(
     "ears paws tails eyes horns toys treats beds bowls bones tags collars prints shoes boots suits masks costumes statues houses "
     "wings legs feet heads faces noses hands arms fingers cages tanks stables ponds nests eggs dolls figurines photos pictures "
     "paintings drawings posters cards stickers plates cups mugs hats shirts sculptures portraits shapes tracks lovers owners bites"
 )
 """What "dog ears" and "cat toys" end with, although "ear" and "toy" are verbs as well."""
-PAST = _set("lay fell stuck hung held kept lost bent torn worn shut lit tied")
+PAST = word_set("lay fell stuck hung held kept lost bent torn worn shut lit tied")
 """Nouns as well by the lexicon, and participles after a noun."""
-DEGREES = _set("more most less least really rather")
-HOURS = _set(
+DEGREES = word_set("more most less least really rather")
+HOURS = word_set(
     "outdoors indoors outside inside underwater night nighttime daytime sunset sunrise dusk dawn twilight midnight winter summer "
     "autumn spring"
 )
 """When or where, and no part of a name that they end."""
-WHERE = _set(
+WHERE = word_set(
     "beach forest city street desert jungle ocean sea meadow field kitchen bedroom bathroom snow rain fog landscape village town sky woods"
 )
 """After another noun these may be the place of the picture: "a dog beach"."""
-COMPOUND = _set(
+COMPOUND = word_set(
     "covered shaped lined filled coated topped dipped themed colored coloured powered made based inspired sized tipped studded "
     "wrapped clad free flavored flavoured scented style printed patterned"
 )
 """Participles that follow a noun inside a name: "snow covered mountain"."""
-PARTS = _set("middle center centre corner edge half side front back part left right rear end")
-UNLISTED = _set(
+PARTS = word_set("middle center centre corner edge half side front back part left right rear end")
+UNLISTED = word_set(
     "airfryer armoire axolotl backsplash baguette ballista barstool batman bauble bbq beanie beret birdhouse bonsai bookcase boombox "
     "bunny burger burgers cappuccino capybara cd charizard chihuahua cooktop cop cops corgi countertop cpu credenza crocs cyborg dam "
     "doggo doggos dragonfruit dvd earbuds elsa emoji fedora ferrari firepit flipflops fridge fridges frisbee gameboy gamepad gazebo "

@@ -2,36 +2,34 @@
 
 import re
 
+from infsplign.prompts.word_lists import word_set
 
-def _set(words: str) -> frozenset[str]:
-    return frozenset(words.split())
-
-
-ARTICLES = _set("a an the one")
-DETERMINERS = ARTICLES | _set("another some this these those my your his her its our their")
-NAMELESS = _set(
+ARTICLES = word_set("a an the one")
+DETERMINERS = ARTICLES | word_set("another some this these those my your his her its our their")
+NAMELESS = word_set(
     "it itself they them themselves he she him i me we us there other others each both everything nothing "
     "left right top bottom middle center centre side"
 )
-CHOICES = _set("or nor either neither no not never none nobody nowhere hardly barely scarcely")  # nothing that can be drawn in one picture
-WHICH = _set("that which who whose where that's who's which's that\u2019s who\u2019s")
-CONTEXT = _set(
+CHOICES = word_set("or nor either neither no not never none nobody nowhere hardly barely scarcely")
+"""Nothing that can be drawn in one picture."""
+WHICH = word_set("that which who whose where that's who's which's that\u2019s who\u2019s")
+CONTEXT = word_set(
     "in on at upon with without within from by during against through along across around into onto wearing holding w/ w/o to too toward "
     "towards for as like than via per off out past up down"
 )
-AWAY = _set("above below under beneath underneath over near beside between inside behind atop next among alongside opposite")
+AWAY = word_set("above below under beneath underneath over near beside between inside behind atop next among alongside opposite")
 """Prepositions of place: no name goes on after them."""
-COPULAS = _set("is are was were be being been")
+COPULAS = word_set("is are was were be being been")
 # Words between an object and its relation that belong to neither: "a cat [is sitting directly] above a table".
-LINKS = COPULAS | _set(
+LINKS = COPULAS | word_set(
     "sitting standing lying laying resting hanging floating flying hovering walking running jumping sleeping parked placed located "
     "sits stands lies lays rests hangs floats hovers walks runs jumps sleeps swims sails waits looks swimming sailing waiting looking "
     "positioned situated seen shown perched directly just right immediately exactly slightly far high straight also then "
     "much halfway midway somewhere diagonally surrounded covered"
 )
-BARE = _set("left right top bottom")  # adjectives as well ("a top hat"): relations only where an article follows
-SIDES = BARE | _set("upper lower middle center centre")  # a place ends before none of them: "in the top left of a box"
-WEAK = _set("in on upon within by")  # relations only where an article and an object follow that is no setting
+BARE = word_set("left right top bottom")  # adjectives as well ("a top hat"): relations only where an article follows
+SIDES = BARE | word_set("upper lower middle center centre")  # a place ends before none of them: "in the top left of a box"
+WEAK = word_set("in on upon within by")  # relations only where an article and an object follow that is no setting
 EACH_OTHER = frozenset(("each other", "one another"))
 THEM = frozenset(("them", "the two", "both", "both of them", "the two of them", "these", "these two"))
 
@@ -81,7 +79,7 @@ STOPS = (
     | AWAY
     | COPULAS
     | CHOICES
-    | _set("and & + both each all every there it them itself while whereas but then ; , . : !")
+    | word_set("and & + both each all every there it them itself while whereas but then ; , . : !")
 )
 """Words that no name goes on after."""
 VIEWPOINTS = (

@@ -9,7 +9,8 @@ from functools import partial
 from array_api_compat import array_namespace
 
 from infsplign.core._namespace import Array, device_of
-from infsplign.core.losses import LossTerm, ObjectAttention
+from infsplign.core.losses import LossTerm
+from infsplign.core.object_attention import ObjectAttention
 from infsplign.core.scene_arrays import SceneArrays
 from infsplign.core.statistics import EPSILON
 
