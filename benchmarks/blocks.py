@@ -23,7 +23,8 @@ from infsplign.adapters import backbone_for
 from infsplign.adapters.text import expected_prompt
 from infsplign.core.statistics import centroid
 from infsplign.engine.config import GuidanceConfig
-from infsplign.evaluation.prompts.shapes import ShapesPrompt, prompts, seed
+from infsplign.evaluation.prompts import BenchmarkPrompt
+from infsplign.evaluation.prompts.shapes import prompts, seed
 from infsplign.evaluation.scoring.shapes_evaluation import inspect_image
 from infsplign.pipelines.guidance import PipelineGuidance
 from infsplign.prompts import parse_prompt
@@ -43,7 +44,9 @@ def text_blocks(pipe: Any) -> list[str]:
     return sorted(names, key=lambda name: order.get(name.split(".")[0], 0))
 
 
-def sample(pipe: Any, preset: Any, asked: Sequence[ShapesPrompt], layers: Any, config: GuidanceConfig, *, keep_maps: bool = False) -> Any:
+def sample(
+    pipe: Any, preset: Any, asked: Sequence[BenchmarkPrompt], layers: Any, config: GuidanceConfig, *, keep_maps: bool = False
+) -> Any:
     """Images of a batch of prompts guided by chosen layers, and the trace."""
     backbone, config = backbone_for(pipe), reading(config, layers)
     scenes = [parse_prompt(p.text) for p in asked]
@@ -66,7 +69,7 @@ def gap(guidance: PipelineGuidance, row: int, centres: Any) -> float:
     return float(dx * difference[0] + dy * difference[1])
 
 
-def reads(pipe: Any, preset: Any, asked: Sequence[ShapesPrompt], blocks: Sequence[str], batch: int) -> dict[str, list[float]]:
+def reads(pipe: Any, preset: Any, asked: Sequence[BenchmarkPrompt], blocks: Sequence[str], batch: int) -> dict[str, list[float]]:
     """Correlation of attention's gap with the picture's, for each block at each moment."""
     drawn: list[float] = []
     seen: dict[str, list[list[float]]] = {block: [[] for _ in MOMENTS] for block in blocks}
@@ -88,7 +91,7 @@ def reads(pipe: Any, preset: Any, asked: Sequence[ShapesPrompt], blocks: Sequenc
     return {block: [float(np.corrcoef(drawn, values)[0, 1]) for values in rows] for block, rows in seen.items()}
 
 
-def steers(pipe: Any, preset: Any, asked: Sequence[ShapesPrompt], block: str, batch: int) -> dict[str, float]:
+def steers(pipe: Any, preset: Any, asked: Sequence[BenchmarkPrompt], block: str, batch: int) -> dict[str, float]:
     """Measures of images guided by one block alone."""
     records = []
     for start in range(0, len(asked), batch):

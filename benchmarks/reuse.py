@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from infsplign import PAPER, GuidanceConfig, guide
-from infsplign.evaluation.prompts.shapes import ShapesPrompt, prompts, seed
+from infsplign.evaluation.prompts import BenchmarkPrompt
+from infsplign.evaluation.prompts.shapes import prompts, seed
 from infsplign.shapes import PRESETS, load
 
 LAGS = (1, 2, 3)
@@ -23,7 +24,7 @@ UNGUIDED = 1e-9
 """A scale that moves nothing, and lets the gradients be seen."""
 
 
-def gradients(pipe: Any, name: str, asked: Sequence[ShapesPrompt], config: GuidanceConfig) -> Tensor:
+def gradients(pipe: Any, name: str, asked: Sequence[BenchmarkPrompt], config: GuidanceConfig) -> Tensor:
     """The loss gradient at each step of each image: (steps, images, numbers)."""
     preset, texts = PRESETS[name], [p.text for p in asked]
     found = []

@@ -26,8 +26,6 @@ MOST_STEPS = 1000
 """Denoising steps that can be asked for: no model is trained with more."""
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells count it: 128 + SIGINT."""
-
-
 USAGE_ERROR: Any = typer.BadParameter.__bases__[0]
 """Of options and arguments; Typer has a copy of Click, whose classes these are."""
 
@@ -110,7 +108,7 @@ def _message(error: Any) -> str | None:
     if is_out_of_memory(error):
         return f"memory has run out: {str(error).strip() or type(error).__name__}\nTry `--dtype fp16`, smaller images, or fewer at once"
     if isinstance(error, ValueError | OSError):
-        return f"{error}" if str(error) else type(error).__name__
+        return str(error) or type(error).__name__
     return None
 
 
@@ -139,7 +137,7 @@ app.command("report")(report)
 app.command("score")(score)
 
 Debug = Annotated[bool, typer.Option("--debug", callback=_remember_debug, help="Show the traceback of an error.")]
-Model = Annotated[str, typer.Option(help="shapes or shapes-pixart (shipped), a local folder, or a Hugging Face id.")]
+Model = Annotated[str, typer.Option(help="shapes, shapes-pixart or shapes-sd3 (shipped), a local folder, or a Hugging Face id.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps; auto takes the best there is.")]
 Dtype = Annotated[str, typer.Option(help="fp32, fp16 or bf16; auto is fp16 on cuda and fp32 elsewhere.")]
 

@@ -3,18 +3,21 @@
 import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from infsplign.commands.models import Defaults, check_model, defaults_for, load_pipeline
+from infsplign.commands.models import check_model, defaults_for, load_pipeline
 from infsplign.commands.options import check_guidance_scale
 from infsplign.evaluation.running.methods import choose_methods
 from infsplign.evaluation.running.sampler import LoadedSampler, PipelineSampler
 from infsplign.shapes.presets import PRESETS
 
+Out = Annotated[
+    Path, typer.Option(help="Folder of the run. A run with the same settings that it holds is gone on with, any other is refused.")
+]
 Images = Annotated[int, typer.Option(min=1, max=100, help="Images a prompt.")]
 Methods = Annotated[str, typer.Option(help="Methods to compare, with commas between; differences are from the first.")]
 Steps = Annotated[int | None, typer.Option(min=1, max=1000, help="Denoising steps; the model's own if not given.")]
@@ -66,19 +69,17 @@ class Loading:
         from infsplign.pipelines.description import describe
 
         family = describe(pipe)  # refuses what cannot be guided before anything is made
-        defaults = defaults_for(self.model)
+        alike = self.model
         if self.world and self.model not in PRESETS:
-            preset = next((p for p in PRESETS.values() if p.folder == family.family), PRESETS["shapes"])
-            defaults = Defaults(preset.steps, preset.guidance_scale, preset.config, preset.call)
+            alike = next((name for name, preset in PRESETS.items() if preset.folder == family.family), "shapes")
+        defaults = defaults_for(alike)
         steps = defaults.steps if self.steps is None else self.steps
         guidance_scale = defaults.guidance_scale if self.guidance_scale is None else self.guidance_scale
         sampler = PipelineSampler(pipe, steps=steps, guidance_scale=guidance_scale, call=defaults.call, keep_traces=self.traces)
         return LoadedSampler(sampler, defaults.config or family.config, backbone_for(pipe).published)
 
 
-def check_options(
-    methods: str, scale: float | None, guidance_scale: float | None, out: Path, ray: str | None, workers: int | None, loading: Loading
-) -> None:
+def check_options(methods: str, scale: float | None, out: Path, ray: str | None, workers: int | None, loading: Loading) -> None:
     """Checks the options before a model is loaded.
 
     Raises:
@@ -90,8 +91,8 @@ def check_options(
     from infsplign.evaluation.running.ray_address import check_ray_address
 
     choose_methods(methods, scale)
-    if guidance_scale is not None:
-        check_guidance_scale(guidance_scale)
+    if loading.guidance_scale is not None:
+        check_guidance_scale(loading.guidance_scale)
     if workers is not None and ray is None:
         raise ValueError("`--workers` needs `--ray`: this process is one worker")
     check_writable(out)
@@ -104,26 +105,23 @@ def check_options(
 
 @contextmanager
 def sampling(loading: Loading, out: Path, *, ray: str | None = None, workers: int | None = None) -> Iterator[LoadedSampler]:
-    """Opens a sampler in this process, or workers of a Ray cluster. Ctrl-C reports which results are kept."""
+    """Opens a sampler in this process, or workers of a Ray cluster. Ctrl-C reports which results are kept.
+
+    Workers use as many threads as this process would, so that their images are bit-identical.
+    """
     try:
         if ray is None:
             yield loading()
             return
+        import torch
+
         from infsplign.evaluation.running.ray_workers import RayWorkers
 
+        loading = replace(loading, threads=torch.get_num_threads())
         with RayWorkers(loading, address=ray, workers=workers, gpu=not loading.device.startswith(("cpu", "mps"))) as pool:
             yield LoadedSampler(pool, pool.own, pool.published)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"what is done is kept in {out}, the same command goes on from there") from None
-
-
-def threads_here(ray: str | None) -> int | None:
-    """Returns the threads of this process. Workers use the same number, so that their images are bit-identical."""
-    if ray is None:
-        return None
-    import torch
-
-    return torch.get_num_threads()
 
 
 def say_failed(results: Any, out: Path) -> None:

@@ -1,6 +1,5 @@
 """`infsplign eval shapes`: measures how often the shipped model gets a relation right, unguided and guided."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,10 +14,8 @@ def eval_shapes(
     images: eval_common.Images = 4,
     methods: eval_common.Methods = "unguided,infsplign",
     split: Annotated[Literal["tune", "heldout"], typer.Option(help="Prompts to choose options by, or prompts to report.")] = "heldout",
-    model: Annotated[str, typer.Option(help="shapes, shapes-pixart, or the folder of a model of their world.")] = "shapes",
-    out: Annotated[
-        Path, typer.Option(help="Folder of the run. A run with the same settings that it holds is gone on with, any other is refused.")
-    ] = Path("out/eval-shapes"),
+    model: Annotated[str, typer.Option(help="shapes, shapes-pixart, shapes-sd3, or the folder of a model of their world.")] = "shapes",
+    out: eval_common.Out = Path("out/eval-shapes"),
     steps: eval_common.Steps = None,
     guidance_scale: eval_common.GuidanceScale = None,
     scale: eval_common.Scale = None,
@@ -31,15 +28,14 @@ def eval_shapes(
     progress: eval_common.Progress = True,
 ) -> None:
     """Measure VISOR, strict, doubled and shape on the shapes world: images, records, results.json and table.md in a folder."""
-    from infsplign.evaluation.prompts import shapes as prompts_shapes
+    from infsplign.evaluation.prompts.shapes import prompts as prompts_of
     from infsplign.evaluation.running.images_run import RESULTS
     from infsplign.evaluation.scoring.shapes_evaluation import TABLE, evaluate_shapes
     from infsplign.evaluation.scoring.summary import print_table
 
-    prompts_shapes.prompts(split, prompts)
+    prompts_of(split, prompts)  # raises before a model is loaded where `prompts` is too large
     loading = eval_common.Loading(model, device, dtype, steps, guidance_scale, world=True, traces=traces)
-    eval_common.check_options(methods, scale, guidance_scale, out, ray, workers, loading)
-    loading = replace(loading, threads=eval_common.threads_here(ray))
+    eval_common.check_options(methods, scale, out, ray, workers, loading)
     with eval_common.sampling(loading, out, ray=ray, workers=workers) as (sampler, own, published):
         chosen = choose_methods(methods, scale, own, published)
         results = evaluate_shapes(sampler, out, count=prompts, images=images, methods=chosen, split=split, batch=batch, progress=progress)

@@ -1,6 +1,5 @@
 """`infsplign eval sr2d`: makes the images of the SR2D benchmark; any detector can score them afterwards."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,9 +11,7 @@ from infsplign.evaluation.running.methods import choose_methods
 
 def eval_sr2d(
     model: Annotated[str, typer.Option(help="A local folder, a Hugging Face id, or the name of a shipped model.")],
-    out: Annotated[
-        Path, typer.Option(help="Folder of the run. A run with the same settings that it holds is gone on with, any other is refused.")
-    ],
+    out: eval_common.Out,
     methods: eval_common.Methods = "unguided,infsplign",
     images: eval_common.Images = 4,
     prompts: Annotated[
@@ -39,8 +36,7 @@ def eval_sr2d(
     listed = benchmark_prompts(prompts)[:limit]
     check_ids(listed)
     loading = eval_common.Loading(model, device, dtype, steps, guidance_scale, traces=traces)
-    eval_common.check_options(methods, scale, guidance_scale, out, ray, workers, loading)
-    loading = replace(loading, threads=eval_common.threads_here(ray))
+    eval_common.check_options(methods, scale, out, ray, workers, loading)
     with eval_common.sampling(loading, out, ray=ray, workers=workers) as (sampler, own, published):
         chosen = choose_methods(methods, scale, own, published)
         results = make_benchmark("sr2d", listed, sampler, out, images=images, methods=chosen, batch=batch, progress=progress)

@@ -93,8 +93,7 @@ def check_hub(model: str) -> None:
     except HFValidationError as error:
         raise ValueError(f"`--model` {model!r} is no hub id: {error}") from error
     except Exception as error:  # the hub's client raises all sorts here, those of its network library among them
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise OSError(f"the model {model!r} is no local folder, and cannot be had from the Hugging Face hub: {reason}") from error
+        raise OSError(f"the model {model!r} is no local folder, and cannot be had from the Hugging Face hub: {_reason(error)}") from error
 
 
 def check_device_name(name: str) -> None:
@@ -144,9 +143,13 @@ def choose_device(name: str) -> Any:
         place = torch.device(name)
         torch.zeros(1, device=place).cpu()  # "lazy" and the like make tensors without numbers
     except Exception as error:  # a module that is not installed, a driver that is not there, ...
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ValueError(f"`--device` {name!r} cannot be used here: {reason}") from error
+        raise ValueError(f"`--device` {name!r} cannot be used here: {_reason(error)}") from error
     return place
+
+
+def _reason(error: Exception) -> str:
+    """The first line of an error's text."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def defaults_for(model: str) -> Defaults:

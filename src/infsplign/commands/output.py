@@ -1,6 +1,5 @@
 """The folder for results: checked before the work, made with the first result. Files of others are never lost."""
 
-import io
 import os
 import re
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from PIL.Image import Image
 from infsplign.evaluation.files import OutputError, check_writable, write, write_json
 from infsplign.evaluation.locking import TakenError, locked
 from infsplign.evaluation.reading import parse_json, read_text
+from infsplign.evaluation.running.method_folder import png
 
 TRACE = "trace.json"
 _OURS = re.compile(r"(un)?guided_\d+\.png|sheet\.png|attention\.png|trace\.png")
@@ -130,9 +130,7 @@ class OutputFolder:
 
     def save(self, name: str, image: Image) -> None:
         """Writes an image as a PNG file, whole or not at all."""
-        buffer = io.BytesIO()
-        image.save(buffer, format="PNG")
-        write(self.path / name, buffer.getvalue(), make=False)
+        write(self.path / name, png(image), make=False)
 
     def kept(self) -> list[str]:
         """Returns the names of the images in the folder that match our naming."""

@@ -40,8 +40,6 @@ def _rows(benchmark: str, source: Path | None) -> list:
         from infsplign.evaluation.scoring.benchmarks import BENCHMARKS
 
         return BENCHMARKS[benchmark].read(source)
-    from infsplign.evaluation.prompts import BenchmarkPrompt
-    from infsplign.evaluation.prompts import shapes as prompts_shapes
+    from infsplign.evaluation.prompts import shapes
 
-    every = [p for split in prompts_shapes.SPLITS for p in prompts_shapes.prompts(split, 8 * len(prompts_shapes.pairs(split)))]
-    return [BenchmarkPrompt(p.id, p.text, p.first, p.relation, p.second) for p in every]
+    return [prompt for split in shapes.SPLITS for prompt in shapes.prompts(split, 8 * len(shapes.pairs(split)))]

@@ -1,7 +1,6 @@
 """One run at a time in a folder."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,23 +26,13 @@ def locked(out: Path) -> Iterator[None]:
     check_writable(out)
     place = _open(out)
     try:
-        with _writable(out):
-            yield
+        check_writable(out)  # before, that was asked of the folder above where this one was not there
+        yield
         if place is not None and not _same(out, place):
             raise OutputError(f"`--out` {str(out)!r} was removed or replaced while this command ran; start it again")
     finally:
         if place is not None:
             os.close(place)
-
-
-@contextmanager
-def _writable(out: Path) -> Iterator[None]:
-    try:
-        with tempfile.TemporaryFile(dir=out):
-            pass
-    except OSError as error:
-        raise cannot_write(out, error) from error
-    yield
 
 
 def _open(out: Path) -> int | None:

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from infsplign.evaluation.metrics.bootstrap import Intervals
 from infsplign.evaluation.reading import member, parse_json, read_text, short
 from infsplign.evaluation.running.method_folder import Record
-
-PARTS = ("value", "low", "high")
 
 
 def checked_results(value: Any) -> dict[str, Any]:
@@ -37,7 +36,7 @@ def _check_measures(value: dict[str, Any]) -> None:
             if not columns or set(measures) != set(columns):
                 raise ValueError(f"expected the same measures for all `{part}`, got {short(measures)} for {short(name)}")
             for measure in measures:
-                for number in PARTS:
+                for number in Intervals._fields:
                     member(member(measures, measure, dict), number, float, None)
     if columns is None:
         raise ValueError("expected `methods` to have at least one, got none")

@@ -9,10 +9,10 @@ from infsplign.errors import PromptError
 from infsplign.evaluation.page.checking import checked_results, verdict_rows
 from infsplign.evaluation.reading import is_kind, parse_json, read_text
 from infsplign.evaluation.running.method_folder import Record, read_failures, read_lines
-from infsplign.evaluation.running.run_folder import MANIFEST, checked_manifest
+from infsplign.evaluation.running.run_folder import MANIFEST, RESULTS, checked_manifest
+from infsplign.evaluation.scoring.scored_folder import IMAGES
 from infsplign.prompts import parse_prompt
 
-RESULTS, VERDICTS = "results.json", "images.jsonl"
 OTHER = "other"
 """The relation of a prompt that cannot be read, or asks for none."""
 
@@ -91,7 +91,7 @@ def read_run(folder: Path) -> RunFolder:
         if group not in measured:
             measured.append(group)
         _merge(group, scored, label)
-        for row in verdict_rows(path.with_name(VERDICTS)):
+        for row in verdict_rows(path.with_name(IMAGES)):
             verdicts[label].setdefault(row["key"], row)
     return RunFolder(folder, manifest, results, records, verdicts, measured)
 

@@ -6,8 +6,6 @@ from typing import Any
 from infsplign.core.spellings import relation
 from infsplign.evaluation.prompts.prompt import BenchmarkPrompt, PromptFileError, broken, distinct, json_lines
 
-IMAGES = 4
-"""Images a prompt, as published."""
 POSITION = "position"
 OTHER_TAGS = ("single_object", "two_object", "counting", "colors", "color_attr")
 RELATIONS = ("left of", "right of", "above", "below")

@@ -5,10 +5,10 @@ rounds are for tuning, eight are held out. So every noun is in both splits, and 
 """
 
 import hashlib
-from dataclasses import dataclass
 from functools import cache
 
 from infsplign.core.spellings import relation
+from infsplign.evaluation.prompts.prompt import BenchmarkPrompt
 from infsplign.shapes.nouns import NAMES
 from infsplign.shapes.world import article
 
@@ -18,18 +18,7 @@ SPLITS = {"tune": range(5), "heldout": range(5, 13)}
 SEED_RULE = "first 4 bytes of sha256(split, prompt, index), lowest bit 0 for tune and 1 for heldout"
 
 
-@dataclass(frozen=True)
-class ShapesPrompt:
-    """A prompt with its objects and relation; `relation` is a canonical name, such as "left of"."""
-
-    id: str
-    text: str
-    first: str
-    relation: str
-    second: str
-
-
-def prompts(split: str, count: int) -> list[ShapesPrompt]:
+def prompts(split: str, count: int) -> list[BenchmarkPrompt]:
     """The first `count` prompts of a split, relations in turn: each of the four occurs `count / 4` times, plus or minus one.
 
     Args:
@@ -74,7 +63,7 @@ def pairs(split: str) -> tuple[tuple[str, str], ...]:
 
 
 @cache
-def _every(split: str) -> tuple[ShapesPrompt, ...]:
+def _every(split: str) -> tuple[BenchmarkPrompt, ...]:
     """Eight passes over the pairs: each pair comes once with each relation, then again with its nouns exchanged."""
     turn_on = len(pairs(split)) % 4 or 1  # what one pass adds to the relation's number; odd, so that four passes make all four
     every = []
@@ -84,7 +73,7 @@ def _every(split: str) -> tuple[ShapesPrompt, ...]:
             first, second = pair[::-1] if exchanged else pair
             spelling = RELATIONS[(place + number * turn_on) % 4]
             text = f"{article(first)} {first} {spelling} {article(second)} {second}"
-            every.append(ShapesPrompt(f"{split}-{len(every):04d}", text, first, relation(spelling).name, second))
+            every.append(BenchmarkPrompt(f"{split}-{len(every):04d}", text, first, relation(spelling).name, second))
     return tuple(every)
 
 

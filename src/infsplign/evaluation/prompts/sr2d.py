@@ -14,8 +14,6 @@ RELATIONS = ("to the left of", "to the right of", "above", "below")
 AND, SINGLE = "and", "single"
 """Relations of the prompts that ask for no direction; a single object has no `second`."""
 KEYS = ("unique_id", "num_objects", "obj_1_attributes", "obj_2_attributes", "rel_type", "text")
-IMAGES = 4
-"""Images a prompt, as published."""
 
 
 def sr2d() -> list[BenchmarkPrompt]:

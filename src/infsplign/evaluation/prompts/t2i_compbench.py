@@ -6,8 +6,6 @@ from pathlib import Path
 from infsplign.core.spellings import relation
 from infsplign.evaluation.prompts.prompt import BenchmarkPrompt, broken, distinct, lines
 
-IMAGES = 10
-"""Images a prompt, as published."""
 CLOSE = ("near", "next to", "on side of")
 """Relations without a direction."""
 SPELLINGS = (*CLOSE, "on the left of", "on the right of", "on the top of", "on the bottom of", "on top of")

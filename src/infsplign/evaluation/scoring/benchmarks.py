@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from math import isnan
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ from infsplign.evaluation.metrics import geneval, strict, t2i, visor
 from infsplign.evaluation.metrics.names import joined, whole
 from infsplign.evaluation.metrics.ratios import Ratios
 from infsplign.evaluation.prompts import BenchmarkPrompt, read_geneval, read_prompts, read_sr2d, read_t2i
+from infsplign.evaluation.scoring.summary import defined
 
 
 class Threshold(NamedTuple):
@@ -59,7 +59,6 @@ class Benchmark:
     Attributes:
         rule: one line for a report.
         threshold: the published one.
-        images: images a prompt, as published.
         judge: detections, prompt and threshold to the verdict on one image, a flat dataclass.
         verdict: its class.
         ratios: verdicts of each prompt to measures.
@@ -71,7 +70,6 @@ class Benchmark:
 
     rule: str
     threshold: Threshold
-    images: int
     judge: Judge
     verdict: type
     ratios: Callable[[Mapping[str, Sequence[Any]]], Ratios]
@@ -124,7 +122,6 @@ def _shapes_ratios(verdicts: Mapping[str, Sequence[ShapesVerdict]]) -> Ratios:
 _T2I = Benchmark(
     rule="T2I-CompBench 2D spatial, as published",
     threshold=Threshold(0.1),
-    images=10,
     judge=partial(_t2i, pick=t2i.official),
     verdict=t2i.SpatialScore,
     ratios=t2i.spatial_ratios,
@@ -136,7 +133,6 @@ BENCHMARKS: dict[str, Benchmark] = {
     "visor": Benchmark(
         rule="VISOR: any pair of boxes, by centres",
         threshold=Threshold(0.1),
-        images=4,
         judge=_visor,
         verdict=visor.Verdict,
         ratios=visor.visor_ratios,
@@ -152,7 +148,6 @@ BENCHMARKS: dict[str, Benchmark] = {
     "geneval": Benchmark(
         rule="GenEval, position: best boxes, by centres",
         threshold=Threshold(0.3),
-        images=4,
         judge=_geneval,
         verdict=visor.Verdict,
         ratios=geneval.position_ratios,
@@ -161,7 +156,6 @@ BENCHMARKS: dict[str, Benchmark] = {
     "shapes": Benchmark(
         rule="shapes world: VISOR, strict, doubled, shape",
         threshold=Threshold(0.6, inclusive=True),
-        images=4,
         judge=_shapes,
         verdict=ShapesVerdict,
         ratios=_shapes_ratios,
@@ -216,7 +210,5 @@ def by_relation(
     found = {}
     for relation in sorted(parts):
         ratios = benchmark.ratios(parts[relation])
-        found[relation] = {
-            name: None if isnan(value) else value for name, value in zip(ratios.names, ratios.values().tolist(), strict=True)
-        }
+        found[relation] = dict(zip(ratios.names, map(defined, ratios.values().tolist()), strict=True))
     return found

@@ -1,8 +1,7 @@
 """`infsplign eval shapes`: methods on the prompts of the shapes world, judged by the world's own detector."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from math import isnan
+from collections.abc import Mapping
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,12 @@ from infsplign.engine.config import GuidanceConfig
 from infsplign.evaluation import fingerprint
 from infsplign.evaluation.files import write, write_json
 from infsplign.evaluation.metrics import strict, visor
-from infsplign.evaluation.metrics.ratios import Ratios
-from infsplign.evaluation.prompts.shapes import SEED_RULE, ShapesPrompt, prompts, seed
+from infsplign.evaluation.prompts import BenchmarkPrompt
+from infsplign.evaluation.prompts.shapes import SEED_RULE, prompts, seed
 from infsplign.evaluation.running.images_run import RESULTS, Run, SettledSampler, SettledWorkers, made, whole
 from infsplign.evaluation.running.method_folder import Record
 from infsplign.evaluation.running.methods import method
+from infsplign.evaluation.scoring.benchmarks import BENCHMARKS, ShapesVerdict, by_relation
 from infsplign.evaluation.scoring.summary import markdown, summarise
 from infsplign.shapes import blobs, detector, nouns
 from infsplign.shapes.presets import CONFIG
@@ -67,19 +67,22 @@ def evaluate_shapes(
 
     with made(run, sampler, out, inspect, inspected_by=judged_by, progress=progress) as (folders, facts):
         asked = whole(run, folders)
-        records = {name: [folder.records[key] for p in asked for key in run.keys(p)] for name, folder in folders.items()}
+        verdicts = {
+            name: {p.id: [verdict_of(folder.records[key]) for key in run.keys(p)] for p in asked} for name, folder in folders.items()
+        }
         facts |= {
             "seed_rule": SEED_RULE,
             "detector": {"name": detector.__name__, "min_score": detector.MIN_SCORE, "min_area": detector.MIN_AREA, "source": judged_by},
         }
-        results = facts | summarise({name: measures(asked, rows, images) for name, rows in records.items()})
-        results["relations"] = {name: by_relation(asked, rows, images) for name, rows in records.items()}
+        rule = BENCHMARKS["shapes"]
+        results = facts | summarise({name: rule.ratios(found) for name, found in verdicts.items()})
+        results["relations"] = {name: by_relation(rule, asked, found) for name, found in verdicts.items()}
         write_json(out / RESULTS, results)
         write(out / TABLE, markdown(results))
     return results
 
 
-def inspect_image(image: Image.Image, prompt: ShapesPrompt) -> Record:
+def inspect_image(image: Image.Image, prompt: BenchmarkPrompt) -> Record:
     """Detections of an image with its verdict and fidelity, ready for JSON."""
     seen = detector.detect(image)
     verdict = visor.judge([b for b in seen if b.score >= detector.MIN_SCORE], prompt.first, prompt.relation, prompt.second)
@@ -87,27 +90,6 @@ def inspect_image(image: Image.Image, prompt: ShapesPrompt) -> Record:
     return {"detections": [asdict(blob) for blob in seen], **asdict(verdict), **asdict(faith)}
 
 
-def measures(asked: Sequence[ShapesPrompt], records: Sequence[Record], images: int) -> Ratios:
-    """All measures of one method.
-
-    Args:
-        asked: P prompts.
-        records: P x `images`, prompt by prompt.
-        images: images a prompt.
-    """
-    groups = {p.id: records[number * images : (number + 1) * images] for number, p in enumerate(asked)}
-    verdicts = {key: [visor.Verdict(r["both"], r["correct"]) for r in rows] for key, rows in groups.items()}
-    faiths = {key: [strict.Fidelity(r["strict"], r["doubled"], r["shape"]) for r in rows] for key, rows in groups.items()}
-    return visor.visor_ratios(verdicts).joined(strict.fidelity_ratios(faiths))
-
-
-def by_relation(asked: Sequence[ShapesPrompt], records: Sequence[Record], images: int) -> dict[str, dict[str, float | None]]:
-    """The measures of each relation's prompts alone, without intervals."""
-    found = {}
-    for relation in sorted({p.relation for p in asked}):
-        numbers = [number for number, p in enumerate(asked) if p.relation == relation]
-        rows = [r for number in numbers for r in records[number * images : (number + 1) * images]]
-        ratios = measures([asked[number] for number in numbers], rows, images)
-        values = zip(ratios.names, ratios.values().tolist(), strict=True)
-        found[relation] = {name: None if isnan(value) else value for name, value in values}
-    return found
+def verdict_of(record: Record) -> ShapesVerdict:
+    """The verdict that `inspect_image` has put into a record."""
+    return ShapesVerdict(**{part.name: record[part.name] for part in fields(ShapesVerdict)})

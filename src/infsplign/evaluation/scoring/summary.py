@@ -30,7 +30,7 @@ def summarise(methods: Mapping[str, Ratios], *, resamples: int = RESAMPLES, seed
 def as_dict(names: Sequence[str], intervals: Intervals) -> dict[str, dict[str, float | None]]:
     """Measure to value, low and high."""
     columns = zip(names, *(part.tolist() for part in intervals), strict=True)
-    return {name: dict(zip(Intervals._fields, map(_defined, numbers), strict=True)) for name, *numbers in columns}
+    return {name: dict(zip(Intervals._fields, map(defined, numbers), strict=True)) for name, *numbers in columns}
 
 
 def markdown(summary: Mapping[str, Any], first_column: str = "method") -> str:
@@ -93,5 +93,6 @@ def print_table(summary: Mapping[str, Any], title: str) -> None:
     Console().print(table)
 
 
-def _defined(x: float) -> float | None:
+def defined(x: float) -> float | None:
+    """None for nan, which JSON does not know."""
     return None if isnan(x) else x
