@@ -10,11 +10,13 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
 
-from infsplign import PAPER, GuidanceConfig, guide
+from benchmarks.layers import reading
+from infsplign import PAPER, GuidanceConfig, Steps, guide
 from infsplign.evaluation.prompts import BenchmarkPrompt
 from infsplign.evaluation.prompts.shapes import prompts, seed
 from infsplign.shapes import PRESETS, load
@@ -27,15 +29,14 @@ UNGUIDED = 1e-9
 def gradients(pipe: Any, name: str, asked: Sequence[BenchmarkPrompt], config: GuidanceConfig) -> Tensor:
     """The loss gradient at each step of each image: (steps, images, numbers)."""
     preset, texts = PRESETS[name], [p.text for p in asked]
-    found = []
-    with guide(pipe, texts, config=config) as guidance:
-        step = guidance._guided_scheduler._gradient
+    found, shifted = [], Steps.shifted
 
-        def spied(call: Any, plan: Any, pending: Any) -> Any:
-            found.append(pending.gradient.flatten(1))
-            return step(call, plan, pending)
+    def spied(steps: Steps, output: Tensor, **options: Any) -> Tensor:
+        if steps.found is not None and steps.found.gradient is not None:
+            found.append(steps.found.gradient.flatten(1))
+        return shifted(steps, output, **options)
 
-        guidance._guided_scheduler._gradient = spied  # type: ignore[method-assign]
+    with patch.object(Steps, "shifted", spied), guide(pipe, texts, config=config):
         generators = [torch.Generator().manual_seed(seed("tune", text, 0)) for text in texts]
         options = {"num_inference_steps": preset.steps, "guidance_scale": preset.guidance_scale, "generator": generators}
         pipe(texts, output_type="latent", **options, **preset.call)
@@ -54,7 +55,7 @@ def main() -> None:
     lines = [f"Command: `python -m benchmarks.reuse --model {options.model} --prompts {options.prompts}`.", ""]
     lines += ["| sampling | lag | first third | second third | last third |", "|---|---|---|---|---|"]
     for label, scale in (("unguided", UNGUIDED), ("scale 500", 500.0)):
-        found = gradients(pipe, options.model, asked, PAPER.with_(scale=scale, layers=layers))
+        found = gradients(pipe, options.model, asked, reading(PAPER.with_(scale=scale), layers))
         for lag in LAGS:
             cosines = torch.nn.functional.cosine_similarity(found[lag:], found[:-lag], dim=-1).mean(1)
             thirds = [part.mean().item() for part in cosines.tensor_split(3)]
