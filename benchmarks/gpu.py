@@ -27,6 +27,7 @@ import torch
 from benchmarks.gpu_cases import REAL, TINY
 from benchmarks.gpu_page import write
 from benchmarks.gpu_unit import ROUNDS, checks, machine
+from infsplign.evaluation.files import write_json
 
 DOCS, TRIAL = Path("docs"), Path("out/gpu-tiny")
 TYPES = ("float16", "bfloat16")
@@ -128,13 +129,6 @@ def opened(path: Path, told: dict[str, Any], *, again: bool) -> dict[str, Any]:
     return record
 
 
-def saved(path: Path, record: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
-    partial.replace(path)
-
-
 def main(arguments: Sequence[str] | None = None, run: Runner = in_process) -> None:
     begun = time.monotonic()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -157,8 +151,8 @@ def main(arguments: Sequence[str] | None = None, run: Runner = in_process) -> No
     record.setdefault("kernels", checks(device))
     record["order"] = list(dict.fromkeys([*record.get("order", ()), *names]))
     until = begun + 60 * options.minutes - RESERVE
-    measure(record, units(names, options.types), device, until, lambda: saved(path, record), run)
-    saved(path, record)
+    measure(record, units(names, options.types), device, until, lambda: write_json(path, record), run)
+    write_json(path, record)
     print(write(page, record))
 
 
