@@ -3,11 +3,14 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from numbers import Real
+from pathlib import Path
+from typing import Any, Self
 
 from infsplign.core.attention import LEVELS
 from infsplign.core.losses import CompoundLoss, LossTerm, paper_loss
 from infsplign.core.penalties import Penalty, gelu, relu
 from infsplign.core.terms import excite, unity
+from infsplign.engine import config_file
 
 PLANS = ("split", "batched", "checkpoint")
 AUTO = "auto"
@@ -129,6 +132,29 @@ class GuidanceConfig:
     def with_(self, **changes: object) -> "GuidanceConfig":
         """Returns a copy with some fields changed."""
         return replace(self, **changes)  # type: ignore[arg-type]
+
+    def save(self, path: str | Path, **about: Any) -> None:
+        """Writes these options to a JSON file, a preset, whole or not at all.
+
+        Args:
+            path: of the file; one that is there is replaced.
+            about: what else the file is to say, such as `model="owner/name"`; JSON types. `load` does not read it.
+
+        Raises:
+            ValueError: `penalty`, `schedule`, `terms` or `loss` has a function that this package does not have.
+            OSError: the file cannot be written.
+        """
+        config_file.write(self, Path(path), about)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Reads a preset that `save` wrote. Fields that are missing have the defaults of the class.
+
+        Raises:
+            ValueError: it holds something else, an unknown field or a value out of range.
+            OSError: it cannot be read.
+        """
+        return config_file.read(cls, Path(path))
 
     def compound(self) -> CompoundLoss:
         """The loss that these options describe.

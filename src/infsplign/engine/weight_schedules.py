@@ -1,6 +1,7 @@
 """Weights of guidance over time: functions from the progress in the guided part, in [0, 1), to a factor of `scale`."""
 
 import math
+from collections.abc import Callable
 
 
 def constant(progress: float) -> float:
@@ -24,3 +25,7 @@ def cosine_decay(progress: float) -> float:
     0.5
     """
     return 0.5 * (1.0 + math.cos(math.pi * progress))
+
+
+SCHEDULES: dict[str, Callable[[float], float]] = {f.__name__: f for f in (constant, linear_decay, cosine_decay)}
+"""By name, for saved configurations."""

@@ -1,0 +1,112 @@
+"""Presets: what is saved is loaded again, and what is no preset is refused by name."""
+
+import json
+from functools import partial
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infsplign import PAPER, RECOMMENDED, GuidanceConfig
+from infsplign.core.losses import CompoundLoss, LossTerm
+from infsplign.core.penalties import PENALTIES
+from infsplign.core.terms import TERMS, boxes, excite
+from infsplign.engine.config_file import from_json, to_json
+from infsplign.engine.weight_schedules import SCHEDULES
+from infsplign.evaluation.fingerprint import plain
+from infsplign.shapes.presets import PRESETS
+
+part = st.floats(0, 1)
+configs = st.builds(
+    GuidanceConfig,
+    scale=st.floats(0, 1e6),
+    margin=part,
+    stop=part,
+    penalty=st.sampled_from(list(PENALTIES.values())),
+    schedule=st.sampled_from([None, *SCHEDULES.values()]),
+    terms=st.lists(st.sampled_from([make(0.5) for make in TERMS.values()]), max_size=3).map(tuple),
+    loss=st.sampled_from([None, CompoundLoss((excite(levels=("middle",), worst=False),))]),
+    layers=st.sampled_from([None, {"coarse": ("a", "b"), "middle": ("c",)}]),
+    every=st.integers(1, 5),
+    max_shift=st.none() | st.floats(0.01, 10),
+)
+
+
+@given(configs)
+def test_json_holds_all_options(config):
+    assert plain(from_json(GuidanceConfig, json.loads(json.dumps(to_json(config))))) == plain(config)
+
+
+@pytest.mark.parametrize("config", [PAPER, RECOMMENDED, *(preset.config for preset in PRESETS.values())])
+def test_presets_survive_a_file(config, tmp_path):
+    config.save(tmp_path / "preset.json", model="owner/name", evidence=[1, 2])
+    assert plain(GuidanceConfig.load(tmp_path / "preset.json")) == plain(config)
+    assert json.loads((tmp_path / "preset.json").read_text("utf-8"))["model"] == "owner/name"
+    assert [path.name for path in tmp_path.iterdir()] == ["preset.json"]
+
+
+def test_missing_fields_have_their_defaults(tmp_path):
+    (tmp_path / "preset.json").write_text('\ufeff{"config": {"scale": 7, "max_shift": 1}}', "utf-8")
+    config = GuidanceConfig.load(str(tmp_path / "preset.json"))
+    assert plain(config) == plain(PAPER.with_(scale=7.0, max_shift=1.0))
+    assert isinstance(config.scale, float)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"penalty": lambda x: x},
+        {"schedule": lambda progress: 1.0},
+        {"terms": (LossTerm("mine", lambda objects, scene: objects.mass[:, 0]),)},
+        {"terms": (LossTerm("excite", partial(lambda objects, scene, sigma: 0, sigma=1), 1.0),)},
+        {"terms": (boxes([[[0, 0, 1, 1], [0, 0, 1, 1]]]),)},
+    ],
+)
+def test_functions_of_your_own_cannot_be_saved(changes, tmp_path):
+    with pytest.raises(ValueError, match=f"`{next(iter(changes))}` cannot be saved"):
+        GuidanceConfig(**changes).save(tmp_path / "preset.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "Expecting value"),
+        ("[]", "expected an object with `config`"),
+        ("{}", "expected an object with `config`"),
+        ('{"config": []}', "expected `config` to be an object"),
+        ('{"config": {"sclae": 1}}', "no field 'sclae'"),
+        ('{"config": {"scale": NaN}}', "NaN"),
+        ('{"config": {"scale": -1}}', "`scale` must"),
+        ('{"config": {"scale": 1' + "0" * 400 + "}}", "too large"),
+        ('{"config": {"scale": "1"}}', "`scale` must"),
+        ('{"config": {"penalty": "gleu"}}', "`penalty` to be one of gelu"),
+        ('{"config": {"penalty": 3}}', "`penalty` to be one of gelu"),
+        ('{"config": {"penalty": null}}', "`penalty` must"),
+        ('{"config": {"schedule": []}}', "`schedule` to be one of"),
+        ('{"config": {"terms": 3}}', "`terms` to be a list"),
+        ('{"config": {"terms": [3]}}', "`name` is one of excite"),
+        ('{"config": {"terms": [{"name": "excite", "sgima": 1}]}}', "'excite' of `terms`"),
+        ('{"config": {"terms": [{"name": ["excite"]}]}}', "`name` is one of"),
+        ('{"config": {"terms": [{"name": "excite", "weight": "1"}]}}', "`weight` of the term 'excite'"),
+        ('{"config": {"layers": {"coarse": "x"}}}', "`layers` must"),
+        ('{"config": {"every": 1.5}}', "`every` must"),
+        ("[" * 100000, "holds no options"),
+    ],
+)
+def test_what_is_no_preset_is_refused_by_name(text, said, tmp_path):
+    path = tmp_path / "preset.json"
+    path.write_text(text, "utf-8")
+    with pytest.raises(ValueError, match="holds no options of guidance") as caught:
+        GuidanceConfig.load(path)
+    assert said in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_an_os_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        GuidanceConfig.load(tmp_path / "none.json")
+
+
+def test_a_device_is_refused():
+    with pytest.raises(ValueError, match="a device"):
+        GuidanceConfig.load("/dev/zero")
