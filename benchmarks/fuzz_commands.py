@@ -129,7 +129,7 @@ def stubbed(*, loading: bool = True) -> Iterator[None]:
         raise LoadedError("options accepted")
 
     places = ("infsplign.commands.eval_common.Loading.__call__", "infsplign.commands.describe.load_pipeline")
-    with mock.patch(places[0], load), mock.patch(places[1], load), mock.patch("infsplign.commands.models.load_pipeline", load):
+    with mock.patch(places[0], load), mock.patch(places[1], load), mock.patch("infsplign.generation.models.load_pipeline", load):
         yield
 
 

@@ -182,7 +182,7 @@ def generate(
 ) -> None:
     """Sample a prompt with and without guidance: images, a sheet, attention, curves over the steps, trace.json."""
     from infsplign.commands.generate import run
-    from infsplign.commands.options import GenerateOptions
+    from infsplign.generation.options import GenerateOptions
 
     run(
         GenerateOptions(

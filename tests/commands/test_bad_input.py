@@ -11,10 +11,11 @@ from typer.testing import CliRunner
 
 import infsplign
 from infsplign.cli import app, explained
-from infsplign.commands import describe, eval_common, models
+from infsplign.commands import describe, eval_common
 from infsplign.commands.memory import parse_memory
 from infsplign.engine.config import GuidanceConfig
 from infsplign.evaluation.running import ray_workers
+from infsplign.generation import models
 from tests.evaluation import stub
 from tests.evaluation.test_image_reading import png
 

@@ -9,8 +9,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from infsplign.cli import app
-from infsplign.commands.job import Job
 from infsplign.engine.config import RECOMMENDED
+from infsplign.generation.job import Job
 from tests import tiny
 
 PROMPT = "a circle to the left of a square"

@@ -3,8 +3,8 @@
 from typing import Any
 
 from infsplign.commands.memory import parse_memory
-from infsplign.commands.models import check_model, defaults_for, load_pipeline
 from infsplign.cost.bounds import check_pixels
+from infsplign.generation.models import check_model, defaults_for, load_pipeline
 
 
 def run(model: str, *, device: str, dtype: str, size: int | None, batch: int, memory: str | None) -> None:

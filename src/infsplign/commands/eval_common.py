@@ -9,10 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from infsplign.commands.models import check_model, defaults_for, load_pipeline
-from infsplign.commands.options import check_guidance_scale
 from infsplign.evaluation.running.methods import choose_methods
 from infsplign.evaluation.running.sampler import LoadedSampler, PipelineSampler
+from infsplign.generation.models import check_model, defaults_for, load_pipeline
+from infsplign.generation.options import check_guidance_scale
 from infsplign.shapes.presets import PRESETS
 
 Out = Annotated[

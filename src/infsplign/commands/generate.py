@@ -6,9 +6,9 @@ from typing import Any
 
 import typer
 
-from infsplign.commands.options import GenerateOptions, Pair, Triples
 from infsplign.commands.output import OutputFolder, new_folder
 from infsplign.core.scenes import Scene
+from infsplign.generation.options import GenerateOptions, Pair, Triples
 
 
 def run(options: GenerateOptions) -> None:
@@ -23,7 +23,8 @@ def run(options: GenerateOptions) -> None:
     options.check()
     folder = OutputFolder(options.out) if options.out is not None else OutputFolder(new_folder(options.prompt), options.prompt)
     job = _prepare(options, scene, triples)
-    job.announce()
+    for line in job.announcement():
+        typer.echo(line)
     pairs: list[Pair] = []
     try:
         for number in range(options.images):
@@ -38,11 +39,11 @@ def run(options: GenerateOptions) -> None:
 
 
 def _prepare(options: GenerateOptions, scene: Scene, triples: Triples | None) -> Any:
-    from infsplign.commands.models import load_pipeline, quiet
+    from infsplign.generation.models import load_pipeline, quiet
 
     pipe = load_pipeline(options.model, device=options.device, dtype=options.dtype)
     from infsplign import visuals  # noqa: F401  a missing matplotlib is found before the sampling
-    from infsplign.commands.job import Job  # after the model's name is checked: it imports diffusers
+    from infsplign.generation.job import Job  # after the model's name is checked: it imports diffusers
 
     with quiet():
         return Job(pipe, options, scene, triples)
@@ -80,7 +81,7 @@ def _leave(job: Any, folder: OutputFolder, pairs: Sequence[Pair], stop: BaseExce
 
 
 def _finish(job: Any, folder: OutputFolder, pairs: Sequence[Pair]) -> None:
-    from infsplign.commands.verdicts import judged
+    from infsplign.generation.verdicts import judged
     from infsplign.visuals import attention_overlay, comparison_sheet, trace_plot
 
     options, scene, path = job.options, job.scene, folder.path

@@ -82,11 +82,11 @@ def _recorded(path: Path, threshold: float | None, images: Path | None, useless:
 
 
 def _detected(detector: str, threshold: float | None, images: Path | None, options: Mapping[str, Any], common: Mapping[str, Any]) -> Any:
-    from infsplign.commands.models import choose_device, quiet
     from infsplign.evaluation.detectors import KINDS, load_detector
     from infsplign.evaluation.scoring.image_files import evenly, find_images, group_by_prompt
     from infsplign.evaluation.scoring.metadata import prompts_of_folders
     from infsplign.evaluation.scoring.score_images import score_images, threshold_for
+    from infsplign.generation.models import choose_device, quiet
 
     if detector not in KINDS:
         raise ValueError(f"`--detector` must be {', '.join(KINDS)}, or a file of detections that ends in .json; got {detector!r}")

@@ -7,24 +7,23 @@ from typing import Any
 import diffusers
 import torch
 import transformers
-import typer
 
 from infsplign import __version__
 from infsplign.adapters import backbone_for
 from infsplign.adapters.text import signature_default
-from infsplign.commands.models import defaults_for
-from infsplign.commands.options import GenerateOptions, Pair, Triples
 from infsplign.core.scenes import Scene
 from infsplign.engine.config import GuidanceConfig
 from infsplign.evaluation.files import finite
 from infsplign.evaluation.fingerprint import plain
+from infsplign.generation.models import defaults_for
+from infsplign.generation.options import GenerateOptions, Pair, Triples
 from infsplign.pipelines.description import describe
 from infsplign.pipelines.guidance import PipelineGuidance
 from infsplign.pipelines.guide import guide
 
 
 class Job:
-    """One run of `infsplign generate` on a loaded pipeline.
+    """Images of one prompt on a loaded pipeline.
 
     Raises:
         ValueError: the pipeline is not supported, an object is cut off by the tokenizer.
@@ -73,13 +72,13 @@ class Job:
         own = [int(n) * self.pipe.vae_scale_factor for n in ((side, side) if isinstance(side, int) else side)]
         return {"height": options.height or own[0], "width": options.width or own[1]}
 
-    def announce(self) -> None:
-        """Prints what will be done."""
-        typer.echo(f"asked: {', '.join(relation_texts(self.scene))}")
-        typer.echo(
+    def announcement(self) -> list[str]:
+        """Says what will be done, in lines."""
+        return [
+            f"asked: {', '.join(relation_texts(self.scene))}",
             f"model: {self.options.model} ({self.description.pipeline}) on {self.pipe.device}, {self.dtype}; {self.steps} steps, "
-            f"guidance scale {self.guidance_scale}, scale {self.config.scale:g}"
-        )
+            f"guidance scale {self.guidance_scale}, scale {self.config.scale:g}",
+        ]
 
     @property
     def dtype(self) -> str:

@@ -1,7 +1,7 @@
 """Verdicts on rendered scenes, whose truth is known."""
 
-from infsplign.commands.verdicts import judged
 from infsplign.core.scenes import Scene
+from infsplign.generation.verdicts import judged
 from infsplign.shapes.world import Placed, render
 from infsplign.shapes.world import Scene as Rendered
 

@@ -1,4 +1,4 @@
-"""Options of `infsplign generate`, and its result for one seed. Cheap to import."""
+"""What images of a prompt are asked for, and the result for one seed. Cheap to import."""
 
 import math
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ def check_text(name: str, text: str | None) -> None:
 
 @dataclass(frozen=True)
 class GenerateOptions:
-    """Options of the command, with the same names; None is the model's own value."""
+    """Options of the command `generate`, with the same names; None is the model's own value."""
 
     prompt: str
     model: str = "shapes"
