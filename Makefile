@@ -38,13 +38,13 @@ docs: $(DOCS)/.ready  ## the site, in site/; reads the sources without importing
 measure: $(VENV)/.ready  ## every figure of the README
 	$(BIN)/python -m benchmarks.detector --scenes 2000
 	$(BIN)/python -m benchmarks.flops
-	$(BIN)/infsplign eval shapes --prompts 64 --images 4 --batch 16 --methods unguided,infsplign,paper --split heldout --out out/heldout
+	$(BIN)/infsplign eval world --prompts 64 --images 4 --batch 16 --methods unguided,infsplign,paper --split heldout --out out/heldout
 	cp out/heldout/table.md docs/measured/heldout.md
 	cp out/heldout/results.json docs/measured/heldout.json
-	$(BIN)/infsplign eval shapes --model shapes-pixart --prompts 64 --images 4 --batch 16 --methods unguided,infsplign --split heldout --out out/heldout-pixart
+	$(BIN)/infsplign eval world --model shapes-pixart --prompts 64 --images 4 --batch 16 --methods unguided,infsplign --split heldout --out out/heldout-pixart
 	cp out/heldout-pixart/table.md docs/measured/heldout-pixart.md
 	cp out/heldout-pixart/results.json docs/measured/heldout-pixart.json
-	$(BIN)/infsplign eval shapes --model shapes-sd3 --prompts 64 --images 4 --batch 16 --methods unguided,infsplign --split heldout --out out/heldout-sd3
+	$(BIN)/infsplign eval world --model shapes-sd3 --prompts 64 --images 4 --batch 16 --methods unguided,infsplign --split heldout --out out/heldout-sd3
 	cp out/heldout-sd3/table.md docs/measured/heldout-sd3.md
 	cp out/heldout-sd3/results.json docs/measured/heldout-sd3.json
 

@@ -20,7 +20,7 @@ from benchmarks import cases
 from benchmarks.pages import fill
 from infsplign.evaluation.page import write_report
 from infsplign.evaluation.scoring.summary import cell
-from infsplign.shapes import PRESETS
+from infsplign.shipped import PRESETS
 
 OUT, PAGE, COSTS = Path("out"), "comparison.md", "performance.md"
 OURS = ("unguided", "paper", "paper-best", "infsplign")

@@ -24,11 +24,11 @@ from infsplign.adapters.text import expected_prompt
 from infsplign.core.statistics import centroid
 from infsplign.engine.config import GuidanceConfig
 from infsplign.evaluation.prompts import BenchmarkPrompt
-from infsplign.evaluation.prompts.shapes import prompts, seed
-from infsplign.evaluation.scoring.shapes_evaluation import inspect_image
+from infsplign.evaluation.prompts.world_prompts import prompts, seed
+from infsplign.evaluation.scoring.world_evaluation import inspect_image
 from infsplign.pipelines.guidance import PipelineGuidance
 from infsplign.prompts import parse_prompt
-from infsplign.shapes import PRESETS, load
+from infsplign.shipped import PRESETS, load
 
 MOMENTS = (0.2, 0.4, 0.6)
 TEXT_ATTENTION = re.compile(r"(attn2|transformer_blocks\.\d+\.attn)$")

@@ -77,7 +77,7 @@ def sheet(run: Path, methods: Sequence[str], each: int) -> Image.Image:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path, help="folder of a run of `infsplign eval shapes` or `benchmarks.compare`")
+    parser.add_argument("run", type=Path, help="folder of a run of `infsplign eval world` or `benchmarks.compare`")
     parser.add_argument("--methods", nargs="*", default=["unguided", "paper", "infsplign"])
     parser.add_argument("--each", type=int, default=4)
     parser.add_argument("--out", type=Path, required=True)

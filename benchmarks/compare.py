@@ -17,9 +17,9 @@ from benchmarks.image_cost import in_own_process
 from benchmarks.methods import methods
 from infsplign.evaluation.files import write, write_json
 from infsplign.evaluation.running.sampler import PipelineSampler
-from infsplign.evaluation.scoring.shapes_evaluation import evaluate_shapes
 from infsplign.evaluation.scoring.summary import cell, heading
-from infsplign.shapes import PRESETS, load
+from infsplign.evaluation.scoring.world_evaluation import evaluate_world
+from infsplign.shipped import PRESETS, load
 
 SHOWN = ("OA", "cond", "uncond", "VISOR-4", "strict", "doubled", "shape")
 
@@ -63,7 +63,7 @@ def main() -> None:
     chosen = {name: known[name] for name in options.methods or known}
     sampler = PipelineSampler(load(options.model), steps=preset.steps, guidance_scale=preset.guidance_scale, call=preset.call)
     asked = {"count": options.prompts, "images": options.images, "split": options.split, "batch": options.batch}
-    results = evaluate_shapes(sampler, out, methods=chosen, **asked)
+    results = evaluate_world(sampler, out, methods=chosen, **asked)
     spent = costs(options.model, list(chosen), out / "costs.json", options.cost_prompts)
     command = f"python -m benchmarks.compare --model {options.model} --prompts {options.prompts} --images {options.images}"
     command += f" --split {options.split}" + (f" --methods {' '.join(options.methods)}" if options.methods else "")

@@ -76,10 +76,9 @@ def decoder() -> Callable[[Image.Image], Image.Image]:
     """Sends a picture through the shipped autoencoder and back."""
     import torch
     from diffusers import AutoencoderKL
+    from infsplign_models import WEIGHTS
 
-    from infsplign.shapes.loading import MODELS
-
-    vae = AutoencoderKL.from_pretrained(MODELS / "vae", torch_dtype=torch.float32, local_files_only=True).eval()
+    vae = AutoencoderKL.from_pretrained(WEIGHTS / "shapes" / "vae", torch_dtype=torch.float32, local_files_only=True).eval()
 
     @torch.no_grad()
     def through(picture: Image.Image) -> Image.Image:

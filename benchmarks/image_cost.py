@@ -20,9 +20,9 @@ from benchmarks.methods import methods
 from benchmarks.resident import peak
 from infsplign.cost.counting import counted
 from infsplign.engine.config import GuidanceConfig
-from infsplign.evaluation.prompts.shapes import prompts, seed
+from infsplign.evaluation.prompts.world_prompts import prompts, seed
 from infsplign.pipelines.guide import guide
-from infsplign.shapes import PRESETS, load
+from infsplign.shipped import PRESETS, load
 
 
 def sample(pipe: Any, preset: Any, texts: list[str], config: GuidanceConfig | None, *, steps: int) -> Any:

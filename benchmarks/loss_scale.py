@@ -17,8 +17,8 @@ from benchmarks.layers import reading
 from infsplign import PAPER, Guidance, guide
 from infsplign.adapters import backbone_for
 from infsplign.engine.loss_scale import LossScale
-from infsplign.evaluation.prompts.shapes import prompts, seed
-from infsplign.shapes import PRESETS, load
+from infsplign.evaluation.prompts.world_prompts import prompts, seed
+from infsplign.shipped import PRESETS, load
 
 FACTORS = tuple(2.0**power for power in (-10, -5, 0, 5, 10, 14, 18, 22, 26, 30))
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16}

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from infsplign.core import LOSSES
 from infsplign.core.terms import unity
 from infsplign.engine.config import PAPER, GuidanceConfig
-from infsplign.shapes import PRESETS
+from infsplign.shipped import PRESETS
 
 BEST = {"shapes": (500.0, 0.5), "shapes-pixart": (200.0, 1.0), "shapes-sd3": (200.0, 1.0)}
 """Scale and `stop` with which the published method does best, by uncond and strict: docs/measured/search-rivals-*.md."""

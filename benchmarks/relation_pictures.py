@@ -19,8 +19,8 @@ from infsplign.core.relations import Relation
 from infsplign.core.scenes import Scene
 from infsplign.core.spellings import RELATIONS
 from infsplign.engine.config import GuidanceConfig
-from infsplign.shapes import PRESETS, Preset, load
 from infsplign.shapes.detector import MIN_SCORE, detect
+from infsplign.shipped import PRESETS, Preset, load
 from infsplign.visuals import comparison_sheet
 
 TRIES = 16

@@ -29,9 +29,9 @@ from infsplign.engine.config import GuidanceConfig
 from infsplign.evaluation.files import write, write_json
 from infsplign.evaluation.running.sampler import PipelineSampler
 from infsplign.pipelines.guide import guide
-from infsplign.shapes import PRESETS, load
 from infsplign.shapes.detector import MIN_SCORE, detect
 from infsplign.shapes.nouns import NAMES
+from infsplign.shipped import PRESETS, load
 
 SIDE = 96
 """Cells of a side of the maps that boxes are drawn into."""

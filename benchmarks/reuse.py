@@ -18,8 +18,8 @@ from torch import Tensor
 from benchmarks.layers import reading
 from infsplign import PAPER, GuidanceConfig, Steps, guide
 from infsplign.evaluation.prompts import BenchmarkPrompt
-from infsplign.evaluation.prompts.shapes import prompts, seed
-from infsplign.shapes import PRESETS, load
+from infsplign.evaluation.prompts.world_prompts import prompts, seed
+from infsplign.shipped import PRESETS, load
 
 LAGS = (1, 2, 3)
 UNGUIDED = 1e-9

@@ -20,16 +20,17 @@ from infsplign.evaluation import fingerprint
 from infsplign.evaluation.files import write, write_json
 from infsplign.evaluation.metrics import strict, visor
 from infsplign.evaluation.metrics.ratios import Ratios
-from infsplign.evaluation.prompts.shapes import RELATIONS, seed
+from infsplign.evaluation.prompts.world_prompts import RELATIONS, seed
 from infsplign.evaluation.running.job import Task
 from infsplign.evaluation.running.method_folder import Record
 from infsplign.evaluation.running.run_folder import open_run
 from infsplign.evaluation.running.runner import run_tasks
 from infsplign.evaluation.running.sampler import PipelineSampler
 from infsplign.evaluation.scoring.summary import markdown, summarise
-from infsplign.shapes import PRESETS, detector, load
+from infsplign.shapes import detector
 from infsplign.shapes.nouns import NAMES
 from infsplign.shapes.world import article
+from infsplign.shipped import PRESETS, load
 
 Triple = tuple[str, str, str]
 

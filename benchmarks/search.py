@@ -27,8 +27,8 @@ from infsplign.engine.passes import Passes
 from infsplign.engine.weight_schedules import cosine_decay, linear_decay
 from infsplign.evaluation.files import write, write_json
 from infsplign.evaluation.running.sampler import PipelineSampler
-from infsplign.evaluation.scoring.shapes_evaluation import TABLE, evaluate_shapes
-from infsplign.shapes import PRESETS, load
+from infsplign.evaluation.scoring.world_evaluation import TABLE, evaluate_world
+from infsplign.shipped import PRESETS, load
 
 Changes = Mapping[str, Any]
 READERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -234,7 +234,7 @@ def main() -> None:
     chosen = {name: known[name] for name in dict.fromkeys(options.only)}
     sampling = {"steps": options.steps or preset.steps, "guidance_scale": preset.guidance_scale, "call": preset.call}
     sampler = CountingSampler(load(options.model), out, chosen, **sampling)
-    evaluate_shapes(sampler, out, count=options.prompts, images=options.images, methods=chosen, split="tune", batch=options.batch)
+    evaluate_world(sampler, out, count=options.prompts, images=options.images, methods=chosen, split="tune", batch=options.batch)
     table = with_passes((out / TABLE).read_text(), sampler)
     write(out / TABLE, table)
     print(table)

@@ -21,7 +21,7 @@ from infsplign.cost.meta_model import SCENE
 from infsplign.engine.config import PLANS, GuidanceConfig
 from infsplign.engine.guidance import Guidance
 from infsplign.engine.pytree import map_tensors
-from infsplign.shapes import PRESETS, load
+from infsplign.shipped import PRESETS, load
 
 SHIPPED = ("shapes", "shapes-pixart", "shapes-sd3")
 RANDOM = {"SD1.5 at 512": ("SD1.5 at 512", 64), "SD1.5 at 256": ("SD1.5 at 512", 32)}

@@ -7,7 +7,7 @@ import torch
 import infsplign
 from infsplign.adapters import backbone_for
 from infsplign.prompts.tokens import token_indices
-from infsplign.shapes import CONFIG, GUIDANCE_SCALE
+from infsplign.shipped import CONFIG, GUIDANCE_SCALE
 
 
 @torch.no_grad()

@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 import infsplign
 from infsplign.cli import app
 from infsplign.pipelines.description import describe
-from infsplign.shapes import load
-from infsplign.shapes.presets import CONFIG, GUIDANCE_SCALE
+from infsplign.shipped import load
+from infsplign.shipped.presets import CONFIG, GUIDANCE_SCALE
 
 PROMPT = "a circle to the left of a square"
 FILES = {"attention.png", "guided_0.png", "guided_1.png", "sheet.png", "trace.json", "trace.png", "unguided_0.png", "unguided_1.png"}
@@ -179,7 +179,7 @@ def test_debug_shows_the_traceback(arguments, tmp_path):
 
 
 def test_eval_lists_and_explains_its_commands():
-    assert "shapes" in CliRunner().invoke(app, ["eval", "--help"]).output
-    shapes = CliRunner().invoke(app, ["eval", "shapes", "--help"], env={"COLUMNS": "200"}).output
+    assert "world" in CliRunner().invoke(app, ["eval", "--help"]).output
+    shapes = CliRunner().invoke(app, ["eval", "world", "--help"], env={"COLUMNS": "200"}).output
     assert all(option in shapes for option in ("--prompts", "--images", "--methods", "--split", "--out"))
     assert CliRunner().invoke(app, ["eval", "nothing"]).exit_code == 2

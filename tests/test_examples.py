@@ -10,8 +10,8 @@ from diffusers import DDIMScheduler, EulerDiscreteScheduler, HeunDiscreteSchedul
 import infsplign
 from infsplign import PAPER, guide
 from infsplign.evaluation.metrics.visor import judge
-from infsplign.shapes import CONFIG, GUIDANCE_SCALE
 from infsplign.shapes.detector import MIN_SCORE, detect
+from infsplign.shipped import CONFIG, GUIDANCE_SCALE
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NAMES = ("ddim", "k_euler", "edm_heun")
@@ -96,9 +96,7 @@ def test_scale_zero_changes_no_bit(pipe, name):
     """The second pass is of the same denoiser without `Steps`: guided by nothing."""
     latents, trace = SAMPLERS[name][0](pipe, PAPER.with_(scale=0.0))
     assert not any(step.guided or step.watched for step in trace)
-    plain = pipe(
-        PROMPT, num_inference_steps=SAMPLERS[name][1], guidance_scale=GUIDANCE_SCALE, latents=start(), output_type="latent"
-    ).images
+    plain = pipe(PROMPT, num_inference_steps=SAMPLERS[name][1], guidance_scale=GUIDANCE_SCALE, latents=start(), output_type="latent").images
     assert torch.allclose(latents, plain, atol=1e-4)
 
 

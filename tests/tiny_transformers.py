@@ -109,9 +109,7 @@ def sana():
     )  # fmt: skip
     scheduler = DPMSolverMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0)
     encoder = Gemma2Model(Gemma2Config(num_key_value_heads=2, **DECODER))
-    pipe = SanaPipeline(
-        tokenizer=byte_tokenizer(bos="<bos>"), text_encoder=encoder, vae=None, transformer=transformer, scheduler=scheduler
-    )
+    pipe = SanaPipeline(tokenizer=byte_tokenizer(bos="<bos>"), text_encoder=encoder, vae=None, transformer=transformer, scheduler=scheduler)
     pipe.vae_scale_factor = 8
     return pipe
 

@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import torch
+from diffusers import AutoencoderKL
 from tqdm import tqdm
 
 from training.muon import Muon
 
 ROOT = Path(__file__).parent
-MODELS = ROOT.parent / "src" / "infsplign" / "shapes" / "models"
+MODELS = ROOT.parent / "models" / "src" / "infsplign_models" / "weights" / "shapes"
+"""Of the models of the shapes world."""
 CACHE = ROOT / "cache"
 KEPT = "checkpoint.pt"
 """In a run's folder: half-precision copy of an unfinished run, for going on with it on another machine."""
@@ -202,3 +204,11 @@ def keep(name: str) -> Path:
 
 if __name__ == "__main__":  # python -m training.common pixart
     print(keep(sys.argv[1]))
+
+
+def load_vae(dtype: torch.dtype, *, flow: bool = False) -> AutoencoderKL:
+    """Loads the autoencoder of the shapes world; `flow` pipelines need a shift of the latents, here 0."""
+    vae = AutoencoderKL.from_pretrained(MODELS / "vae", dtype=dtype, local_files_only=True)
+    if flow:
+        vae.register_to_config(shift_factor=0.0)
+    return vae

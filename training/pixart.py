@@ -12,8 +12,7 @@ import shutil
 import torch
 from diffusers import DDPMScheduler, PixArtAlphaPipeline, PixArtTransformer2DModel
 
-from infsplign.shapes.loading import load_vae
-from training.common import CACHE, MODELS, Run, averaged_parts, batches, cosine
+from training.common import CACHE, MODELS, Run, averaged_parts, batches, cosine, load_vae
 from training.data import latents_and_captions
 from training.t5 import build_t5_encoder, build_t5_tokenizer
 from training.unet import SCHEDULER

@@ -14,9 +14,8 @@ from diffusers import FlowMatchEulerDiscreteScheduler, SD3Transformer2DModel, St
 from torch.nn.functional import pad
 from transformers import CLIPTextModelWithProjection, T5EncoderModel
 
-from infsplign.shapes.loading import load_vae
-from infsplign.shapes.presets import T5_LENGTH
-from training.common import CACHE, MODELS, Run, averaged_parts, batches, cosine
+from infsplign.shipped.presets import T5_LENGTH
+from training.common import CACHE, MODELS, Run, averaged_parts, batches, cosine, load_vae
 from training.data import latents_and_captions
 from training.t5 import build_t5_tokenizer
 from training.text import build_text_encoder, encode, kept_tokenizer
@@ -90,7 +89,7 @@ def main() -> None:
 
     run.train(loss_of, lambda step: save(CACHE / f"sd3-{step}", torch.float32) if step % 2000 == 0 else None)
     save(MODELS / "sd3", torch.float16)
-    for shared in ("vae", "tokenizer_2", "tokenizer_3"):  # kept once, see `infsplign.shapes.loading`
+    for shared in ("vae", "tokenizer_2", "tokenizer_3"):  # kept once, see `infsplign.shipped.loading`
         shutil.rmtree(MODELS / "sd3" / shared)
     run.write_facts()
 

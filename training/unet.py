@@ -10,8 +10,7 @@ import shutil
 import torch
 from diffusers import DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 
-from infsplign.shapes.loading import load_vae
-from training.common import CACHE, MODELS, Run, averaged_parts, batches
+from training.common import CACHE, MODELS, Run, averaged_parts, batches, load_vae
 from training.data import latents_and_captions
 from training.text import build_text_encoder, encode, kept_tokenizer
 

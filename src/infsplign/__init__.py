@@ -42,7 +42,7 @@ _HOMES = {
     "infsplign.cost.planner": ("MemoryPlan", "plan_memory"),
     "infsplign.prompts": ("parse_prompt",),
 }
-_SUBMODULES = ("adapters", "core", "shapes")
+_SUBMODULES = ("adapters", "core", "shapes", "shipped")
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [

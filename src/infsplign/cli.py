@@ -64,7 +64,7 @@ class Evaluations(TyperGroup):
     """Sub-commands of `infsplign eval`; each is imported when it is used."""
 
     functions: ClassVar = {
-        "shapes": "infsplign.commands.eval_shapes:eval_shapes",
+        "world": "infsplign.commands.eval_world:eval_world",
         "sr2d": "infsplign.commands.eval_sr2d:eval_sr2d",
     }
 

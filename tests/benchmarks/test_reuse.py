@@ -7,8 +7,8 @@ import torch
 from benchmarks import reuse
 from benchmarks.layers import reading
 from infsplign import PAPER
-from infsplign.evaluation.prompts.shapes import prompts
-from infsplign.shapes import PRESETS, load
+from infsplign.evaluation.prompts.world_prompts import prompts
+from infsplign.shipped import PRESETS, load
 
 
 def test_one_gradient_a_step_and_image(monkeypatch):

@@ -6,8 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from infsplign.cli import app
-from infsplign.evaluation.prompts import read_prompts
-from infsplign.evaluation.prompts import shapes as prompts_shapes
+from infsplign.evaluation.prompts import read_prompts, world_prompts
 
 T2I = "a giraffe next to a lamp\r\na girl on the top of a frog\r\n"
 
@@ -35,8 +34,8 @@ def test_a_copy_is_read_and_written_with_ids(tmp_path):
 def test_shapes_has_both_splits(tmp_path):
     assert run("shapes", "--out", tmp_path / "shapes.jsonl").exit_code == 0
     found = read_prompts(tmp_path / "shapes.jsonl")
-    assert [p.id for p in found[:280]] == [p.id for p in prompts_shapes.prompts("tune", 280)]
-    assert [p.text for p in found[280:]] == [p.text for p in prompts_shapes.prompts("heldout", 448)]
+    assert [p.id for p in found[:280]] == [p.id for p in world_prompts.prompts("tune", 280)]
+    assert [p.text for p in found[280:]] == [p.text for p in world_prompts.prompts("heldout", 448)]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from infsplign.cli import app
 from infsplign.evaluation.detectors.recorded import FORMAT
-from infsplign.evaluation.detectors.world import World
+from infsplign.evaluation.detectors.world import WorldDetector
 from tests import tiny_detectors
 from tests.evaluation import stub
 
@@ -47,15 +47,15 @@ class TestShapes:
         done, results = scored(made, method, tmp_path / "out")
         assert results["methods"][method] == made[1]["methods"][method]
         assert results["relations"][method] == made[1]["relations"][method]
-        assert results["detector"] == World().settings()
+        assert results["detector"] == WorldDetector().settings()
         assert "5 of 728 prompts x 2 images" in said(done)
-        assert "detector world infsplign.shapes.detector" in said(done)
+        assert "detector world shapes" in said(done)
         assert "score >= 0.6" in said(done)
 
     def test_scored_again_without_looking(self, made, tmp_path, monkeypatch):
         kept = tmp_path / "kept.json"
         _, before = scored(made, "infsplign", tmp_path / "a", "--detections", kept)
-        monkeypatch.setattr(World, "detect", lambda *_: pytest.fail("looked again"))
+        monkeypatch.setattr(WorldDetector, "detect", lambda *_: pytest.fail("looked again"))
         _, again = scored(made, "infsplign", tmp_path / "b", "--detections", kept)
         _, recorded = scored(made, "infsplign", tmp_path / "c", "--detector", kept)
         assert before == again == recorded
@@ -67,8 +67,8 @@ class TestShapes:
         common = ["--prompts", made[0] / "shapes.jsonl", "--benchmark", "shapes", "--detector", "world", "--images", images]
         assert run(*common, "--detections", kept, "--count", "1").exit_code == 0
         Image.new("RGB", (96, 96), "white").save(images / "tune-0000_00.png")
-        looked, detect = [], World.detect
-        monkeypatch.setattr(World, "detect", lambda self, found, names: looked.extend(found) or detect(self, found, names))
+        looked, detect = [], WorldDetector.detect
+        monkeypatch.setattr(WorldDetector, "detect", lambda self, found, names: looked.extend(found) or detect(self, found, names))
         assert run(*common, "--detections", kept).exit_code == 0
         assert len(looked) == 6  # the second images of five prompts, and the changed one
         done = run(*common[:-4], "--detector", kept, "--images", made[0] / "run" / "infsplign")
@@ -165,7 +165,7 @@ class TestT2I:
             (["--detector", "owlvit", "--images", "{0}"], "no image belongs to a prompt"),
             (["--detector", "owlvit", "--images", "{0}/samples", "--count", "3"], "2 of 2 prompts have fewer than 3 images"),
             (["--detector", "owlvit", "--images", "{0}/samples", "--model", "{0}/none"], "could not be loaded"),
-            (["--detector", "world", "--images", "{0}/samples", "--model", "x"], "has no model"),
+            (["--detector", "world", "--images", "{0}/samples", "--model", "x"], "`world` must be one of shapes, pictures"),
             (["--detector", "{0}/none.json"], "none.json"),
             (["--detector", "{0}/none.json", "--model", "x"], "--model is of no use"),
             (["--detector", "owlvit", "--images", "{0}/samples", "--against", "{0}"], "holds no scores"),
@@ -193,7 +193,7 @@ def test_what_was_found_is_kept_when_looking_is_interrupted(tmp_path, monkeypatc
     for number in range(5):
         Image.new("RGB", (9, 9)).save(tmp_path / f"{number}.png")
     files = {str(number): tmp_path / f"{number}.png" for number in range(5)}
-    calls, detect = [], World.detect
+    calls, detect = [], WorldDetector.detect
 
     def dies(self, images, names):
         calls.append(len(images))
@@ -201,8 +201,9 @@ def test_what_was_found_is_kept_when_looking_is_interrupted(tmp_path, monkeypatc
             raise KeyboardInterrupt
         return detect(self, images, names)
 
-    monkeypatch.setattr(World, "detect", dies)
-    options = {"names": dict.fromkeys(files, ("star",)), "detector": World(), "keep": tmp_path / "kept.json", "batch": 2, "progress": False}
+    monkeypatch.setattr(WorldDetector, "detect", dies)
+    asked = {"names": dict.fromkeys(files, ("star",)), "detector": WorldDetector()}
+    options = asked | {"keep": tmp_path / "kept.json", "batch": 2, "progress": False}
     with pytest.raises(KeyboardInterrupt):
         detect_all(files, **options)
     assert list(read_recording(tmp_path / "kept.json").images) == ["0", "1", "2", "3"]

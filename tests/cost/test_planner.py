@@ -13,7 +13,7 @@ from infsplign.cost.meta_model import SCENE
 from infsplign.cost.planner import amount
 from infsplign.engine.config import PLANS
 from infsplign.engine.pytree import map_tensors
-from infsplign.shapes import CONFIG, load
+from infsplign.shipped import CONFIG, load
 from tests import tiny, tiny_transformers
 
 PROMPT = "a circle to the left of a square"

@@ -14,7 +14,7 @@ from infsplign.core.terms import TERMS, boxes, excite
 from infsplign.engine.config_file import from_json, to_json
 from infsplign.engine.weight_schedules import SCHEDULES
 from infsplign.evaluation.fingerprint import plain
-from infsplign.shapes.presets import PRESETS
+from infsplign.shipped.presets import PRESETS
 
 part = st.floats(0, 1)
 configs = st.builds(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from infsplign.evaluation.scoring.shapes_evaluation import evaluate_shapes
+from infsplign.evaluation.scoring.world_evaluation import evaluate_world
 from infsplign.prompts import parse_prompt
 from infsplign.shapes.world import Placed, Scene, render
 
@@ -56,7 +56,7 @@ class StubSampler:
 
 def run(out: Path, sampler=None, **options):
     options = {"count": 5, "images": 2, "batch": 3, "progress": False, "split": "tune"} | options
-    return evaluate_shapes(sampler or StubSampler(), out, **options)
+    return evaluate_world(sampler or StubSampler(), out, **options)
 
 
 def contents(out: Path) -> dict[str, bytes]:

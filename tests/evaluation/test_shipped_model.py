@@ -11,13 +11,13 @@ from typer.testing import CliRunner
 
 import infsplign
 from infsplign.cli import app
-from infsplign.evaluation.prompts.shapes import prompts, seed
+from infsplign.evaluation.prompts.world_prompts import prompts, seed
 from infsplign.evaluation.running.methods import choose_methods
 from infsplign.evaluation.running.sampler import PipelineSampler
-from infsplign.evaluation.scoring.shapes_evaluation import evaluate_shapes
+from infsplign.evaluation.scoring.world_evaluation import evaluate_world
 from infsplign.prompts.tokens import token_indices
-from infsplign.shapes import load
-from infsplign.shapes.presets import CONFIG, GUIDANCE_SCALE, STEPS
+from infsplign.shipped import load
+from infsplign.shipped.presets import CONFIG, GUIDANCE_SCALE, STEPS
 
 STEPS_HERE = 4
 LISTED = prompts("tune", 6)
@@ -91,22 +91,22 @@ def test_every_prompt_of_both_splits_can_be_guided(pipe):
 
 
 def test_run_and_resume(sampler, tmp_path):
-    results = evaluate_shapes(sampler, tmp_path, count=2, images=2, split="tune", batch=3, progress=False)
+    results = evaluate_world(sampler, tmp_path, count=2, images=2, split="tune", batch=3, progress=False)
     assert set(results["methods"]) == {"unguided", "infsplign"}
     before = (tmp_path / "infsplign.jsonl").read_bytes()
     (tmp_path / "infsplign" / "tune-0001_01.png").unlink()
-    assert evaluate_shapes(sampler, tmp_path, count=2, images=2, split="tune", batch=3, progress=False) == results
+    assert evaluate_world(sampler, tmp_path, count=2, images=2, split="tune", batch=3, progress=False) == results
     assert (tmp_path / "infsplign.jsonl").read_bytes() == before
 
 
 class TestCommand:
     def invoke(self, *args):
-        result = CliRunner().invoke(app, ["eval", "shapes", *map(str, args)])
+        result = CliRunner().invoke(app, ["eval", "world", *map(str, args)])
         return result.exit_code, " ".join(result.output.split())
 
     def test_as_a_subprocess(self, tmp_path):
         options = ["--prompts", "2", "--images", "2", "--steps", "2", "--split", "tune", "--out", str(tmp_path / "run")]
-        done = subprocess.run([sys.executable, "-m", "infsplign", "eval", "shapes", *options], capture_output=True, text=True, check=False)
+        done = subprocess.run([sys.executable, "-m", "infsplign", "eval", "world", *options], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert "infsplign" in done.stdout
         assert "8/8" in done.stderr  # the progress bar: two methods

@@ -10,7 +10,7 @@ from infsplign.core.losses import LossTerm, presence_loss
 from infsplign.engine.guidance import Guidance
 from infsplign.engine.passes import Passes
 from infsplign.engine.weight_schedules import linear_decay
-from infsplign.shapes import load
+from infsplign.shipped import load
 from tests import tiny
 
 LEFT, RIGHT = "a heart to the left of a diamond", "a heart to the right of a diamond"

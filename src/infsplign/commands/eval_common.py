@@ -13,7 +13,7 @@ from infsplign.evaluation.running.methods import choose_methods
 from infsplign.evaluation.running.sampler import LoadedSampler, PipelineSampler
 from infsplign.generation.models import check_model, defaults_for, load_pipeline
 from infsplign.generation.options import check_guidance_scale
-from infsplign.shapes.presets import PRESETS
+from infsplign.shipped.presets import PRESETS
 
 Out = Annotated[
     Path, typer.Option(help="Folder of the run. A run with the same settings that it holds is gone on with, any other is refused.")
@@ -39,7 +39,7 @@ class Loading:
     Attributes:
         model, device, dtype: see `load_pipeline`.
         steps, guidance_scale: the model's own when None.
-        world: the model draws the shapes world, whatever its name. It gets the constants of the shipped model of its family.
+        world: the model draws a shipped model's world, whatever its name. It gets the constants of the shipped model of its family.
         traces: keep the trace of each step.
         threads: of torch on the CPU, which affect how sums are rounded; unchanged when None.
     """
@@ -71,7 +71,7 @@ class Loading:
         family = describe(pipe)  # refuses what cannot be guided before anything is made
         alike = self.model
         if self.world and self.model not in PRESETS:
-            alike = next((name for name, preset in PRESETS.items() if preset.folder == family.family), "shapes")
+            alike = next((name for name, preset in PRESETS.items() if preset.folder.endswith(f"/{family.family}")), "shapes")
         defaults = defaults_for(alike)
         steps = defaults.steps if self.steps is None else self.steps
         guidance_scale = defaults.guidance_scale if self.guidance_scale is None else self.guidance_scale

@@ -9,8 +9,8 @@ import typer
 
 def prompts(
     benchmark: Annotated[
-        Literal["sr2d", "t2i", "geneval", "shapes"],
-        typer.Argument(help="sr2d (VISOR; generated, published keys), t2i and geneval (read from --from), shapes (both splits)."),
+        Literal["sr2d", "t2i", "geneval", "shapes", "pictures"],
+        typer.Argument(help="sr2d (VISOR; generated, published keys), t2i and geneval (read from --from), shapes, pictures (all splits)."),
     ],
     out: Annotated[Path, typer.Option(help="File to write; one that is there is replaced.")],
     source: Annotated[
@@ -40,6 +40,7 @@ def _rows(benchmark: str, source: Path | None) -> list:
         from infsplign.evaluation.scoring.benchmarks import BENCHMARKS
 
         return BENCHMARKS[benchmark].read(source)
-    from infsplign.evaluation.prompts import shapes
+    from infsplign.evaluation.prompts.world_prompts import ROUNDS, pairs
+    from infsplign.evaluation.prompts.world_prompts import prompts as of_split
 
-    return [prompt for split in shapes.SPLITS for prompt in shapes.prompts(split, 8 * len(shapes.pairs(split)))]
+    return [prompt for split in ROUNDS[benchmark] for prompt in of_split(split, 8 * len(pairs(split, benchmark)), benchmark)]

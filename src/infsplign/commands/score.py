@@ -10,14 +10,14 @@ import typer
 def score(
     prompts: Annotated[Path, typer.Option(help="The benchmark's prompts: a copy of the published file, or one of `infsplign prompts`.")],
     benchmark: Annotated[
-        Literal["visor", "t2i", "t2i-infsplign", "geneval", "shapes"],
+        Literal["visor", "t2i", "t2i-infsplign", "geneval", "shapes", "pictures"],
         typer.Option(help="Whose rule; t2i-infsplign is T2I-CompBench's as the InfSplign authors evaluate it."),
     ],
     detector: Annotated[
-        str, typer.Option(help="owlvit, owlv2, grounding-dino, world (that of the shapes world), or a JSON file of detections.")
+        str, typer.Option(help="owlvit, owlv2, grounding-dino, world (that of a shipped model's world), or a JSON file of detections.")
     ],
     images: Annotated[Path | None, typer.Option(help="Folder of images, named {id}_{number}.png or as published.")] = None,
-    model: Annotated[str | None, typer.Option(help="Folder or hub id of the detector's model; a common one if not given.")] = None,
+    model: Annotated[str | None, typer.Option(help="Folder or hub id of the detector's model; for world: shapes or pictures.")] = None,
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of the hub id.")] = None,
     detections: Annotated[
         Path | None, typer.Option(help="JSON file that keeps what is found: images that it holds are not looked at again.")
@@ -77,7 +77,8 @@ def _recorded(path: Path, threshold: float | None, images: Path | None, useless:
     if given := [name for name, value in useless.items() if value is not None]:
         raise ValueError(f"{given[0]} is of no use with detections that are there already; nothing is looked for")
     recording = read_recording(path)
-    least = threshold_for(common["benchmark"], recording.detector["name"], threshold)
+    drawn = recording.detector.get("model") if recording.detector["name"] == "world" else None
+    least = threshold_for(common["benchmark"], drawn, threshold)
     return score_recording(recording=recording, label=(images or path).resolve().stem, threshold=least, folder=images, **common)
 
 
@@ -87,6 +88,7 @@ def _detected(detector: str, threshold: float | None, images: Path | None, optio
     from infsplign.evaluation.scoring.metadata import prompts_of_folders
     from infsplign.evaluation.scoring.score_images import score_images, threshold_for
     from infsplign.generation.models import choose_device, quiet
+    from infsplign.shipped.worlds import WORLDS
 
     if detector not in KINDS:
         raise ValueError(f"`--detector` must be {', '.join(KINDS)}, or a file of detections that ends in .json; got {detector!r}")
@@ -95,7 +97,9 @@ def _detected(detector: str, threshold: float | None, images: Path | None, optio
     files = find_images(images)
     folders = prompts_of_folders(files, common["prompts"])
     evenly(group_by_prompt(files, common["prompts"], folders), common["count"])  # bad names are found before a model is loaded
-    least = threshold_for(common["benchmark"], detector, threshold)
+    if detector == "world" and options["model"] is None:
+        options = {**options, "model": common["benchmark"] if common["benchmark"] in WORLDS else WORLDS[0]}
+    least = threshold_for(common["benchmark"], options["model"] if detector == "world" else None, threshold)
     device = "cpu" if detector == "world" else str(choose_device(options["device"]))
     with quiet(bars=True):
         found_by = load_detector(detector, **{**options, "device": device}, threshold=least.floor)

@@ -57,18 +57,18 @@ def versions() -> dict[str, str]:
     return found
 
 
-def sources(*modules: ModuleType) -> str:
-    """A short hash of the source of modules: earlier results stay valid while it is the same."""
+def sources(*parts: ModuleType | Path) -> str:
+    """A short hash of the source of modules, or of files: earlier results stay valid while it is the same."""
     digest = hashlib.sha256()
-    for module in modules:
-        digest.update(Path(str(module.__file__)).read_bytes())
+    for part in parts:
+        digest.update((part if isinstance(part, Path) else Path(str(part.__file__))).read_bytes())
     return digest.hexdigest()[:16]
 
 
 def guidance_source() -> str:
     """A short hash of the source of this package that affects guided images (not evaluation, pictures and commands)."""
     root = Path(__file__).parents[1]
-    others = {"evaluation", "visuals", "commands", "shapes", "cli.py", "__main__.py"}
+    others = {"evaluation", "visuals", "commands", "shapes", "shipped", "cli.py", "__main__.py"}
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         if path.relative_to(root).parts[0] not in others:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from infsplign.engine.config import GuidanceConfig
-from infsplign.shapes.loading import load, shipped
-from infsplign.shapes.presets import PRESETS
+from infsplign.shipped.loading import load, shipped
+from infsplign.shipped.presets import PRESETS
 
 DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 WAIT = 3.0

@@ -1,4 +1,4 @@
-"""Verdicts on images of the shapes world: whether each relation holds, by the world's detector on the image."""
+"""Verdicts on images of a shipped model's world: whether each relation holds, by the world's detector on the image."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,9 @@ from typing import Any
 from PIL import Image
 
 from infsplign.core.scenes import Scene
-from infsplign.shapes.loading import shipped
+from infsplign.shipped.loading import shipped
+from infsplign.shipped.presets import PRESETS
+from infsplign.shipped.worlds import World, world
 
 TICK, CROSS = "\u2713", "\u2717"
 
@@ -80,26 +82,24 @@ def judged(model: str, scene: Scene, seeds: Sequence[int], images: Mapping[str, 
         seeds: of the images.
         images: method to its images.
     """
-    from infsplign.shapes.nouns import NAMES
-
     if model not in shipped():
         return Verdicts(reason=f"the detector knows only what the shipped model draws, and {model!r} is another model")
+    drawn = world(PRESETS[model].world)
     nouns = [" ".join(name.lower().split()) for name in scene.objects]
-    if strange := [repr(name) for name, noun in zip(scene.objects, nouns, strict=True) if noun not in NAMES]:
+    if strange := [repr(name) for name, noun in zip(scene.objects, nouns, strict=True) if noun not in drawn.nouns]:
         verb = "is no noun" if len(strange) == 1 else "are no nouns"
-        return Verdicts(reason=f"{' and '.join(strange)} {verb} of the shipped model's world ({', '.join(NAMES)})")
+        return Verdicts(reason=f"{' and '.join(strange)} {verb} of the shipped model's world ({', '.join(drawn.nouns)})")
     relations = tuple(scene.text(edge) for edge in scene.relations)
-    outcomes = {method: [_outcomes(image, scene, nouns) for image in found] for method, found in images.items()}
+    outcomes = {method: [_outcomes(image, scene, nouns, drawn) for image in found] for method, found in images.items()}
     return Verdicts(relations, tuple(seeds), outcomes)
 
 
-def _outcomes(image: Image.Image, scene: Scene, nouns: Sequence[str]) -> list[Outcome]:
+def _outcomes(image: Image.Image, scene: Scene, nouns: Sequence[str], drawn: World) -> list[Outcome]:
     """Judges orders on an axis by VISOR's rule (any pair of boxes), other relations by the best box of each object."""
     from infsplign.evaluation.metrics.box_relations import relations_hold
     from infsplign.evaluation.metrics.visor import judge
-    from infsplign.shapes.detector import MIN_SCORE, detect
 
-    detections = [found for found in detect(image) if found.score >= MIN_SCORE]
+    detections = [found for found in drawn.detect([image])[0] if found.score >= drawn.min_score]
     there = {found.name: found.box for found in reversed(detections)}  # the best one last
     named = Scene(tuple(nouns), scene.relations)
     outcomes = []

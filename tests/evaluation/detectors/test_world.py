@@ -18,9 +18,9 @@ def test_finds_what_the_detector_finds_whatever_is_asked_for():
 def test_settings_change_with_the_source(monkeypatch):
     from infsplign.evaluation.detectors import world
 
-    before = world.World().settings()
+    before = world.WorldDetector().settings()
     monkeypatch.setattr(world, "sources", lambda *modules: "another")
-    assert world.World().settings() == {**before, "weights": "another"}
+    assert world.WorldDetector().settings() == {**before, "weights": "another"}
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,8 @@ def test_settings_change_with_the_source(monkeypatch):
         ({"kind": "yolo", "threshold": 0.1}, f"must be one of {', '.join(KINDS)}, got 'yolo'"),
         ({"kind": "owlvit", "threshold": 1.0}, "`threshold` must lie in"),
         ({"kind": "owlvit", "threshold": float("nan")}, "`threshold` must lie in"),
-        ({"kind": "world", "model": "x", "threshold": 0.1}, "has no model, got 'x'"),
+        ({"kind": "world", "model": "x", "threshold": 0.1}, "must be one of shapes, pictures, got 'x'"),
+        ({"kind": "world", "revision": "main", "threshold": 0.1}, "has no revision, got 'main'"),
     ],
 )
 def test_errors(arguments, message):

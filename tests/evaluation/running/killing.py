@@ -128,9 +128,9 @@ def shipped(folder: Path) -> dict:
     """The shipped model, two steps, killed when so many images are there."""
     import torch
 
-    from infsplign.evaluation.prompts.shapes import prompts
+    from infsplign.evaluation.prompts.world_prompts import prompts
     from infsplign.evaluation.running.sampler import PipelineSampler
-    from infsplign.shapes import load
+    from infsplign.shipped import load
 
     torch.set_num_threads(1)  # a fork has no other threads
     sampler, listed = PipelineSampler(load(), steps=2, guidance_scale=5.0), prompts("tune", 5)

@@ -149,7 +149,7 @@ def code(text: str) -> str:
 
 
 def test_ray_is_imported_only_when_asked_for():
-    modules = "infsplign.evaluation.running.ray_workers, infsplign.commands.eval_sr2d, infsplign.commands.eval_shapes"
+    modules = "infsplign.evaluation.running.ray_workers, infsplign.commands.eval_sr2d, infsplign.commands.eval_world"
     assert code(f"import sys, {modules}; print('ray' in sys.modules)") == "False\n"
 
 
@@ -177,6 +177,6 @@ def test_more_workers_than_there_is_room_for(monkeypatch, resources, message):
 
 
 def test_workers_without_ray_are_refused(tmp_path):
-    result = CliRunner().invoke(app, ["eval", "shapes", "--workers", "2", "--out", str(tmp_path / "out")])
+    result = CliRunner().invoke(app, ["eval", "world", "--workers", "2", "--out", str(tmp_path / "out")])
     assert result.exit_code == 2
     assert "`--workers` needs `--ray`" in result.output

@@ -16,6 +16,7 @@ from infsplign.evaluation.metrics.visor import Verdict
 from infsplign.evaluation.prompts import BenchmarkPrompt, published, sr2d
 from infsplign.evaluation.scoring.benchmarks import BENCHMARKS, Threshold, by_relation, judge_all, read_for
 from infsplign.evaluation.scoring.scored_folder import ComparisonError, Scored, read_earlier
+from infsplign.shipped.worlds import WORLDS, world
 
 PROMPT = BenchmarkPrompt("0", "a cat to the left of a dog", "cat", "left of", "dog")
 
@@ -43,7 +44,9 @@ class TestThreshold:
         limits = {name: tuple(benchmark.threshold) for name, benchmark in BENCHMARKS.items()}
         assert limits == {
             "visor": (0.1, False), "t2i": (0.1, False), "t2i-infsplign": (0.1, False), "geneval": (0.3, False), "shapes": (0.6, True),
+            "pictures": (0.4, True),
         }  # fmt: skip
+        assert all(limits[name][0] == world(name).min_score for name in WORLDS)
 
 
 class TestJudging:
@@ -51,7 +54,7 @@ class TestJudging:
         """A weak second cat on the wrong side: VISOR's any pair does not mind, the authors' last box does."""
         seen = {"0_00": picture(("cat", 0.9, 50), ("dog", 0.8, 200), ("cat", 0.55, 400))}
         groups = {"0": ["0_00"]}
-        first = {name: judge_all(b, [PROMPT], groups, seen)["0"][0] for name, b in BENCHMARKS.items() if name != "shapes"}
+        first = {name: judge_all(b, [PROMPT], groups, seen)["0"][0] for name, b in BENCHMARKS.items() if name not in WORLDS}
         assert first["visor"] == first["geneval"] == Verdict(True, True)
         assert first["t2i"] == SpatialScore(pytest.approx(0.925), True, 1.0)
         assert first["t2i-infsplign"] == SpatialScore(0.0, True, 0.0)

@@ -24,6 +24,8 @@ CELL = 4
 """Pixels a cell."""
 MIN_SCORE = 0.4
 """Least score that counts as found; chosen on composed scenes, `docs/measured/pictures-detector.md`."""
+SEEN = 0.2
+"""Least score of what is there at all: an extra thing above it spoils a picture, whatever it is."""
 OVERLAP = 0.45
 """Of two boxes that overlap more than this (IoU) the one with the lower score goes."""
 WEIGHTS = Path(__file__).parent / "detector.safetensors"

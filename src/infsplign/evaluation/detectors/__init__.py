@@ -13,20 +13,18 @@ KINDS = (*MODELS, "world")
 __all__ = ["KINDS", "MODELS", "Detector", "ImageDetections", "load_detector"]
 
 
-def load_detector(
-    kind: str, model: str | None = None, *, threshold: float, device: str = "cpu", revision: str | None = None
-) -> Detector:
+def load_detector(kind: str, model: str | None = None, *, threshold: float, device: str = "cpu", revision: str | None = None) -> Detector:
     """A detector by name.
 
     Args:
-        kind: "owlvit", "owlv2", "grounding-dino", or "world", that of the shapes world.
-        model: a folder or a hub id; the kind's own of `MODELS` when None. The world has none.
+        kind: "owlvit", "owlv2", "grounding-dino", or "world", that of a shipped model's world.
+        model: a folder or a hub id, the kind's own of `MODELS` when None; for "world" the world's name, "shapes" when None.
         threshold: boxes with a higher score are kept; "world" keeps all.
         device: a torch device.
         revision: of a hub id: a branch, tag or commit.
 
     Raises:
-        ValueError: an unknown kind, a threshold out of range, a model for the world.
+        ValueError: an unknown kind or world, a threshold out of range, a revision of a world.
         DetectorError: the model cannot be loaded.
     """
     if kind not in KINDS:
@@ -34,11 +32,11 @@ def load_detector(
     if not 0 <= threshold < 1:
         raise ValueError(f"`threshold` must lie in [0, 1), got {threshold!r}")
     if kind == "world":
-        if model is not None or revision is not None:
-            raise ValueError(f"the detector of the shapes world has no model, got {model or revision!r}")
-        from infsplign.evaluation.detectors.world import World
+        if revision is not None:
+            raise ValueError(f"the detector of a world has no revision, got {revision!r}")
+        from infsplign.evaluation.detectors.world import WorldDetector
 
-        return World()
+        return WorldDetector(model or "shapes")
     options = {"threshold": threshold, "device": device, "revision": revision}
     if kind == "grounding-dino":
         from infsplign.evaluation.detectors.grounding_dino import GroundingDino

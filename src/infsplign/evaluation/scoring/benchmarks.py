@@ -38,8 +38,8 @@ class Threshold(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ShapesVerdict:
-    """VISOR's verdict and the fidelity of an image of the shapes world."""
+class WorldVerdict:
+    """VISOR's verdict and the fidelity of an image of a shipped model's world."""
 
     both: bool
     correct: bool
@@ -106,14 +106,14 @@ def _t2i(picture: ImageDetections, prompt: BenchmarkPrompt, threshold: Threshold
     return t2i.score_image(threshold.keep(picture.detections), picture.size, prompt.first, prompt.relation, prompt.second, pick=pick)
 
 
-def _shapes(picture: ImageDetections, prompt: BenchmarkPrompt, threshold: Threshold) -> ShapesVerdict:
+def _world(picture: ImageDetections, prompt: BenchmarkPrompt, threshold: Threshold) -> WorldVerdict:
     verdict = _visor(picture, prompt, threshold)
     objects = (prompt.first, prompt.second)
     faith = strict.fidelity(picture.detections, objects, correct=verdict.correct, min_score=threshold.value)
-    return ShapesVerdict(**asdict(verdict), **asdict(faith))
+    return WorldVerdict(**asdict(verdict), **asdict(faith))
 
 
-def _shapes_ratios(verdicts: Mapping[str, Sequence[ShapesVerdict]]) -> Ratios:
+def _world_ratios(verdicts: Mapping[str, Sequence[WorldVerdict]]) -> Ratios:
     relation = {key: [visor.Verdict(v.both, v.correct) for v in row] for key, row in verdicts.items()}
     faith = {key: [strict.Fidelity(v.strict, v.doubled, v.shape) for v in row] for key, row in verdicts.items()}
     return visor.visor_ratios(relation).joined(strict.fidelity_ratios(faith))
@@ -128,6 +128,14 @@ _T2I = Benchmark(
     read=read_t2i,
     label=t2i.label,
     relations=tuple(spelling for spelling, r in SPELLINGS.items() if r.equation in ("near", "on top") or spelling in _DIRECTIONS),
+)
+_WORLD = Benchmark(
+    rule="shapes world: VISOR, strict, doubled, shape",
+    threshold=Threshold(0.6, inclusive=True),
+    judge=_world,
+    verdict=WorldVerdict,
+    ratios=_world_ratios,
+    read=read_prompts,
 )
 BENCHMARKS: dict[str, Benchmark] = {
     "visor": Benchmark(
@@ -153,14 +161,8 @@ BENCHMARKS: dict[str, Benchmark] = {
         ratios=geneval.position_ratios,
         read=read_geneval,
     ),
-    "shapes": Benchmark(
-        rule="shapes world: VISOR, strict, doubled, shape",
-        threshold=Threshold(0.6, inclusive=True),
-        judge=_shapes,
-        verdict=ShapesVerdict,
-        ratios=_shapes_ratios,
-        read=read_prompts,
-    ),
+    "shapes": _WORLD,
+    "pictures": replace(_WORLD, rule="world of pictures: VISOR, strict, doubled, shape", threshold=Threshold(0.4, inclusive=True)),
 }
 
 

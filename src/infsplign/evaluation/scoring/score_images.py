@@ -15,13 +15,14 @@ from infsplign.evaluation.scoring.image_files import evenly, find_images, group_
 from infsplign.evaluation.scoring.labels import check_names
 from infsplign.evaluation.scoring.metadata import prompts_of_folders
 from infsplign.evaluation.scoring.scored_folder import Scored
+from infsplign.shipped.worlds import WORLDS
 
 Prompts = Sequence[BenchmarkPrompt]
 
 
-def threshold_for(benchmark: str, detector: str, asked: float | None = None) -> Threshold:
-    """The requested threshold; else that of the world's detector; else the published one of the benchmark."""
-    own = BENCHMARKS["shapes" if detector == "world" else benchmark].threshold
+def threshold_for(benchmark: str, world: str | None, asked: float | None = None) -> Threshold:
+    """The requested threshold; else that of the detector of `world`; else, for other detectors, the published one of the benchmark."""
+    own = BENCHMARKS[world if world in WORLDS else benchmark].threshold
     return own if asked is None else Threshold(asked, own.inclusive)
 
 

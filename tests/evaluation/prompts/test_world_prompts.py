@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from infsplign.evaluation.prompts.shapes import SPLITS, pairs, prompts, seed
+from infsplign.evaluation.prompts.world_prompts import SPLITS, pairs, prompts, seed
 from infsplign.prompts import parse_prompt
 from infsplign.shapes.nouns import NAMES
 

@@ -6,9 +6,10 @@ import pytest
 from PIL import Image
 
 from infsplign.engine.config import GuidanceConfig
-from infsplign.evaluation.prompts.shapes import prompts, seed
+from infsplign.evaluation.prompts.world_prompts import prompts, seed
 from infsplign.evaluation.running.run_folder import SettingsError
-from infsplign.evaluation.scoring import shapes_evaluation
+from infsplign.evaluation.scoring import world_evaluation
+from infsplign.shapes import detector
 from infsplign.shapes.world import Placed
 from tests.evaluation.stub import StubSampler, contents, nothing, right, run
 
@@ -132,8 +133,8 @@ class TestGoingOn:
 
     def test_another_detector_looks_again_without_new_images(self, tmp_path, monkeypatch):
         run(tmp_path)
-        monkeypatch.setattr(shapes_evaluation.fingerprint, "sources", lambda *modules: "another")
-        monkeypatch.setattr(shapes_evaluation.detector, "detect", lambda image: [])
+        monkeypatch.setattr(world_evaluation.fingerprint, "sources", lambda *modules: "another")
+        monkeypatch.setattr(detector, "detect", lambda image: [])
         again = StubSampler()
         results = run(tmp_path, again)
         assert again.calls == []

@@ -1,7 +1,8 @@
-"""Prompts of the shapes world in two splits that share neither a pair of nouns, nor a prompt, nor a seed.
+"""Prompts of the shipped models' worlds in splits that share neither a pair of nouns, nor a prompt, nor a seed.
 
-The 14 nouns make 13 rounds of 7 pairs, as in a round-robin tournament: each round has every noun once. Five
-rounds are for tuning, eight are held out. So every noun is in both splits, and each block of 7 prompts names every noun once.
+The nouns of a world make rounds of pairs, as in a round-robin tournament: each round has every noun once. The 14 nouns of the shapes
+make 13 rounds of 7 pairs, the 40 of the pictures 39 rounds of 20. Some rounds are for tuning, others are held out. So every noun is in
+each split, and each block of as many prompts as a round has pairs names every noun once.
 """
 
 import hashlib
@@ -9,29 +10,31 @@ from functools import cache
 
 from infsplign.core.spellings import relation
 from infsplign.evaluation.prompts.prompt import BenchmarkPrompt
-from infsplign.shapes.nouns import NAMES
-from infsplign.shapes.world import article
+from infsplign.shipped.worlds import article, world
 
 RELATIONS = ("to the left of", "to the right of", "above", "below")
-SPLITS = {"tune": range(5), "heldout": range(5, 13)}
-"""Rounds of each split; the number of pairs must be odd or a multiple of 4 for prompts to be balanced."""
+SPLITS = ("tune", "heldout")
+ROUNDS = {"shapes": {"tune": range(5), "heldout": range(5, 13)}, "pictures": {"tune": range(13), "heldout": range(13, 33)}}
+"""Rounds of each world's splits; the number of pairs must be odd or a multiple of 4 for prompts to be balanced."""
 SEED_RULE = "first 4 bytes of sha256(split, prompt, index), lowest bit 0 for tune and 1 for heldout"
 
 
-def prompts(split: str, count: int) -> list[BenchmarkPrompt]:
+def prompts(split: str, count: int, name: str = "shapes") -> list[BenchmarkPrompt]:
     """The first `count` prompts of a split, relations in turn: each of the four occurs `count / 4` times, plus or minus one.
 
     Args:
         split: "tune" or "heldout".
-        count: from 1 to 8 times the number of pairs: 280 to tune, 448 held out. A longer list begins with the shorter one.
+        count: from 1 to 8 times the number of pairs: of the shapes 280 to tune, 448 held out; of the pictures 2,080 and 3,200. A longer
+            list begins with the shorter one.
+        name: of the world.
 
     Raises:
-        ValueError: an unknown split or a count out of range.
+        ValueError: an unknown split or world, or a count out of range.
 
     >>> prompts("heldout", 1)[0].text
     'a heart to the left of a fish'
     """
-    every = _every(split)
+    every = _every(split, name)
     if not 1 <= count <= len(every):
         raise ValueError(f"`count` must be 1 to {len(every)}, the number of prompts of the split {split!r}, got {count}")
     return list(every[:count])
@@ -51,24 +54,25 @@ def seed(split: str, prompt: str, index: int) -> int:
 
 
 @cache
-def pairs(split: str) -> tuple[tuple[str, str], ...]:
+def pairs(split: str, name: str = "shapes") -> tuple[tuple[str, str], ...]:
     """The unordered pairs of nouns of a split, by the circle method: the last noun stays, the others move on each round."""
     _check(split)
-    moving = len(NAMES) - 1
+    nouns = world(name).nouns
+    moving = len(nouns) - 1
     found = []
-    for turn in SPLITS[split]:
-        found.append((NAMES[-1], NAMES[turn]))
-        found += [(NAMES[(turn + k) % moving], NAMES[(turn - k) % moving]) for k in range(1, moving // 2 + 1)]
+    for turn in ROUNDS[name][split]:
+        found.append((nouns[-1], nouns[turn]))
+        found += [(nouns[(turn + k) % moving], nouns[(turn - k) % moving]) for k in range(1, moving // 2 + 1)]
     return tuple(found)
 
 
 @cache
-def _every(split: str) -> tuple[BenchmarkPrompt, ...]:
+def _every(split: str, name: str) -> tuple[BenchmarkPrompt, ...]:
     """Eight passes over the pairs: each pair comes once with each relation, then again with its nouns exchanged."""
-    turn_on = len(pairs(split)) % 4 or 1  # what one pass adds to the relation's number; odd, so that four passes make all four
+    turn_on = len(pairs(split, name)) % 4 or 1  # what one pass adds to the relation's number; odd, so that four passes make all four
     every = []
     for number in range(8):
-        for place, pair in enumerate(pairs(split)):
+        for place, pair in enumerate(pairs(split, name)):
             exchanged = (number >= 4) ^ (hashlib.sha256("\n".join(pair).encode()).digest()[0] & 1)
             first, second = pair[::-1] if exchanged else pair
             spelling = RELATIONS[(place + number * turn_on) % 4]

@@ -13,15 +13,15 @@ from diffusers import (
     StableDiffusionPipeline,
     UNet2DConditionModel,
 )
+from infsplign_models import WEIGHTS
 from safetensors import safe_open
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer, T5EncoderModel
 
 from infsplign import guide
-from infsplign.evaluation.prompts.shapes import prompts, seed
-from infsplign.evaluation.scoring.shapes_evaluation import inspect_image
-from infsplign.shapes import PRESETS, load, shipped
-from infsplign.shapes.loading import MODELS
+from infsplign.evaluation.prompts.world_prompts import prompts, seed
+from infsplign.evaluation.scoring.world_evaluation import inspect_image
 from infsplign.shapes.nouns import NAMES
+from infsplign.shipped import PRESETS, load, shipped
 
 STOCK = {
     "shapes": (
@@ -66,8 +66,9 @@ def call(name, texts, seeds, steps, **options):
 
 
 def test_all_models_together_are_small_and_in_half_precision():
-    files = [path for path in MODELS.rglob("*") if path.is_file()]
-    assert sum(len(zlib.compress(path.read_bytes())) for path in files) < 15e6  # as a wheel packs them
+    files = [path for path in WEIGHTS.rglob("*") if path.is_file()]
+    assert sum(len(zlib.compress(path.read_bytes())) for path in files) < 60e6  # as a wheel packs them
+    assert all(path.stat().st_size < 25e6 for path in files)
     weights = [path for path in files if path.suffix == ".safetensors"]
     assert len(weights) >= 9
     for path in weights:

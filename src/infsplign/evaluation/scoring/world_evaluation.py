@@ -1,6 +1,6 @@
-"""`infsplign eval shapes`: methods on the prompts of the shapes world, judged by the world's own detector."""
+"""`infsplign eval world`: methods on the prompts of a shipped model's world, judged by the world's own detector."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -12,20 +12,20 @@ from infsplign.evaluation import fingerprint
 from infsplign.evaluation.files import write, write_json
 from infsplign.evaluation.metrics import strict, visor
 from infsplign.evaluation.prompts import BenchmarkPrompt
-from infsplign.evaluation.prompts.shapes import SEED_RULE, prompts, seed
+from infsplign.evaluation.prompts.world_prompts import SEED_RULE, prompts, seed
 from infsplign.evaluation.running.images_run import RESULTS, Run, SettledSampler, SettledWorkers, made, whole
 from infsplign.evaluation.running.method_folder import Record
 from infsplign.evaluation.running.methods import method
-from infsplign.evaluation.scoring.benchmarks import BENCHMARKS, ShapesVerdict, by_relation
+from infsplign.evaluation.scoring.benchmarks import BENCHMARKS, WorldVerdict, by_relation
 from infsplign.evaluation.scoring.summary import markdown, summarise
-from infsplign.shapes import blobs, detector, nouns
-from infsplign.shapes.presets import CONFIG
+from infsplign.shipped.presets import CONFIG
+from infsplign.shipped.worlds import World, world
 
 DEFAULT = ("unguided", "infsplign")
 TABLE = "table.md"
 
 
-def evaluate_shapes(
+def evaluate_world(
     sampler: SettledSampler | SettledWorkers,
     out: Path,
     *,
@@ -34,6 +34,8 @@ def evaluate_shapes(
     methods: Mapping[str, GuidanceConfig | None] | None = None,
     split: str = "heldout",
     batch: int = 8,
+    name: str = "shapes",
+    listed: Sequence[BenchmarkPrompt] | None = None,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Makes the images, judges them, and writes `results.json` and `table.md`. What `out` holds of the same run is not made again.
@@ -46,6 +48,8 @@ def evaluate_shapes(
         methods: name to options, None being unguided; `DEFAULT` with the constants of the shipped Stable Diffusion when not
             given. Differences are from the first.
         split: "tune" or "heldout".
+        name: of the world.
+        listed: prompts of other nouns' pairs, such as those of SR2D, instead of the first `count` of the split; `split` is for their seeds.
         batch: images at once; it decides speed and memory, and the images within rounding, so a run keeps it.
         progress: show a bar with the time left.
 
@@ -57,13 +61,14 @@ def evaluate_shapes(
         OutputError: the folder cannot be written.
     """
     methods = {name: method(name, CONFIG) for name in DEFAULT} if methods is None else methods
-    listed = prompts(split, count)
-    run = Run("shapes", listed, images, methods, lambda p, index: seed(split, p.text, index), batch, {"split": split})
-    judged_by = fingerprint.sources(blobs, detector, nouns, visor, strict)
+    drawn = world(name)
+    listed = prompts(split, count, name) if listed is None else list(listed)
+    run = Run(name, listed, images, methods, lambda p, index: seed(split, p.text, index), batch, {"split": split})
+    judged_by = fingerprint.sources(*drawn.sources, visor, strict)
     by_id = {p.id: p for p in listed}
 
     def inspect(key: str, image: Image.Image) -> Record:
-        return inspect_image(image, by_id[key.rpartition("_")[0]])
+        return inspect_image(image, by_id[key.rpartition("_")[0]], drawn)
 
     with made(run, sampler, out, inspect, inspected_by=judged_by, progress=progress) as (folders, facts):
         asked = whole(run, folders)
@@ -72,9 +77,9 @@ def evaluate_shapes(
         }
         facts |= {
             "seed_rule": SEED_RULE,
-            "detector": {"name": detector.__name__, "min_score": detector.MIN_SCORE, "min_area": detector.MIN_AREA, "source": judged_by},
+            "detector": {"name": f"the world of {name}", "min_score": drawn.min_score, "source": judged_by},
         }
-        rule = BENCHMARKS["shapes"]
+        rule = BENCHMARKS[name]
         results = facts | summarise({name: rule.ratios(found) for name, found in verdicts.items()})
         results["relations"] = {name: by_relation(rule, asked, found) for name, found in verdicts.items()}
         write_json(out / RESULTS, results)
@@ -82,14 +87,15 @@ def evaluate_shapes(
     return results
 
 
-def inspect_image(image: Image.Image, prompt: BenchmarkPrompt) -> Record:
-    """Detections of an image with its verdict and fidelity, ready for JSON."""
-    seen = detector.detect(image)
-    verdict = visor.judge([b for b in seen if b.score >= detector.MIN_SCORE], prompt.first, prompt.relation, prompt.second)
-    faith = strict.fidelity(seen, (prompt.first, prompt.second), correct=verdict.correct, min_score=detector.MIN_SCORE)
-    return {"detections": [asdict(blob) for blob in seen], **asdict(verdict), **asdict(faith)}
+def inspect_image(image: Image.Image, prompt: BenchmarkPrompt, drawn: World | None = None) -> Record:
+    """Detections of an image with its verdict and fidelity, ready for JSON; `drawn` is the world, the shapes when None."""
+    drawn = world("shapes") if drawn is None else drawn
+    (seen,) = drawn.detect([image])
+    verdict = visor.judge([b for b in seen if b.score >= drawn.min_score], prompt.first, prompt.relation, prompt.second)
+    faith = strict.fidelity(seen, (prompt.first, prompt.second), correct=verdict.correct, min_score=drawn.min_score)
+    return {"detections": [asdict(found) for found in seen], **asdict(verdict), **asdict(faith)}
 
 
-def verdict_of(record: Record) -> ShapesVerdict:
+def verdict_of(record: Record) -> WorldVerdict:
     """The verdict that `inspect_image` has put into a record."""
-    return ShapesVerdict(**{part.name: record[part.name] for part in fields(ShapesVerdict)})
+    return WorldVerdict(**{part.name: record[part.name] for part in fields(WorldVerdict)})

@@ -1,4 +1,4 @@
-"""`infsplign eval shapes`: measures how often the shipped model gets a relation right, unguided and guided."""
+"""`infsplign eval world`: measures how often a shipped model gets a relation right, unguided and guided."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -7,14 +7,16 @@ import typer
 
 from infsplign.commands import eval_common
 from infsplign.evaluation.running.methods import choose_methods
+from infsplign.shipped.presets import PRESETS
 
 
-def eval_shapes(
+def eval_world(
     prompts: Annotated[int, typer.Option(min=1, help="How many prompts of the split.")] = 64,
     images: eval_common.Images = 4,
     methods: eval_common.Methods = "unguided,infsplign",
     split: Annotated[Literal["tune", "heldout"], typer.Option(help="Prompts to choose options by, or prompts to report.")] = "heldout",
-    model: Annotated[str, typer.Option(help="shapes, shapes-pixart, shapes-sd3, or the folder of a model of their world.")] = "shapes",
+    model: Annotated[str, typer.Option(help="A shipped model, or the folder of a model of its world.")] = "shapes",
+    world: Annotated[str | None, typer.Option(help="What a model that does not ship draws: shapes or pictures.")] = None,
     out: eval_common.Out = Path("out/eval-shapes"),
     steps: eval_common.Steps = None,
     guidance_scale: eval_common.GuidanceScale = None,
@@ -27,18 +29,20 @@ def eval_shapes(
     workers: eval_common.WorkerCount = None,
     progress: eval_common.Progress = True,
 ) -> None:
-    """Measure VISOR, strict, doubled and shape on the shapes world: images, records, results.json and table.md in a folder."""
-    from infsplign.evaluation.prompts.shapes import prompts as prompts_of
+    """Measure VISOR, strict, doubled and shape on the world of a shipped model: images, records, results.json and table.md in a folder."""
+    from infsplign.evaluation.prompts.world_prompts import prompts as prompts_of
     from infsplign.evaluation.running.images_run import RESULTS
-    from infsplign.evaluation.scoring.shapes_evaluation import TABLE, evaluate_shapes
     from infsplign.evaluation.scoring.summary import print_table
+    from infsplign.evaluation.scoring.world_evaluation import TABLE, evaluate_world
 
-    prompts_of(split, prompts)  # raises before a model is loaded where `prompts` is too large
+    drawn = world or (PRESETS[model].world if model in PRESETS else "shapes")
+    prompts_of(split, prompts, drawn)  # raises before a model is loaded where `prompts` is too large
     loading = eval_common.Loading(model, device, dtype, steps, guidance_scale, world=True, traces=traces)
     eval_common.check_options(methods, scale, out, ray, workers, loading)
     with eval_common.sampling(loading, out, ray=ray, workers=workers) as (sampler, own, published):
         chosen = choose_methods(methods, scale, own, published)
-        results = evaluate_shapes(sampler, out, count=prompts, images=images, methods=chosen, split=split, batch=batch, progress=progress)
+        asked = {"count": prompts, "images": images, "split": split, "batch": batch, "name": drawn}
+        results = evaluate_world(sampler, out, methods=chosen, progress=progress, **asked)
     eval_common.say_failed(results, out)
     print_table(results, f"{model}, {split}: {prompts} prompts x {images} images, {results['settings'].get('steps')} steps")
     typer.echo(f"{out / TABLE}, {out / RESULTS}")

@@ -15,11 +15,13 @@ class Preset:
     """Default options of a shipped model.
 
     Attributes:
-        folder: of its weights, in `infsplign/shapes/models`.
+        folder: of its weights, in the folder of all weights.
         steps: denoising steps, of its own scheduler.
         guidance_scale: of classifier-free guidance.
         config: spatial guidance.
         call: further arguments of its pipeline's call.
+        world: what it draws, a key of `infsplign.shipped.WORLDS`.
+        shared: component to its folder, where models share it.
     """
 
     folder: str
@@ -27,16 +29,29 @@ class Preset:
     guidance_scale: float
     config: GuidanceConfig
     call: Mapping[str, Any] = field(default_factory=dict)
+    world: str = "shapes"
+    shared: Mapping[str, str] = field(default_factory=dict)
 
 
 FIRST_READER = "down_blocks.1.attentions.0.transformer_blocks.0.attn2"
+_VAE = {"vae": "shapes/vae"}
+_T5, _CLIP = "shapes/pixart/tokenizer", "shapes/sd3/tokenizer"
+_SD3 = _VAE | {"tokenizer": _CLIP, "tokenizer_2": _CLIP, "tokenizer_3": _T5}
 PRESETS: Mapping[str, Preset] = {
     # on this model the layers of the family do not know positions; this is the earliest block that does, and so the cheapest:
     # `docs/measured/blocks-shapes.md`
-    "shapes": Preset("sd", 30, 5.0, RECOMMENDED.with_(layers={"coarse": (FIRST_READER,)})),
-    "shapes-pixart": Preset("pixart", 30, 5.0, RECOMMENDED, {"clean_caption": False, "use_resolution_binning": False}),
-    "shapes-sd3": Preset("sd3", 30, 5.0, RECOMMENDED, {"max_sequence_length": T5_LENGTH}),
+    "shapes": Preset("shapes/sd", 30, 5.0, RECOMMENDED.with_(layers={"coarse": (FIRST_READER,)}), shared=_VAE),
+    "shapes-pixart": Preset("shapes/pixart", 30, 5.0, RECOMMENDED, {"clean_caption": False, "use_resolution_binning": False}, shared=_VAE),
+    # this MMDiT has five blocks, of which the family's rule reads the second and third; on the tune split the last one was better
+    "shapes-sd3": Preset(
+        "shapes/sd3",
+        30,
+        5.0,
+        RECOMMENDED.with_(layers={"coarse": ("transformer_blocks.4.attn",)}),
+        {"max_sequence_length": T5_LENGTH},
+        shared=_SD3,
+    ),
 }
-"""All use `RECOMMENDED`, as any other pipeline does; only the UNet has its own layers."""
+"""All use `RECOMMENDED`, as any other pipeline does; the UNet and the MMDiT name their own layers."""
 CONFIG, STEPS, GUIDANCE_SCALE = PRESETS["shapes"].config, PRESETS["shapes"].steps, PRESETS["shapes"].guidance_scale
 """Those of the shipped Stable Diffusion."""
