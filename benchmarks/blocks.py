@@ -28,7 +28,7 @@ from infsplign.evaluation.prompts.world_prompts import prompts, seed
 from infsplign.evaluation.scoring.world_evaluation import inspect_image
 from infsplign.pipelines.guidance import PipelineGuidance
 from infsplign.prompts import parse_prompt
-from infsplign.shipped import PRESETS, load
+from infsplign.shipped import PRESETS, load, world
 
 MOMENTS = (0.2, 0.4, 0.6)
 TEXT_ATTENTION = re.compile(r"(attn2|transformer_blocks\.\d+\.attn)$")
@@ -78,7 +78,7 @@ def reads(pipe: Any, preset: Any, asked: Sequence[BenchmarkPrompt], blocks: Sequ
         images, guidance = sample(pipe, preset, group, {"coarse": tuple(blocks)}, GuidanceConfig(scale=LISTING), keep_maps=True)
         steps = [guidance.trace[int(moment * len(guidance.trace))] for moment in MOMENTS]
         for row, (image, prompt) in enumerate(zip(images, group, strict=True)):
-            found = inspect_image(image, prompt)["detections"]
+            found = inspect_image(image, prompt, world(preset.world))["detections"]
             boxes = [[d["box"] for d in found if d["name"] == name] for name in (prompt.first, prompt.second)]
             if [len(b) for b in boxes] != [1, 1]:
                 continue
@@ -97,7 +97,7 @@ def steers(pipe: Any, preset: Any, asked: Sequence[BenchmarkPrompt], block: str,
     for start in range(0, len(asked), batch):
         group = asked[start : start + batch]
         images, _ = sample(pipe, preset, group, {"coarse": (block,)}, preset.config)
-        records += [inspect_image(image, prompt) for image, prompt in zip(images, group, strict=True)]
+        records += [inspect_image(image, prompt, world(preset.world)) for image, prompt in zip(images, group, strict=True)]
     both = sum(r["both"] for r in records)
     right = sum(r["correct"] for r in records)
     strict = sum(r["strict"] for r in records)
@@ -115,8 +115,8 @@ def main() -> None:
     pipe, preset = load(options.model), PRESETS[options.model]
     pipe.set_progress_bar_config(disable=True)
     blocks = text_blocks(pipe)
-    read = reads(pipe, preset, prompts("tune", options.read), blocks, options.batch)
-    asked = prompts("tune", options.prompts)
+    read = reads(pipe, preset, prompts("tune", options.read, preset.world), blocks, options.batch)
+    asked = prompts("tune", options.prompts, preset.world)
     steered = {block: steers(pipe, preset, asked, block, options.batch) for block in tqdm(blocks, desc="steers")}
     moments = " | ".join(f"reads at {100 * m:.0f}%" for m in MOMENTS)
     lines = [f"| block | {moments} | OA | cond | uncond | strict |", "|---" * (len(MOMENTS) + 5) + "|"]

@@ -62,7 +62,7 @@ def main() -> None:
     preset, known = PRESETS[options.model], methods(options.model)
     chosen = {name: known[name] for name in options.methods or known}
     sampler = PipelineSampler(load(options.model), steps=preset.steps, guidance_scale=preset.guidance_scale, call=preset.call)
-    asked = {"count": options.prompts, "images": options.images, "split": options.split, "batch": options.batch}
+    asked = {"count": options.prompts, "images": options.images, "split": options.split, "batch": options.batch, "name": preset.world}
     results = evaluate_world(sampler, out, methods=chosen, **asked)
     spent = costs(options.model, list(chosen), out / "costs.json", options.cost_prompts)
     command = f"python -m benchmarks.compare --model {options.model} --prompts {options.prompts} --images {options.images}"

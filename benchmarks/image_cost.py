@@ -72,7 +72,7 @@ def half(value: Any, rows: int) -> Any:
 def measure(model: str, method: str, count: int) -> dict[str, Any]:
     pipe, preset, config = load(model), PRESETS[model], methods(model)[method]
     pipe.set_progress_bar_config(disable=True)
-    texts = [p.text for p in prompts("tune", count)]
+    texts = [p.text for p in prompts("tune", count, preset.world)]
     sample(pipe, preset, texts, config, steps=1)  # warm
     before = peak()
     began = time.process_time()

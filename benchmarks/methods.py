@@ -17,7 +17,7 @@ RIVALS = ("attend-and-excite", "psg", "layout")
 
 
 def methods(model: str) -> Mapping[str, GuidanceConfig | None]:
-    """By name, for `infsplign.shapes.PRESETS[model]`: the paper's method, ours, and what ours is made of.
+    """By name, for `infsplign.shipped.PRESETS[model]`: the paper's method, ours, and what ours is made of.
 
     A rival's name is its loss alone under our recipe (layers, window, bound); with "+unity" behind it, that and `unity`. "spatial" is our
     spatial term alone. The weakest rival is left out on the MMDiT, for the hour that `make bench` has.

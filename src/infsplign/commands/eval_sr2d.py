@@ -1,12 +1,14 @@
 """`infsplign eval sr2d`: makes the images of the SR2D benchmark; any detector can score them afterwards."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from infsplign.commands import eval_common
 from infsplign.evaluation.running.methods import choose_methods
+from infsplign.shipped.presets import PRESETS
 
 
 def eval_sr2d(
@@ -18,6 +20,9 @@ def eval_sr2d(
         Path | None, typer.Option(help="Prompts in the published format, or JSON lines of id and text; all of SR2D if not given.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="The first prompts only.")] = None,
+    world: Annotated[
+        bool, typer.Option("--world", help="Only prompts whose nouns the shipped model draws, in a random order, judged by its detector.")
+    ] = False,
     steps: eval_common.Steps = None,
     guidance_scale: eval_common.GuidanceScale = None,
     scale: eval_common.Scale = None,
@@ -32,14 +37,42 @@ def eval_sr2d(
     """Make the images of SR2D, or of any prompts of its format: METHOD/ID_INDEX.png with a record each. Resumes after an interruption."""
     from infsplign.evaluation.prompts.prompt_lists import benchmark_prompts
     from infsplign.evaluation.running.images_run import RESULTS, check_ids, make_benchmark
+    from infsplign.evaluation.scoring.summary import print_table
+    from infsplign.evaluation.scoring.world_evaluation import evaluate_listed
 
-    listed = benchmark_prompts(prompts)[:limit]
+    listed = benchmark_prompts(prompts)
+    if world:
+        listed = _of_world(listed, model)
+    listed = listed[:limit]
     check_ids(listed)
     loading = eval_common.Loading(model, device, dtype, steps, guidance_scale, traces=traces)
     eval_common.check_options(methods, scale, out, ray, workers, loading)
     with eval_common.sampling(loading, out, ray=ray, workers=workers) as (sampler, own, published):
         chosen = choose_methods(methods, scale, own, published)
-        results = make_benchmark("sr2d", listed, sampler, out, images=images, methods=chosen, batch=batch, progress=progress)
+        asked: dict[str, Any] = {"images": images, "methods": chosen, "batch": batch, "progress": progress}
+        if world:
+            results = evaluate_listed("sr2d", listed, sampler, out, name=PRESETS[model].world, **asked)
+        else:
+            results = make_benchmark("sr2d", listed, sampler, out, **asked)
     eval_common.say_failed(results, out)
+    if world:
+        print_table(results, f"{model}, SR2D: {len(listed)} prompts x {images} images, {results['settings'].get('steps')} steps")
     made = len(listed) * images * len(chosen) - sum(map(len, results["failed"].values()))
     typer.echo(f"{made} images of {len(listed)} prompts in {out}, {out / RESULTS}")
+
+
+def _of_world(listed: Sequence[Any], model: str) -> list[Any]:
+    """The prompts whose nouns a shipped model draws.
+
+    Raises:
+        ValueError: the model does not ship, or there is no such prompt.
+    """
+    from infsplign.evaluation.scoring.world_evaluation import prompts_among
+    from infsplign.shipped.worlds import world
+
+    if model not in PRESETS:
+        raise ValueError(f"`--world` needs a shipped model, one of {', '.join(PRESETS)}; got {model!r}")
+    found = prompts_among(listed, world(PRESETS[model].world).nouns)
+    if not found:
+        raise ValueError(f"`--world`: no prompt has two nouns of the world of {model!r}")
+    return found

@@ -96,6 +96,8 @@ def detect(images: Sequence[Image.Image], *, min_score: float = MIN_SCORE, model
         min_score: least score of what is returned, in [0, 1].
         model: another network than the one that ships.
     """
+    if not images:
+        return []
     small = [np.asarray(image.convert("RGB").resize((SIZE, SIZE), Image.Resampling.BICUBIC)) for image in images]
     x = torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2).float() / 127.5 - 1
     found = decode(*(model or network())(x), min_score=min_score)

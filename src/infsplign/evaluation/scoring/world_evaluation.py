@@ -1,6 +1,7 @@
 """`infsplign eval world`: methods on the prompts of a shipped model's world, judged by the world's own detector."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from infsplign.engine.config import GuidanceConfig
 from infsplign.evaluation import fingerprint
 from infsplign.evaluation.files import write, write_json
 from infsplign.evaluation.metrics import strict, visor
-from infsplign.evaluation.prompts import BenchmarkPrompt
+from infsplign.evaluation.prompts import BenchmarkPrompt, spatial
 from infsplign.evaluation.prompts.world_prompts import SEED_RULE, prompts, seed
-from infsplign.evaluation.running.images_run import RESULTS, Run, SettledSampler, SettledWorkers, made, whole
+from infsplign.evaluation.running.images_run import RESULTS, Run, SettledSampler, SettledWorkers, made, seed_of, whole
+from infsplign.evaluation.running.images_run import SEED_RULE as BENCHMARK_SEED_RULE
 from infsplign.evaluation.running.method_folder import Record
 from infsplign.evaluation.running.methods import method
 from infsplign.evaluation.scoring.benchmarks import BENCHMARKS, WorldVerdict, by_relation
@@ -35,13 +37,12 @@ def evaluate_world(
     split: str = "heldout",
     batch: int = 8,
     name: str = "shapes",
-    listed: Sequence[BenchmarkPrompt] | None = None,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Makes the images, judges them, and writes `results.json` and `table.md`. What `out` holds of the same run is not made again.
 
     Args:
-        sampler: makes images, such as `PipelineSampler(infsplign.shapes.load(), steps=30, guidance_scale=5.0)`.
+        sampler: makes images, such as `PipelineSampler(infsplign.shipped.load(), steps=30, guidance_scale=5.0)`.
         out: folder of the run.
         count: prompts of the split.
         images: images a prompt.
@@ -49,7 +50,6 @@ def evaluate_world(
             given. Differences are from the first.
         split: "tune" or "heldout".
         name: of the world.
-        listed: prompts of other nouns' pairs, such as those of SR2D, instead of the first `count` of the split; `split` is for their seeds.
         batch: images at once; it decides speed and memory, and the images within rounding, so a run keeps it.
         progress: show a bar with the time left.
 
@@ -61,11 +61,46 @@ def evaluate_world(
         OutputError: the folder cannot be written.
     """
     methods = {name: method(name, CONFIG) for name in DEFAULT} if methods is None else methods
-    drawn = world(name)
-    listed = prompts(split, count, name) if listed is None else list(listed)
-    run = Run(name, listed, images, methods, lambda p, index: seed(split, p.text, index), batch, {"split": split})
+    run = Run(name, prompts(split, count, name), images, methods, lambda p, index: seed(split, p.text, index), batch, {"split": split})
+    return _evaluated(run, world(name), sampler, out, SEED_RULE, progress=progress)
+
+
+def evaluate_listed(
+    benchmark: str,
+    listed: Sequence[BenchmarkPrompt],
+    sampler: SettledSampler | SettledWorkers,
+    out: Path,
+    *,
+    name: str,
+    images: int,
+    methods: Mapping[str, GuidanceConfig | None],
+    batch: int = 8,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Like `evaluate_world`, on prompts of another benchmark whose nouns the world has; seeds are those of `make_benchmark`.
+
+    Args:
+        benchmark: its name, part of every seed.
+        listed: prompts, see `prompts_among`.
+        name: of the world.
+        sampler, out, images, methods, batch, progress: see `evaluate_world`.
+
+    Raises:
+        ValueError, OutputError: see `evaluate_world`.
+    """
+    run = Run(benchmark, listed, images, methods, lambda p, index: seed_of(benchmark, p.id, index), batch, {"world": name})
+    return _evaluated(run, world(name), sampler, out, BENCHMARK_SEED_RULE, progress=progress)
+
+
+def prompts_among(listed: Iterable[BenchmarkPrompt], nouns: Collection[str]) -> list[BenchmarkPrompt]:
+    """The prompts with a direction whose two objects are both among `nouns`, in a fixed random order, so that any part is a fair sample."""
+    found = [p for p in spatial(listed) if p.first in nouns and p.second in nouns]
+    return sorted(found, key=lambda p: hashlib.sha256(p.id.encode()).digest())
+
+
+def _evaluated(run: Run, drawn: World, sampler: Any, out: Path, seed_rule: str, *, progress: bool) -> dict[str, Any]:
     judged_by = fingerprint.sources(*drawn.sources, visor, strict)
-    by_id = {p.id: p for p in listed}
+    by_id = {p.id: p for p in run.prompts}
 
     def inspect(key: str, image: Image.Image) -> Record:
         return inspect_image(image, by_id[key.rpartition("_")[0]], drawn)
@@ -76,10 +111,10 @@ def evaluate_world(
             name: {p.id: [verdict_of(folder.records[key]) for key in run.keys(p)] for p in asked} for name, folder in folders.items()
         }
         facts |= {
-            "seed_rule": SEED_RULE,
-            "detector": {"name": f"the world of {name}", "min_score": drawn.min_score, "source": judged_by},
+            "seed_rule": seed_rule,
+            "detector": {"name": f"the world of {drawn.name}", "min_score": drawn.min_score, "source": judged_by},
         }
-        rule = BENCHMARKS[name]
+        rule = BENCHMARKS[drawn.name]
         results = facts | summarise({name: rule.ratios(found) for name, found in verdicts.items()})
         results["relations"] = {name: by_relation(rule, asked, found) for name, found in verdicts.items()}
         write_json(out / RESULTS, results)

@@ -1,0 +1,56 @@
+"""Worlds: their nouns and detectors behind one type, and the prompts among their nouns."""
+
+import pytest
+from infsplign_models.world import load_sprites, render, sample_scenes
+from PIL import Image
+
+from infsplign.evaluation.prompts import sr2d
+from infsplign.evaluation.scoring.world_evaluation import prompts_among
+from infsplign.shapes.world import Placed, Scene
+from infsplign.shapes.world import render as render_shapes
+from infsplign.shipped import PRESETS, WORLDS, world
+
+
+def composed(count, seed):
+    """Pictures of the world of pictures, with the nouns that are in each."""
+    sprites = load_sprites()
+    scenes = sample_scenes(sprites, count, seed)
+    pixels, _ = render(scenes, sprites)
+    images = [Image.fromarray((255 * picture).round().byte().permute(1, 2, 0).numpy()) for picture in pixels]
+    nouns = [
+        sorted(world("pictures").nouns[int(sprites.noun[k])] for k in row[there])
+        for row, there in zip(scenes.sprite, scenes.there, strict=True)
+    ]
+    return images, nouns
+
+
+def test_every_preset_names_a_world():
+    assert {preset.world for preset in PRESETS.values()} <= set(WORLDS)
+
+
+def test_the_detector_of_shapes_sees_what_was_drawn():
+    image = render_shapes(Scene((Placed("star", 5, 5, 30), Placed("moon", 55, 50, 30)), "", 0))
+    (found,) = world("shapes").detect([image])
+    assert {seen.name for seen in found} == {"star", "moon"}
+
+
+def test_the_detector_of_pictures_sees_what_was_composed():
+    images, nouns = composed(24, 77)
+    drawn = world("pictures")
+    seen = [sorted(found.name for found in row if found.score >= drawn.min_score) for row in drawn.detect(images)]
+    assert sum(a == b for a, b in zip(seen, nouns, strict=True)) >= 23
+    assert drawn.detect([]) == []
+
+
+def test_an_unknown_world_is_refused_with_the_names_of_the_known():
+    with pytest.raises(ValueError, match="shapes, pictures, got 'words'"):
+        world("words")
+
+
+def test_prompts_of_sr2d_among_the_nouns_of_pictures():
+    nouns = world("pictures").nouns
+    found = prompts_among(sr2d(), nouns)
+    assert len(found) == 8 * len(nouns) * (len(nouns) - 1) // 2
+    assert all({prompt.first, prompt.second} <= set(nouns) for prompt in found)
+    assert len({prompt.relation for prompt in found[:40]}) == 4  # a random order: any part is a fair sample
+    assert prompts_among(sr2d(), ("cat",)) == []
