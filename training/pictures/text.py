@@ -28,5 +28,5 @@ def load_tokenizer() -> CLIPTokenizer:
     return text.kept_tokenizer(WEIGHTS / "tokenizer", known=words())
 
 
-def build_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
-    return text.build_text_encoder(tokenizer, WIDTH, layers=3, expansion=4)
+def build_text_encoder(tokenizer: CLIPTokenizer, layers: int = 3) -> CLIPTextModel:
+    return text.build_text_encoder(tokenizer, WIDTH, layers=layers, expansion=4)

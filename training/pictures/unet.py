@@ -8,22 +8,18 @@ Resumes when interrupted. `pictures-v` grows out of it: the same weights, traine
 """
 
 import copy
+from pathlib import Path
 
 import torch
-from diffusers import DDPMScheduler, DPMSolverMultistepScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
 
 from training.common import CACHE
-from training.pictures.data import latents_and_captions
+from training.pictures.denoising import SCHEDULE, Denoising
 from training.pictures.run import Clock, Run
 from training.pictures.sheet import sheet
 from training.pictures.text import WIDTH, build_text_encoder, load_tokenizer
 from training.pictures.vae import load_vae
-from training.text import encode
-
-DROP = 0.1
-"""How often the caption is left out, for classifier-free guidance."""
-SCHEDULE = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
 
 
 def build() -> UNet2DConditionModel:
@@ -51,7 +47,7 @@ def main() -> None:
     modules = {"unet": unet, "text_encoder": text_encoder}
     name = "pictures-v" if velocity else "pictures"
     if velocity:
-        _begin_from(CACHE / "pictures.pt", modules)
+        begin_from(CACHE / "pictures.pt", modules)
     for module in modules.values():
         module.to(clock.device)
     unet.to(memory_format=torch.channels_last)
@@ -59,32 +55,15 @@ def main() -> None:
         unet.set_attn_processor(AttnProcessor())
         text_encoder.set_attn_implementation("eager")
     run = Run(name, modules, clock, lr=5e-4 if velocity else 1e-3, ema=0.999)
-    latents, texts = latents_and_captions(clock.device)
-    several = len(texts[0])
-    ids = encode(tokenizer, [text for row in texts for text in row]).view(len(texts), several, -1).to(clock.device)
-    empty = encode(tokenizer, [""]).to(clock.device)
     kind = "v_prediction" if velocity else "epsilon"
-    scheduler = DDPMScheduler(prediction_type=kind, clip_sample=False, **SCHEDULE)
-    alphas = scheduler.alphas_cumprod.to(clock.device)
-    snr = alphas / (1 - alphas)
+    denoising = Denoising(tokenizer, clock.device, kind)
 
     def loss_of(step: int) -> torch.Tensor:
-        size = clock.batch
-        rows = torch.randint(len(latents), (size,), device=clock.device)
-        z = latents[rows].float().contiguous(memory_format=torch.channels_last)
-        noise = torch.randn_like(z)
-        # spread evenly over the steps within a batch, so that the loss is less noisy
-        t = ((torch.arange(size, device=clock.device) + torch.rand(size, device=clock.device)) / size * 1000).long()
-        dropped = torch.rand(size, 1, device=clock.device) < DROP
-        said = ids[rows, torch.randint(several, (size,), device=clock.device)]
+        batch = denoising.batch(clock.batch)
         with torch.autocast(clock.device, torch.bfloat16):
-            prompt = text_encoder(torch.where(dropped, empty, said)).last_hidden_state
-            output = unet(scheduler.add_noise(z, noise, t), t, prompt).sample.float()
-        if velocity:
-            target, weight = scheduler.get_velocity(z, noise, t), snr[t].clamp(max=5.0) / (snr[t] + 1)
-        else:
-            target, weight = noise, snr[t].clamp(max=5.0) / snr[t]  # min-SNR weighting, arXiv 2303.09556
-        return ((output - target).square().mean((1, 2, 3)) * weight).mean()
+            prompt = text_encoder(batch.ids).last_hidden_state
+            output = unet(batch.noisy, batch.timesteps, prompt).sample
+        return denoising.loss(output, batch)
 
     def export(step: int) -> None:
         pipe = pipeline(run, tokenizer, kind)
@@ -94,7 +73,7 @@ def main() -> None:
     run.train(loss_of, export)
 
 
-def _begin_from(path, modules: dict[str, torch.nn.Module]) -> None:
+def begin_from(path: Path, modules: dict[str, torch.nn.Module]) -> None:
     """Copies the averaged weights of another training."""
     state = torch.load(path, weights_only=True, map_location="cpu")["averaged"]
     for key, module in modules.items():
