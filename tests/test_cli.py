@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -91,13 +90,15 @@ def test_generate_records_what_it_did(generated):
 
 def test_generate_tells_a_verdict(generated):
     done, folder = generated
-    verdict = json.loads((folder / "trace.json").read_text("utf-8"))["verdict"]["circle left of square"]
-    counts = f"unguided {sum(verdict['unguided'])} of 2, guided {sum(verdict['guided'])} of 2"
+    verdict = json.loads((folder / "trace.json").read_text("utf-8"))["verdict"]
+    held, strict = verdict["relations"]["circle left of square"], verdict["strict"]
+    counts = f"unguided {sum(held['unguided'])} of 2, guided {sum(held['guided'])} of 2"
     assert f"\ncircle left of square: {counts}\n" in done.stdout
+    assert f"\nexactly as asked: unguided {sum(strict['unguided'])} of 2, guided {sum(strict['guided'])} of 2\n" in done.stdout
     for number, seed in enumerate((7, 8)):
-        words = [("no", "yes")[verdict[method][number]] for method in ("unguided", "guided")]
-        reason = r"( \(no .* found\))?"
-        assert re.search(f"seed {seed}: circle left of square: unguided {words[0]}{reason}, guided {words[1]}{reason}\n", done.stdout)
+        told = "; ".join(f"{method}: {', '.join(verdict['wrong'][method][number]) or 'as asked'}" for method in ("unguided", "guided"))
+        assert f"seed {seed}: {told}\n" in done.stdout
+        assert all(strict[method][number] == (not verdict["wrong"][method][number]) for method in strict)
 
 
 def test_generate_samples_what_the_library_samples(generated):

@@ -152,7 +152,10 @@ def options(
 
 @app.command()
 def generate(
-    prompt: Annotated[str, typer.Argument(help='Such as "a circle to the left of a square".')],
+    prompt: Annotated[str | None, typer.Argument(help='Such as "a circle to the left of a square".')] = None,
+    prompts: Annotated[
+        Path | None, typer.Option(help="File of prompts instead: one a line (.txt), JSON lines with id and text, or the published SR2D.")
+    ] = None,
     model: Model = "shapes",
     relation: Annotated[
         list[str] | None,
@@ -162,14 +165,34 @@ def generate(
     images: Annotated[int, typer.Option(min=1, help="How many images of each kind.")] = 1,
     steps: Annotated[int | None, typer.Option(min=1, max=MOST_STEPS, help="Denoising steps; the model's own if not given.")] = None,
     guidance_scale: Annotated[float | None, typer.Option(help="Classifier-free guidance; the model's own if not given.")] = None,
-    scale: Annotated[
-        float | None, typer.Option(min=0, help="Strength of the spatial guidance (eta); 0 is none. The model's preset if not given.")
+    preset: Annotated[
+        Path | None, typer.Option(help="Options of guidance from a file that `GuidanceConfig.save` or `infsplign calibrate` wrote.")
     ] = None,
+    strength: Annotated[
+        float | None,
+        typer.Option(help="Bound on the shift of the noise at each step, in standard deviations (`max_shift`); 0 is no guidance."),
+    ] = None,
+    stop: Annotated[float | None, typer.Option(help="Guide this part of the steps only, from 0 to 1; 0.5 is the first half.")] = None,
+    scale: Annotated[float | None, typer.Option(min=0, help="Factor of the gradient (eta) before the bound; 0 is no guidance.")] = None,
     negative_prompt: Annotated[str | None, typer.Option(help="What the images should not show.")] = None,
     height: Annotated[int | None, typer.Option(min=8, max=LARGEST, help="In pixels; the model's own if not given.")] = None,
     width: Annotated[int | None, typer.Option(min=8, max=LARGEST, help="In pixels; the model's own if not given.")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Another sampler: ddim, euler, dpm++, unipc, ..., flow-euler, or a scheduler class of diffusers.")
+    ] = None,
+    lora: Annotated[
+        list[str] | None, typer.Option(help="LoRA: a file, folder or hub id, with =WEIGHT if you like; may be repeated.")
+    ] = None,
+    vae: Annotated[str | None, typer.Option(help="Another autoencoder: a file, folder or hub id.")] = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
+    memory: Annotated[
+        str | None, typer.Option(help="What the device has, such as 12 or 12GB: choose a plan that fits, and offload if necessary.")
+    ] = None,
+    plan: Annotated[str | None, typer.Option(help="How a guided step runs: split, batched, checkpoint (least memory), or auto.")] = None,
+    offload: Annotated[
+        str | None, typer.Option(help="What is on the device at a time: model (one part of the pipeline) or sequential (one layer).")
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -181,14 +204,17 @@ def generate(
     debug: Debug = False,
 ) -> None:
     """Sample a prompt with and without guidance: images, a sheet, attention, curves over the steps, trace.json."""
+    if prompt is None and prompts is None:
+        raise typer.BadParameter("Missing argument 'PROMPT', or `--prompts` with a file", param_hint=None)
     from infsplign.commands.generate import run
     from infsplign.generation.options import GenerateOptions
 
     run(
         GenerateOptions(
-            prompt=prompt, model=model, relations=tuple(relation or ()), seed=seed, images=images, steps=steps,
+            prompt=prompt or "", prompts=prompts, model=model, relations=tuple(relation or ()), seed=seed, images=images, steps=steps,
             guidance_scale=guidance_scale, scale=scale, negative_prompt=negative_prompt, height=height, width=width,
-            device=device, dtype=dtype, out=out, unguided=not no_unguided,
+            device=device, dtype=dtype, out=out, unguided=not no_unguided, preset=preset, strength=strength, stop=stop, plan=plan,
+            memory=memory, offload=offload, scheduler=scheduler, vae=vae, loras=tuple(lora or ()),
         )
     )  # fmt: skip
 

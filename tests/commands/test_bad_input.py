@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 import infsplign
 from infsplign.cli import app, explained
 from infsplign.commands import describe, eval_common
-from infsplign.commands.memory import parse_memory
 from infsplign.engine.config import GuidanceConfig
 from infsplign.evaluation.running import ray_workers
 from infsplign.generation import models
+from infsplign.generation.memory import parse_memory
 from tests.evaluation import stub
 from tests.evaluation.test_image_reading import png
 

@@ -6,13 +6,13 @@ import torch
 import infsplign
 from infsplign import Guidance, GuidanceConfig, UnsupportedPipelineError, plan_memory
 from infsplign.adapters import FAMILIES
-from infsplign.commands.memory import parse_memory
 from infsplign.cost.counting import counted
 from infsplign.cost.meta_inputs import Size, meta_call
 from infsplign.cost.meta_model import SCENE
 from infsplign.cost.planner import amount
 from infsplign.engine.config import PLANS
 from infsplign.engine.pytree import map_tensors
+from infsplign.generation.memory import parse_memory
 from infsplign.shipped import CONFIG, load
 from tests import tiny, tiny_transformers
 

@@ -1,8 +1,14 @@
 """Verdicts on rendered scenes, whose truth is known."""
 
+import numpy as np
+
 from infsplign.core.scenes import Scene
+from infsplign.core.spellings import relation
+from infsplign.evaluation.metrics.strict import fidelity
+from infsplign.evaluation.metrics.visor import judge
 from infsplign.generation.verdicts import judged
-from infsplign.shapes.world import Placed, render
+from infsplign.shapes.detector import MIN_SCORE, detect
+from infsplign.shapes.world import Placed, render, sample_scene
 from infsplign.shapes.world import Scene as Rendered
 
 LEFT, RIGHT = Placed("circle", 8, 30, 32), Placed("square", 56, 30, 32)
@@ -10,36 +16,70 @@ BOTH = render(Rendered((LEFT, RIGHT), "", 1))
 ALONE = render(Rendered((LEFT,), "", 2))
 
 
-def test_a_single_image_is_one_line():
+def test_a_single_image_is_one_line_a_method():
     verdicts = judged("shapes", Scene.of([("circle", "left of", "square")]), [0], {"unguided": [ALONE], "guided": [BOTH]})
-    assert verdicts.lines() == ["circle left of square: unguided no (no square found), guided yes"]
+    assert verdicts.lines() == ["unguided: no square", "guided: as asked"]
     assert verdicts.notes("unguided") == ["\u2717 no square"]
     assert verdicts.notes("guided") == ["\u2713 as asked"]
-    assert verdicts.to_dict() == {"circle left of square": {"unguided": [False], "guided": [True]}}
+    assert verdicts.to_dict() == {
+        "relations": {"circle left of square": {"unguided": [False], "guided": [True]}},
+        "strict": {"unguided": [False], "guided": [True]},
+        "wrong": {"unguided": [["no square"]], "guided": [[]]},
+    }
 
 
 def test_several_images_are_counted():
     verdicts = judged("shapes", Scene.of([("Square", "left of", "circle")]), [3, 4], {"guided": [BOTH, ALONE]})
     assert verdicts.lines() == [
-        "seed 3: Square left of circle: guided no",
-        "seed 4: Square left of circle: guided no (no square found)",
+        "seed 3: guided: not Square left of circle",
+        "seed 4: guided: no square",
         "Square left of circle: guided 0 of 2",
+        "exactly as asked: guided 0 of 2",
     ]
-    assert verdicts.notes("guided")[0] == "\u2717 not as asked"
 
 
-def test_every_relation_has_its_line():
+def test_a_verdict_says_what_is_wrong():
+    scene, twice = Scene.of([("circle", "left of", "square")]), Placed("circle", 8, 66, 26)
+    drawn = {
+        "two circles": (LEFT, RIGHT, twice),
+        "a fish too": (LEFT, RIGHT, Placed("fish", 8, 66, 28)),
+        "two circles, no square": (LEFT, twice),
+        "three circles": (LEFT, RIGHT, twice, Placed("circle", 58, 66, 26)),
+    }
+    for wrong, placed in drawn.items():
+        found = judged("shapes", scene, [0], {"guided": [render(Rendered(placed, "", 1))]})
+        assert found.lines() == [f"guided: {wrong}"]
+        assert found.to_dict()["strict"] == {"guided": [False]}
+        assert found.to_dict()["relations"] == {"circle left of square": {"guided": ["no square" not in wrong]}}
+
+
+def test_strict_is_what_the_evaluation_counts():
+    scene = Scene.of([("circle", "left of", "square")])
+    rng = np.random.default_rng(0)
+    for _ in range(12):
+        image = render(sample_scene(rng))
+        strict = judged("shapes", scene, [0], {"guided": [image]}).to_dict()["strict"]["guided"][0]
+        blobs = detect(image)
+        correct = judge([blob for blob in blobs if blob.score >= MIN_SCORE], "circle", relation("left of"), "square").correct
+        assert strict == fidelity(blobs, ("circle", "square"), correct=correct, min_score=MIN_SCORE).strict
+
+
+def test_every_relation_counts():
     scene = Scene.of([("circle", "left of", "square"), ("circle", "above", "square")])
-    lines = judged("shapes", scene, [0], {"guided": [BOTH]}).lines()
-    assert lines == ["circle left of square: guided yes", "circle above square: guided no"]
-    assert judged("shapes", scene, [0], {"guided": [BOTH]}).notes("guided") == ["\u2717 1 of 2 relations"]
+    verdicts = judged("shapes", scene, [0, 1], {"guided": [BOTH, BOTH]})
+    assert verdicts.lines()[2:] == [
+        "circle left of square: guided 2 of 2",
+        "circle above square: guided 0 of 2",
+        "exactly as asked: guided 0 of 2",
+    ]
+    assert verdicts.notes("guided")[0] == "\u2717 not circle above square"
 
 
 def test_relations_beyond_the_four_directions_are_judged_by_boxes():
     asked = [("circle", "on the left side"), ("square", "in the centre"), ("circle", "inside", "square")]
     scene = Scene.of(asked)
-    lines = judged("shapes", scene, [0], {"guided": [BOTH]}).lines()
-    assert [line.rpartition(" ")[2] for line in lines] == ["yes", "no", "no"]
+    found = judged("shapes", scene, [0], {"guided": [BOTH]}).to_dict()["relations"]
+    assert [held["guided"] for held in found.values()] == [[True], [False], [False]]
 
 
 def test_what_cannot_be_judged_says_why():

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from infsplign.commands.memory import parse_memory
 from infsplign.cost.bounds import check_pixels
+from infsplign.generation.memory import parse_memory
 from infsplign.generation.models import check_model, defaults_for, load_pipeline
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import typer
@@ -19,12 +20,26 @@ def run(options: GenerateOptions) -> None:
         OSError: the model cannot be found or downloaded, or the output folder cannot be written.
         KeyboardInterrupt: Ctrl-C; its message says which results are kept.
     """
-    scene, triples = options.scene()
     options.check()
-    folder = OutputFolder(options.out) if options.out is not None else OutputFolder(new_folder(options.prompt), options.prompt)
-    job = _prepare(options, scene, triples)
+    asked = [(each, *each.scene()) for each in options.each()]  # all are read before the model is loaded
+    folders = _folders(options, [each for each, _, _ in asked])
+    pipe, fit = _loaded(options)
+    for place, ((each, scene, triples), folder) in enumerate(zip(asked, folders, strict=True)):
+        if len(asked) > 1:
+            typer.echo(f"{'' if place == 0 else chr(10)}prompt {place + 1} of {len(asked)}, {each.key}: {each.prompt}")
+        _run_one(pipe, replace(each, plan=fit.plan, offload=fit.offload), scene, triples, folder)
+
+
+def _run_one(pipe: Any, options: GenerateOptions, scene: Scene, triples: Triples | None, folder: OutputFolder) -> None:
+    from infsplign.generation.job import Job
+    from infsplign.generation.models import quiet
+
+    with quiet():
+        job = Job(pipe, options, scene, triples)
     for line in job.announcement():
         typer.echo(line)
+    if warning := job.warning():
+        typer.echo(f"infsplign: warning: {warning}", err=True)
     pairs: list[Pair] = []
     try:
         for number in range(options.images):
@@ -38,15 +53,30 @@ def run(options: GenerateOptions) -> None:
             folder.close()
 
 
-def _prepare(options: GenerateOptions, scene: Scene, triples: Triples | None) -> Any:
-    from infsplign.generation.models import load_pipeline, quiet
+def _folders(options: GenerateOptions, each: Sequence[GenerateOptions]) -> list[OutputFolder]:
+    """The folder of each prompt: that of the run for a single one, else one below it, named by the prompt's id."""
+    if options.prompts is not None:
+        parent = options.out if options.out is not None else new_folder(options.prompts.stem)
+        return [OutputFolder(parent / one.key) for one in each]
+    return [OutputFolder(options.out) if options.out is not None else OutputFolder(new_folder(options.prompt), options.prompt)]
 
-    pipe = load_pipeline(options.model, device=options.device, dtype=options.dtype)
+
+def _loaded(options: GenerateOptions) -> tuple[Any, GenerateOptions]:
+    """The pipeline in its place, and the options with the plan that fits the memory."""
+    from infsplign.generation.models import choose_device, quiet, read_pipeline
+    from infsplign.generation.parts import check_offload, place
+
+    target = choose_device(options.device)
+    check_offload(options.offload, target.type)
+    pipe = read_pipeline(options.model, device=options.device, dtype=options.dtype, parts=options.parts)
     from infsplign import visuals  # noqa: F401  a missing matplotlib is found before the sampling
-    from infsplign.generation.job import Job  # after the model's name is checked: it imports diffusers
+    from infsplign.generation.fitting import fitted  # after the model's name is checked: it imports diffusers
 
+    options, told = fitted(pipe, options, target.type)
+    if told:
+        typer.echo(told)
     with quiet():
-        return Job(pipe, options, scene, triples)
+        return place(pipe, target, options.offload), options
 
 
 def _sample(job: Any, number: int, folder: OutputFolder) -> Pair:

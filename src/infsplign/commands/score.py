@@ -1,6 +1,6 @@
 """`infsplign score`: computes a benchmark's measures on any images."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -34,13 +34,13 @@ def score(
 ) -> None:
     """Score images by VISOR, T2I-CompBench's 2D spatial rule or GenEval's position rule, with bootstrap intervals over prompts."""
     from infsplign.evaluation.files import check_writable
-    from infsplign.evaluation.scoring.benchmarks import BENCHMARKS, read_for
+    from infsplign.evaluation.scoring.benchmarks import read_for
     from infsplign.evaluation.scoring.scored_folder import read_earlier
     from infsplign.evaluation.scoring.summary import print_table
 
     if threshold is not None and threshold != threshold:
         raise ValueError("`--threshold` must be a number from 0 to 1, got nan")
-    asked = BENCHMARKS[benchmark].asked(read_for(benchmark, prompts))
+    asked = _asked(benchmark, read_for(benchmark, prompts))
     earlier = None if against is None else read_earlier(against)
     for folder in (out, None if detections is None else detections.parent):
         if folder is not None:
@@ -104,3 +104,16 @@ def _detected(detector: str, threshold: float | None, images: Path | None, optio
     with quiet(bars=True):
         found_by = load_detector(detector, **{**options, "device": device}, threshold=least.floor)
     return score_images(folder=images, detector=found_by, threshold=least, **common)
+
+
+def _asked(benchmark: str, prompts: Sequence[Any]) -> list[Any]:
+    """The prompts that a benchmark measures; says how many others there are."""
+    from infsplign.evaluation.scoring.benchmarks import BENCHMARKS
+
+    rule = BENCHMARKS[benchmark]
+    asked = rule.asked(prompts)
+    if others := len(prompts) - len(asked):
+        typer.echo(
+            f"{others} of {len(prompts)} prompts are left out: they ask for no relation of two objects that {benchmark} measures", err=True
+        )
+    return asked

@@ -17,6 +17,8 @@ from infsplign.evaluation.files import finite
 from infsplign.evaluation.fingerprint import plain
 from infsplign.generation.models import defaults_for
 from infsplign.generation.options import GenerateOptions, Pair, Triples
+from infsplign.generation.progress import bar_options
+from infsplign.generation.vocabulary import warning
 from infsplign.pipelines.description import describe
 from infsplign.pipelines.guidance import PipelineGuidance
 from infsplign.pipelines.guide import guide
@@ -33,12 +35,11 @@ class Job:
     def __init__(self, pipe: Any, options: GenerateOptions, scene: Scene, triples: Triples | None) -> None:
         self.pipe, self.options, self.scene, self.triples = pipe, options, scene, triples
         defaults = defaults_for(options.model)
-        self.description = describe(pipe, defaults.config)
+        self.config = options.guided_by(describe(pipe, defaults.config).config)
+        self.description = describe(pipe, self.config)
         self.steps = self._chosen("num_inference_steps", options.steps, defaults.steps)
         self.guidance_scale = self._chosen("guidance_scale", options.guidance_scale, defaults.guidance_scale)
         self.call = defaults.call
-        config = defaults.config or self.description.config
-        self.config = config if options.scale is None else config.with_(scale=options.scale)
         self.token_indices: Any = ()
         self.guide()  # raises before sampling if an object is not in the prompt or is cut off
 
@@ -54,7 +55,7 @@ class Job:
         """Samples image `number`. The noise is drawn on the CPU, so that a seed gives the same noise on every device."""
         options = self.options
         given = {"negative_prompt": options.negative_prompt, "guidance_scale": self.guidance_scale, **self.size(), **self.call}
-        self.pipe.set_progress_bar_config(desc=f"{method} {number + 1} of {options.images}", disable=None, unit="step")
+        self.pipe.set_progress_bar_config(**bar_options(f"{method} {number + 1} of {options.images}"))
         return self.pipe(
             options.prompt,
             num_inference_steps=self.steps,
@@ -76,9 +77,18 @@ class Job:
         """Says what will be done, in lines."""
         return [
             f"asked: {', '.join(relation_texts(self.scene))}",
-            f"model: {self.options.model} ({self.description.pipeline}) on {self.pipe.device}, {self.dtype}; {self.steps} steps, "
-            f"guidance scale {self.guidance_scale}, scale {self.config.scale:g}",
+            f"model: {self.options.model} ({self.description.pipeline}) on {self.device}, {self.dtype}; {self.steps} steps, "
+            f"guidance scale {self.guidance_scale}, scale {self.config.scale:g}, plan {self.config.plan}",
         ]
+
+    def warning(self) -> str | None:
+        """Says what the model will not understand; None if that is nothing, or unknown."""
+        return warning(self.options.model, self.options.prompt)
+
+    @property
+    def device(self) -> str:
+        """Where the parts run, also when they are offloaded to main memory in between."""
+        return str(getattr(self.pipe, "_execution_device", self.pipe.device))
 
     @property
     def dtype(self) -> str:
@@ -94,6 +104,7 @@ class Job:
                     "infsplign": __version__, "python": platform.python_version(), "torch": torch.__version__,
                     "diffusers": diffusers.__version__, "transformers": transformers.__version__,
                 },
+                "id": options.key or "prompt",
                 "prompt": options.prompt,
                 "negative_prompt": options.negative_prompt,
                 "objects": list(self.scene.objects),
@@ -103,7 +114,8 @@ class Job:
                     "name": options.model, "pipeline": described.pipeline, "family": described.family,
                     "denoiser": described.denoiser, "layers": [layer.name for layer in described.layers],
                     "scheduler": described.scheduler, "prediction": described.prediction,
-                    "device": str(self.pipe.device), "dtype": self.dtype,
+                    "device": self.device, "dtype": self.dtype, "offload": options.offload, "vae": options.vae,
+                    "loras": list(options.loras),
                 },
                 "config": plain_config(self.config),
                 "steps": self.steps,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from infsplign.engine.config import GuidanceConfig
+from infsplign.generation.parts import Parts, check_offload, place
 from infsplign.shipped.loading import load, shipped
 from infsplign.shipped.presets import PRESETS
 
@@ -31,34 +32,52 @@ class Defaults:
     call: Mapping[str, Any] = field(default_factory=dict)
 
 
-def load_pipeline(model: str, *, device: str = "auto", dtype: str = "auto") -> Any:
+def load_pipeline(model: str, *, device: str = "auto", dtype: str = "auto", parts: Parts | None = None, offload: str | None = None) -> Any:
     """Loads a model and moves it to its device.
 
     Args:
         model: a shipped model's name, a local folder in diffusers' layout, or a hub id.
         device: a torch device, or "auto".
         dtype: "fp32", "fp16", "bf16" or "auto".
+        parts: instead of the model's own.
+        offload: "model" or "sequential": what is on the device at a time; None is everything.
 
     Raises:
-        ValueError: the name, device or type does not exist.
+        ValueError: the name, device or type does not exist, or a part does not fit.
         OSError: the folder does not exist, or the hub id cannot be found or downloaded.
     """
+    check_model(model, device=device, dtype=dtype)
+    target = choose_device(device)
+    check_offload(offload, target.type)
+    pipe = read_pipeline(model, device=device, dtype=dtype, parts=parts)
+    with quiet():
+        return place(pipe, target, offload)
+
+
+def read_pipeline(model: str, *, device: str = "auto", dtype: str = "auto", parts: Parts | None = None) -> Any:
+    """Loads a model into main memory; see `load_pipeline`. `device` decides the type with `dtype="auto"`."""
+    if parts is not None:
+        parts.check()
     folder = check_model(model, device=device, dtype=dtype)
-    place = choose_device(device)
+    target = choose_device(device)
     import torch
     from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 
     if dtype == "auto":
-        dtype = "fp16" if place.type == "cuda" else "fp32"
+        dtype = "fp16" if target.type == "cuda" else "fp32"
     torch_dtype = getattr(torch, DTYPES[dtype])
     with quiet(bars=folder is None and model not in shipped() and sys.stderr.isatty()):
         if model in shipped():
-            return load(model, dtype=torch_dtype).to(place)
-        try:
-            return DiffusionPipeline.from_pretrained(str(folder or model), dtype=torch_dtype).to(place)
-        except Exception as error:  # diffusers, transformers, the hub's client and torch raise all sorts here
-            where = "" if folder else " (it is no local folder, and was looked for on the Hugging Face hub)"
-            raise OSError(f"the model {model!r} could not be loaded{where}: {error}") from error
+            pipe = load(model, dtype=torch_dtype)
+        else:
+            try:
+                pipe = DiffusionPipeline.from_pretrained(str(folder or model), dtype=torch_dtype)
+            except Exception as error:  # diffusers, transformers, torch and the hub's client raise all sorts here
+                where = "" if folder else " (it is no local folder, and was looked for on the Hugging Face hub)"
+                raise OSError(f"the model {model!r} could not be loaded{where}: {error}") from error
+        if parts is not None:
+            parts.fit(pipe)
+        return pipe
 
 
 def check_model(model: str, *, device: str = "auto", dtype: str = "auto") -> Path | None:

@@ -2,12 +2,16 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from infsplign.core.scenes import Scene
-from infsplign.engine.config import GuidanceConfig
+from infsplign.engine.config import AUTO, PLANS, GuidanceConfig
+from infsplign.errors import PromptError
+from infsplign.generation.memory import parse_memory
+from infsplign.generation.parts import Parts, check_offload, parse_lora
 from infsplign.prompts import Entry, parse_prompt, parse_relation, scene_from
 
 Triples = list[Entry]
@@ -37,9 +41,10 @@ def check_text(name: str, text: str | None) -> None:
 
 @dataclass(frozen=True)
 class GenerateOptions:
-    """Options of the command `generate`, with the same names; None is the model's own value."""
+    """Options of the command, with the same names; None is the model's own value. `prompts` is a file, in place of `prompt`, and
+    `key` the id of the prompt in it."""
 
-    prompt: str
+    prompt: str = ""
     model: str = "shapes"
     relations: tuple[str, ...] = ()
     seed: int = 0
@@ -54,6 +59,58 @@ class GenerateOptions:
     dtype: str = "auto"
     out: Path | None = None
     unguided: bool = True
+    prompts: Path | None = None
+    preset: Path | None = None
+    strength: float | None = None
+    stop: float | None = None
+    plan: str | None = None
+    memory: str | None = None
+    offload: str | None = None
+    scheduler: str | None = None
+    vae: str | None = None
+    loras: tuple[str, ...] = ()
+    key: str = ""
+
+    @cached_property
+    def parts(self) -> Parts:
+        """Parts in place of the model's own."""
+        return Parts(self.scheduler, self.vae, tuple(map(parse_lora, self.loras)))
+
+    @cached_property
+    def loaded(self) -> GuidanceConfig | None:
+        """The options of the preset's file; None without one."""
+        return None if self.preset is None else GuidanceConfig.load(self.preset)
+
+    def guided_by(self, own: GuidanceConfig) -> GuidanceConfig:
+        """Returns the options of guidance: the preset's, else the model's `own`, changed by those that are asked for. `strength` is the
+        bound on the shift, and 0 does not guide: the preset's `scale` reaches the bound at most steps.
+
+        Raises:
+            ValueError: values that do not fit each other.
+        """
+        given: dict[str, Any] = {"scale": self.scale, "stop": self.stop, "plan": self.plan}
+        given |= {"max_shift": self.strength} if self.strength != 0 else {"scale": 0.0}
+        return (self.loaded or own).with_(**{name: value for name, value in given.items() if value is not None})
+
+    def each(self) -> list["GenerateOptions"]:
+        """Returns the options of each prompt: those of the file, or these alone.
+
+        Raises:
+            ValueError: both a prompt and a file, or relations for a file, or a file that holds no prompts.
+            OSError: the file cannot be read.
+        """
+        if self.prompts is None:
+            return [self]
+        if self.prompt:
+            raise ValueError("give either PROMPT or `--prompts`, got both")
+        if self.relations:
+            raise ValueError("`--relation` belongs to one PROMPT; the relations of `--prompts` are read from each prompt")
+        from infsplign.evaluation.prompts.prompt_lists import benchmark_prompts
+        from infsplign.evaluation.running.images_run import check_ids
+
+        listed = benchmark_prompts(self.prompts)
+        check_ids(listed)
+        return [replace(self, prompt=one.text, prompts=None, key=one.id) for one in listed]
 
     def scene(self) -> tuple[Scene, Triples | None]:
         """Returns the requested scene and the explicit relations (None if they are read from the prompt).
@@ -66,9 +123,17 @@ class GenerateOptions:
         for relation in self.relations:
             check_text("--relation", relation)
         if not self.relations or not self.prompt.strip():
-            return parse_prompt(self.prompt), None
+            return self._read(), None
         triples = [parse_relation(text) for text in self.relations]
         return scene_from(self.prompt, triples), triples
+
+    def _read(self) -> Scene:
+        try:
+            return parse_prompt(self.prompt)
+        except PromptError as error:
+            if not self.key:
+                raise
+            raise PromptError(f"`--prompts`, prompt {self.key!r}: {error}") from error
 
     def check(self) -> None:
         """Checks numbers that are invalid for every model, before one is loaded.
@@ -78,6 +143,19 @@ class GenerateOptions:
         """
         if self.scale is not None:
             GuidanceConfig(scale=self.scale)
+        if self.strength is not None and not 0 <= self.strength < math.inf:
+            raise ValueError(f"`--strength` must be a finite number >= 0, got {self.strength!r}")
+        if self.stop is not None and not 0 <= self.stop <= 1:
+            raise ValueError(f"`--stop` must lie in [0, 1], a part of the sampling; got {self.stop}")
+        if self.plan is not None and self.plan not in (AUTO, *PLANS):
+            raise ValueError(f"`--plan` must be one of {', '.join((AUTO, *PLANS))}; got {self.plan!r}")
+        if self.memory is not None:
+            parse_memory(self.memory)
+            if self.plan == AUTO:
+                raise ValueError("`--memory` chooses the plan itself; leave `--plan auto` out")
+        check_offload(self.offload, self.device)
+        self.parts.check()
+        self.guided_by(GuidanceConfig())
         if self.seed + self.images > 2**63:
             raise ValueError(f"`--seed` must be < 2**63, got {self.seed}")
         if self.guidance_scale is not None:

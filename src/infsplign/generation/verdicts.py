@@ -1,4 +1,4 @@
-"""Verdicts on images of a shipped model's world: whether each relation holds, by the world's detector on the image."""
+"""Verdicts on images of a shipped model's world: whether they show what was asked for and nothing else, by the world's detector."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,17 +12,25 @@ from infsplign.shipped.presets import PRESETS
 from infsplign.shipped.worlds import World, world
 
 TICK, CROSS = "\u2713", "\u2717"
+COUNTS = ("no", "one", "two", "three", "four", "five")
+RIGHT = "as asked"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One relation in one image. `missing` are its objects that the detector did not find; the relation then does not hold."""
+    """What was found in one image.
 
-    holds: bool
-    missing: tuple[str, ...] = ()
+    Attributes:
+        holds: for each relation, whether it holds.
+        wrong: what differs from the prompt, such as "two circles" or "no square"; nothing when each object is there exactly once and well
+            drawn, every relation holds, and nothing else is there.
+    """
+
+    holds: tuple[bool, ...]
+    wrong: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return "yes" if self.holds else f"no (no {' and no '.join(self.missing)} found)" if self.missing else "no"
+        return ", ".join(self.wrong) or RIGHT
 
 
 @dataclass(frozen=True)
@@ -32,44 +40,47 @@ class Verdicts:
     Attributes:
         relations: "A left of B", for each relation of the scene.
         seeds: of the images.
-        outcomes: for each method, image and relation, the outcome.
+        outcomes: for each method, the outcome of each image.
         reason: why there is no verdict; empty when there is one.
     """
 
     relations: tuple[str, ...] = ()
     seeds: tuple[int, ...] = ()
-    outcomes: Mapping[str, Sequence[Sequence[Outcome]]] = field(default_factory=dict)
+    outcomes: Mapping[str, Sequence[Outcome]] = field(default_factory=dict)
     reason: str = ""
 
     def notes(self, method: str) -> list[str]:
         """Makes a short caption for each image of `method`."""
-        return [_note(found) for found in self.outcomes[method]]
+        return [f"{TICK} {RIGHT}" if not found.wrong else f"{CROSS} {', '.join(found.wrong[:2])}" for found in self.outcomes[method]]
 
     def lines(self) -> list[str]:
-        """Makes the printed lines: for several images one each and the totals, for a single image its verdict."""
+        """Makes the printed lines: the verdict on each image, and for several images the totals."""
         if self.reason:
             return [f"no verdict: {self.reason}"]
         if len(self.seeds) == 1:
-            return self._of_image(0)
-        lines = [f"seed {seed}: {line}" for number, seed in enumerate(self.seeds) for line in self._of_image(number)]
+            return [f"{method}: {found[0]}" for method, found in self.outcomes.items()]
+        lines = []
+        for number, seed in enumerate(self.seeds):
+            lines.append(f"seed {seed}: " + "; ".join(f"{method}: {found[number]}" for method, found in self.outcomes.items()))
         for place, relation in enumerate(self.relations):
-            totals = (f"{method} {sum(found[place].holds for found in all_)} of {len(all_)}" for method, all_ in self.outcomes.items())
-            lines.append(f"{relation}: {', '.join(totals)}")
-        return lines
+            lines.append(f"{relation}: {self._totals(lambda outcome, place=place: outcome.holds[place])}")
+        return [*lines, f"exactly {RIGHT}: {self._totals(lambda outcome: not outcome.wrong)}"]
 
-    def _of_image(self, number: int) -> list[str]:
-        return [
-            f"{relation}: {', '.join(f'{method} {found[number][place]}' for method, found in self.outcomes.items())}"
-            for place, relation in enumerate(self.relations)
-        ]
+    def _totals(self, counts: Any) -> str:
+        return ", ".join(f"{method} {sum(map(counts, found))} of {len(found)}" for method, found in self.outcomes.items())
 
     def to_dict(self) -> dict[str, Any]:
-        """Converts the verdicts for `trace.json`: one boolean for each relation, method and image."""
+        """Converts the verdicts for `trace.json`: per method, one entry an image."""
         if self.reason:
             return {"reason": self.reason}
-        return {
-            relation: {method: [found[place].holds for found in all_] for method, all_ in self.outcomes.items()}
+        relations = {
+            relation: {method: [outcome.holds[place] for outcome in found] for method, found in self.outcomes.items()}
             for place, relation in enumerate(self.relations)
+        }
+        return {
+            "relations": relations,
+            "strict": {method: [not outcome.wrong for outcome in found] for method, found in self.outcomes.items()},
+            "wrong": {method: [list(outcome.wrong) for outcome in found] for method, found in self.outcomes.items()},
         }
 
 
@@ -90,30 +101,54 @@ def judged(model: str, scene: Scene, seeds: Sequence[int], images: Mapping[str, 
         verb = "is no noun" if len(strange) == 1 else "are no nouns"
         return Verdicts(reason=f"{' and '.join(strange)} {verb} of the shipped model's world ({', '.join(drawn.nouns)})")
     relations = tuple(scene.text(edge) for edge in scene.relations)
-    outcomes = {method: [_outcomes(image, scene, nouns, drawn) for image in found] for method, found in images.items()}
+    outcomes = {method: [_outcome(image, scene, nouns, drawn) for image in found] for method, found in images.items()}
     return Verdicts(relations, tuple(seeds), outcomes)
 
 
-def _outcomes(image: Image.Image, scene: Scene, nouns: Sequence[str], drawn: World) -> list[Outcome]:
+def _outcome(image: Image.Image, scene: Scene, nouns: Sequence[str], drawn: World) -> Outcome:
     """Judges orders on an axis by VISOR's rule (any pair of boxes), other relations by the best box of each object."""
     from infsplign.evaluation.metrics.box_relations import relations_hold
     from infsplign.evaluation.metrics.visor import judge
 
-    detections = [found for found in drawn.detect([image])[0] if found.score >= drawn.min_score]
+    blobs = drawn.detect([image])[0]
+    detections = [found for found in blobs if found.score >= drawn.min_score]
     there = {found.name: found.box for found in reversed(detections)}  # the best one last
-    named = Scene(tuple(nouns), scene.relations)
-    outcomes = []
+    named, holds = Scene(tuple(nouns), scene.relations), []
     for edge, held in zip(scene.relations, relations_hold(there, image.size, named), strict=True):
         right, asked = held, edge.relation
         if edge.second is not None and asked.equation == "ordered" and len(asked.axes) == 1:
             right = judge(detections, nouns[edge.first], asked, nouns[edge.second]).correct
-        outcomes.append(Outcome(right, tuple(nouns[number] for number in edge.objects if nouns[number] not in there)))
-    return outcomes
+        holds.append(right)
+    broken = [
+        f"not {scene.text(edge)}"
+        for edge, right in zip(scene.relations, holds, strict=True)
+        if not right and all(nouns[number] in there for number in edge.objects)
+    ]
+    wrong = [*_miscounted(blobs, nouns, drawn.min_score), *broken]
+    return Outcome(tuple(holds), tuple(wrong))
 
 
-def _note(found: Sequence[Outcome]) -> str:
-    if all(outcome.holds for outcome in found):
-        return f"{TICK} as asked"
-    if missing := dict.fromkeys(name for outcome in found for name in outcome.missing):
-        return f"{CROSS} no {', no '.join(missing)}"
-    return f"{CROSS} {sum(o.holds for o in found)} of {len(found)} relations" if len(found) > 1 else f"{CROSS} not as asked"
+def _miscounted(blobs: Sequence[Any], nouns: Sequence[str], least: float) -> list[str]:
+    """What is there too often, not at all, badly drawn, or without having been asked for."""
+    wrong = []
+    for noun in dict.fromkeys(nouns):
+        found = [blob for blob in blobs if blob.name == noun]
+        if len(found) > 1:
+            wrong.append(f"{COUNTS[len(found)] if len(found) < len(COUNTS) else len(found)} {plural(noun)}")
+        elif not found:
+            wrong.append(f"no {noun}")
+        if found and found[0].score < least:
+            wrong.append(f"{noun} misshapen")
+    others = dict.fromkeys(blob.name for blob in blobs if blob.name not in nouns)
+    return [*wrong, *(f"{'an' if name[0] in 'aeiou' else 'a'} {name} too" for name in others)]
+
+
+def plural(noun: str) -> str:
+    """The plural of a noun of the world.
+
+    >>> [plural(noun) for noun in ("star fruit", "cross", "fish")]
+    ['star fruits', 'crosses', 'fish']
+    """
+    if noun.endswith("fish"):
+        return noun
+    return f"{noun}es" if noun.endswith(("s", "x", "ch", "sh")) else f"{noun}s"

@@ -1,11 +1,24 @@
-"""Prompts for the runner, from a file or the built-in SR2D."""
+"""Prompts for any command: from a file of any of the forms that people have, or the built-in SR2D.
 
+A file is a JSON list, JSON lines, or a text of one prompt a line. What it does not say of objects and relation, the parser reads from the
+text of the prompt.
+"""
+
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from infsplign.core.spellings import SPELLINGS
+from infsplign.core.spellings import relation as relation_of
+from infsplign.errors import PromptError
+from infsplign.evaluation.prompts.geneval import read_geneval
+from infsplign.evaluation.prompts.prompt import BenchmarkPrompt, PromptFileError
 from infsplign.evaluation.prompts.sr2d import AND, SINGLE, spatial, sr2d
+from infsplign.evaluation.prompts.t2i_compbench import is_t2i
 from infsplign.evaluation.reading import member, parse_json, read_text, short
+from infsplign.prompts import parse_prompt
 
 
 @dataclass(frozen=True)
@@ -23,28 +36,85 @@ def benchmark_prompts(path: Path | None = None) -> list[Any]:
     """The prompts of a file, or the spatial ones of SR2D: objects with at least `id` and `text`.
 
     Args:
-        path: a JSON list, or JSON lines, of objects with `unique_id` (or `id`) and `text`, such as the published SR2D file. Rows of its
-            `rel_type` "and", and those of one object, say no relation and are left out.
+        path: a JSON list, or JSON lines, of objects with `unique_id` (or `id`) and `text`, such as the published SR2D file; GenEval's
+            `evaluation_metadata.jsonl`, of which the prompts about position are kept; or a text of one prompt a line, such as
+            T2I-CompBench's. Rows of the `rel_type` "and", and those of one object, say no relation and are left out.
 
     Raises:
         ValueError: no such list; the row is named.
         OSError: the file cannot be read.
     """
-    if path is not None:
-        rows = [_checked_row(value, number, path) for number, value in enumerate(_values(path), start=1)]
-        kept = [row for row in rows if row.relation not in (AND, SINGLE, "")]
-        if not kept:
-            raise ValueError(f"`--prompts` {str(path)!r} holds no prompt with a relation")
-        return kept
-    return spatial(sr2d())
+    if path is None:
+        return spatial(sr2d())
+    kept = [row for row in listed_prompts(path) if row.relation not in (AND, SINGLE, "")]
+    if not kept:
+        raise ValueError(f"`--prompts` {str(path)!r} holds no prompt with a relation")
+    return kept
 
 
-def _values(path: Path) -> list[Any]:
-    """The rows of a file. Lines end at line feeds alone: U+2028 and its like may stand within a text of JSON."""
+def listed_prompts(path: Path) -> Sequence[Any]:
+    """All prompts of a file; see `benchmark_prompts`."""
     try:
         text = read_text(path)
     except ValueError as error:
         raise ValueError(f"`--prompts` {error}") from error
+    if path.suffix.lower() == ".txt" and not text.lstrip().startswith(("[", "{")):
+        return _lines(text)
+    values = _values(path, text)
+    if values and isinstance(values[0], dict) and {"tag", "prompt"} <= set(values[0]):
+        return read_geneval(path)
+    return [_checked_row(value, number, path) for number, value in enumerate(values, start=1)]
+
+
+def filled(path: Path) -> list[BenchmarkPrompt]:
+    """The prompts of a file with objects and relation, which the parser reads where the file does not say them.
+
+    A prompt that asks for something else than one relation of two objects gets the relation "", which no benchmark measures.
+
+    Raises:
+        PromptFileError: an id that cannot name a file, or that came before.
+        ValueError, OSError: see `benchmark_prompts`.
+    """
+    found: dict[str, BenchmarkPrompt] = {}
+    for prompt in listed_prompts(path):
+        try:
+            full = prompt if isinstance(prompt, BenchmarkPrompt) else _filled(prompt)
+        except ValueError as error:
+            raise PromptFileError(f"{str(path)!r}: {error}") from error
+        if full.id in found:
+            raise PromptFileError(f"{str(path)!r}: two prompts have the same id {full.id!r}")
+        found[full.id] = full
+    return list(found.values())
+
+
+def _filled(prompt: ListedPrompt) -> BenchmarkPrompt:
+    if prompt.first and prompt.relation is not None:
+        known = prompt.relation.lower() in SPELLINGS
+        return BenchmarkPrompt(
+            prompt.id, prompt.text, prompt.first, relation_of(prompt.relation).name if known else prompt.relation, prompt.second or ""
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # on counts, which no benchmark of relations judges
+            scene = parse_prompt(prompt.text)
+    except (PromptError, ValueError):
+        return BenchmarkPrompt(prompt.id, prompt.text, prompt.text, "", "")
+    if len(scene.relations) != 1 or len(scene.relations[0].objects) != 2:
+        return BenchmarkPrompt(prompt.id, prompt.text, scene.objects[0], "", "")
+    (edge,) = scene.relations
+    first, second = (scene.objects[number] for number in edge.objects)
+    return BenchmarkPrompt(prompt.id, prompt.text, first, edge.relation.name, second)
+
+
+def _lines(text: str) -> list[ListedPrompt]:
+    """One prompt a line, blank lines left out. Ids number the lines; those of T2I-CompBench's as its own reader does."""
+    lines = [(number, line.strip()) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    published = bool(lines) and is_t2i(lines[0][1])
+    return [ListedPrompt(f"t2i-{number - 1:04d}" if published else f"line-{number:04d}", line) for number, line in lines]
+
+
+def _values(path: Path, text: str) -> list[Any]:
+    """The rows of a JSON file. Lines end at line feeds alone: U+2028 and its like may stand within a text of JSON."""
     if text.lstrip().startswith("["):
         try:
             return parse_json(text, surrogates=True)

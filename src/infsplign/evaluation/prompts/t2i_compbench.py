@@ -33,3 +33,8 @@ def read_t2i(path: Path) -> list[BenchmarkPrompt]:
         name = spelling if spelling in CLOSE else relation(spelling).name
         prompts.append(BenchmarkPrompt(f"t2i-{number - 1:04d}", text, first, name, second, {"relation": spelling}))
     return distinct(path, prompts)
+
+
+def is_t2i(line: str) -> bool:
+    """Whether a line is a prompt as T2I-CompBench writes them."""
+    return _PROMPT.fullmatch(line) is not None

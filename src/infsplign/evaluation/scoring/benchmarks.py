@@ -14,7 +14,8 @@ from infsplign.evaluation.detectors.protocol import ImageDetections
 from infsplign.evaluation.metrics import geneval, strict, t2i, visor
 from infsplign.evaluation.metrics.names import joined, whole
 from infsplign.evaluation.metrics.ratios import Ratios
-from infsplign.evaluation.prompts import BenchmarkPrompt, read_geneval, read_prompts, read_sr2d, read_t2i
+from infsplign.evaluation.prompts import BenchmarkPrompt, PromptFileError, read_geneval, read_prompts, read_sr2d, read_t2i
+from infsplign.evaluation.prompts.prompt_lists import filled
 from infsplign.evaluation.scoring.summary import defined
 
 
@@ -167,15 +168,26 @@ BENCHMARKS: dict[str, Benchmark] = {
 
 
 def read_for(benchmark: str, path: Path) -> list[BenchmarkPrompt]:
-    """Reads the prompts of a benchmark, from a copy of the published file or from what `infsplign prompts` has written.
+    """Reads the prompts of a benchmark: from a copy of the published file, from what `infsplign prompts` has written, or from any file
+    that `infsplign eval` and `generate` take, whose prompts have the same ids there.
 
     Raises:
-        PromptFileError: a file in neither form; see the benchmark's reader.
+        PromptFileError: a file in none of these forms; see the benchmark's reader.
         OSError: the file cannot be read.
     """
     with path.open("rb") as file:
-        ours = file.readline(65536).lstrip(b"\xef\xbb\xbf ").startswith(b'{"id"')
-    return read_prompts(path) if ours else BENCHMARKS[benchmark].read(path)
+        begin = file.read(65536).lstrip(b"\xef\xbb\xbf \r\n")
+    row, published = begin.partition(b"\n")[0], BENCHMARKS[benchmark].read
+    if row.startswith(b'{"id"') and b'"first"' in row and b'"relation"' in row:
+        return read_prompts(path)
+    own = {read_sr2d: b'"obj_1_attributes"' in begin, read_geneval: b'"tag"' in row, read_t2i: not begin.startswith((b"[", b"{"))}
+    if own.get(published, False) or not begin:
+        try:
+            return published(path)
+        except PromptFileError:
+            if published is not read_t2i or path.suffix.lower() != ".txt":
+                raise
+    return filled(path)
 
 
 def judge_all(

@@ -1,0 +1,184 @@
+"""Parts that replace or extend those of a pipeline: scheduler, autoencoder, LoRA; and where it lies in memory. Cheap to import."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SCHEDULERS: Mapping[str, str] = {
+    "ddim": "DDIMScheduler",
+    "ddpm": "DDPMScheduler",
+    "pndm": "PNDMScheduler",
+    "euler": "EulerDiscreteScheduler",
+    "euler-a": "EulerAncestralDiscreteScheduler",
+    "heun": "HeunDiscreteScheduler",
+    "lms": "LMSDiscreteScheduler",
+    "dpm++": "DPMSolverMultistepScheduler",
+    "dpm++-singlestep": "DPMSolverSinglestepScheduler",
+    "kdpm2": "KDPM2DiscreteScheduler",
+    "kdpm2-a": "KDPM2AncestralDiscreteScheduler",
+    "deis": "DEISMultistepScheduler",
+    "unipc": "UniPCMultistepScheduler",
+    "lcm": "LCMScheduler",
+    "tcd": "TCDScheduler",
+    "flow-euler": "FlowMatchEulerDiscreteScheduler",
+    "flow-heun": "FlowMatchHeunDiscreteScheduler",
+}
+"""Short names of diffusers' schedulers."""
+OFFLOADS = ("model", "sequential")
+_CLASS = re.compile(r"[A-Z]\w*Scheduler")
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+
+
+@dataclass(frozen=True)
+class Lora:
+    """A LoRA: a local file or folder, or a hub id, and its weight."""
+
+    name: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a pipeline gets instead of its own, or in addition.
+
+    Attributes:
+        scheduler: a name of `SCHEDULERS`, or of a class of diffusers.
+        vae: a local file or folder, or a hub id.
+        loras: in the order in which they are loaded.
+    """
+
+    scheduler: str | None = None
+    vae: str | None = None
+    loras: tuple[Lora, ...] = ()
+
+    def check(self) -> None:
+        """Checks names and files, before anything large is imported.
+
+        Raises:
+            ValueError: a name that cannot exist.
+            OSError: a file that is not there.
+        """
+        if self.scheduler is not None and self.scheduler not in SCHEDULERS and not _CLASS.fullmatch(self.scheduler):
+            raise ValueError(f"`--scheduler` must be {', '.join(SCHEDULERS)}, or a class of diffusers; got {self.scheduler!r}")
+        for option, name in (("--vae", self.vae), *(("--lora", lora.name) for lora in self.loras)):
+            if name is not None and not Path(name).expanduser().exists() and not _HUB_ID.fullmatch(name):
+                raise FileNotFoundError(f"`{option}` {name!r} is neither a file, nor a folder, nor a hub id such as owner/name")
+
+    def fit(self, pipe: Any) -> None:
+        """Gives a pipeline these parts.
+
+        Raises:
+            ValueError: a part that does not fit the pipeline.
+            OSError: a part that cannot be loaded.
+        """
+        if self.vae is not None:
+            _replace_vae(pipe, self.vae)
+        if self.scheduler is not None:
+            _replace_scheduler(pipe, self.scheduler)
+        if self.loras:
+            _add_loras(pipe, self.loras)
+
+
+def parse_lora(text: str) -> Lora:
+    """Parses `NAME` or `NAME=WEIGHT`.
+
+    Raises:
+        ValueError: an empty name.
+
+    >>> parse_lora("style.safetensors=0.8")
+    Lora(name='style.safetensors', weight=0.8)
+    """
+    name, sign, weight = text.rpartition("=")
+    weighted = sign and re.fullmatch(r"-?\d+(\.\d+)?", weight)
+    lora = Lora(name, float(weight)) if weighted else Lora(text)
+    if not lora.name.strip():
+        raise ValueError(f"`--lora` must be a file, a folder or a hub id, with =WEIGHT if you like; got {text!r}")
+    return lora
+
+
+def place(pipe: Any, device: Any, offload: str | None = None) -> Any:
+    """Moves a pipeline to a device; with `offload`, only the part that runs ("model") or the layer that runs ("sequential").
+
+    Raises:
+        ValueError: an unknown name, or a device that cannot be offloaded from.
+    """
+    check_offload(offload, device.type)
+    if offload is None:
+        return pipe.to(device)
+    (pipe.enable_model_cpu_offload if offload == "model" else pipe.enable_sequential_cpu_offload)(device=device)
+    return pipe
+
+
+def check_offload(offload: str | None, device: str) -> None:
+    """Checks a way to offload; `device` is the type of the device, or "auto".
+
+    Raises:
+        ValueError: it is unknown, or of no use on this device.
+    """
+    if offload is not None and offload not in OFFLOADS:
+        raise ValueError(f"`--offload` must be {' or '.join(OFFLOADS)}, got {offload!r}")
+    if offload is not None and device == "cpu":
+        raise ValueError("`--offload` is of no use on the CPU, where all lies in main memory; leave it out, or name another `--device`")
+
+
+def _replace_vae(pipe: Any, name: str) -> None:
+    from diffusers import AutoencoderKL, AutoModel
+
+    path, dtype = Path(name).expanduser(), pipe.dtype
+    try:
+        if path.is_file():
+            vae: Any = AutoencoderKL.from_single_file(str(path), torch_dtype=dtype)
+        else:
+            vae = AutoModel.from_pretrained(str(path) if path.is_dir() else name, torch_dtype=dtype)
+    except Exception as error:  # diffusers, safetensors, the hub's client and torch raise all sorts here
+        raise OSError(f"`--vae` {name!r} could not be loaded: {_first_line(error)}") from error
+    own, new = (getattr(part.config, "latent_channels", None) for part in (pipe.vae, vae))
+    if new is None or own != new:
+        raise ValueError(f"`--vae` {name!r} must be an autoencoder of {own} latent channels, as the model's own; it has {new}")
+    pipe.register_modules(vae=vae)
+
+
+def _replace_scheduler(pipe: Any, name: str) -> None:
+    import diffusers
+
+    from infsplign.pipelines.noise_schedule import check_scheduler, prediction_type
+
+    class_name = SCHEDULERS.get(name, name)
+    kind: Any = getattr(diffusers, class_name, None)
+    if kind is None:
+        raise ValueError(f"`--scheduler` {name!r} is no class of diffusers {diffusers.__version__}")
+    config, options = pipe.scheduler.config, {}
+    flow = prediction_type(pipe.scheduler) == "flow"
+    if flow and not class_name.startswith("FlowMatch"):
+        options = {"prediction_type": "flow_prediction", "use_flow_sigmas": True, "flow_shift": config.get("shift", 1.0)}
+    try:
+        made = kind.from_config(config, **options)
+    except Exception as error:  # a scheduler of another kind of model
+        raise ValueError(f"`--scheduler` {name!r} cannot be made from the model's own: {_first_line(error)}") from error
+    fits = not flow or class_name.startswith("FlowMatch") or made.config.get("use_flow_sigmas")
+    if not fits or (prediction_type(made) == "flow") != flow:
+        own = "a flow" if flow else "noise"
+        raise ValueError(f"`--scheduler` {name!r} does not fit: the model predicts {own}, as {type(pipe.scheduler).__name__} takes it")
+    check_scheduler(made)
+    pipe.scheduler = made
+
+
+def _add_loras(pipe: Any, loras: tuple[Lora, ...]) -> None:
+    if not hasattr(pipe, "load_lora_weights"):
+        raise ValueError(f"`--lora` is of no use: {type(pipe).__name__} cannot load any")
+    names = [f"lora_{number}" for number in range(len(loras))]
+    for name, lora in zip(names, loras, strict=True):
+        path = Path(lora.name).expanduser()
+        try:
+            pipe.load_lora_weights(str(path) if path.exists() else lora.name, adapter_name=name)
+        except Exception as error:  # diffusers, peft, safetensors and the hub's client raise all sorts here
+            raise OSError(f"`--lora` {lora.name!r} could not be loaded: {_first_line(error)}") from error
+        if not any(name in found for found in pipe.get_list_adapters().values()):
+            raise ValueError(f"`--lora` {lora.name!r} has no weights for this model; was it made for another one?")
+    pipe.set_adapters(names, [lora.weight for lora in loras])
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
