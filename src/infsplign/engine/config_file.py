@@ -70,7 +70,7 @@ def _plain(name: str, value: Any) -> Any:
     if name in _NAMED and value is not None:
         return _name_of(name, value)
     if name == "terms":
-        return [_term(name, term) for term in value]
+        return [_term(name, term) for term in value or ()]
     if isinstance(value, CompoundLoss):
         return [_term(name, term) for term in value.terms]
     if isinstance(value, Mapping):
@@ -130,8 +130,9 @@ def _value(name: str, value: Any, kind: Any) -> Any:
         return terms if name == "terms" else CompoundLoss(terms)
     if name == "layers" and isinstance(value, dict):
         return {level: tuple(names) if isinstance(names, list) else names for level, names in value.items()}
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return float(value) if whole and "float" in str(kind) else value
+    if isinstance(value, int) and not isinstance(value, bool) and "float" in str(kind):
+        return float(value)
+    return value
 
 
 def _refuse(name: str) -> None:
