@@ -48,7 +48,7 @@ def row_costs(pipe: Any, preset: Any, text: str, config: GuidanceConfig) -> dict
     name = None if args else ("sample" if "sample" in kwargs else "hidden_states")
     whole = args[0] if name is None else kwargs[name]
     rest = {key: half(value, len(whole)) for key, value in kwargs.items() if key != name}
-    engine, row, others = guidance._calls.call.engine, whole[len(whole) // 2 :], tuple(half(a, len(whole)) for a in args[1:])
+    engine, row, others = guidance._calls.call.steps.guidance, whole[len(whole) // 2 :], tuple(half(a, len(whole)) for a in args[1:])
     costs = {}
     with counted() as meter, torch.no_grad():
         denoiser(row, *others, **rest)
