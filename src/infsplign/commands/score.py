@@ -8,7 +8,6 @@ import typer
 
 
 def score(
-    prompts: Annotated[Path, typer.Option(help="The benchmark's prompts: a copy of the published file, or one of `infsplign prompts`.")],
     benchmark: Annotated[
         Literal["visor", "t2i", "t2i-infsplign", "geneval", "shapes", "pictures"],
         typer.Option(help="Whose rule; t2i-infsplign is T2I-CompBench's as the InfSplign authors evaluate it."),
@@ -16,7 +15,16 @@ def score(
     detector: Annotated[
         str, typer.Option(help="owlvit, owlv2, grounding-dino, world (that of a shipped model's world), or a JSON file of detections.")
     ],
-    images: Annotated[Path | None, typer.Option(help="Folder of images, named {id}_{number}.png or as published.")] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of images, named {id}_{number}.png or as published, or a folder of `infsplign generate`.")
+    ] = None,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(
+            help="The prompts: a copy of the published file, one of `infsplign prompts`, or any file that `eval` and `generate` take. "
+            "A folder of `infsplign generate` says them itself."
+        ),
+    ] = None,
     model: Annotated[str | None, typer.Option(help="Folder or hub id of the detector's model; for world: shapes or pictures.")] = None,
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of the hub id.")] = None,
     detections: Annotated[
@@ -34,13 +42,16 @@ def score(
 ) -> None:
     """Score images by VISOR, T2I-CompBench's 2D spatial rule or GenEval's position rule, with bootstrap intervals over prompts."""
     from infsplign.evaluation.files import check_writable
+    from infsplign.evaluation.generated import read_generated
     from infsplign.evaluation.scoring.benchmarks import read_for
     from infsplign.evaluation.scoring.scored_folder import read_earlier
-    from infsplign.evaluation.scoring.summary import print_table
 
     if threshold is not None and threshold != threshold:
         raise ValueError("`--threshold` must be a number from 0 to 1, got nan")
-    asked = _asked(benchmark, read_for(benchmark, prompts))
+    made = [] if images is None or detector.endswith(".json") else read_generated(images)
+    if prompts is None and not made:
+        raise ValueError("`--prompts` is needed: only a folder of `infsplign generate` says what was asked for")
+    asked = _asked(benchmark, [one.prompt() for one in made] if prompts is None else read_for(benchmark, prompts))
     earlier = None if against is None else read_earlier(against)
     for folder in (out, None if detections is None else detections.parent):
         if folder is not None:
@@ -48,10 +59,35 @@ def score(
     common = {"benchmark": benchmark, "prompts": asked, "count": count}
     if detector.endswith(".json"):
         useless = {"--model": model, "--revision": revision, "--detections": detections}
-        scored = _recorded(Path(detector), threshold, images, useless, common)
-    else:
-        common |= {"keep": detections, "batch": batch, "progress": progress}
-        scored = _detected(detector, threshold, images, {"model": model, "revision": revision, "device": device}, common)
+        _tell(_recorded(Path(detector), threshold, images, useless, common), earlier, out)
+        return
+    common |= {"keep": detections, "batch": batch, "progress": progress}
+    options = {"model": model, "revision": revision, "device": device}
+    if not made:
+        _tell(_detected(detector, threshold, images, options, common), earlier, out)
+        return
+    for method, files in _methods(made).items():
+        own = {"files": files, "label": method}
+        if detections is not None:  # the methods' images have the same keys
+            own["keep"] = detections.with_name(f"{detections.stem}-{method}{detections.suffix}")
+        scored = _detected(detector, threshold, images, options, common | own)
+        _tell(scored, earlier, None if out is None else out / method)
+        earlier = earlier or scored.earlier()
+
+
+def _methods(made: Sequence[Any]) -> dict[str, dict[str, Path]]:
+    """Method to the key of each of its images to its file, of all prompts."""
+    found: dict[str, dict[str, Path]] = {}
+    for one in made:
+        for method, images in one.images().items():
+            found.setdefault(method, {}).update({key: path for key, (path, _) in images.items()})
+    return found
+
+
+def _tell(scored: Any, earlier: Any, out: Path | None) -> None:
+    """Prints the scores, and writes them."""
+    from infsplign.evaluation.scoring.summary import print_table
+
     results = scored.results(earlier)
     print_table(results, title(results))
     if out is not None:
@@ -94,7 +130,7 @@ def _detected(detector: str, threshold: float | None, images: Path | None, optio
         raise ValueError(f"`--detector` must be {', '.join(KINDS)}, or a file of detections that ends in .json; got {detector!r}")
     if images is None:
         raise ValueError("`--images` is needed: a detector looks at images")
-    files = find_images(images)
+    files = common.get("files") or find_images(images)
     folders = prompts_of_folders(files, common["prompts"])
     evenly(group_by_prompt(files, common["prompts"], folders), common["count"])  # bad names are found before a model is loaded
     if detector == "world" and options["model"] is None:

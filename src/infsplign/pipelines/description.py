@@ -1,6 +1,6 @@
 """`describe`: reports how a pipeline would be guided (family, tapped layers, grids, rows, text axis, options)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -9,6 +9,7 @@ import torch
 from infsplign.adapters import backbone_for
 from infsplign.adapters.backbone import uncompiled
 from infsplign.adapters.fused import kernel_for
+from infsplign.core.losses import CompoundLoss
 from infsplign.cost.choice import STARTING
 from infsplign.engine.config import AUTO, GuidanceConfig, check_config
 from infsplign.pipelines.noise_schedule import prediction_type
@@ -56,7 +57,7 @@ class Description:
         for layer in self.layers:
             size = f"{layer.grid[0]}x{layer.grid[1]}" if layer.grid else "?"
             lines.append(f"{layer.level:<10} {layer.name}  {size}, {layer.heads} heads")
-        return "\n".join(lines)
+        return "\n".join([*lines, "", *configuration(self.config)])
 
 
 SHOWN = ("scale", "max_shift", "margin", "spatial", "presence", "balance", "alpha", "terms", "loss", "start", "stop", "layers")
@@ -76,6 +77,29 @@ def _options(config: GuidanceConfig) -> str:
         if field.name not in (*SHOWN, "patience", "margin_hold") and value != field.default:
             parts.append(f"{field.name} {getattr(value, '__name__', value)}")
     return ", ".join(parts)
+
+
+def configuration(config: GuidanceConfig) -> list[str]:
+    """Formats every option, one a line; those with a star differ from the defaults of `GuidanceConfig`."""
+    lines = ["configuration (* differs from `GuidanceConfig()`)"]
+    for field in fields(config):
+        value = getattr(config, field.name)
+        star = "*" if value != field.default else " "
+        lines.append(f"{star} {field.name:<14} {_shown(field.name, value)}")
+    return lines
+
+
+def _shown(name: str, value: Any) -> str:
+    terms = value.terms if isinstance(value, CompoundLoss) else value if name == "terms" else None
+    if terms is not None:
+        return (
+            ", ".join(f"{term.name} {term.weight:g}" + (f" on {', '.join(term.levels)}" if term.levels else "") for term in terms) or "none"
+        )
+    if isinstance(value, Mapping):
+        return "; ".join(f"{level}: {', '.join(names)}" for level, names in value.items())
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(getattr(value, "__name__", value))
 
 
 def describe(pipe: Any, config: GuidanceConfig | None = None) -> Description:

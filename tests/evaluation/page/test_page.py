@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from infsplign.engine.config import RECOMMENDED
 from infsplign.evaluation.page import write_report
 from tests.evaluation.stub import run
 
@@ -50,3 +51,23 @@ def test_filters_of_the_address_leave_what_fits(page, tmp_path):
     assert 0 < len(above) < 10
     assert cards(f"{address}#method=infsplign&verdict=wrong", tmp_path / "c") == []
     assert len(cards(f"{address}#method=unguided&verdict=wrong", tmp_path / "d")) == 10
+
+
+@pytest.mark.skipif(CHROMIUM is None and "CI" not in os.environ, reason="needs Chromium, which CI has")
+@pytest.mark.parametrize("width", [1280, 500])
+def test_nothing_is_cut_beside_many_methods(tmp_path, width):
+    """Widths of a small screen and of a phone; the longest intervals, and more methods than named colours."""
+    methods = {f"method-of-a-long-name-{number}": RECOMMENDED if number else None for number in range(10)}
+    run(tmp_path / "run", methods=methods, count=4, images=4)
+    write_report([tmp_path / "run"], tmp_path / "report.html", images=40)
+    script = """<script>
+      const wide = [document.documentElement, ...document.querySelectorAll(".scroll, .gallery, .card, td")]
+      document.body.dataset.cut = wide.filter((e) => e.scrollWidth > e.clientWidth + 1).length
+    </script></body>"""
+    page = (tmp_path / "report.html").read_text("utf-8").replace("</body>", script)
+    (tmp_path / "probe.html").write_text(page, "utf-8")
+    command = [CHROMIUM, *SILENT.split(), "--disable-sync", f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width},900"]
+    done = subprocess.run([*command, "--dump-dom", (tmp_path / "probe.html").as_uri()], capture_output=True, text=True, timeout=120)
+    assert 'data-cut="0"' in done.stdout
+    dots = set(re.findall(r'class="dot" style="background:(#\w+)"></span>method', page))
+    assert len(dots) == len(methods)

@@ -1,6 +1,7 @@
 """Fills the template: tables, bars and gallery of one or more runs."""
 
 from collections.abc import Mapping, Sequence
+from colorsys import hls_to_rgb
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ from infsplign.evaluation.scoring.summary import heading
 IMAGES = 320
 """Default number of images on a page."""
 COLOURS = ("#8a8f98", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195")
-"""Of methods, in order: grey for the first, then Okabe and Ito's, distinguishable with every common kind of colour blindness."""
+"""Of the first methods: grey, then Okabe and Ito's, distinguishable with every common kind of colour blindness."""
+GOLDEN = 0.6180339887498949
+WIDE_CARD = 6
+"""Images of a card from which on it takes the whole width."""
 BAR_ORDER = ("uncond", "score", "correct", "OA")
 MEANING = {
     "OA": "both objects are detected",
@@ -49,12 +53,16 @@ def write_report(folders: Sequence[Path], out: Path, *, images: int = IMAGES, ti
         raise ValueError(f"`folders` must name at least one and `images` be >= 0, got {len(folders)} and {images}")
     check_writable(out.parent)
     runs = [read_run(folder) for folder in folders]
+    colours = colours_of([name for run in runs for name in _methods(run)])
     with_images = [run for run in runs if run.records]
     parts = max(1, len(with_images))  # each run gets its share of the images and of the page
     shown = [card for run in with_images if images for card in cards(run, out, images // parts, BUDGET // parts)]
     env = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     env.filters |= {"heading": heading, "pairs": lambda names: [(name, name) for name in names]}
-    write(out, env.get_template("report.html.j2").render(title=title, runs=[_run(run) for run in runs], **_gallery(with_images, shown)))
+    write(
+        out,
+        env.get_template("report.html.j2").render(title=title, runs=[_run(run, colours) for run in runs], **_gallery(with_images, shown)),
+    )
     return count(shown)
 
 
@@ -63,6 +71,7 @@ def _gallery(runs: Sequence[RunFolder], shown: Sequence[Card]) -> dict[str, Any]
     there = {shot.verdict for card in shown for shot in card.shots}
     return {
         "cards": shown,
+        "wide_card": WIDE_CARD,
         "relations": sorted({card.relation for card in shown}),
         "verdicts": {name: text for name, text in VERDICTS.items() if name in there},
         "methods": methods,
@@ -73,13 +82,34 @@ def _gallery(runs: Sequence[RunFolder], shown: Sequence[Card]) -> dict[str, Any]
     }
 
 
-def _run(run: RunFolder) -> dict[str, Any]:
-    names = list(run.records) or list(next((m.methods for m in run.measured), ()))
+def colours_of(methods: Sequence[str]) -> dict[str, str]:
+    """Gives each method a colour of its own, the same one in all runs of a page.
+
+    >>> len(set(colours_of([f"method {n}" for n in range(60)]).values()))
+    60
+    """
+    found: dict[str, str] = {}
+    for number, name in enumerate(dict.fromkeys(methods)):
+        further = number - len(COLOURS)
+        if further < 0:
+            found[name] = COLOURS[number]
+        else:  # hues that lie far from the ones before, at three levels of lightness
+            rgb = hls_to_rgb((0.08 + further * GOLDEN) % 1, (0.36, 0.52, 0.66)[further % 3], 0.62)
+            found[name] = "#" + "".join(f"{round(255 * part):02x}" for part in rgb)
+    return found
+
+
+def _methods(run: RunFolder) -> list[str]:
+    return list(run.records) or list(dict.fromkeys(name for measured in run.measured for name in measured.methods))
+
+
+def _run(run: RunFolder, colours: Mapping[str, str]) -> dict[str, Any]:
+    names = _methods(run)
     return {
         "name": run.name,
         "facts": _facts(run),
         "details": _details(run),
-        "colours": dict(zip(names, (COLOURS[n % len(COLOURS)] for n in range(len(names))), strict=True)),
+        "colours": colours,
         "tables": [_table(measured, names) for measured in run.measured],
         "failed": {name: lost for name, found in run.records.items() if (lost := sum("error" in r for r in found.values()))},
         "unfinished": bool(run.manifest) and not run.results,

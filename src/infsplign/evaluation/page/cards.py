@@ -94,12 +94,11 @@ def cards(run: RunFolder, out: Path, most: int, budget: int = BUDGET) -> list[Ca
 
 
 def _shot(run: RunFolder, method: str, key: str, out: Path) -> Shot:
-    path, record = run.folder / method / f"{key}.png", run.records[method].get(key, {})
+    record = run.records[method].get(key, {})
     judged = run.verdicts[method].get(key)
     verdict, note = _verdict(record, judged)
-    trace = path.with_suffix(".trace.json")
-    link = _link(trace, out) if trace.exists() else None
-    return Shot(method, verdict, note, thumbnail(path), link)
+    trace = run.trace(method, key)
+    return Shot(method, verdict, note, thumbnail(run.image(method, key)), None if trace is None else _link(trace, out))
 
 
 def _link(path: Path, out: Path) -> str:

@@ -1,11 +1,12 @@
 """Reads the folder of a run, and the scores below it, for the report."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from infsplign.errors import PromptError
+from infsplign.evaluation.generated import TRACE, Generated, read_generated, settings
 from infsplign.evaluation.page.checking import checked_results, verdict_rows
 from infsplign.evaluation.reading import is_kind, parse_json, read_text
 from infsplign.evaluation.running.method_folder import Record, read_failures, read_lines
@@ -13,6 +14,8 @@ from infsplign.evaluation.running.run_folder import MANIFEST, RESULTS, checked_m
 from infsplign.evaluation.scoring.scored_folder import IMAGES
 from infsplign.prompts import parse_prompt
 
+GUIDED = "guided"
+"""The method of `infsplign generate` that has a trace."""
 OTHER = "other"
 """The relation of a prompt that cannot be read, or asks for none."""
 
@@ -58,6 +61,19 @@ class RunFolder:
     records: dict[str, dict[str, Record]]
     verdicts: dict[str, dict[str, Record]]
     measured: list[Measured]
+    files: dict[str, dict[str, Path]] = field(default_factory=dict)
+    """Method to key to the image's file, where it is not METHOD/KEY.png."""
+
+    def image(self, method: str, key: str) -> Path:
+        """The file of an image."""
+        return self.files.get(method, {}).get(key) or self.folder / method / f"{key}.png"
+
+    def trace(self, method: str, key: str) -> Path | None:
+        """The file of the trace of an image; None where there is none."""
+        path = self.image(method, key).with_suffix(".trace.json")
+        if self.files and method == GUIDED:
+            path = self.image(method, key).with_name(TRACE)
+        return path if path.exists() else None
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -75,14 +91,47 @@ def read_run(folder: Path) -> RunFolder:
         ReportError: it holds neither.
         OutputError: a broken record.
     """
+    if not (folder / MANIFEST).exists() and (made := read_generated(folder)):
+        return _generated(folder, made)
     manifest, results = _object(folder / MANIFEST, checked_manifest), _object(folder / RESULTS, checked_results)
     if not manifest and "label" not in results:
-        raise ReportError(f"{str(folder)!r} holds neither a run of `infsplign eval` (a {MANIFEST}) nor scores of `infsplign score`")
+        kinds = f"a run of `infsplign eval` (a {MANIFEST}), nor images of `infsplign generate` (a {TRACE}), nor scores of `infsplign score`"
+        raise ReportError(f"{str(folder)!r} holds neither {kinds}")
     records = {name: _records(folder, name) for name in manifest.get("methods", {})}
     verdicts = {name: {key: r for key, r in found.items() if isinstance(r.get("correct"), bool)} for name, found in records.items()}
     measured = [_measured(results, results)] if results.get("methods") else []
+    run = RunFolder(folder, manifest, results, records, verdicts, measured)
+    if manifest:
+        _add_scores(run)
+    return run
+
+
+def _generated(folder: Path, made: Sequence[Generated]) -> RunFolder:
+    """Images of `infsplign generate`; their verdicts are those in the trace, unless they were scored."""
+    records: dict[str, dict[str, Record]] = {}
+    verdicts: dict[str, dict[str, Record]] = {}
+    files: dict[str, dict[str, Path]] = {}
+    for one in made:
+        judged = one.verdicts()
+        for method, images in one.images().items():
+            for key, (path, seed) in images.items():
+                records.setdefault(method, {})[key] = {"key": key, "prompt": one.text, "seed": seed}
+                files.setdefault(method, {})[key] = path
+                found = verdicts.setdefault(method, {})
+                if key in judged.get(method, {}):
+                    found[key] = judged[method][key]
+    manifest = {"settings": settings(made), "versions": made[0].record["versions"], "methods": {name: {} for name in records}}
+    results = {"prompts": len(made), "images": max(len(one.record["images"]) for one in made)}
+    run = RunFolder(folder, manifest, results, records, verdicts, [], files)
+    _add_scores(run)
+    return run
+
+
+def _add_scores(run: RunFolder) -> None:
+    """Adds what `infsplign score --out` has written below a run."""
+    folder, records, verdicts, measured = run.folder, run.records, run.verdicts, run.measured
     groups = {_kind(m.title, m.methods): m for m in measured}
-    for path in _scores(folder) if manifest else ():
+    for path in _scores(folder):
         scored = _object(path, checked_results)
         label = scored.get("label")
         if label is None or label not in records or label not in scored["methods"]:
@@ -93,7 +142,6 @@ def read_run(folder: Path) -> RunFolder:
         _merge(group, scored, label)
         for row in verdict_rows(path.with_name(IMAGES)):
             verdicts[label].setdefault(row["key"], row)
-    return RunFolder(folder, manifest, results, records, verdicts, measured)
 
 
 def relation_of(text: str, row: Mapping[str, Any]) -> str:

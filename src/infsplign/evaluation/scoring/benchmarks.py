@@ -180,7 +180,8 @@ def read_for(benchmark: str, path: Path) -> list[BenchmarkPrompt]:
     row, published = begin.partition(b"\n")[0], BENCHMARKS[benchmark].read
     if row.startswith(b'{"id"') and b'"first"' in row and b'"relation"' in row:
         return read_prompts(path)
-    own: dict[Any, bool] = {read_sr2d: b'"obj_1_attributes"' in begin, read_geneval: b'"tag"' in row, read_t2i: not begin.startswith((b"[", b"{"))}
+    json = begin.startswith((b"[", b"{"))
+    own: dict[Any, bool] = {read_sr2d: b'"obj_1_attributes"' in begin, read_geneval: b'"tag"' in row, read_t2i: not json}
     if own.get(published, False) or not begin:
         try:
             return published(path)

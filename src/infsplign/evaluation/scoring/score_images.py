@@ -37,6 +37,8 @@ def score_images(
     keep: Path | None = None,
     batch: int = 8,
     progress: bool = True,
+    files: Mapping[str, Path] | None = None,
+    label: str | None = None,
 ) -> Scored:
     """Runs the detector on the images of a folder and scores them.
 
@@ -50,16 +52,18 @@ def score_images(
         keep: file of detections, see `detect_all`.
         batch: images at once.
         progress: show a bar.
+        files: key of each image to its file, instead of those in `folder`.
+        label: of the method that made the images; the name of `folder` when None.
 
     Raises:
         ValueError: no image of any prompt, prompts with fewer images than others, a file that is no image.
         OSError: the folder or a file cannot be read or written.
     """
-    files = find_images(folder)
+    files = find_images(folder) if files is None else files
     groups = evenly(group_by_prompt(files, prompts, prompts_of_folders(files, prompts)), count)
     names = _names(BENCHMARKS[benchmark], prompts, groups)
     recording = detect_all({key: files[key] for key in names}, names, detector, keep=keep, batch=batch, progress=progress)
-    return _judged(folder.resolve().name, benchmark, prompts, groups, recording, threshold)
+    return _judged(label or folder.resolve().name, benchmark, prompts, groups, recording, threshold)
 
 
 def score_recording(

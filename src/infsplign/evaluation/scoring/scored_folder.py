@@ -78,6 +78,11 @@ class Scored:
         results["relations"] = {self.label: by_relation(benchmark, self.prompts, self.verdicts)}
         return results
 
+    def earlier(self) -> "Earlier":
+        """These scores as what others are compared with."""
+        rows = {key: [asdict(verdict) for verdict in verdicts] for key, verdicts in self.verdicts.items()}
+        return Earlier(Path(self.label), self.facts(), rows)
+
     def write(self, out: Path, results: Mapping[str, Any]) -> None:
         """Writes the three files.
 

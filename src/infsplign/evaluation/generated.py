@@ -1,0 +1,121 @@
+"""The folders that `infsplign generate` and the page of `infsplign app` write, for `score` and `report`: a `trace.json` with its images.
+
+A folder holds one prompt, or a folder of this kind for each prompt.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infsplign.evaluation.prompts.prompt import BenchmarkPrompt
+from infsplign.evaluation.reading import member, parse_json, read_text
+
+TRACE = "trace.json"
+
+
+class GeneratedError(ValueError):
+    """A `trace.json` that `infsplign generate` has not written."""
+
+
+@dataclass(frozen=True)
+class Generated:
+    """The images of one prompt.
+
+    Attributes:
+        folder: where they are.
+        record: the content of `trace.json`.
+        id: of the prompt.
+    """
+
+    folder: Path
+    record: Mapping[str, Any]
+    id: str
+
+    @property
+    def text(self) -> str:
+        return self.record["prompt"]
+
+    def prompt(self) -> BenchmarkPrompt:
+        """The prompt with its relation; "" where it asks for something else than one relation of two objects."""
+        relations = self.record["relations"]
+        if len(relations) != 1 or len(relations[0]) != 3:
+            return BenchmarkPrompt(self.id, self.text, self.record["objects"][0], "", "")
+        first, relation, second = relations[0]
+        return BenchmarkPrompt(self.id, self.text, first, relation, second)
+
+    def images(self) -> dict[str, dict[str, tuple[Path, int]]]:
+        """Method to the key of each of its images, `ID_NUMBER`, to its file and seed."""
+        found: dict[str, dict[str, tuple[Path, int]]] = {}
+        for number, image in enumerate(self.record["images"]):
+            for method, name in image["files"].items():
+                found.setdefault(method, {})[f"{self.id}_{number:02d}"] = (self.folder / name, image["seed"])
+        return {method: found[method] for method in sorted(found, reverse=True)}  # unguided first
+
+    def verdicts(self) -> dict[str, dict[str, dict[str, bool]]]:
+        """Method to the key of each image to whether its relations hold; empty where nothing was judged."""
+        verdict = self.record.get("verdict") or {}
+        held, strict, wrong = (verdict.get(name) or {} for name in ("relations", "strict", "wrong"))
+        found: dict[str, dict[str, dict[str, bool]]] = {}
+        for method in strict:
+            for number, key in enumerate(self.images().get(method, {})):
+                told = wrong[method][number]
+                found.setdefault(method, {})[key] = {
+                    "correct": all(each[method][number] for each in held.values()),
+                    "both": not any(text.startswith("no ") for text in told),
+                }
+        return found
+
+
+def read_generated(folder: Path) -> list[Generated]:
+    """Reads a folder of `infsplign generate`, or the folders of its prompts; none where it is another folder.
+
+    Raises:
+        GeneratedError: a `trace.json` that is broken, or an image of it that is elsewhere.
+    """
+    if not folder.is_dir():
+        return []
+    places = [folder] if (folder / TRACE).is_file() else sorted(path.parent for path in folder.glob(f"*/{TRACE}"))
+    found = []
+    for place in places:
+        try:
+            record = _checked(parse_json(read_text(place / TRACE), surrogates=True))
+            name = record["id"] if record["id"] or place == folder else place.name
+            one = Generated(place, record, name or "prompt")
+            one.prompt(), one.verdicts()
+        except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+            raise GeneratedError(f"{str(place / TRACE)!r} is no record of `infsplign generate`: {error}") from error
+        found.append(one)
+    return found
+
+
+def _checked(record: Any) -> dict[str, Any]:
+    """The members that are read, of the right kinds."""
+    for name, kind in {"versions": dict, "prompt": str, "model": dict, "objects": list, "relations": list, "images": list}.items():
+        member(record, name, kind)
+    member(record["versions"], "infsplign", str)
+    for relation in record["relations"]:
+        if not isinstance(relation, list) or not all(isinstance(part, str) for part in relation):
+            raise ValueError(f"expected a relation to be a list of texts, got {relation!r:.100}")
+    for image in record["images"]:
+        member(image, "seed", int)
+        for method, name in member(image, "files", dict).items():
+            if not isinstance(name, str) or Path(name).name != name:
+                raise ValueError(f"expected `files` to name files in this folder, got {method!r}: {name!r:.100}")
+    return record | {"id": member(record, "id", str, missing=True) or ""}
+
+
+def settings(found: Sequence[Generated]) -> dict[str, Any]:
+    """What a report says of how the images were made."""
+    record = found[0].record
+    model = record["model"]
+    return {
+        "benchmark": "infsplign generate",
+        "pipeline": str(model.get("pipeline", "")),
+        "model": str(model.get("name", "")),
+        "scheduler": {"class": str(model.get("scheduler", ""))},
+        "device": str(model.get("device", "")),
+        "dtype": str(model.get("dtype", "")),
+        "steps": record.get("steps"),
+        "guidance_scale": record.get("guidance_scale"),
+    }

@@ -1,0 +1,110 @@
+"""Folders of `infsplign generate`, as `score` and `report` read them."""
+
+import json
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from infsplign.cli import app
+from infsplign.evaluation.generated import GeneratedError, read_generated
+from infsplign.evaluation.page import write_report
+from infsplign.shapes.world import Placed, Scene, render
+
+LEFT, RIGHT = Placed("circle", 8, 30, 32), Placed("square", 56, 30, 32)
+
+
+def record(key: str, **changes):
+    files = {"unguided": "unguided_0.png", "guided": "guided_0.png"}
+    verdict = {
+        "relations": {"circle left of square": {"unguided": [False], "guided": [True]}},
+        "strict": {"unguided": [False], "guided": [True]},
+        "wrong": {"unguided": [["no square"]], "guided": [[]]},
+    }
+    return {
+        "versions": {"infsplign": "1"}, "id": key, "prompt": "a circle to the left of a square", "objects": ["circle", "square"],
+        "relations": [["circle", "left of", "square"]], "model": {"name": "shapes", "pipeline": "P"}, "steps": 3, "guidance_scale": 5.0,
+        "images": [{"seed": 7, "files": files}], "verdict": verdict,
+    } | changes  # fmt: skip
+
+
+def write(folder, key: str = "prompt", **changes):
+    folder.mkdir(parents=True)
+    render(Scene((LEFT,), "", 1)).save(folder / "unguided_0.png")
+    render(Scene((LEFT, RIGHT), "", 1)).save(folder / "guided_0.png")
+    (folder / "trace.json").write_text(json.dumps(record(key, **changes)))
+    return folder
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_both_methods_are_scored_and_reported(tmp_path, many):
+    folder = tmp_path / "made"
+    keys = ["a", "b"] if many else ["prompt"]
+    for key in keys:
+        write(folder / key if many else folder, key)
+    arguments = ["score", "--images", str(folder), "--benchmark", "shapes", "--detector", "world", "--out", str(folder / "scores")]
+    done = CliRunner().invoke(app, [*arguments, "--no-progress"])
+    assert done.exit_code == 0, done.stderr
+    results = {name: json.loads((folder / "scores" / name / "results.json").read_text()) for name in ("unguided", "guided")}
+    assert results["unguided"]["methods"]["unguided"]["strict"]["value"] == 0
+    assert results["guided"]["methods"]["guided"]["strict"]["value"] == 1
+    assert results["guided"]["differences"]["guided - unguided"]["strict"]["value"] == 1
+    assert results["guided"]["prompts"] == len(keys)
+    shown = write_report([folder], tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert shown == 2 * len(keys)
+    assert "guided - unguided" in page
+    assert 'href="made/' in page
+
+
+def test_without_scores_the_verdicts_of_the_trace_are_shown(tmp_path):
+    (one,) = read_generated(write(tmp_path / "made"))
+    assert one.verdicts() == {
+        "unguided": {"prompt_00": {"correct": False, "both": False}},
+        "guided": {"prompt_00": {"correct": True, "both": True}},
+    }
+    write_report([tmp_path / "made"], tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert 'data-verdict="missing"' in page
+    assert 'data-verdict="right"' in page
+    write(tmp_path / "other", verdict={"reason": "unknown"})
+    write_report([tmp_path / "other"], tmp_path / "report.html")
+    assert 'data-verdict="open"' in (tmp_path / "report.html").read_text("utf-8")
+
+
+def test_several_relations_are_left_out_of_benchmarks(tmp_path):
+    relations = [["circle", "left of", "square"], ["circle", "above", "square"]]
+    (one,) = read_generated(write(tmp_path / "made", relations=relations, verdict=None))
+    assert one.prompt().relation == ""
+    arguments = ["score", "--images", str(tmp_path / "made"), "--benchmark", "shapes", "--detector", "world"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 2
+    assert "none of the 1 prompts has a relation that is measured" in done.stderr
+
+
+def test_other_folders_are_none(tmp_path):
+    assert read_generated(tmp_path) == []
+    assert read_generated(tmp_path / "nothing") == []
+    Image.new("RGB", (8, 8)).save(tmp_path / "a_0.png")
+    done = CliRunner().invoke(app, ["score", "--images", str(tmp_path), "--benchmark", "shapes", "--detector", "world"])
+    assert done.exit_code == 2
+    assert "`--prompts` is needed" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"versions": {}},
+        {"images": [{"seed": 7, "files": {"guided": "../guided_0.png"}}]},
+        {"images": [{"seed": "x", "files": {}}]},
+        {"relations": [["circle", 5, "square"]]},
+        {"objects": []},
+        {"id": "../x"},
+        {"verdict": {"strict": {"guided": [True]}}},
+        {"verdict": 5},
+    ],
+)
+def test_broken_records_are_refused(tmp_path, changes):
+    folder = write(tmp_path / "made", **({"relations": []} if "objects" in changes else {}) | changes)
+    with pytest.raises(GeneratedError, match=r"trace.json' is no record of `infsplign generate`"):
+        read_generated(folder)

@@ -1,0 +1,103 @@
+"""Parts in place of a pipeline's own, and its place in memory."""
+
+import pytest
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infsplign.generation.parts import SCHEDULERS, Lora, Parts, check_offload, parse_lora, place
+from tests import tiny, tiny_transformers
+
+
+@pytest.mark.parametrize("name", [name for name in SCHEDULERS if not name.startswith("flow")])
+def test_every_short_name_is_a_scheduler_of_a_noise_model(name):
+    pipe = tiny.sd()
+    Parts(scheduler=name).fit(pipe)
+    assert type(pipe.scheduler).__name__ == SCHEDULERS[name]
+
+
+def test_schedulers_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="`--scheduler` 'flow-euler'"):
+        Parts(scheduler="flow-euler").fit(tiny.sd())
+    with pytest.raises(ValueError, match="is no class of diffusers"):
+        Parts(scheduler="NoSuchScheduler").fit(tiny.sd())
+    with pytest.raises(ValueError, match="`--scheduler` 'ddim'"):
+        Parts(scheduler="ddim").fit(tiny_transformers.sd3())
+    with pytest.raises(ValueError, match="must be ddim, .* got 'eulre'"):
+        Parts(scheduler="eulre").check()
+
+
+@pytest.mark.parametrize("name", ["flow-euler", "flow-heun", "dpm++", "unipc", "FlowMatchEulerDiscreteScheduler"])
+def test_flow_models_keep_predicting_a_flow(name):
+    pipe = tiny_transformers.sd3()
+    pipe.scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
+    Parts(scheduler=name).fit(pipe)
+    config = pipe.scheduler.config
+    assert config.get("flow_shift", config.get("shift")) == 3.0
+
+
+def test_an_autoencoder_must_have_as_many_channels(tmp_path):
+    tiny.vae().save_pretrained(tmp_path / "fits")
+    pipe = tiny.sd()
+    before = pipe.vae
+    Parts(vae=str(tmp_path / "fits")).fit(pipe)
+    assert pipe.vae is not before
+    tiny.sd().unet.save_pretrained(tmp_path / "unet")
+    with pytest.raises(ValueError, match="must be an autoencoder of 4 latent channels"):
+        Parts(vae=str(tmp_path / "unet")).fit(pipe)
+    with pytest.raises(OSError, match="`--vae` .* could not be loaded"):
+        Parts(vae=str(tmp_path)).fit(pipe)
+
+
+def test_a_lora_changes_the_model_by_its_weight(tmp_path):
+    from peft import LoraConfig
+    from peft.utils import get_peft_model_state_dict
+
+    donor = tiny.sd()
+    donor.unet.add_adapter(LoraConfig(r=2, target_modules=["to_q"], init_lora_weights=False))
+    donor.save_lora_weights(tmp_path, unet_lora_layers=get_peft_model_state_dict(donor.unet))
+    x, t, text = torch.randn(1, 4, 16, 16), torch.tensor(10), torch.randn(1, 77, 32)
+    outputs = []
+    for loras in ((), (Lora(str(tmp_path), 0.0),), (Lora(str(tmp_path)),)):
+        pipe = tiny.sd()
+        Parts(loras=loras).fit(pipe)
+        with torch.no_grad():
+            outputs.append(pipe.unet(x, t, text).sample)
+    assert torch.allclose(outputs[0], outputs[1], atol=1e-6)
+    assert not torch.allclose(outputs[0], outputs[2], atol=1e-4)
+
+
+def test_a_lora_without_weights_for_the_model_is_refused(tmp_path):
+    from safetensors.torch import save_file
+
+    save_file({"unknown.weight": torch.zeros(1)}, tmp_path / "lora.safetensors")
+    with pytest.raises((ValueError, OSError), match="`--lora`"):
+        Parts(loras=(Lora(str(tmp_path / "lora.safetensors")),)).fit(tiny.sd())
+
+
+@given(st.text(max_size=20), st.floats(0, 10).map(lambda x: round(x, 3)))
+def test_loras_have_names_and_weights(name, weight):
+    name = f"n{name}"
+    assert parse_lora(f"{name}={weight:.3f}") == Lora(name, weight)
+    assert parse_lora(f"{name}=").name == f"{name}="
+
+
+@pytest.mark.parametrize("parts", [Parts(vae="./nowhere"), Parts(loras=(Lora("no.safetensors"),))])
+def test_files_that_are_not_there(parts):
+    with pytest.raises(FileNotFoundError, match="is neither a file"):
+        parts.check()
+
+
+def test_offloading_is_asked_of_the_pipeline_and_refused_on_a_cpu(monkeypatch):
+    pipe, calls = tiny.sd(), []
+    for name in ("enable_model_cpu_offload", "enable_sequential_cpu_offload"):
+        monkeypatch.setattr(type(pipe), name, lambda self, device, name=name: calls.append((name, device)))
+    gpu = torch.device("cuda", 0)
+    assert place(pipe, gpu, "model") is pipe
+    place(pipe, gpu, "sequential")
+    assert calls == [("enable_model_cpu_offload", gpu), ("enable_sequential_cpu_offload", gpu)]
+    with pytest.raises(ValueError, match="of no use on the CPU"):
+        place(pipe, torch.device("cpu"), "model")
+    with pytest.raises(ValueError, match="must be model or sequential, got 'all'"):
+        check_offload("all", "auto")
