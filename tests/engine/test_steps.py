@@ -110,6 +110,38 @@ def test_a_step_must_be_ended_and_begun():
         steps(torch.randn(1, 2, 4, 4), TIMES[1])
 
 
+def test_the_first_pass_is_in_the_units_of_the_timesteps():
+    """Else every step would lie at one end of the window, and be guided or not, without a word."""
+    for wrong in (0.9, torch.tensor(0.9), 90_000):
+        with pytest.raises(ValueError, match="must begin at one of `timesteps`, 900 to 100, got"):
+            Steps(made()[1], TIMES)(torch.randn(1, 2, 4, 4), wrong)
+
+
+@pytest.mark.parametrize("options", [{"every": 2, "reuse": True}, {"patience": 1}])
+def test_a_second_sampling_needs_steps_of_its_own(options):
+    """Its first step would be shifted by the gradient of the sampling before, or pause as that one did."""
+    steps = Steps(made(**options)[1], TIMES)
+    run(steps)
+    with pytest.raises(RuntimeError, match="one sampling, which has ended: make a new one"):
+        run(steps)
+
+
+def test_without_a_memory_steps_may_be_taken_again():
+    """RePaint goes back to noisier latents, also after the last step."""
+    steps = Steps(made()[1], TIMES)
+    shifts = run(steps), run(steps)
+    assert all(torch.equal(one, other) for one, other in zip(*shifts, strict=True))
+
+
+def test_the_last_step_is_checked_though_its_timestep_is_rounded():
+    steps = Steps(made()[1], [0.9, 0.7])
+    x = torch.randn(1, 2, 4, 4)
+    steps.shifted(steps(x, torch.tensor(0.9)))
+    output = steps(x, torch.tensor(0.7))
+    with pytest.raises(NonFiniteGradientError):
+        steps.shifted(output * float("nan"))
+
+
 def test_an_output_of_another_shape_is_refused():
     steps = Steps(made()[1], TIMES)
     steps(torch.randn(2, 2, 4, 4), TIMES[0])

@@ -107,6 +107,36 @@ def test_timesteps_are_found_wherever_they_come_from():
     assert line.at(2000).progress == 0
 
 
+@given(n=st.integers(2, 200), i=st.integers(0, 199))
+def test_a_rounded_timestep_is_still_the_one_of_the_list(n, i):
+    """Lists of Python numbers, tensors of another type: else a step at the end of the window would be guided, or the last not be last."""
+    i = i % n
+    times = [1 - k / n for k in range(n)]
+    line = Timeline(times, times, "flow")
+    assert line.at(torch.tensor(times[i], dtype=torch.float32)) == line.of(i)
+    assert i == n - 1 or line.at(times[i] - 0.02 / n).progress > line.of(i).progress  # two percent of a step are another place
+
+
+def test_the_last_timestep_is_last_however_often_it_is_listed():
+    """Heun's list has it twice."""
+    line = Timeline([900, 600, 600, 300, 300])
+    assert [line.at(t).last for t in (900, 600, 450, 300)] == [False, False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("times", "first", "begins"),
+    [
+        ([999, 799, 599], 999, True), ([999, 799, 599], 599, True), ([999, 799, 599], 850.5, True), ([999, 799, 599], 700, False),
+        ([999, 799, 599], 0.999, False), ([1.0, 0.8, 0.6], 1000, False), ([80.0, 57.0], 80 * 2**0.5, True), ([0.0, 0.1, 0.2], 999, False),
+        ([0.0, 0.1, 0.2], 0.0, True), ([500], 0.5, True),
+    ],
+)  # fmt: skip
+def test_where_a_sampling_can_begin(times, first, begins):
+    """At a step, or near the first, with EDM's churn up to a factor of sqrt(2) noisier; in other units it cannot."""
+    line = Timeline(times)
+    assert line.begins(line.at(first)) is begins
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

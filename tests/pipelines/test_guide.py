@@ -1,6 +1,7 @@
 """What is attached comes off exactly, whatever happens; what cannot be guided is refused."""
 
 import contextlib
+import warnings
 
 import pytest
 import torch
@@ -233,3 +234,25 @@ def test_the_scheduler_may_be_replaced_inside():
         assert torch.equal(run(pipe), expected)
     assert [step.guided for step in guidance.trace] == [True] * 3
     assert not {"step", "set_timesteps"} & {*vars(first), *vars(second)}
+
+
+def test_embeddings_that_change_during_a_call_are_reported():
+    """A callback may put in another prompt, whose objects are elsewhere in the text. One that ends classifier-free guidance keeps it."""
+    pipe = tiny.sd()
+
+    def other(_pipe, step, _t, tensors):
+        return {"prompt_embeds": tensors["prompt_embeds"].flip(1)} if step == 0 else {}
+
+    def without_negative(pipe, step, _t, tensors):
+        if step:
+            return {}
+        pipe._guidance_scale = 0.0
+        return {"prompt_embeds": tensors["prompt_embeds"].chunk(2)[-1]}
+
+    inputs = {"callback_on_step_end_tensor_inputs": ["latents", "prompt_embeds"]}
+    with guide(pipe, PROMPT), pytest.warns(UserWarning, match="embeddings of the prompt changed before step 1 of a call"):
+        run(pipe, callback_on_step_end=other, **inputs)
+    with guide(pipe, PROMPT, config=PAPER) as guidance, warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        run(pipe, callback_on_step_end=without_negative, **inputs)
+    assert [step.guided for step in guidance.trace] == [True] * 3

@@ -3,7 +3,14 @@
 import math
 
 import pytest
-from diffusers import DDIMScheduler, EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler
+import torch
+from diffusers import (
+    DDIMScheduler,
+    DPMSolverMultistepScheduler,
+    EulerDiscreteScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    UniPCMultistepScheduler,
+)
 
 from infsplign.engine.timeline import coefficients
 from infsplign.pipelines.noise_schedule import first_step, prediction_type, sigmas_of, timeline_of
@@ -18,6 +25,32 @@ def test_noise_levels_are_those_of_the_training_noise(kind, prediction):
         alpha, sigma = coefficients(ratio, prediction)
         assert alpha**2 + sigma**2 == pytest.approx(1)
         assert alpha**2 == pytest.approx(float(scheduler.alphas_cumprod[round(timestep)]), rel=1e-6)
+
+
+KARRAS_KIND = {
+    "log-linear": (EulerDiscreteScheduler, {"interpolation_type": "log_linear"}),
+    "continuous": (EulerDiscreteScheduler, {"timestep_type": "continuous"}),
+    "Karras": (DPMSolverMultistepScheduler, {"use_karras_sigmas": True}),
+    "even": (UniPCMultistepScheduler, {}),
+}
+
+
+@pytest.mark.parametrize("name", KARRAS_KIND)
+def test_noise_levels_are_those_that_the_scheduler_computes_with(name):
+    """Whatever its timesteps are: where they do not tell, a shift of v would be several times too small or too large."""
+    kind, options = KARRAS_KIND[name]
+    scheduler = kind(prediction_type="v_prediction", **options)
+    scheduler.set_timesteps(6)
+    x, v = torch.randn(2, 1, 4, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    for place in map(timeline_of(scheduler).of, range(5)):  # the sixth is at the edge of the schedule, where some schedulers clamp it
+        index = scheduler.timesteps.tolist().index(place.timestep)
+        scheduler._step_index = index
+        if kind is EulerDiscreteScheduler:  # its latents are x / alpha
+            scheduler.scale_model_input(x, scheduler.timesteps[index])
+            clean = scheduler.step(v, scheduler.timesteps[index], x / place.alpha).pred_original_sample
+        else:
+            clean = scheduler.convert_model_output(v, sample=x)
+        assert torch.allclose(clean.double(), place.alpha * x - place.sigma * v, rtol=1e-4, atol=1e-4)
 
 
 def test_flow_matching_lists_its_levels():

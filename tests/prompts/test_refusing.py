@@ -52,6 +52,20 @@ REFUSED = [
     ("a cat above or below a dog", "a choice or a negation", "or"),
     ("a cat either left of or right of a dog", "a choice or a negation", "cat either"),
     ("a dog above no cat", "a choice or a negation", "no cat"),
+    ("either a cat or a dog to the left of a bird", "a choice or a negation", "either a cat or a dog"),
+    ("a cat/dog left of a bird", "not clear which object", "cat/dog"),
+    ("a bird left of a cat/dog", "not clear which object", "cat/dog"),
+    # words that stand for an object, or for none
+    ("a cat and a dog, the former left of the latter", "not the name of an object", "former"),
+    ("what is left of a dog", "not the name of an object", "what"),
+    ("something left of a dog", "not the name of an object", "something"),
+    ("draw a cat. put it left of a dog", "not clear which object", "put it"),
+    ("a cat. place it above a dog", "not clear which object", "place it"),
+    ("a cat left above a dog", "not clear which object", "cat left"),
+    ("a cat left of a dog, another cat above a bird", "another object has the same name", "cat"),
+    # text that the picture shows
+    ('a sign that says "cat left of dog"', "words in quotes are text", '"cat left of dog"'),
+    ("a cat left of a dog, a sign \u201clook above us\u201d", "words in quotes are text", "\u201clook above us\u201d"),
 ]
 
 
@@ -96,3 +110,23 @@ def test_contradictions_by_hand():
 def test_one_phrase_for_two_objects():
     with pytest.raises(PromptError, match="must join two different objects"):
         parse_prompt("a cat left of another cat")
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        '"a cat left of a dog"',
+        'a "cat" left of a "dog"',
+        "an all-terrain cat left of a dog",
+        "a cat right above a dog",
+        "a cat left of this dog",
+    ],
+)
+def test_its_neighbours_are_read(prompt):
+    """What is nearly one of the refused prompts, and clear."""
+    scene = parse_prompt(prompt)
+    assert [name.split()[-1] for name in scene.objects] == ["cat", "dog"]
+
+
+def test_larger_than_life_compares_nothing():
+    assert parse_prompt("a cat left of a dog, larger than life").objects == ("cat", "dog")

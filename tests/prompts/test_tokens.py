@@ -209,6 +209,14 @@ class TestT5:
         assert pieces[cat - 1 : cat + 1] == ["▁", "<unk>"]
         assert "".join(pieces[i] for i in dog) == "▁dog"
 
+    @pytest.mark.parametrize("text", ["\x1f0a", "\x7fcat left of a dog", "a cat\x00 left of a dog"])
+    def test_control_characters_are_refused(self, t5_tokenizer, clip_tokenizer, text):
+        """T5's normalizer drops them, and every token after one at the start is then said to be a character earlier."""
+        for tokenizer in (t5_tokenizer, clip_tokenizer):
+            with pytest.raises(PromptError, match="must hold no control characters, got '.x..' at"):
+                token_indices(tokenizer, text, [text[-2:].strip()])
+        assert token_indices(t5_tokenizer, "a\tcat\n", ["cat"])
+
     def test_truncation_leaves_room_for_the_end(self, t5_tokenizer):
         total = len(t5_tokenizer("a cat").input_ids)
         assert token_indices(t5_tokenizer, "a cat", ["cat"], max_length=total)

@@ -91,14 +91,13 @@ class Steps:
             *args, **kwargs: further arguments of the denoiser.
 
         Raises:
-            RuntimeError: `shifted` has not ended the previous step.
+            RuntimeError: `shifted` has not ended the previous step; or the sampling has ended, and pauses or gradients of it would act on
+                the next one.
+            ValueError: the first pass is not at one of `timesteps`.
             NonFiniteGradientError, ValueError: see `check`.
         """
         place = self.timeline.at(timestep)
-        if self.plan is not None and place.timestep != self._place.timestep:
-            raise RuntimeError(
-                f"`shifted` must be called once a step: it was not called after the pass at timestep {self._place.timestep:g}"
-            )
+        self._check_order(place)
         return self.run(sample, (timestep, *args), kwargs, place=place)
 
     def run(self, sample: Tensor, args: Sequence[Any], kwargs: Mapping[str, Any], *, place: Place, rows: Rows | None = None) -> Any:
@@ -183,6 +182,24 @@ class Steps:
         step, self._unchecked = self._unchecked, None
         if step is not None:
             check(step)
+
+    def _check_order(self, place: Place) -> None:
+        if self.plan is not None:
+            if place.timestep != self._place.timestep:
+                raise RuntimeError(
+                    f"`shifted` must be called once a step: it was not called after the pass at timestep {self._place.timestep:g}"
+                )
+        elif not self.trace:
+            if not self.timeline.begins(place):
+                times = self.timeline.timesteps
+                raise ValueError(
+                    f"`timestep` must begin at one of `timesteps`, {times[0]:g} to {times[-1]:g}, got {place.timestep:g}; "
+                    "give both in the units of the denoiser"
+                )
+        elif self._place.last and place.progress < self._place.progress and (self.config.every > 1 or self.config.patience is not None):
+            raise RuntimeError(
+                "`Steps` holds the state of one sampling, which has ended: make a new one, since `every` and `patience` count"
+            )
 
     def _end(self, step: StepTrace) -> None:
         self.trace.append(step)

@@ -1,5 +1,6 @@
 """The steps of one sampling: their timesteps, progress and noise levels."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -10,6 +11,8 @@ from torch import Tensor
 
 from infsplign.core.update import PREDICTIONS
 
+SAME = 0.01
+"""A pass is at a timestep of the list if it differs by at most this fraction of the smallest step: types and units round."""
 UNIFORM = 0.1
 """Timesteps are evenly spaced if none differs by more than this fraction of a step; training times are rounded to integers."""
 
@@ -55,6 +58,8 @@ class Timeline:
         if self.sigmas is not None and len(self.sigmas) != len(self.timesteps):
             raise ValueError(f"`sigmas` must hold one level a timestep, got {len(self.sigmas)} for {len(self.timesteps)} timesteps")
         self._progress = progress(self.sigmas if prediction == "flow" and self.sigmas else self.timesteps)
+        steps = [abs(b - a) for a, b in itertools.pairwise(self.timesteps) if a != b]
+        self._tolerance = SAME * min(steps, default=0.0)
 
     def __len__(self) -> int:
         return len(self.timesteps)
@@ -68,10 +73,19 @@ class Timeline:
         """Returns the place of a pass at `timestep`, which may lie between two steps, as in second-order samplers."""
         value = self.value(timestep)
         value = float(timestep.flatten()[0]) if value is None else value
-        if value in self.timesteps:
-            return self.of(self.timesteps.index(value))
+        nearest = min(range(len(self)), key=lambda i: abs(self.timesteps[i] - value))
+        if abs(self.timesteps[nearest] - value) <= self._tolerance:
+            return self.of(nearest)._replace(last=self.timesteps[nearest] == self.timesteps[-1])  # Heun's list ends with one timestep twice
         alpha, sigma = (None, None) if self.sigmas is None else coefficients(self._between(value, self.sigmas), self.prediction)
         return Place(value, self._between(value, self._progress), alpha, sigma)
+
+    def begins(self, place: Place) -> bool:
+        """Whether a sampling can begin at a place: at a step of the list, or near the first one, a little noisier too (EDM's churn)."""
+        steps = list(dict.fromkeys(self.timesteps))
+        if place.timestep in steps or len(steps) < 2:
+            return True
+        step, away = steps[1] - steps[0], place.timestep - steps[0]
+        return abs(away) <= (abs(step) if away * step > 0 else max(abs(step), abs(steps[0])))
 
     def _between(self, timestep: float, values: Sequence[float]) -> float:
         """Interpolates `values`, one for each step, linearly at a timestep; constant before the first step and after the last."""

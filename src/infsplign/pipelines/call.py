@@ -5,10 +5,12 @@ pipelines that share these may be called.
 """
 
 import logging
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from infsplign.adapters import Backbone
@@ -39,6 +41,8 @@ class Call:
         steps: the state of the sampling.
         done: number of steps that the scheduler has taken.
         rows: for each batch size of the denoiser, which rows are conditional.
+        text: the embeddings of the latest step's first pass.
+        read: their conditional rows, in which the positions of the objects are known.
     """
 
     scheduler: Any
@@ -46,6 +50,8 @@ class Call:
     steps: Steps
     done: int = 0
     rows: dict[int, Rows] = field(default_factory=dict)
+    text: Tensor | None = None
+    read: Tensor | None = None
 
     @property
     def place(self) -> Place:
@@ -116,7 +122,24 @@ class Calls:
         if self.call is None or self._begins(self.call, scheduler, timestep):
             self.call = self._new(forward, scheduler, timestep, sample, args, kwargs)
             self.fresh = False
+        if self.call.steps.plan is None and self.config.scale != 0:
+            self._check_text(self.call, sample, kwargs)
         return self.call
+
+    def _check_text(self, call: Call, sample: Tensor, kwargs: Mapping[str, Any]) -> None:
+        """Warns if the embeddings change during a call, as callbacks can do: the objects may then be elsewhere in the text.
+
+        Pipelines pass the same tensor at every step, so that values are compared only after a change."""
+        text = text_of(kwargs, len(sample))
+        if text is None or text is call.text:
+            return
+        before, call.text, call.read = call.read, text, text[self.rows_of(sample, kwargs).conditional]
+        if before is not None and not (before.shape == call.read.shape and torch.equal(before, call.read)):
+            warnings.warn(
+                f"the embeddings of the prompt changed before step {call.done} of a call, for instance in a callback; guidance still reads "
+                f"the positions {self.token_indices} of the call's first prompt",
+                stacklevel=2,
+            )
 
     def rows_of(self, sample: Tensor, kwargs: Mapping[str, Any]) -> Rows:
         """Returns the conditional rows of a pass of the latest call, from the first pass with the same number of rows."""

@@ -46,10 +46,13 @@ def prediction_type(scheduler: Any) -> str:
 def sigmas_of(scheduler: Any, timesteps: list[float]) -> list[float]:
     """Returns the noise level of each of a scheduler's timesteps, in the form that `Timeline` takes.
 
-    Flow-matching schedulers list their noise levels; their timesteps may have any unit (CogView4's are not 1000 sigma). The others have
-    `alphas_cumprod` at training times; a fractional timestep takes the nearest one.
+    Flow-matching schedulers list their noise levels; their timesteps may have any unit (CogView4's are not 1000 sigma). So do schedulers of
+    the Karras kind, one a step: with log-linear levels or continuous timesteps, `log(sigma) / 4`, the training times tell nothing of them.
+    The others have `alphas_cumprod` at training times; a fractional timestep takes the nearest one.
     """
-    if prediction_type(scheduler) == "flow":
+    listed = getattr(scheduler, "sigmas", None)
+    one_a_step = listed is not None and scheduler.order == 1 and len(timesteps) == len(scheduler.timesteps) < len(listed)
+    if prediction_type(scheduler) == "flow" or one_a_step:
         return [float(sigma) for sigma in scheduler.sigmas.tolist()][: len(timesteps)]
     signals = scheduler.alphas_cumprod.tolist()
     return [_ratio(signals[min(max(round(t), 0), len(signals) - 1)]) for t in timesteps]

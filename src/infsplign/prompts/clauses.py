@@ -8,6 +8,7 @@ from infsplign.prompts.styles import STYLE_NOUNS, is_style
 from infsplign.prompts.word_lists import SETTINGS
 from infsplign.prompts.words import (
     AND,
+    CHOICES,
     CLAUSE_END,
     CONTEXT,
     COPULAS,
@@ -139,7 +140,11 @@ def without_lead(prompt: str, span: Span) -> Span:
     if where is not None:  # "a street where a bus ..."
         return without_lead(prompt, (words[where][1], span[1]))
     later = next((i for i in range(2, len(words)) if begins_name(lower[i])), 0)
-    if later and (lower[0] in STOPS - DETERMINERS - {"and", "&"} or all(map(_is_manner, lower[:later]))):
+    if (
+        later
+        and not CHOICES & set(lower[:later])
+        and (lower[0] in STOPS - DETERMINERS - {"and", "&"} or all(map(_is_manner, lower[:later])))
+    ):
         return without_lead(prompt, (words[later][0], span[1]))
     return span
 

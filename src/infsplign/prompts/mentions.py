@@ -25,7 +25,7 @@ def with_same_mentions(prompt: str, edges: Sequence[Edge]) -> list[Edge]:
     """Edges in which "the chair" is the "red chair" that was named before it, where there is exactly one.
 
     Raises:
-        PromptError: it may be several.
+        PromptError: it may be several; or "another chair" stands beside a "chair".
     """
     known: dict[str, Span] = {}
     found = []
@@ -39,6 +39,10 @@ def with_same_mentions(prompt: str, edges: Sequence[Edge]) -> list[Edge]:
 
 def _earlier(prompt: str, span: Span, known: dict[str, Span], edge: Edge) -> Span:
     name = fold(text_of(prompt, span))
+    if name in known and prompt[: span[0]].lower().split()[-1:] == ["another"]:
+        raise error_at(
+            prompt, span, "another object has the same name", "use other words for one of them, such as `red cat` and `blue cat`"
+        )
     if name in known or prompt[: span[0]].lower().split()[-1:] != ["the"]:
         return span
     here = {fold(text_of(prompt, other)) for other in edge.spans}

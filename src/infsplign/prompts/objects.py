@@ -27,6 +27,7 @@ from infsplign.prompts.words import (
     DETERMINERS,
     LINKS,
     NAMELESS,
+    PRONOUNS,
     UNCLEAR,
     WHICH,
 )
@@ -72,6 +73,8 @@ def _object(prompt: str, span: Span, *, about: bool = False) -> Span:
         )
     if len(name) == 1 and (name[0] in NAMELESS or is_number(name[0])):
         raise error_at(prompt, found, f"{text_of(prompt, found)!r} is not the name of an object", "repeat its name")
+    if rest and (rest[0] in PRONOUNS or (about and list(rest) == ["left"])):  # "a cat. Put it left of a dog", "a cat left above a dog"
+        raise error_at(prompt, (found[0], words[end][1]), "it is not clear which object this is", "name it before its relation")
     if begin == 0 and rest and rest[0] in COPULAS and sum(not is_modifier(word) for word in name) > 1:  # "left of dog cat is black"
         raise error_at(prompt, found, "it is not clear whether this is one object", "put a comma between two")
     if _may_end_earlier(name, rest, text_of(prompt, words[end - 1])):

@@ -26,6 +26,7 @@ from infsplign.prompts.words import (
     LINKS,
     MEASURE,
     OF_THE_IMAGE,
+    QUOTED,
     SIDES,
     UNKNOWN,
     VIEWPOINTS,
@@ -57,6 +58,7 @@ def find_relations(prompt: str, *, by_hand: bool = False) -> list[Match]:
     else:
         matches = without_settings(prompt, matches)
     _refuse_misspelt(prompt, matches)
+    _refuse_quoted(prompt, matches)
     if not matches:
         places = [word.span() for word in WORD.finditer(prompt) if word.group().lower() in CONTEXT - {"for", "as", "like", "with"}]
         remedy = "say where things are, such as `left of` or `above`"
@@ -84,6 +86,13 @@ def _refuse_misspelt(prompt: str, matches: list[Match]) -> None:
             before, after = prompt[: word.start()].split()[-3:], prompt[word.end() :].split()[:3]
             problem = f"{word.group()!r} is not understood, did you mean {meant!r}?"
             raise error_at(prompt, word.span(), problem, f"Write `{' '.join([*before, meant, *after])}`")
+
+
+def _refuse_quoted(prompt: str, matches: list[Match]) -> None:
+    """Refuses a relation within quotes, unless they are around the whole prompt: a sign that says "cat left of dog" shows these words."""
+    for quoted in QUOTED.finditer(prompt):
+        if prompt[: quoted.start()].strip() and any(quoted.start() < match.start and match.stop < quoted.end() for match in matches):
+            raise error_at(prompt, quoted.span(), "words in quotes are text in the picture", "remove the quotes if they are not")
 
 
 def _matches(prompt: str, *, bare: bool = False) -> list[Match]:

@@ -5,6 +5,7 @@ would be off by one. Nothing here imports transformers; any fast tokenizer of it
 """
 
 import operator
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +13,8 @@ from infsplign.errors import PromptError
 from infsplign.prompts.phrases import find_phrases, fold, underline
 from infsplign.prompts.weights import plain
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]")
+"""Control characters that are no blanks."""
 _NO_LIMIT = 10**6  # transformers spells "no limit" as a model_max_length of 1e30
 
 
@@ -81,9 +84,11 @@ def read_phrases(tokenizer: Any, text: str, phrases: Sequence[str], *, nth: Mapp
         tokenizer, text, phrases, nth: as in `token_indices`.
 
     Raises:
-        PromptError: a phrase is not in the text, or has no token of its own.
+        PromptError: a phrase is not in the text, or has no token of its own; the text has control characters.
         ValueError: the tokenizer has no offsets.
     """
+    if control := _CONTROL.search(text):  # T5's normalizer drops it, and the offsets of all tokens after it are then off by one
+        raise PromptError(f"the prompt must hold no control characters, got {control.group()!r} at {control.start()}; remove it")
     ids, tokens = _tokens(tokenizer, text)
     trailing = next((i for i, token in enumerate(reversed(tokens)) if not token.special), len(tokens))
     found: list[tuple[int, ...]] = []

@@ -7,9 +7,11 @@ from infsplign.prompts.word_lists import word_set
 ARTICLES = word_set("a an the one")
 DETERMINERS = ARTICLES | word_set("another some this these those my your his her its our their")
 NAMELESS = word_set(
-    "it itself they them themselves he she him i me we us there other others each both everything nothing "
+    "it itself they them themselves he she him i me we us there other others each both everything nothing something anything all "
+    "former latter what whatever this that these those "
     "left right top bottom middle center centre side"
 )
+PRONOUNS = word_set("it them him her me us")
 CHOICES = word_set("or nor either neither no not never none nobody nowhere hardly barely scarcely")
 """Nothing that can be drawn in one picture."""
 WHICH = word_set("that which who whose where that's who's which's that\u2019s who\u2019s")
@@ -71,7 +73,7 @@ SENTENCE_END = re.compile(r"[;!?\u3002]|[.:](?=\s|$)|(?<=[a-z])\.(?=[A-Z])")
 _OUTSIDE = r"\s\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb.,;:!?"
 WORD = re.compile(rf"[^{_OUTSIDE}](?:\S*[^{_OUTSIDE}])?")  # without the quotes and punctuation around it
 AND = re.compile(r"\band\b|&|(?<=\s)\+(?=\s)", re.IGNORECASE)
-UNCLEAR = re.compile(r"[()\[\]{}|=*\"\u201c\u201d]|<(?![\w-]+>)|(?<![\w-])>")
+UNCLEAR = re.compile(r"(?<=[^\W\d])/(?=[^\W\d])|[()\[\]{}|=*\"\u201c\u201d]|<(?![\w-]+>)|(?<![\w-])>")
 STOPS = (
     DETERMINERS - {"one"}
     | WHICH
@@ -96,9 +98,11 @@ IDIOMS = (
     r"(?:knock|turn|tip|fall|bend|lean|roll|flip|tumbl)\w*\s+over(?=\s*(?:$|[,.;]))|(?:out|in)side(?=\s*(?:$|[,.;!]))|over\s+(?:easy|time|the\s+(?:shoulder|top))|"
     r"under\s+(?:construction|attack|repair|water|glass|pressure)|above\s+all|inside\s+out|upside\s+down|"
     r"(?:from\s+)?(?:left\s+to\s+right|right\s+to\s+left|top\s+to\s+bottom|bottom\s+to\s+top|side\s+to\s+side)|"
-    r"near\s+(?:future|miss)|over\s+and\s+over|all\s+over(?:\s+the\s+place)?"
+    r"near\s+(?:future|miss)|(?:larger|bigger)\s+than\s+life|over\s+and\s+over|all\s+over(?:\s+the\s+place)?"
 )
 """Words that spell a relation and say none."""
+QUOTED = re.compile('"[^"]*"|\u201c[^\u201d]*\u201d')
+"""Text between double quotes."""
 MEASURE = re.compile(
     r"(?<!milky)\s(?:way|well|a\s+(?:bit|little|lot|few\s+\w+)|"
     r"\d[\d.]*\s*(?:m|cm|km|ft|px|pixels?|met(?:er|re)s?|feet|foot|inch(?:es)?|steps?|miles?))\s+$",

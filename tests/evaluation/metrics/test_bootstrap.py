@@ -32,8 +32,12 @@ class TestRatios:
     def test_errors(self):
         with pytest.raises(ValueError, match="at least one prompt"):
             Ratios.of(("x",), [])
-        with pytest.raises(ValueError, match="must have shape"):
-            Ratios(("x", "y"), np.ones((3, 1)), np.ones((3, 1)))
+        with pytest.raises(ValueError, match=r"must have shape \(prompts, 2\), got \(3, 1\) and \(4, 1\)"):
+            Ratios(("x", "y"), np.ones((3, 1)), np.ones((4, 1)))
+
+    def test_counts_of_images_are_no_whole_numbers_after_it(self):
+        """Sums of whole numbers would be cut where a draw weighs them."""
+        assert Ratios.of(("x",), [[(1, 2)]]).numerators.dtype == float
 
 
 class TestBootstrap:

@@ -56,6 +56,7 @@ class TestRelations:
             (-100, -100, {"left of", "above"}),  # both parts are 96 / 141.4 = 0.68 of the distance
             (100, 50, {"right of"}),  # 46 / 111.8 = 0.41 down
             (4, 4, set()),  # the sides' tenth, 2 + 2, is not passed
+            (1, 0, set()),  # a pixel is within the slack, however near it is to the whole distance
             (0, 0, set()),
         ],
     )

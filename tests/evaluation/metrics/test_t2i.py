@@ -138,6 +138,15 @@ class TestScore:
         with pytest.raises(ValueError, match="`size` must be positive"):
             score_image([cat(5, 5), dog(9, 5)], size, "cat", "near", "dog")
 
+    def test_a_picture_of_one_pixel_s_width_is_scored(self):
+        seen = [Detection("cat", 0.8, (0.0, 0.0, 1.0, 100.0)), Detection("dog", 0.6, (0.0, 300.0, 1.0, 400.0))]
+        assert score_image(seen, (1, 400), "cat", "above", "dog").position == 1.0
+
+    def test_the_error_on_boxes_in_parts_of_the_picture_has_its_size(self):
+        seen = [Detection("cat", 0.8, (0.0, 0.0, 0.5, 0.5)), Detection("dog", 0.6, (0.5, 0.0, 1.0, 0.5))]
+        with pytest.raises(ValueError, match="640 x 480, got parts of it"):
+            score_image(seen, (640, 480), "cat", "left of", "dog")
+
     def test_an_unknown_relation_is_refused_with_nothing_detected(self):
         with pytest.raises(ValueError, match="`relation` is unknown"):
             score_image([], SQUARE, "cat", "behind", "dog")

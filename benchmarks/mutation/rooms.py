@@ -1,0 +1,51 @@
+"""The rooms: which sources are mutated, and which tests must notice."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "infsplign"
+TESTS = ROOT / "tests"
+
+
+@dataclass(frozen=True)
+class Room:
+    """Sources and their tests.
+
+    Attributes:
+        sources: files or patterns, in `src/infsplign`.
+        tests: files or folders in `tests`.
+        slow: tests left out, because they compile with jax or torch, import in new processes, or read pages. To leave tests out can only
+            lower the score.
+        goal: least share of mutants that the tests must notice.
+    """
+
+    sources: Sequence[str]
+    tests: Sequence[str]
+    slow: Sequence[str] = ()
+    goal: float = 0.95
+
+    def files(self) -> list[Path]:
+        found = {path for pattern in self.sources for path in SOURCE.glob(pattern)}
+        return sorted(path for path in found if path.name != "__init__.py" or path.stat().st_size > 1500)
+
+    def arguments(self) -> list[str]:
+        """The tests, as arguments of pytest."""
+        return [*(str(TESTS / name) for name in self.tests), *(f"--ignore={TESTS / name}" for name in self.slow)]
+
+
+ROOMS = {
+    "core": Room(
+        ("core/*.py", "core/terms/*.py"),
+        ("core",),
+        ("core/test_neutral.py", "core/test_agreement.py", "core/test_imports.py", "core/test_core_page.py", "core/test_losses_page.py"),
+    ),
+    "metrics": Room(("evaluation/metrics/*.py",), ("evaluation/metrics",)),
+    "engine": Room(("engine/*.py",), ("engine",), goal=0.85),
+    "capture": Room(
+        tuple(f"adapters/{name}.py" for name in ("capture", "rows", "columns", "grids", "kernels", "sdpa", "fused", "streamed")),
+        ("adapters", "testing/test_attention_source.py"),
+        goal=0.85,
+    ),
+}

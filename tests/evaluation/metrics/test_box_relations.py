@@ -1,0 +1,72 @@
+"""Relations among boxes, against the rules of their boxes written out by hand."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infsplign.core.scenes import Scene
+from infsplign.evaluation.metrics.box_relations import relations_hold
+
+SIZE = (192, 96)
+"""Twice as wide as high, so that a side that is taken for the other shows."""
+
+
+@st.composite
+def boxes(draw):
+    """A box whose borders lie on cells: eight pixels of height, sixteen of width."""
+    x0, x1 = sorted(draw(st.lists(st.integers(0, 12), min_size=2, max_size=2, unique=True)))
+    y0, y1 = sorted(draw(st.lists(st.integers(0, 12), min_size=2, max_size=2, unique=True)))
+    return (16 * x0, 8 * y0, 16 * x1, 8 * y1)
+
+
+def centre(box):
+    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+
+
+@given(first=boxes(), second=boxes())
+def test_directions_are_those_of_the_centres(first, second):
+    asked = ("left of", "right of", "above", "below")
+    found = relations_hold({"a": first, "b": second}, SIZE, Scene.of([("a", asked[0], "b"), ("a", asked[2], "b")]))
+    other = relations_hold({"a": first, "b": second}, SIZE, Scene.of([("a", asked[1], "b"), ("a", asked[3], "b")]))
+    (ax, ay), (bx, by) = centre(first), centre(second)
+    for is_so, expected, apart in (
+        (found[0], ax < bx, ax != bx), (other[0], ax > bx, ax != bx), (found[1], ay < by, ay != by), (other[1], ay > by, ay != by),
+    ):  # fmt: skip
+        if apart:
+            assert is_so is expected
+
+
+@pytest.mark.parametrize(
+    ("box", "places"),
+    [
+        ((0, 0, 40, 96), ["on the left side"]),
+        ((150, 0, 192, 96), ["on the right side"]),
+        ((0, 0, 192, 20), ["at the top"]),
+        ((0, 76, 192, 96), ["at the bottom"]),
+        ((86, 43, 106, 53), ["in the centre"]),
+    ],
+)
+def test_places_are_those_of_the_picture(box, places):
+    every = ("on the left side", "on the right side", "at the top", "at the bottom", "in the centre")
+    held = [place for place in every if relations_hold({"a": box}, SIZE, Scene.of([("a", place)])) == [True]]
+    assert held == places
+
+
+def test_what_is_missing_fails_alone():
+    scene = Scene.of([("a", "left of", "b"), ("a", "left of", "c"), ("c", "right of", "a")])
+    assert relations_hold({"a": (0, 0, 20, 20), "b": (100, 0, 120, 20)}, SIZE, scene) == [True, False, False]
+
+
+def test_a_box_of_no_width_counts_as_one_cell_where_it_is():
+    """Also at the far borders, and where the box leaves the picture."""
+    scene = Scene.of([("a", "left of", "b"), ("a", "above", "b")])
+    assert relations_hold({"a": (10, 10, 10, 10), "b": (192, 96, 192, 96)}, SIZE, scene) == [True, True]
+    assert relations_hold({"a": (192, 96, 192, 96), "b": (10, 10, 10, 10)}, SIZE, scene) == [False, False]
+    assert relations_hold({"a": (-50, -50, 20, 20), "b": (180, 90, 500, 500)}, SIZE, scene) == [True, True]
+
+
+def test_sizes_are_those_of_the_boxes():
+    small, large = (90, 40, 102, 46), (10, 10, 180, 80)
+    scene = Scene.of([("a", "smaller than", "b"), ("a", "inside", "b")])
+    assert relations_hold({"a": small, "b": large}, SIZE, scene) == [True, True]
+    assert relations_hold({"a": large, "b": small}, SIZE, scene) == [False, False]
