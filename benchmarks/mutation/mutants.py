@@ -109,7 +109,8 @@ class _Finder(cst.CSTVisitor):
             self._names.append(node.name.value)
         self._functions += isinstance(node, cst.FunctionDef)
         if isinstance(node, cst.FunctionDef) or (isinstance(node, cst.SimpleStatementLine) and not self._functions):
-            place = self.get_metadata(PositionProvider, node)
+            place = self.get_metadata(PositionProvider, node, None)
+            assert place is not None  # libcst knows the position of every statement
             self._lines.append((place.start.line, place.end.line))
         place = self.get_metadata(PositionProvider, node, None)
         for kind, operator in mutation_operators:

@@ -58,9 +58,11 @@ def read(cls: type, path: Path) -> Any:
     try:
         if path.is_char_device():
             raise ValueError("it is a device, and a file is needed")
-        content = json.loads(path.read_text("utf-8-sig"), parse_constant=_refuse)
+        content = json.loads(path.read_text("utf-8-sig"), parse_constant=_refuse, object_pairs_hook=_once)
         if not isinstance(content, dict) or CONFIG not in content:
             raise ValueError(f"expected an object with `{CONFIG}`, as `GuidanceConfig.save` writes it")
+        if beside := [field.name for field in fields(cls) if field.name in content]:
+            raise ValueError(f"{', '.join(map(repr, beside))} must stand inside `{CONFIG}`, beside it they are not read")
         return from_json(cls, content[CONFIG])
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(f"{str(path)!r} holds no options of guidance: {error}") from error
@@ -137,3 +139,12 @@ def _value(name: str, value: Any, kind: Any) -> Any:
 
 def _refuse(name: str) -> None:
     raise ValueError(f"{name} is no number of JSON")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; Python would keep the last of two values of one name without a word."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(name for name, _ in pairs if [other for other, _ in pairs].count(name) > 1)
+        raise ValueError(f"{twice!r} is given twice")
+    return found
