@@ -6,8 +6,8 @@ except ImportError as error:
     import sys
 
     raise ImportError(
-        f"the package `infsplign` must be installed in ComfyUI's Python ({error}): run `{sys.executable} -m pip install PATH`, where PATH is "
-        "the folder of infsplign's repository"
+        f"the package `infsplign` must be installed in ComfyUI's Python ({error}): run `{sys.executable} -m pip install PATH`, where PATH "
+        "is the folder of infsplign's repository"
     ) from error
 
 from .nodes import SpatialGuidance, SpatialTrace

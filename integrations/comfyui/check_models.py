@@ -1,4 +1,4 @@
-"""Small random models of ComfyUI's own classes, for `check_real_core.py`: the layout of Stable Diffusion 1.5 and XL, a tenth of the width."""
+"""Small random models of ComfyUI's own classes, for `check_real_core.py`: laid out as Stable Diffusion 1.5 and XL, a tenth as wide."""
 
 import importlib
 import sys

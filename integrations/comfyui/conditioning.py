@@ -80,17 +80,17 @@ def matches(conds: Any, prompt: GuidedPrompt) -> list[Match]:
     if not prompt.embeddings:
         if len(conds) != 1:
             raise PromptError(
-                f"the sampler's positive conditioning has {len(conds)} parts, and `check_prompt` is off: switch it on, so that the part with "
-                f"this prompt is found:\n  {prompt.text}"
+                f"the sampler's positive conditioning has {len(conds)} parts, and `check_prompt` is off: switch it on, so that the part "
+                f"with this prompt is found:\n  {prompt.text}"
             )
         found = [Match(conds[0])]
     else:
         found = [Match(cond, offset) for cond in conds if (offset := _offset(cond["cross_attn"], prompt)) is not None]
     if not found:
         raise PromptError(
-            f"`prompt` must be the text of the sampler's positive conditioning, encoded with the CLIP of this node, but none of its {len(conds)} "
-            f"parts has the same embeddings at {', '.join(prompt.scene.objects)}:\n  {prompt.text}\nConnect the same text and the same CLIP to both, "
-            "behind the same LoRA and CLIP nodes, or switch `check_prompt` off"
+            "`prompt` must be the text of the sampler's positive conditioning, encoded with the CLIP of this node, but none of its "
+            f"{len(conds)} parts has the same embeddings at {', '.join(prompt.scene.objects)}:\n  {prompt.text}\nConnect the same text and "
+            "the same CLIP to both, behind the same LoRA and CLIP nodes, or switch `check_prompt` off"
         )
     for match in found:
         _check_readable(match, prompt)
@@ -101,13 +101,13 @@ def _check_readable(match: Match, prompt: GuidedPrompt) -> None:
     for key, why in UNREADABLE.items():
         if match.cond.get(key) not in (None, False):
             raise PromptError(f"the conditioning of this prompt cannot be guided, because {why} (`{key}`):\n  {prompt.text}")
-    last = max(prompt.flat()) + match.offset
-    if last >= match.cond["cross_attn"].shape[1]:
-        raise PromptError(f"the conditioning has {match.cond['cross_attn'].shape[1]} tokens, and an object of this prompt is token {last}:\n  {prompt.text}")
+    last, length = max(prompt.flat()) + match.offset, match.cond["cross_attn"].shape[1]
+    if last >= length:
+        raise PromptError(f"the conditioning has {length} tokens, and an object of this prompt is token {last}:\n  {prompt.text}")
 
 
 def _offset(cross_attn: Tensor, prompt: GuidedPrompt) -> int | None:
-    """How far the prompt's tokens are moved in a conditioning, by whole chunks as other texts are concatenated; None if they are not there."""
+    """How far the prompt's tokens are moved in a conditioning, by whole chunks of other texts before it; None if they are not there."""
     places = torch.tensor(prompt.flat())
     for offset in range(0, cross_attn.shape[1] - max(prompt.flat()), CHUNK):
         given = cross_attn[:, places + offset].float()  # (rows, P, C)

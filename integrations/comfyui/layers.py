@@ -72,6 +72,4 @@ def _sdxl() -> Mapping[str, list[Place]]:
 def _sd(levels: list[list[int]], found: Mapping[Place, Any]) -> Mapping[str, list[Place]]:
     """The second and the third resolution, at a quarter and at half of the latents' side."""
     second, third = (levels[i] if len(levels) > i else [] for i in (1, 2))
-    return {
-        level: [(block, 0) for block in blocks if (block, 0) in found] for level, blocks in (("coarse", second), ("middle", third))
-    }
+    return {level: [(block, 0) for block in blocks if (block, 0) in found] for level, blocks in (("coarse", second), ("middle", third))}

@@ -22,7 +22,7 @@ class SpatialGuidance:
     RETURN_TYPES = ("MODEL",)
     FUNCTION = "guide"
     CATEGORY = CATEGORY
-    DESCRIPTION = "Guides the sampling so that the objects of the prompt are where it says. Give the sampler this MODEL and the same prompt."
+    DESCRIPTION = "Guides the sampling so that objects are where the prompt says. Give the sampler this MODEL and the same prompt."
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802
@@ -90,7 +90,7 @@ class SpatialTrace:
     RETURN_NAMES = ("attention", "report")
     FUNCTION = "show"
     CATEGORY = CATEGORY
-    DESCRIPTION = "The attention of each object over the guided steps, and a report. Connect the MODEL that the sampler gets, and its LATENT."
+    DESCRIPTION = "The attention of each object over the guided steps, and a report. Connect the sampler's MODEL, and its LATENT."
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802
@@ -111,8 +111,8 @@ class SpatialTrace:
         run = run_of(model)
         if run is None:
             raise ValueError(
-                "`model` has not been sampled with guidance: connect the MODEL that the sampler gets, behind all other nodes, with a strength "
-                "above 0"
+                "`model` has not been sampled with guidance: connect the MODEL that the sampler gets, behind all other nodes, with a "
+                "strength above 0"
             )
         return attention_pictures(run.steps.trace, run.scene, len(latent["samples"])), report_of(run)
 

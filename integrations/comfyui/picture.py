@@ -46,10 +46,10 @@ def _picture(steps: Sequence[StepTrace], scene: Scene, row: int) -> Image.Image:
     for line, name in enumerate(scene.objects):
         top, colour = LABEL + line * (LABEL + size[1]), COLOURS[line % len(COLOURS)]
         draw.text((GAP, top + 4), name, fill=colour, font=font)
-        most = max(float(density.max()) for density in densities[line]) or 1.0
+        least, most = min(x.min() for x in densities[line]), max(x.max() for x in densities[line])
         for column, density in enumerate(densities[line]):
             place = GAP + column * (size[0] + GAP), top + LABEL
-            picture.paste(_heat(density / most, colour).resize(size, Image.Resampling.BICUBIC), place)
+            picture.paste(_heat((density - least) / max(most - least, 1e-12), colour).resize(size, Image.Resampling.BICUBIC), place)
             x, y = (float(value) for value in steps[column].centroid[row, line])  # type: ignore[index]
             _ring(draw, place[0] + x * (size[0] - 1), place[1] + y * (size[1] - 1))
     return picture

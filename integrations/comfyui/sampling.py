@@ -72,7 +72,7 @@ class Run:
         self.guide, self.model = guide, args["model"]
         self._transformer, self._sigmas = _identity(args)
         if self._sigmas is None:
-            raise ValueError("`sample_sigmas` must be in the model's `transformer_options`: ComfyUI is too old, or this sampler is not its own")
+            raise ValueError("`transformer_options` must hold `sample_sigmas`: ComfyUI is too old, or this sampler is not its own")
         _check_noise(self.model, args["input"])
         self._last = float("inf")
         self.matches = matches(args["cond"], guide.prompt)
@@ -131,4 +131,4 @@ def _check_noise(model: Any, latents: Tensor) -> None:
     one = torch.ones(1, 1, 1, 1)
     signal = model.model_sampling.noise_scaling(torch.full((1,), 0.5), torch.zeros_like(one), one)
     if float(signal.flatten()[0]) != 1:
-        raise ValueError("`model` must sample with `x = x_0 + sigma eps`, as Stable Diffusion 1.x, 2.x and XL do; this is one of flow matching")
+        raise ValueError("`model` must sample with `x = x_0 + sigma eps`, as Stable Diffusion does; this is one of flow matching")

@@ -53,7 +53,7 @@ def object_positions(clip: Any, prompt: str, phrases: Sequence[str]) -> tuple[tu
     prompt = unicodedata.normalize("NFC", prompt)  # as the tokenizers do
     unknown = sorted(set(encoded) - set(ENCODERS))
     if unknown or not encoded:
-        raise TypeError(f"`clip` must be that of Stable Diffusion 1.x, 2.x or XL, got one with the text encoders {', '.join(unknown) or 'none'}")
+        raise TypeError(f"`clip` must be of Stable Diffusion 1.x, 2.x or XL, got one with the text encoders {', '.join(unknown) or 'none'}")
     found: list[set[int]] = [set() for _ in phrases]
     for key, chunks in encoded.items():
         tokenizer = getattr(clip.tokenizer, ENCODERS[key], clip.tokenizer)
@@ -63,7 +63,7 @@ def object_positions(clip: Any, prompt: str, phrases: Sequence[str]) -> tuple[tu
     length = min(sum(map(len, chunks)) for chunks in encoded.values())
     for phrase, positions in zip(phrases, found, strict=True):
         if max(positions) >= length:
-            raise PromptError(f"{phrase!r} is cut off: its tokens are number {min(positions)} to {max(positions)}, the model reads {length}")
+            raise PromptError(f"{phrase!r} is cut off: its last token is number {max(positions)}, the model reads {length}")
     return tuple(tuple(sorted(positions)) for positions in found), length
 
 
@@ -88,8 +88,8 @@ def _check_width(vector: Tensor, tokenizer: Any) -> None:
     width = getattr(tokenizer, "embedding_size", None)
     if width is not None and vector.shape[-1] != width:
         raise PromptError(
-            f"an `embedding:` of the prompt has vectors of {vector.shape[-1]} numbers where this text encoder has {width}, so ComfyUI leaves it "
-            "out and moves the tokens after it. Remove it, or take one made for this model"
+            f"an `embedding:` of the prompt has vectors of {vector.shape[-1]} numbers where this text encoder has {width}, so ComfyUI "
+            "leaves it out and moves the tokens after it. Remove it, or take one made for this model"
         )
 
 

@@ -1,4 +1,4 @@
-"""A pass of ComfyUI's U-Net over conditional rows that ends at the last layer to read: the `AttentionSource` and the denoiser of the engine."""
+"""A pass of ComfyUI's U-Net that ends at the last layer to read: the engine's denoiser and its `AttentionSource`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,10 +87,11 @@ class UNetPass:
             return sample
         from comfy.samplers import calc_cond_batch  # pyright: ignore[reportMissingImports]
 
-        latents = sample.float() / call.input_factor.clone()
+        latents, sigma = sample.float() / call.input_factor.clone(), call.sigma.clone()
+        conds = [[_without_gradient(call.cond)]]
         with usable_weights(self.unet):
             try:
-                calc_cond_batch(call.model, [[_without_gradient(call.cond)]], latents, call.sigma.clone(), self._patched(call.model_options))
+                calc_cond_batch(call.model, conds, latents, sigma, self._patched(call.model_options))
             except _AllSeenError:
                 pass
             except RuntimeError as error:
@@ -115,7 +116,7 @@ class UNetPass:
     def _attention(self, place: Place, x: Tensor, context: Tensor, extra_options: dict[str, Any]) -> QueryKeyAttention:
         tap, heads = self.taps[place], extra_options["n_heads"]
         if len(x) != self._rows:
-            raise AttentionError(f"`{tap.name}` attends in {len(x)} rows where the batch has {self._rows}: remove nodes that cut it into tiles")
+            raise AttentionError(f"`{tap.name}` attends in {len(x)} rows where the batch has {self._rows}: remove nodes that make tiles")
         height, width = extra_options["activations_shape"][-2:]
         if height * width != x.shape[1]:
             raise AttentionError(

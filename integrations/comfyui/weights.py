@@ -18,9 +18,9 @@ def usable_weights(module: nn.Module) -> Iterator[None]:
     replaced: list[tuple[dict[str, Any], str, Tensor]] = []
     try:
         for part in module.modules():
-            own = part._parameters
+            own: dict[str, Any] = part._parameters
             for name, parameter in own.items():
-                if type(parameter) in (Tensor, nn.Parameter):
+                if parameter is not None and type(parameter) in (Tensor, nn.Parameter):
                     replaced.append((own, name, parameter))
                     own[name] = nn.Parameter(shared(parameter), requires_grad=False)
         yield
