@@ -99,7 +99,8 @@ def matches(conds: Any, prompt: GuidedPrompt) -> list[Match]:
 
 def _check_readable(match: Match, prompt: GuidedPrompt) -> None:
     for key, why in UNREADABLE.items():
-        if match.cond.get(key) not in (None, False):
+        value = match.cond.get(key)
+        if value is not None and value is not False:
             raise PromptError(f"the conditioning of this prompt cannot be guided, because {why} (`{key}`):\n  {prompt.text}")
     last, length = max(prompt.flat()) + match.offset, match.cond["cross_attn"].shape[1]
     if last >= length:

@@ -16,7 +16,7 @@ def report_of(run: Any) -> str:
     lines = [
         f"prompt: {run.text}",
         f"relations: {'; '.join(scene.text(edge) for edge in scene.relations) or 'none'}",
-        f"guided steps: {len(guided)} of {len(run.sigmas)} passes; strength {config.max_shift:g}, from {config.start:g} to {config.stop:g}",
+        f"guided steps: {len(guided)} of {run.passes} passes; strength {config.max_shift:g}, from {config.start:g} to {config.stop:g}",
     ]
     if not guided:
         return "\n".join([*lines, "No step was guided: widen `start` and `stop`."])

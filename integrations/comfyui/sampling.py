@@ -83,7 +83,7 @@ class Run:
         self._alphas = 1 / (1 + training**2)
         timeline = Timeline(timesteps_of(sigmas, self._alphas), sigmas, "sample")
         self.steps = Steps(self.guidances[self.matches[0].offset], timeline, keep_maps=True)
-        self.sigmas: list[float] = []
+        self.passes, self.sigmas = 0, []  # of all passes, and the levels of those in the trace
         self.scene, self.text = prompt.scene, prompt.text
 
     def _guidance(self, source: UNetPass, offset: int) -> Guidance:
@@ -102,12 +102,13 @@ class Run:
         """Guides one step, by the options, and returns the shifted `denoised`."""
         sigma, latents = args["sigma"], args["input"]
         level = self._last = float(sigma[0])
-        self.sigmas.append(level)
+        self.passes += 1
         place = self.steps.timeline.at(timesteps_of(torch.tensor([level]), self._alphas))
         place = place._replace(**dict(zip(("alpha", "sigma"), coefficients(level, "sample"), strict=True)))
         match = next((match for match in self.matches if match.active(level)), None)
         if match is None:
             return args["denoised"]
+        self.sigmas.append(level)
         self.steps.guidance = self.guidances[match.offset]
         self.steps.run(*self._inputs(match, sigma, latents, args["model_options"]), {}, place=place)
         return self.steps.shifted(args["denoised"], latents=latents)

@@ -16,7 +16,7 @@ from tests import tiny
 
 CHUNK, WIDTH = 77, 16
 SIGMAS = torch.linspace(0.03, 14.6, 1000)
-WEIGHTED = re.compile(r"\(((?:[^():\\]|\\.)*):([\d.]+)\)")
+WEIGHTED = re.compile(r"\(((?:[^()\\]|\\.)*):([\d.]+)\)")
 
 
 def installed(monkeypatch):
@@ -64,9 +64,10 @@ class Block(nn.Module):
         self.attn1, self.attn2 = Attention(channels, channels), Attention(channels, context)
 
     def forward(self, x, context, options):
-        x = x + self.attn1(x, x, x, options)
+        n = _norm(x)
+        x = x + self.attn1(n, n, n, options)
         extra = {key: value for key, value in options.items() if key not in ("patches", "patches_replace")}
-        n, value = x, context
+        n, value = _norm(x), context
         for patch in options.get("patches", {}).get("attn2_patch", []):
             n, context, value = patch(n, context, value, extra | {"n_heads": 2, "dim_head": n.shape[-1] // 2})
         return x + self.attn2(n, context, value, options)
@@ -114,7 +115,7 @@ class UNet(nn.Module):
                 x += control["output"][0]
             for layer in block:
                 x = layer(x, context, options) if isinstance(layer, SpatialTransformer) else layer(x)
-        return self.out(x)
+        return torch.tanh(self.out(x))  # of the size of noise
 
 
 class Sampling:
@@ -178,7 +179,7 @@ def loaded(unet=None, sampling=None):
     with torch.inference_mode():
         model = Model(unet() if unet else None, sampling)
         for parameter in model.parameters():
-            parameter.copy_(3 * parameter)
+            parameter.copy_(2 * parameter)
     return Patcher(model)
 
 
@@ -269,7 +270,7 @@ class Clip:
 
     def __init__(self, keys="l", embeddings=None):
         named = {"l": "clip_l", "g": "clip_g", "h": "clip_h", "t5xxl": "t5xxl"}
-        self.keys = [keys] if keys in named else list(keys)
+        self.keys = list(keys)
         given = {key: Tokenizer((embeddings or {}).get(key)) for key in self.keys}
         self.tokenizer = SimpleNamespace(**{named[key]: tokenizer for key, tokenizer in given.items()})
         self.given = given
@@ -300,6 +301,10 @@ def conditioning(clip, text, **more):
     """One conditioning as post-CFG functions get it."""
     with torch.inference_mode():
         return {"cross_attn": clip.encode(text), **more}
+
+
+def _norm(x):
+    return torch.nn.functional.layer_norm(x, x.shape[-1:])
 
 
 def _wide(sigma):
