@@ -4,6 +4,7 @@
 """
 
 import copy
+import itertools
 import re
 import sys
 import types
@@ -93,7 +94,7 @@ class Upsample(nn.Upsample):
 
 
 class UNet(nn.Module):
-    """Output blocks as in Stable Diffusion 1.x (`depths` has zeros for the first level) or XL, behind one convolution to a low resolution."""
+    """Output blocks as in Stable Diffusion, behind one convolution; `levels` has for each block how many transformer blocks it has."""
 
     def __init__(self, levels=((0, 0), (1, 1), (1, 1)), channels=8, context=WIDTH):
         super().__init__()
@@ -210,7 +211,7 @@ def euler(patcher, positive, negative, x, sigmas, scale=4.0, **order):
         options["transformer_options"] = patcher.model_options["transformer_options"] | {"sample_sigmas": sigmas}
         patcher.model.current_patcher = patcher
         try:
-            for sigma, sigma_next in zip(sigmas[:-1], sigmas[1:], strict=True):
+            for sigma, sigma_next in itertools.pairwise(sigmas):
                 level = sigma * x.new_ones(len(x))
                 cond, uncond = calc_cond_batch(patcher.model, [positive, negative], x, level, options, **order)
                 denoised = uncond + scale * (cond - uncond)

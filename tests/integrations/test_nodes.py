@@ -11,6 +11,7 @@ from infsplign.engine.config import RECOMMENDED
 from infsplign.errors import AttentionError, PromptError
 from integrations import comfyui
 from integrations.comfyui.nodes import SpatialGuidance, SpatialTrace, config_of
+from integrations.comfyui.sampling import run_of
 from tests.integrations import stand_in
 from tests.integrations.stand_in import Clip, Patcher, conditioning, euler, loaded
 from tests.integrations.test_sampling import PROMPT, STEPS, guided, noise
@@ -29,7 +30,7 @@ def shown():
         for one in (patcher, idle):
             euler(one, *conds, noise(2, size=(16, 24)), STEPS)
         latent = {"samples": noise(2, size=(16, 24))}
-        return [SpatialTrace().show(one, latent) for one in (patcher, idle)]
+        return [(*SpatialTrace().show(one, latent), run_of(one)) for one in (patcher, idle)]
 
 
 def test_defaults_are_the_recommended_options():
@@ -74,7 +75,7 @@ def test_another_model_is_an_error_of_the_node():
 
 
 def test_the_pictures_are_images_of_comfyui(shown):
-    (pictures, _), (empty, _) = shown
+    (pictures, *_), (empty, *_) = shown
     assert pictures.ndim == 4
     assert pictures.shape[0] == empty.shape[0] == 2
     assert pictures.shape[-1] == 3
@@ -84,17 +85,17 @@ def test_the_pictures_are_images_of_comfyui(shown):
 
 
 def test_the_report_has_each_guided_step_of_each_image(shown):
-    (_, report), (_, empty) = shown
+    (_, report, run), (_, empty, _) = shown
     assert report.startswith(f"prompt: {PROMPT}\nrelations: cat left of dog\nguided steps: 2 of 4 passes; strength 0.1, from 0 to 0.5\n")
     rows = [line.split() for line in report.splitlines() if line.strip()[:1].isdigit()]
     assert [row[0] for row in rows] == ["1", "2"] * 2
     head = next(line for line in report.splitlines() if "sigma" in line).split()
     assert head == ["step", "sigma", "loss", "spatial", "excite", "unity", "shift"]
-    assert all(float(row[-1]) <= 0.1001 for row in rows)
-    weights = {"spatial": RECOMMENDED.spatial, "excite": 0.2, "unity": 1.0}
-    for row in rows:
-        terms = dict(zip(head, map(float, row), strict=True))
-        assert terms["loss"] == pytest.approx(sum(weight * terms[name] for name, weight in weights.items()), abs=5e-4)
+    assert all(float(row[-1]) == 0.1 for row in rows)  # the bound is reached, in deviations of the noise
+    steps = [(step.to_dict(image), sigma) for image in (0, 1) for step, sigma in zip(run.steps.trace[:2], run.sigmas[:2], strict=True)]
+    for row, (step, sigma) in zip(rows, steps, strict=True):
+        wanted = [step["step"] + 1, sigma, step["loss"], *step["terms"].values()]
+        assert [float(x) for x in row[:-1]] == pytest.approx(wanted, abs=5e-4)
     assert report.count("centre of attention") == 2
     assert empty.endswith("No step was guided: widen `start` and `stop`.")
 

@@ -19,6 +19,7 @@ from tests.integrations.stand_in import SIGMAS, Clip, Flow, Model, UNet, conditi
 
 PROMPT = "a cat to the left of a dog"
 LEVELS = SIGMAS[torch.tensor([-1, 600, 300, 100])]
+DIFFERENTIABLE = {"optimized_attention_override": lambda _, *args: stand_in.attention_pytorch(*args)}
 STEPS = torch.cat([LEVELS, torch.zeros(1)])
 
 
@@ -58,8 +59,7 @@ def test_the_shift_is_that_of_the_engine_on_the_same_maps(clip, conds):
     layers = {level: tuple(tap.name for tap in UNetPass(unet).taps.values() if tap.level == level) for level in ("coarse", "middle")}
 
     def denoiser(x_in, _timestep):
-        override = {"optimized_attention_override": lambda _, *args: stand_in.attention_pytorch(*args)}
-        return unet(x_in, conds[0][0]["cross_attn"].clone().expand(len(x_in), -1, -1), None, override)
+        return unet(x_in, conds[0][0]["cross_attn"].clone().expand(len(x_in), -1, -1), None, dict(DIFFERENTIABLE))
 
     guidance = infsplign.Guidance(denoiser, AttentionRecorder(unet, layers), found.scene, found.positions, RECOMMENDED)
     steps = infsplign.Steps(guidance, torch.arange(4.0).flip(0))
@@ -87,7 +87,9 @@ class Whole(torch.nn.Module):
         call = Call(self.model, {"cross_attn": text}, sigma, torch.full((len(sample), 1, 1, 1), 0.5**0.5), {"transformer_options": {}})
         if self.source is not None:
             self.source(sample, call)
-        return self.model.diffusion_model(sample, text, None, {"optimized_attention_override": lambda _, *args: stand_in.attention_pytorch(*args)})
+        return self.model.diffusion_model(
+            sample, text, None, {"optimized_attention_override": lambda _, *args: stand_in.attention_pytorch(*args)}
+        )
 
 
 class OfWhole:
@@ -96,10 +98,10 @@ class OfWhole:
 
     def record(self, sample, **_kwargs):
         source = UNetPass(self.whole.model.diffusion_model)
-        return _recording(self.whole, source, source.record(sample))
+        return Recording(self.whole, source, source.record(sample))
 
 
-class _recording:
+class Recording:
     def __init__(self, whole, source, recorded):
         self.whole, self.source, self.recorded = whole, source, recorded
 
