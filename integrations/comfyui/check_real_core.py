@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from integrations.comfyui.real_core import models, other_checks, sampling_checks
-from integrations.comfyui.real_core.world import World, load_pack
+sys.path[0] = str(Path(__file__).resolve().parents[2])  # not this folder: its `nodes` would hide ComfyUI's
+from integrations.comfyui.real_core import models, other_checks, sampling_checks  # noqa: E402
+from integrations.comfyui.real_core.world import World, load_pack  # noqa: E402
 
 CHECKS: dict[str, Callable[[World], Any]] = {
     "sampling without guidance": sampling_checks.same_without_guidance,

@@ -42,6 +42,19 @@ class Source:
         maps.extend(AttentionMap(self.model.probabilities, grid, level, level) for level in ("coarse", "middle"))
 
 
+def test_half_numbers_are_guided_step_after_step_under_inference_mode():
+    """The factor of the loss that one step leaves takes part in the gradient of the next."""
+    model = Linear().half()
+    guidance = Guidance(model, Source(model), SCENE, [[0], [1]])
+    x = torch.randn(2, 2, 6, 5)
+    with torch.inference_mode():
+        found = [guidance(x.half()).gradient for _ in range(3)]
+    assert torch.equal(found[0], found[2])
+    wanted = Guidance(Linear(), Source(model), SCENE, [[0], [1]])
+    wanted.source.model = wanted.denoiser
+    torch.testing.assert_close(found[0], wanted(x.half().float()).gradient, rtol=0.05, atol=1e-4)
+
+
 def test_a_denoiser_that_is_not_from_diffusers_moves_the_asked_way():
     model = Linear()
     guidance = Guidance(model, Source(model), SCENE, [[0], [1]])

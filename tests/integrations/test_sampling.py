@@ -315,14 +315,16 @@ def test_controlnet_is_read_without_its_gradient(clip, conds):
     assert ControlWithoutGradient(type("Off", (), {"get_control": lambda *_: None})()).get_control(torch.ones(1), torch.ones(1), {}) is None
 
 
-def test_half_precision_is_scaled_as_in_the_engine(clip, conds):
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_scaled_as_in_the_engine(clip, conds, dtype):
     model = loaded()
     wanted = run_after(guided(model, clip), conds)
-    model.model.manual_cast_dtype = torch.bfloat16
+    model.model.manual_cast_dtype = dtype
     with torch.inference_mode():
-        model.model.diffusion_model.bfloat16()
+        model.model.diffusion_model.to(dtype)
     half = run_after(guided(model, clip), conds)
-    assert half.shift[0] == pytest.approx(float(wanted.shift[0]), rel=0.02)
+    assert half.loss[0] == pytest.approx(float(wanted.loss[0]), rel=0.05)
+    assert half.gradient_norm[0] == pytest.approx(float(wanted.gradient_norm[0]), rel=0.2)
 
 
 def run_after(patcher, conds):

@@ -130,8 +130,8 @@ class Guidance:
             if not report.total.requires_grad:
                 raise ValueError("`source` recorded attention without a gradient to `sample`; is the denoiser run under no_grad inside?")
             (gradient,) = torch.autograd.grad(self._loss_scale.scaled(report.total, leaf.dtype).sum(), leaf)
-        self.zero = (gradient[rows] == 0).all() & ~self._rests
-        gradient = self._loss_scale.unscaled(gradient[rows])
+            self.zero = (gradient[rows] == 0).all() & ~self._rests
+            gradient = self._loss_scale.unscaled(gradient[rows])  # its factor takes part in the next gradient
         self.passes.guided += len(sample)
         return GuidedPass(map_tensors(Tensor.detach, output), gradient, map_tensors(Tensor.detach, report))
 
