@@ -22,6 +22,7 @@ SDXL = SHAPE | {
     "transformer_depth_output": [0] * 3 + [2] * 3 + [10] * 3, "use_linear_in_transformer": True, "num_classes": "sequential",
     "adm_in_channels": 64 + 6 * 256, "context_dim": 128,
 }  # fmt: skip
+LAYOUTS = {"sd15": SD15, "sdxl": SDXL}
 TEXT = {"hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 4, "num_hidden_layers": 3, "projection_dim": 64}
 
 
@@ -72,7 +73,7 @@ def models(family: str, dtype: torch.dtype = torch.float32) -> tuple[Any, Any]:
     with torch.inference_mode():
         torch.manual_seed(0)
         small = type(kind.__name__, (kind,), {"unet_extra_config": {"num_heads": 4, "num_head_channels": -1}})
-        config = small({"sd15": SD15, "sdxl": SDXL}[family] | {"dtype": dtype})
+        config = small(LAYOUTS[family] | {"dtype": dtype})
         model = filled(config.get_model({}, "", device="cpu").eval())
         cpu = torch.device("cpu")
         patcher = comfy.model_patcher.ModelPatcher(model, load_device=cpu, offload_device=cpu)

@@ -9,7 +9,7 @@ from unittest.mock import MagicMock
 
 import torch
 
-from integrations.comfyui.real_core.models import SD15, filled
+from integrations.comfyui.real_core.models import LAYOUTS, filled
 from integrations.comfyui.real_core.world import PACK, PROMPT, World, guided_passes, module
 
 
@@ -72,7 +72,7 @@ def controlnet(world: World) -> str:
     import comfy.controlnet  # pyright: ignore[reportMissingImports]
     import comfy.ops  # pyright: ignore[reportMissingImports]
 
-    shape = {key: value for key, value in SD15.items() if key not in ("out_channels", "transformer_depth_output")}
+    shape = {key: value for key, value in LAYOUTS[world.family].items() if key not in ("out_channels", "transformer_depth_output")}
     operations = comfy.ops.disable_weight_init
     net = comfy.cldm.cldm.ControlNet(**shape, hint_channels=3, num_heads=4, dtype=torch.float32, operations=operations)
     control = comfy.controlnet.ControlNet(filled(net.eval()), load_device=torch.device("cpu"))
