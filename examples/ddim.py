@@ -30,7 +30,7 @@ def sample(pipe, prompt, noise, n=30, config=CONFIG):
 
 
 if __name__ == "__main__":
-    pipe = infsplign.shipped.load()
+    pipe = infsplign.shipped.load("shapes")
     noise = torch.randn(1, 4, 24, 24, generator=torch.Generator().manual_seed(0))
     latents, _ = sample(pipe, "a heart to the right of a diamond", noise)
     image = pipe.vae.decode(latents / pipe.vae.config.scaling_factor).sample.detach()

@@ -34,7 +34,7 @@ def sample(pipe, prompt, x, sigmas, config=CONFIG):
 
 
 if __name__ == "__main__":
-    pipe = infsplign.shipped.load()
+    pipe = infsplign.shipped.load("shapes")
     sigmas = torch.cat([torch.linspace(14.0 ** (1 / 7), 0.05 ** (1 / 7), 15) ** 7, torch.zeros(1)])
     x, _ = sample(pipe, "a heart to the right of a diamond", sigmas[0] * torch.randn(1, 4, 24, 24), sigmas)
     pipe.image_processor.postprocess(pipe.vae.decode(x / pipe.vae.config.scaling_factor).sample.detach())[0].save("edm_heun.png")

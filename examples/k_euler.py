@@ -34,7 +34,7 @@ def euler(model, x, sigmas):
 
 
 if __name__ == "__main__":
-    pipe = infsplign.shipped.load()
+    pipe = infsplign.shipped.load("shapes")
     sigmas = torch.cat([torch.linspace(14.0 ** (1 / 7), 0.05 ** (1 / 7), 30) ** 7, torch.zeros(1)])
     x = euler(Model(pipe, "a heart to the right of a diamond", sigmas, 1), sigmas[0] * torch.randn(1, 4, 24, 24), sigmas)
     pipe.image_processor.postprocess(pipe.vae.decode(x / pipe.vae.config.scaling_factor).sample.detach())[0].save("k_euler.png")

@@ -34,7 +34,7 @@ def script(name):
 
 @pytest.fixture(scope="module")
 def pipe():
-    pipe = infsplign.shipped.load()
+    pipe = infsplign.shipped.load("shapes")
     pipe.set_progress_bar_config(disable=True)
     return pipe
 

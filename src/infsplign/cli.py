@@ -16,6 +16,7 @@ from infsplign import __version__
 from infsplign.commands.prompts import prompts
 from infsplign.commands.report import report
 from infsplign.commands.score import score
+from infsplign.shipped.presets import DEFAULT
 
 DEBUG = "infsplign.debug"
 LONGEST = 4000
@@ -137,7 +138,7 @@ app.command("report")(report)
 app.command("score")(score)
 
 Debug = Annotated[bool, typer.Option("--debug", callback=_remember_debug, help="Show the traceback of an error.")]
-Model = Annotated[str, typer.Option(help="shapes, shapes-pixart or shapes-sd3 (shipped), a local folder, or a Hugging Face id.")]
+Model = Annotated[str, typer.Option(help="A shipped model (pictures, shapes, ...), a local folder, or a Hugging Face id.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps; auto takes the best there is.")]
 Dtype = Annotated[str, typer.Option(help="fp32, fp16 or bf16; auto is fp16 on cuda and fp32 elsewhere.")]
 
@@ -156,7 +157,7 @@ def generate(
     prompts: Annotated[
         Path | None, typer.Option(help="File of prompts instead: one a line (.txt), JSON lines with id and text, or the published SR2D.")
     ] = None,
-    model: Model = "shapes",
+    model: Model = DEFAULT,
     relation: Annotated[
         list[str] | None,
         typer.Option(help='What to guide towards, such as "circle left of square"; may be repeated. Read from the prompt if not given.'),
@@ -221,7 +222,7 @@ def generate(
 
 @app.command()
 def describe(
-    model: Model = "shapes",
+    model: Model = DEFAULT,
     device: Device = "cpu",
     dtype: Dtype = "auto",
     size: Annotated[

@@ -26,7 +26,7 @@ def filled(x):
 
 @pytest.fixture(scope="module")
 def shipped():
-    pipe = load()
+    pipe = load("shapes")
     pipe.set_progress_bar_config(disable=True)
     return pipe
 

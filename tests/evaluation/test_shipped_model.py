@@ -27,7 +27,7 @@ SEEDS = [seed("tune", text, 0) for text in TEXTS]
 
 @pytest.fixture(scope="module")
 def pipe():
-    return load()
+    return load("shapes")
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_settings_tell_all_that_decides_an_image(pipe, sampler):
     settings = sampler.settings()
     assert settings["scheduler"]["class"] == "DDPMScheduler"
     assert (settings["steps"], settings["guidance_scale"], settings["dtype"]) == (STEPS_HERE, GUIDANCE_SCALE, "torch.float32")
-    assert json.loads(json.dumps(settings)) == PipelineSampler(load(), steps=STEPS_HERE, guidance_scale=GUIDANCE_SCALE).settings()
+    assert json.loads(json.dumps(settings)) == PipelineSampler(load("shapes"), steps=STEPS_HERE, guidance_scale=GUIDANCE_SCALE).settings()
 
 
 def test_every_prompt_of_both_splits_can_be_guided(pipe):

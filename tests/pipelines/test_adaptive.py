@@ -20,7 +20,7 @@ STEPS = 6
 
 @pytest.fixture(scope="module")
 def pipe():
-    pipe = load()
+    pipe = load("shapes")
     pipe.set_progress_bar_config(disable=True)
     return pipe
 

@@ -20,14 +20,12 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 from infsplign import guide
 from infsplign.evaluation.prompts.world_prompts import prompts, seed
 from infsplign.evaluation.scoring.world_evaluation import inspect_image
-from infsplign.shapes.nouns import NAMES
-from infsplign.shipped import PRESETS, load, shipped
+from infsplign.shipped import PRESETS, load, shipped, world
 
+SD = {"unet": UNet2DConditionModel, "vae": AutoencoderKL, "text_encoder": CLIPTextModel, "tokenizer": CLIPTokenizer}
 STOCK = {
-    "shapes": (
-        StableDiffusionPipeline,
-        {"unet": UNet2DConditionModel, "vae": AutoencoderKL, "text_encoder": CLIPTextModel, "tokenizer": CLIPTokenizer},
-    ),
+    "pictures": (StableDiffusionPipeline, SD),
+    "shapes": (StableDiffusionPipeline, SD),
     "shapes-pixart": (PixArtAlphaPipeline, {"transformer": PixArtTransformer2DModel, "vae": AutoencoderKL, "text_encoder": T5EncoderModel}),
     "shapes-sd3": (
         StableDiffusion3Pipeline,
@@ -98,27 +96,29 @@ def test_it_loads_in_the_asked_precision(name, dtype):
     assert {part.dtype for part in pipe.components.values() if isinstance(part, torch.nn.Module)} == {dtype}
 
 
-def test_every_noun_is_one_token_a_word(pipe):
-    for noun in NAMES:
+def test_every_noun_is_one_token_a_word(pipe, name):
+    for noun in world(PRESETS[name].world).nouns:
         assert len(pipe.tokenizer(noun, add_special_tokens=False).input_ids) == len(noun.split())
 
 
 def test_scale_zero_gives_the_stock_pictures_bit_by_bit(pipe, name):
-    run = call(name, "a star above a fish", [0], 3, output_type="np")
+    text = prompts("tune", 1, PRESETS[name].world)[0].text
+    run = call(name, text, [0], 3, output_type="np")
     plain = run(pipe)
-    with guide(pipe, "a star above a fish", config=PRESETS[name].config.with_(scale=0.0)):
+    with guide(pipe, text, config=PRESETS[name].config.with_(scale=0.0)):
         assert (run(pipe) == plain).all()
 
 
 def test_guidance_moves_objects_to_where_the_prompt_wants_them(pipe, name):
     """24 pictures of the tune split: more of them are right guided than unguided, and by a wide margin."""
-    asked = prompts("tune", 24)
+    drawn = world(PRESETS[name].world)
+    asked = prompts("tune", 24, drawn.name)
     texts = [p.text for p in asked]
     steps = 30 if name == "shapes-sd3" else 15  # half of its steps are too few for the MMDiT to draw both objects often enough
     run = call(name, texts, [seed("tune", text, 0) for text in texts], steps)
 
     def correct():
-        return sum(inspect_image(image, p)["correct"] for image, p in zip(run(pipe), asked, strict=True))
+        return sum(inspect_image(image, p, drawn)["correct"] for image, p in zip(run(pipe), asked, strict=True))
 
     unguided = correct()
     with guide(pipe, texts, config=PRESETS[name].config) as guidance:

@@ -7,7 +7,7 @@ import typer
 
 from infsplign.commands import eval_common
 from infsplign.evaluation.running.methods import choose_methods
-from infsplign.shipped.presets import PRESETS
+from infsplign.shipped.presets import DEFAULT, PRESETS
 
 
 def eval_world(
@@ -15,9 +15,9 @@ def eval_world(
     images: eval_common.Images = 4,
     methods: eval_common.Methods = "unguided,infsplign",
     split: Annotated[Literal["tune", "heldout"], typer.Option(help="Prompts to choose options by, or prompts to report.")] = "heldout",
-    model: Annotated[str, typer.Option(help="A shipped model, or the folder of a model of its world.")] = "shapes",
+    model: Annotated[str, typer.Option(help="A shipped model, or the folder of a model of its world.")] = DEFAULT,
     world: Annotated[str | None, typer.Option(help="What a model that does not ship draws: shapes or pictures.")] = None,
-    out: eval_common.Out = Path("out/eval-shapes"),
+    out: eval_common.Out = Path("out/eval-world"),
     steps: eval_common.Steps = None,
     guidance_scale: eval_common.GuidanceScale = None,
     scale: eval_common.Scale = None,

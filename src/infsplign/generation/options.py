@@ -13,6 +13,7 @@ from infsplign.errors import PromptError
 from infsplign.generation.memory import parse_memory
 from infsplign.generation.parts import Parts, check_offload, parse_lora
 from infsplign.prompts import Entry, parse_prompt, parse_relation, scene_from
+from infsplign.shipped.presets import DEFAULT
 
 Triples = list[Entry]
 
@@ -45,7 +46,7 @@ class GenerateOptions:
     `key` the id of the prompt in it."""
 
     prompt: str = ""
-    model: str = "shapes"
+    model: str = DEFAULT
     relations: tuple[str, ...] = ()
     seed: int = 0
     images: int = 1

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from infsplign.shipped.presets import PRESETS
+from infsplign.shipped.presets import DEFAULT, PRESETS
 
 PACKAGE = "infsplign_models"
 INSTALL = "pip install infsplign[models]"
@@ -23,11 +23,11 @@ def shipped() -> tuple[str, ...]:
     return tuple(name for name, preset in PRESETS.items() if folder and (folder / preset.folder / "model_index.json").is_file())
 
 
-def load(name: str = "shapes", *, dtype: Any = None) -> Any:
+def load(name: str = DEFAULT, *, dtype: Any = None) -> Any:
     """Loads a shipped model as a stock pipeline; nothing is downloaded.
 
     Args:
-        name: a key of `PRESETS`, such as "shapes" (Stable Diffusion), "shapes-pixart" or "shapes-sd3".
+        name: a key of `PRESETS`, such as "pictures" or "shapes-pixart".
         dtype: of the weights; float32 when None.
 
     Raises:

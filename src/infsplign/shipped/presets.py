@@ -38,6 +38,7 @@ _VAE = {"vae": "shapes/vae"}
 _T5, _CLIP = "shapes/pixart/tokenizer", "shapes/sd3/tokenizer"
 _SD3 = _VAE | {"tokenizer": _CLIP, "tokenizer_2": _CLIP, "tokenizer_3": _T5}
 PRESETS: Mapping[str, Preset] = {
+    "pictures": Preset("pictures", 20, 5.0, RECOMMENDED, world="pictures", shared={"vae": "vae", "tokenizer": "tokenizer"}),
     # on this model the layers of the family do not know positions; this is the earliest block that does, and so the cheapest:
     # `docs/measured/blocks-shapes.md`
     "shapes": Preset("shapes/sd", 30, 5.0, RECOMMENDED.with_(layers={"coarse": (FIRST_READER,)}), shared=_VAE),
@@ -52,6 +53,8 @@ PRESETS: Mapping[str, Preset] = {
         shared=_SD3,
     ),
 }
-"""All use `RECOMMENDED`, as any other pipeline does; the UNet and the MMDiT name their own layers."""
+"""All use `RECOMMENDED`, as any other pipeline does; the UNet and the MMDiT of the shapes name their own layers."""
+DEFAULT = "shapes"
+"""The model of the commands and of `load` where none is named."""
 CONFIG, STEPS, GUIDANCE_SCALE = PRESETS["shapes"].config, PRESETS["shapes"].steps, PRESETS["shapes"].guidance_scale
 """Those of the shipped Stable Diffusion."""

@@ -133,7 +133,7 @@ def shipped(folder: Path) -> dict:
     from infsplign.shipped import load
 
     torch.set_num_threads(1)  # a fork has no other threads
-    sampler, listed = PipelineSampler(load(), steps=2, guidance_scale=5.0), prompts("tune", 5)
+    sampler, listed = PipelineSampler(load("shapes"), steps=2, guidance_scale=5.0), prompts("tune", 5)
     kills = 0
     for number in (0, 1, 5, 8, 13):
         child = forked(lambda: make(folder / "cut", sampler, listed))

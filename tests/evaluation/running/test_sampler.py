@@ -21,7 +21,7 @@ CONFIGS = {
 
 @pytest.fixture(scope="module")
 def pipe():
-    pipe = load()
+    pipe = load("shapes")
     pipe.set_progress_bar_config(disable=True)
     return pipe
 

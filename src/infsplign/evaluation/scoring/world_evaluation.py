@@ -42,7 +42,7 @@ def evaluate_world(
     """Makes the images, judges them, and writes `results.json` and `table.md`. What `out` holds of the same run is not made again.
 
     Args:
-        sampler: makes images, such as `PipelineSampler(infsplign.shipped.load(), steps=30, guidance_scale=5.0)`.
+        sampler: makes images, such as `PipelineSampler(infsplign.shipped.load("shapes"), steps=30, guidance_scale=5.0)`.
         out: folder of the run.
         count: prompts of the split.
         images: images a prompt.
