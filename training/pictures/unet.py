@@ -2,7 +2,8 @@
 
     OMP_WAIT_POLICY=PASSIVE python -m training.pictures.unet [--minutes 600] [--device cuda --batch 512]
 
-Resumes when interrupted. `pictures-v` grows out of it: the same weights, trained on with the target of v-prediction.
+Resumes when interrupted; without a checkpoint it begins from the weights that ship. `pictures-v` grows out of it: the same weights,
+trained on with the target of v-prediction.
 
     python -m training.pictures.unet --v [--minutes 120]
 """
@@ -13,8 +14,10 @@ from pathlib import Path
 import torch
 from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
+from safetensors.torch import load_file
 
 from training.common import CACHE
+from training.pictures.checkpoints import WEIGHTS
 from training.pictures.denoising import SCHEDULE, Denoising
 from training.pictures.run import Clock, Run
 from training.pictures.sheet import sheet
@@ -48,6 +51,8 @@ def main() -> None:
     name = "pictures-v" if velocity else "pictures"
     if velocity:
         begin_from(CACHE / "pictures.pt", modules)
+    elif (WEIGHTS / name).exists():  # a checkpoint in the cache, where there is one, replaces them
+        begin_from_shipped(modules)
     for module in modules.values():
         module.to(clock.device)
     unet.to(memory_format=torch.channels_last)
@@ -78,6 +83,13 @@ def begin_from(path: Path, modules: dict[str, torch.nn.Module]) -> None:
     state = torch.load(path, weights_only=True, map_location="cpu")["averaged"]
     for key, module in modules.items():
         module.load_state_dict(state[key])
+
+
+def begin_from_shipped(modules: dict[str, torch.nn.Module]) -> None:
+    """Loads the weights that ship, so that a training on another machine goes on from them."""
+    for key, file in (("unet", "diffusion_pytorch_model"), ("text_encoder", "model")):
+        kept = load_file(WEIGHTS / "pictures" / key / f"{file}.safetensors")
+        modules[key].load_state_dict({name.removeprefix("text_model."): value.float() for name, value in kept.items()})
 
 
 def pipeline(run: Run, tokenizer, prediction_type: str) -> StableDiffusionPipeline:
