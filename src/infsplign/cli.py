@@ -93,24 +93,17 @@ def explained(error: Exception) -> str | None:
 
 
 def _message(error: Any) -> str | None:
-    from infsplign.errors import AttentionError, NonFiniteGradientError, PromptError, UnsupportedPipelineError
-    from infsplign.evaluation.memory_errors import is_out_of_memory
+    from infsplign.generation.messages import message_of
 
     if isinstance(error, USAGE_ERROR):
         path = error.ctx.command_path if error.ctx else "infsplign"
         return None if type(error).__name__ == "NoArgsIsHelpError" else f"{error.format_message().rstrip('.')}; see `{path} --help`"
     if isinstance(error, BrokenPipeError):
         return None  # who reads has enough
-    if isinstance(error, PromptError | UnsupportedPipelineError | AttentionError | NonFiniteGradientError):
-        return str(error)
     if isinstance(error, ModuleNotFoundError):
         own = (error.name or "").partition(".")[0] == "infsplign"
         return None if own else f"{error}; the command needs `pip install 'infsplign[cli]'`"
-    if is_out_of_memory(error):
-        return f"memory has run out: {str(error).strip() or type(error).__name__}\nTry `--dtype fp16`, smaller images, or fewer at once"
-    if isinstance(error, ValueError | OSError):
-        return str(error) or type(error).__name__
-    return None
+    return message_of(error)
 
 
 def _remember_debug(ctx: typer.Context, debug: bool) -> bool:
@@ -236,6 +229,28 @@ def describe(
     from infsplign.commands.describe import run
 
     run(model, device=device, dtype=dtype, size=size, batch=batch, memory=memory)
+
+
+@app.command("app")
+def page(
+    model: Annotated[
+        list[str] | None, typer.Option(help="A local folder or a Hugging Face id beside the shipped models; may be repeated.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes the first free one from 7860 on.")] = 0,
+    preset: Annotated[Path | None, typer.Option(help="File of options that `GuidanceConfig.save` wrote, for all models.")] = None,
+    plan: Annotated[str | None, typer.Option(help="split, batched, checkpoint or auto; the preset's if not given.")] = None,
+    offload: Annotated[str | None, typer.Option(help="model or sequential: keep only what runs on the device.")] = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    debug: Debug = False,
+) -> None:
+    """Open a page for the browser: unguided and guided side by side, with attention and curves."""
+    from infsplign.commands.app import run as serve
+    from infsplign.generation.options import GenerateOptions
+
+    base = GenerateOptions(preset=preset, plan=plan, offload=offload, device=device, dtype=dtype)
+    serve(model or (), base, host=host, port=port)
 
 
 def main() -> None:

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from infsplign.commands.output import OutputFolder, new_folder, slug
+from infsplign.commands.output import OutputFolder, new_folder
 from infsplign.evaluation.files import OutputError
+from infsplign.generation.file_names import slug
 
 RECORD = {"versions": {"infsplign": "0"}}
 

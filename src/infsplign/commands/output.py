@@ -13,24 +13,10 @@ from infsplign.evaluation.files import OutputError, check_writable, write, write
 from infsplign.evaluation.locking import TakenError, locked
 from infsplign.evaluation.reading import parse_json, read_text
 from infsplign.evaluation.running.method_folder import png
+from infsplign.generation.file_names import slug
 
 TRACE = "trace.json"
 _OURS = re.compile(r"(un)?guided_\d+\.png|sheet\.png|attention\.png|trace\.png")
-
-
-def slug(text: str, length: int = 60) -> str:
-    """Makes a file name from a prompt's words.
-
-    >>> slug("A cat, left of a dog!")
-    'a-cat-left-of-a-dog'
-    """
-    words = re.findall(r"\w+", text.lower())
-    name = ""
-    for word in words:
-        if len((longer := f"{name}-{word}".strip("-")).encode()) > length:
-            break
-        name = longer
-    return name or (words[0][: length // 4] if words else "images")
 
 
 def new_folder(prompt: str, parent: Path = Path("out")) -> Path:

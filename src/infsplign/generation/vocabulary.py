@@ -11,6 +11,11 @@ _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*|\d+")
 _ALWAYS = frozenset(["a", "an", "the", "and", "between"])
 
 
+def nouns_of(model: str) -> tuple[str, ...]:
+    """Returns the nouns that a shipped model was trained on, which its detector knows; none for another model."""
+    return world(PRESETS[model].world).nouns if model in shipped() else ()
+
+
 def unknown_words(model: str, prompt: str) -> list[str]:
     """Returns the words of a prompt that a shipped model has never seen, each once; none for other models, whose words nobody knows.
 

@@ -1,7 +1,7 @@
 """From a prompt to a scene."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from infsplign.core.scenes import Scene
@@ -61,13 +61,27 @@ def _read(text: str, adjectives: Adjectives) -> Scene:
     return scene
 
 
+def counted_in(prompt: str) -> list[str]:
+    """Objects of a readable prompt that it counts, whose number is not guided.
+
+    >>> counted_in("two dogs left of a cat")
+    ['two dogs']
+    """
+    text = plain(prompt)
+    return list(_counted(text, edges_of(text, find_relations(text))))
+
+
 def _warn_of_counts(text: str, edges: Sequence[Edge]) -> None:
-    """Tells which numerals stand before objects: where two dogs are is guided, and not that there are two."""
+    for counted in _counted(text, edges):
+        warnings.warn(f"the count of `{counted}` is not guided, only where they are", PromptWarning, stacklevel=4)
+
+
+def _counted(text: str, edges: Sequence[Edge]) -> Iterator[str]:
+    """Numerals before objects, each with its object: where two dogs are is guided, and not that there are two."""
     for start, stop in dict.fromkeys(span for edge in edges for span in edge.spans):
         before = text[max(0, start - 20) : start].lower().split()
         if before and is_number(before[-1]) and before[-1] not in VAGUE:
-            counted = f"{before[-1]} {text_of(text, (start, stop))}"
-            warnings.warn(f"the count of `{counted}` is not guided, only where they are", PromptWarning, stacklevel=4)
+            yield f"{before[-1]} {text_of(text, (start, stop))}"
 
 
 def _entry(prompt: str, edge: Edge) -> Entry:

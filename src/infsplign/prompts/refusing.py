@@ -23,7 +23,20 @@ class UnreadError(PromptError):
         self.problem, self.span, self.remedy = problem, span, remedy
 
 
-def explained(prompt: str, error: UnreadError, names: Sequence[str] = ()) -> PromptError:
+class MarkedError(PromptError):
+    """The same as a user sees it: the message shows the place in the prompt, with a marker under it.
+
+    Attributes:
+        text: the prompt, or the relation by hand, that `span` is a part of.
+        problem, span, remedy: of the `UnreadError`.
+    """
+
+    def __init__(self, message: str, *, text: str = "", problem: str = "", span: tuple[int, int] = (0, 0), remedy: str = "") -> None:
+        super().__init__(message)  # the only positional argument, so that copies and pickles can be made
+        self.text, self.problem, self.span, self.remedy = text, problem, span, remedy
+
+
+def explained(prompt: str, error: UnreadError, names: Sequence[str] = ()) -> MarkedError:
     """The error that a user sees: the place, what is wrong there and what to write, and the same by hand.
 
     Args:
@@ -31,7 +44,8 @@ def explained(prompt: str, error: UnreadError, names: Sequence[str] = ()) -> Pro
     """
     problem = f"{error.problem[:1].upper()}{error.problem[1:]}"
     remedy = f"{'' if problem.endswith('?') else ':'} {error.remedy}" if error.remedy else ""
-    return PromptError(f"\n{marked(prompt, *error.span)}\n{problem}{remedy}.\nBy hand: {example(names)}")
+    message = f"\n{marked(prompt, *error.span)}\n{problem}{remedy}.\nBy hand: {example(names)}"
+    return MarkedError(message, text=prompt, problem=error.problem, span=error.span, remedy=error.remedy)
 
 
 def example(names: Sequence[str]) -> str:

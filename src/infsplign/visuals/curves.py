@@ -29,13 +29,14 @@ from infsplign.visuals.style import (
 )
 
 PANEL, WIDTH = 1.75, 8.6  # inches
-LEFT = 0.09
+LEFT, RIGHT = 0.774, 1.376  # inches beside the panels, for the axes' labels and the curves' names
+TITLE_LETTERS, KEY_LETTERS = 12.0, 15.0  # an inch
 HOLDS, FAILS = "#dff0ea", "#b6bcc4"
 KEY = "shaded: as asked    hatched: the other way round"
 ENDS = ("right \u2190 x \u2192 left", "bottom \u2190 y \u2192 top")
 
 
-def trace_plot(trace: Sequence[StepTrace], scene: Scene, *, title: str, note: str = "", row: int = 0) -> Image.Image:
+def trace_plot(trace: Sequence[StepTrace], scene: Scene, *, title: str, note: str = "", row: int = 0, width: float = WIDTH) -> Image.Image:
     """Plots centroids on each axis that a relation orders, loss terms and the gradient's norm over the guided steps.
 
     Args:
@@ -44,6 +45,7 @@ def trace_plot(trace: Sequence[StepTrace], scene: Scene, *, title: str, note: st
         title: line over the figure.
         note: put behind the label of the steps, such as "seed 0".
         row: which image of the batch.
+        width: of the figure, in inches; 4.6 or more.
 
     Raises:
         ValueError: no step was guided.
@@ -55,19 +57,20 @@ def trace_plot(trace: Sequence[StepTrace], scene: Scene, *, title: str, note: st
     axes_asked = sorted({axis for edge in scene.relations for axis in _axes(edge.relation)})
     panels = [1.35] * len(axes_asked) + [1.0, 0.75]
     height = PANEL * sum(panels) + 1.15
-    with drawing(WIDTH, height) as figure:
-        top = 0.5 + heading(figure, title, LEFT * WIDTH)
+    with drawing(width, height) as figure:
+        top = 0.5 + heading(figure, title, LEFT)
         height = figure.get_figheight()
         grid = figure.add_gridspec(
-            len(panels), 1, height_ratios=panels, left=LEFT, right=0.84, top=1 - top / height, bottom=0.52 / height, hspace=0.38
-        )
+            *(len(panels), 1), height_ratios=panels, left=LEFT / width, right=1 - RIGHT / width,
+            top=1 - top / height, bottom=0.52 / height, hspace=0.38,
+        )  # fmt: skip
         last = figure.add_subplot(grid[-1])
         *above, terms = [figure.add_subplot(grid[line], sharex=last) for line in range(len(panels) - 1)]
         for axes in (*above, terms, last):
             light_axes(axes)
             axes.tick_params(labelbottom=axes is last)
         for axes, axis in zip(above, axes_asked, strict=True):
-            _centroids(axes, numbers, steps, scene, axis, row)
+            _centroids(axes, numbers, steps, scene, axis, row, width)
         _terms(terms, numbers, steps, row)
         _gradient(last, numbers, steps, row)
         room = 0.012 * max(numbers[-1] - numbers[0], 10)
@@ -78,7 +81,7 @@ def trace_plot(trace: Sequence[StepTrace], scene: Scene, *, title: str, note: st
         return rendered(figure)
 
 
-def _centroids(axes: Axes, numbers: np.ndarray, steps: Sequence[StepTrace], scene: Scene, axis: int, row: int) -> None:
+def _centroids(axes: Axes, numbers: np.ndarray, steps: Sequence[StepTrace], scene: Scene, axis: int, row: int, width: float) -> None:
     places = _curve([step.centroid for step in steps], row)[..., axis]  # (steps, O)
     relations = [edge for edge in scene.relations if axis in _axes(edge.relation)]
     involved = sorted({number for edge in relations for number in (edge.first, edge.second, edge.third) if number is not None})
@@ -94,12 +97,17 @@ def _centroids(axes: Axes, numbers: np.ndarray, steps: Sequence[StepTrace], scen
         axes.plot(numbers, places[:, number], color=PAPER, linewidth=3.4)
         axes.plot(numbers, places[:, number], color=colour_of(number), linewidth=2, marker="o" if len(numbers) < 3 else None)
     reach = min(0.5, max(0.15, 1.2 * float(np.abs(places[:, involved] - 0.5).max())))  # around the picture's middle
-    _line_labels(axes, [(float(places[-1, n]), scene.objects[n], colour_of(n)) for n in involved], (0.5 + reach, 0.5 - reach))
+    fits = len(KEY) <= KEY_LETTERS * (width - LEFT - RIGHT)
+    limits = (0.5 + (1.0 if fits else 1.5) * reach, 0.5 - reach)  # room for a key of two lines
+    _line_labels(axes, [(float(places[-1, n]), scene.objects[n], colour_of(n)) for n in involved], limits)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     axes.set_ylabel(ENDS[axis], fontsize=SMALL, color=MUTED)
     asked = ", ".join(scene.text(edge) for edge in relations)
-    axes.set_title(wrapped(f"centroids; asked: {asked}", 92, 1), fontsize=LABEL, loc="left", pad=5)
-    axes.text(0.995, 0.03, KEY, fontsize=SMALL, color=MUTED, ha="right", va="bottom", transform=axes.transAxes)
+    axes.set_title(
+        wrapped(f"centroids; asked: {asked}", round(TITLE_LETTERS * (width - LEFT - 0.15)), 1), fontsize=LABEL, loc="left", pad=5
+    )
+    key = KEY if fits else KEY.replace("    ", "\n")
+    axes.text(0.995, 0.03, key, fontsize=SMALL, color=MUTED, ha="right", va="bottom", transform=axes.transAxes)
 
 
 def _axes(relation: Relation) -> tuple[int, ...]:

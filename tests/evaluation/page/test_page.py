@@ -1,17 +1,15 @@
 """The report in a real browser: what is in the page, and what its filters leave to be seen. CI installs Chromium, see `.ci/run`."""
 
-import os
 import re
-import shutil
 import subprocess
 
 import pytest
 
 from infsplign.engine.config import RECOMMENDED
 from infsplign.evaluation.page import write_report
+from tests.browser import CHROMIUM, needs_chromium
 from tests.evaluation.stub import run
 
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
 SILENT = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update"
 
 
@@ -42,7 +40,7 @@ def test_the_page_needs_nothing_else(page):
     assert path.stat().st_size < 5e6
 
 
-@pytest.mark.skipif(CHROMIUM is None and "CI" not in os.environ, reason="needs Chromium, which CI has")
+@needs_chromium
 def test_filters_of_the_address_leave_what_fits(page, tmp_path):
     address = page[0].as_uri()
     everything = cards(address, tmp_path / "a")

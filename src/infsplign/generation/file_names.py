@@ -1,0 +1,18 @@
+"""Names of files and folders, from what a user has typed."""
+
+import re
+
+
+def slug(text: str, length: int = 60) -> str:
+    """Makes a file name from a prompt's words.
+
+    >>> slug("A cat, left of a dog!")
+    'a-cat-left-of-a-dog'
+    """
+    words = re.findall(r"\w+", text.lower())
+    name = ""
+    for word in words:
+        if len((longer := f"{name}-{word}".strip("-")).encode()) > length:
+            break
+        name = longer
+    return name or (words[0][: length // 4] if words else "images")

@@ -1,0 +1,75 @@
+"""The folder of everything: `infsplign report` and `infsplign score` read it."""
+
+import json
+import re
+import zipfile
+from dataclasses import replace
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from infsplign.app.folder import NAME, write_results, zipped
+from infsplign.cli import app
+from infsplign.core.scenes import Scene
+
+
+@pytest.fixture(scope="module")
+def results(result):
+    """Two of one model and one of another; the third prompt has no relation that benchmarks measure."""
+    again = replace(result, options=replace(result.options, seed=1))
+    placed = Scene.of([("heart", "at the top"), ("heart", "left of", "diamond")])
+    other = replace(result, options=replace(result.options, prompt="a heart at the top left of a diamond", model="some/Other model"))
+    return [result, replace(other, scene=placed, verdicts=replace(result.verdicts, outcomes={})), again]
+
+
+@pytest.fixture(scope="module")
+def root(results, tmp_path_factory):
+    """The unpacked zip file."""
+    folder = tmp_path_factory.mktemp("zip")
+    path = zipped(results, folder)
+    assert [file.name for file in folder.iterdir()] == [f"{NAME}.zip"]
+    with zipfile.ZipFile(path) as file:
+        file.extractall(folder / "out")
+    assert [file.name for file in (folder / "out").iterdir()] == [NAME]
+    return folder / "out" / NAME
+
+
+def test_each_model_has_a_folder(root):
+    assert {path.name for path in root.iterdir()} == {"README.txt", "shapes", "some-other-model"}
+    assert (root / "shapes" / "figures" / "0002_curves.png").exists()
+    lines = [json.loads(line) for line in (root / "shapes" / "guided.jsonl").read_text().splitlines()]
+    assert [(line["key"], line["seed"]) for line in lines] == [("0001_00", 0), ("0002_00", 1)]
+    assert Image.open(root / "shapes" / "unguided" / "0001_00.png").size == (96, 96)
+
+
+def test_names_of_folders_differ(results, tmp_path):
+    write_results(
+        [replace(one, options=replace(one.options, model=model)) for one, model in zip(results, ("a/b", "a-b", "A b"), strict=True)],
+        tmp_path,
+    )
+    assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {"a-b", "a-b-2", "a-b-3"}
+
+
+def test_the_report_reads_it(root, tmp_path):
+    done = CliRunner().invoke(app, ["report", str(root / "shapes"), str(root / "some-other-model"), "--out", str(tmp_path / "r.html")])
+    assert done.exit_code == 0, done.output
+    page = (tmp_path / "r.html").read_text("utf-8")
+    assert "2 runs, 6 images" in done.output
+    assert "a heart to the right of a diamond" in page
+    assert "4 steps" in page
+
+
+def test_the_commands_of_the_readme_work(root, monkeypatch):
+    monkeypatch.chdir(root)
+    commands = re.findall(r"^  infsplign (.+)$", (root / "README.txt").read_text(), re.MULTILINE)
+    assert [command.split()[0] for command in commands] == ["report", "score", "score"]
+    report, score = (CliRunner().invoke(app, command.split(), env={"COLUMNS": "200"}) for command in commands[:2])
+    assert report.exit_code == 0, report.output
+    assert score.exit_code == 0, score.output
+    assert "2 of 2 prompts x 1 images" in " ".join(score.output.split())
+
+
+def test_prompts_of_other_relations_are_not_scored(root):
+    assert not (root / "some-other-model" / "prompts.jsonl").exists()
+    assert len((root / "shapes" / "prompts.jsonl").read_text().splitlines()) == 2
