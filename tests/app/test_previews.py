@@ -44,12 +44,12 @@ def test_the_watcher_sees_the_schedulers_own_prediction(scheduler):
     with watched(scheduler, lambda step, steps, clean: seen.append((step, steps, clean()))):
         for number, t in enumerate(scheduler.timesteps):
             if flow:
-                sigma = scheduler.sigmas[number]
+                sigma = scheduler.sigmas.tolist()[number]
                 sample, output = (1 - sigma) * x_0 + sigma * noise, noise - x_0
             else:
                 sample = scheduler.add_noise(x_0, noise, t[None])
                 scheduler.scale_model_input(sample, t)
-                alpha = scheduler.alphas_cumprod[int(t)] ** 0.5  # pyright: ignore[reportOptionalSubscript]
+                alpha = scheduler.alphas_cumprod[int(t)] ** 0.5
                 output = alpha * noise - (1 - alpha**2) ** 0.5 * x_0 if scheduler.config.prediction_type == "v_prediction" else noise
             scheduler.step(output, t, sample)
     assert [found[:2] for found in seen] == [(1, 4), (2, 4), (3, 4), (4, 4)]

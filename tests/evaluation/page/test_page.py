@@ -51,7 +51,7 @@ def test_filters_of_the_address_leave_what_fits(page, tmp_path):
     assert len(cards(f"{address}#method=unguided&verdict=wrong", tmp_path / "d")) == 10
 
 
-@pytest.mark.skipif(CHROMIUM is None and "CI" not in os.environ, reason="needs Chromium, which CI has")
+@needs_chromium
 @pytest.mark.parametrize("width", [1280, 500])
 def test_nothing_is_cut_beside_many_methods(tmp_path, width):
     """Widths of a small screen and of a phone; the longest intervals, and more methods than named colours."""
