@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from infsplign.app import server
 from infsplign.cli import app
-from infsplign.shipped import shipped
+from infsplign.shipped import DEFAULT, shipped
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def run(*arguments):
 
 def test_it_listens_on_this_machine_alone_unless_told_otherwise(served):
     assert run().exit_code == 0
-    assert served[0][1:] == (list(shipped()), {"host": "127.0.0.1", "port": 0})
+    assert served[0][1:] == ([DEFAULT, *(name for name in shipped() if name != DEFAULT)], {"host": "127.0.0.1", "port": 0})
     assert run("--host", "0.0.0.0", "--port", "8000", "--device", "cpu", "--dtype", "bf16").exit_code == 0
     assert served[1][2] == {"host": "0.0.0.0", "port": 8000}
     assert (served[1][0].base.device, served[1][0].base.dtype) == ("cpu", "bf16")
@@ -33,7 +33,7 @@ def test_it_listens_on_this_machine_alone_unless_told_otherwise(served):
 
 def test_models_of_the_command_line_come_first_and_each_once(served):
     assert run("--model", "shapes-sd3", "--model", "shapes-sd3").exit_code == 0
-    assert served[0][1] == ["shapes-sd3", *(name for name in shipped() if name != "shapes-sd3")]
+    assert served[0][1] == ["shapes-sd3", DEFAULT, *(name for name in shipped() if name not in ("shapes-sd3", DEFAULT))]
 
 
 @pytest.mark.parametrize(

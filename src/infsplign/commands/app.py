@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from infsplign.generation.models import check_model
 from infsplign.generation.options import GenerateOptions
 from infsplign.shipped.loading import INSTALL, shipped
+from infsplign.shipped.presets import DEFAULT
 
 EXTRA = "`infsplign app` needs gradio: `pip install 'infsplign[app]'`"
 
@@ -24,7 +25,7 @@ def run(models: Sequence[str], base: GenerateOptions, *, host: str, port: int) -
     """
     if importlib.util.find_spec("gradio") is None:
         raise ValueError(EXTRA)
-    listed = list(dict.fromkeys([*models, *shipped()]))
+    listed = list(dict.fromkeys([*models, *sorted(shipped(), key=lambda name: name != DEFAULT)]))
     if not listed:
         raise ValueError(f"no model is installed: {INSTALL}, or name one by `--model`")
     base.check()
