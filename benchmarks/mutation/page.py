@@ -9,7 +9,6 @@ from benchmarks.mutation.rooms import ROOMS, ROOT, Room
 from benchmarks.mutation.running import read
 
 PAGE = ROOT / "docs" / "measured" / "mutation.md"
-SAMPLE = " --sample 30"
 EXPLAINED = Path(__file__).with_name("explained.toml")
 """Mutants that no test can or should notice: file, function, the line as it was and as it is, and why."""
 _HEAD = """# Mutation testing
@@ -18,7 +17,7 @@ A mutant is the package with one change, such as `<` for `<=`, another number, o
 The operators are those of mutmut 3; [benchmarks/mutation](../../benchmarks/mutation/__init__.py) runs them. Annotations, imports,
 decorators, texts of errors and `zip`'s `strict` are left alone. *Explained* are mutants that no test can notice, or should; the
 reasons are below. *Score* is (killed + explained) / mutants tried. Where a room has more mutants than were tried, they are a random
-sample of each file. Properties run with 8 examples instead of 40, and a mutant has 25 seconds of tests; both can only lower the score.
+sample of each file. Properties run with 8 examples instead of 40, and a mutant has 6 seconds of tests; both can only lower the score.
 
     {command}
 
@@ -38,7 +37,7 @@ def write(folder: Path) -> str:
     titles = ("room", "mutants tried", "of", "killed", "explained", "survived", "killed, %", "score, %", "goal, %")
     head = f"| {' | '.join(titles)} |\n{'|---' * len(titles)}|"
     table = "\n".join([head, *rows])
-    PAGE.write_text(_HEAD.format(command=f"python -m benchmarks.mutation{SAMPLE}") + "\n\n".join([table, *lists]) + "\n", "utf-8")
+    PAGE.write_text(_HEAD.format(command="python -m benchmarks.mutation") + "\n\n".join([table, *lists]) + "\n", "utf-8")
     return table
 
 
