@@ -4,7 +4,7 @@ import tomllib
 from collections import Counter
 from pathlib import Path
 
-from benchmarks.mutation.mutants import mutants
+from benchmarks.mutation.mutants import summary
 from benchmarks.mutation.rooms import ROOMS, ROOT, Room
 from benchmarks.mutation.running import read
 
@@ -30,9 +30,9 @@ def write(folder: Path) -> str:
     rows, lists = [], []
     for name, room in ROOMS.items():
         if known := read(folder / f"{name}.jsonl"):
-            changes = [change for path in room.files() for change in mutants(path)]
-            results = _current({change.context for change in changes}, reasons, known)
-            rows.append(_row(name, room, results, len(changes)))
+            summaries = [summary(path, folder / "changes.json") for path in room.files()]
+            results = _current(set().union(*(contexts for _, contexts in summaries)), reasons, known)
+            rows.append(_row(name, room, results, sum(count for count, _ in summaries)))
             lists.append(_list(name, results))
     titles = ("room", "mutants tried", "of", "killed", "explained", "survived", "killed, %", "score, %", "goal, %")
     head = f"| {' | '.join(titles)} |\n{'|---' * len(titles)}|"
