@@ -14,7 +14,7 @@ EXPLAINED = Path(__file__).with_name("explained.toml")
 _HEAD = """# Mutation testing
 
 A mutant is the package with one change, such as `<` for `<=`, another number, or an argument left out. It is killed when a test fails.
-The operators are those of mutmut 3; [benchmarks/mutation](../../benchmarks/mutation/__init__.py) runs them. Annotations, imports,
+The operators are those of mutmut 3; `benchmarks/mutation` runs them. Annotations, imports,
 decorators, texts of errors and `zip`'s `strict` are left alone. *Explained* are mutants that no test can notice, or should; the
 reasons are below. *Score* is (killed + explained) / mutants tried. Where a room has more mutants than were tried, they are a random
 sample of each file. Properties run with 8 examples instead of 40, and a mutant has 6 seconds of tests; both can only lower the score.
