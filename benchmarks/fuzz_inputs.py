@@ -114,6 +114,11 @@ OPTIONS: dict[tuple[str, ...], dict[str, list[str] | None]] = {
     | {"--seed": NUMBERS, "--height": NUMBERS, "--width": NUMBERS, "--negative-prompt": TEXTS, "--relation": TEXTS, "--no-unguided": None},
     ("describe",): {"--model": MODELS, "--device": DEVICES, "--dtype": DTYPES, "--size": NUMBERS, "--batch": NUMBERS, "--memory": MEMORY},
     ("eval", "shapes"): RUNS | {"--prompts": NUMBERS, "--split": ["tune", "heldout", "test", ""]},
+    ("calibrate", "--out", "new.json"): {
+        "--model": MODELS, "--out": PATHS, "--prompts": PATHS, "--count": NUMBERS, "--images": NUMBERS, "--steps": NUMBERS,
+        "--bounds": [*NUMBERS, "0.1,0.2", ",", "0.1,x"], "--detector": ["world", "owlvit", "x", ""], "--detector-model": MODELS,
+        "--guidance-scale": NUMBERS, "--batch": NUMBERS, "--device": DEVICES, "--dtype": DTYPES,
+    },
     ("eval", "sr2d", "--model", "shapes", "--out", "new"): RUNS | {"--prompts": PATHS, "--limit": NUMBERS},
     ("score", "--prompts", "sr2d.json", "--benchmark", "visor", "--detector", "found.json"): {
         "--prompts": PATHS, "--benchmark": ["visor", "t2i", "geneval", "shapes", "x", ""], "--images": PATHS, "--model": MODELS,

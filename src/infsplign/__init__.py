@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from infsplign.calibration import Calibration, calibrate
     from infsplign.core.relations import SceneRelation
     from infsplign.core.scenes import Scene
     from infsplign.cost.planner import MemoryPlan, plan_memory
@@ -29,6 +30,7 @@ __version__ = "0.1.0"
 logging.getLogger("infsplign").addHandler(logging.NullHandler())  # silent until the program asks for records
 
 _HOMES = {
+    "infsplign.calibration": ("Calibration", "calibrate"),
     "infsplign.engine.config": ("PAPER", "PAPER_CLI", "PAPER_SDXL", "PUBLISHED", "PUBLISHED_SDXL", "RECOMMENDED", "GuidanceConfig"),
     "infsplign.core.relations": ("SceneRelation",),
     "infsplign.core.scenes": ("Scene",),
@@ -53,6 +55,7 @@ __all__ = [
     "PUBLISHED_SDXL",
     "RECOMMENDED",
     "AttentionError",
+    "Calibration",
     "Description",
     "Guidance",
     "GuidanceConfig",
@@ -66,6 +69,7 @@ __all__ = [
     "Steps",
     "UnsupportedPipelineError",
     "__version__",
+    "calibrate",
     "describe",
     "guide",
     "parse_prompt",

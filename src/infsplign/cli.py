@@ -13,6 +13,7 @@ except ModuleNotFoundError as missing:
     raise SystemExit(f"infsplign: {missing}; the command needs `pip install 'infsplign[cli]'`") from None
 
 from infsplign import __version__
+from infsplign.commands.calibrate import calibrate
 from infsplign.commands.prompts import prompts
 from infsplign.commands.report import report
 from infsplign.commands.score import score
@@ -126,6 +127,7 @@ app = typer.Typer(
 )
 evaluations = typer.Typer(cls=Evaluations, no_args_is_help=True, add_completion=False)
 app.add_typer(evaluations, name="eval", help="Measure how often relations come out right.")
+app.command("calibrate")(calibrate)
 app.command("prompts")(prompts)
 app.command("report")(report)
 app.command("score")(score)

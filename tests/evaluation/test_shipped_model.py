@@ -81,7 +81,7 @@ def test_settings_tell_all_that_decides_an_image(pipe, sampler):
 
 
 def test_every_prompt_of_both_splits_can_be_guided(pipe):
-    for split, count in (("tune", 280), ("heldout", 448)):
+    for split, count in (("tune", 280), ("heldout", 224)):
         listed = prompts(split, count)
         infsplign.guide(pipe, [p.text for p in listed], config=CONFIG)
         for p in listed:
@@ -130,7 +130,7 @@ class TestCommand:
             (["--methods", " , "], "`--methods` must be one or more of"),
             (["--model", "no-such-model"], "no-such-model"),
             (["--model", "./no/such/folder"], "no model folder"),
-            (["--prompts", "449"], "`count` must be 1 to 448"),
+            (["--prompts", "225"], "`count` must be 1 to 224"),
             (["--prompts", "0"], "--prompts"),
             (["--images", "0"], "--images"),
             (["--steps", "0"], "--steps"),

@@ -40,6 +40,10 @@ class AttentionRecorder:
             the size of `sample`, which must then be (rows, channels, height, width).
         added: numbers of tokens (registers) that the denoiser adds before and after the text. The maps have no columns for them.
 
+    Attributes:
+        reduce: function that each layer's attention is passed through as soon as the layer has run. To read many layers in one pass,
+            replace it by one that keeps a few numbers, so that the queries and keys of one layer are in memory at a time.
+
     Raises:
         AttentionError: a layer is not in the denoiser.
         ValueError: `text` is unknown, or `grid` is None in joint attention.
@@ -65,6 +69,7 @@ class AttentionRecorder:
             )
         self.layers = [(level, name, modules[name]) for level, names in layers.items() for name in names]
         self.denoiser, self.text, self.grid, self.added = denoiser, text, grid, added
+        self.reduce: Callable[[QueryKeyAttention], Any] = lambda attention: attention
         self._object_tokens = ObjectTokens()
 
     @contextmanager
@@ -86,7 +91,8 @@ class AttentionRecorder:
             if name in found:  # IP-Adapter attends twice in a module, to the text first
                 return
             parts = self._attention(seen, lse, size or sizes.grid(name, seen.query.shape[2]), len(sample), name)
-            found[name] = ColumnAttention(scale=seen.scale, layer=name, level=level, object_tokens=self._object_tokens, **parts)
+            attention = ColumnAttention(scale=seen.scale, layer=name, level=level, object_tokens=self._object_tokens, **parts)
+            found[name] = self.reduce(attention)
             if cut and len(found) == len(self.layers):
                 torch.set_grad_enabled(False)
 

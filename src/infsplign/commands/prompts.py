@@ -40,7 +40,7 @@ def _rows(benchmark: str, source: Path | None) -> list:
         from infsplign.evaluation.scoring.benchmarks import BENCHMARKS
 
         return BENCHMARKS[benchmark].read(source)
-    from infsplign.evaluation.prompts.world_prompts import ROUNDS, pairs
     from infsplign.evaluation.prompts.world_prompts import prompts as of_split
+    from infsplign.evaluation.prompts.world_prompts import size
 
-    return [prompt for split in ROUNDS[benchmark] for prompt in of_split(split, 8 * len(pairs(split, benchmark)), benchmark)]
+    return [prompt for split in ("tune", "heldout") for prompt in of_split(split, size(split, benchmark), benchmark)]

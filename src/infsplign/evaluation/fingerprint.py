@@ -68,7 +68,7 @@ def sources(*parts: ModuleType | Path) -> str:
 def guidance_source() -> str:
     """A short hash of the source of this package that affects guided images (not evaluation, pictures and commands)."""
     root = Path(__file__).parents[1]
-    others = {"evaluation", "visuals", "generation", "app", "commands", "shapes", "shipped", "cli.py", "__main__.py"}
+    others = {"calibration", "evaluation", "visuals", "generation", "app", "commands", "shapes", "shipped", "cli.py", "__main__.py"}
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         if path.relative_to(root).parts[0] not in others:

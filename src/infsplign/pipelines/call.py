@@ -23,7 +23,7 @@ from infsplign.engine.config import AUTO, GuidanceConfig
 from infsplign.engine.guidance import Guidance
 from infsplign.engine.rows import Rows
 from infsplign.engine.steps import Steps
-from infsplign.engine.timeline import Place
+from infsplign.engine.timeline import Place, Timeline
 from infsplign.errors import UnsupportedPipelineError
 from infsplign.pipelines.noise_schedule import first_step, same_timesteps, timeline_of
 from infsplign.pipelines.prompt_check import PromptCheck
@@ -150,7 +150,7 @@ class Calls:
             text, distinct = text_of(kwargs, len(sample)), len(set(prompts)) == len(prompts)
             batch = Batch(sample, text, prompts=len(prompts), distinct=distinct, negative=negative)
             found = rows_of_call(self.denoiser, self.backbone.conditional, batch)
-            known[len(sample)] = found._replace(together=found.together or self._config().plan == "batched")
+            known[len(sample)] = found._replace(together=found.together or self.chosen_config().plan == "batched")
         return known[len(sample)]
 
     def _begins(self, call: Call, scheduler: Any, timestep: Any) -> bool:
@@ -175,9 +175,19 @@ class Calls:
         call.done = max(call.done, known.index(value))  # a loop may leave out timesteps
         return False
 
-    def _config(self) -> GuidanceConfig:
+    def chosen_config(self) -> GuidanceConfig:
         """The options, with the chosen plan of the latest call for `plan="auto"`."""
         return self.config if self.choice is None else self.config.with_(plan=self.choice.plan)
+
+    def steps_of(self, forward: Callable[..., Any], indices: Sequence[Any], timeline: Timeline) -> Steps:
+        """Makes the state of a call's sampling.
+
+        Args:
+            forward: the denoiser's own `forward`.
+            indices: for each prompt and object, positions on the text axis.
+            timeline: the call's steps.
+        """
+        return Steps(Guidance(forward, self.source, self.scenes, indices, self.chosen_config()), timeline, keep_maps=self.keep_maps)
 
     def _new(
         self, forward: Callable[..., Any], scheduler: Any, timestep: Any, sample: Tensor, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -197,12 +207,11 @@ class Calls:
                 dropped = self.backbone.dropped(self.pipe, self.check.length, kwargs["encoder_hidden_states"].shape[1])
                 self.token_indices = self.check.after(dropped, self.token_indices)
         indices = self.token_indices or [[[0]] * len(scene.objects) for scene in self.scenes]  # not read: nothing is guided
-        config = self._config()
+        config = self.chosen_config()
         log.info("plan: %s, from %g to %g of the steps", config.plan, config.start, config.stop)
         for scene, positions in zip(self.scenes, self.token_indices, strict=False):
             log.info("tokens: %s", dict(zip(scene.objects, positions, strict=True)))
-        guidance = Guidance(forward, self.source, self.scenes, indices, config)
-        steps = Steps(guidance, timeline_of(scheduler, first_step(scheduler, timestep)), keep_maps=self.keep_maps)
+        steps = self.steps_of(forward, indices, timeline_of(scheduler, first_step(scheduler, timestep)))
         return Call(scheduler, scheduler.timesteps, steps, rows={len(sample): rows})
 
 

@@ -36,7 +36,10 @@ class PipelineGuidance:
     Attributes:
         scenes: objects and relations, one scene for each prompt.
         config: the options.
+        calls_type: class of the state of its calls.
     """
+
+    calls_type: type[Calls] = Calls
 
     def __init__(
         self,
@@ -54,7 +57,7 @@ class PipelineGuidance:
         self.scenes = list(scenes)
         self.config = config or backbone.config(self.denoiser)
         self.source = backbone.source(self.denoiser, self.config.layers)
-        self._calls = Calls(pipe, backbone, self.denoiser, self.source, scenes, tokens, self.config, keep_maps=keep_maps)
+        self._calls = self.calls_type(pipe, backbone, self.denoiser, self.source, scenes, tokens, self.config, keep_maps=keep_maps)
         self._guided_denoiser = GuidedDenoiser(self._calls, self._watch)
         self._attached: ExitStack | None = None
         self._watched: list[Any] = []

@@ -4,11 +4,11 @@ from collections import Counter
 
 import pytest
 
-from infsplign.evaluation.prompts.world_prompts import SPLITS, pairs, prompts, seed
+from infsplign.evaluation.prompts.world_prompts import SPLITS, pairs, prompts, seed, size
 from infsplign.prompts import parse_prompt
 from infsplign.shapes.nouns import NAMES
 
-WHOLE = {"tune": 280, "heldout": 448}
+WHOLE = {"tune": 280, "heldout": 224, "final": 224}
 
 
 @pytest.fixture(params=SPLITS)
@@ -23,6 +23,16 @@ def test_splits_share_no_pair_and_no_prompt():
     assert len(tune | heldout) == len(NAMES) * (len(NAMES) - 1) // 2
     texts = [{p.text for p in prompts(name, WHOLE[name])} for name in ("tune", "heldout")]
     assert not texts[0] & texts[1]
+
+
+def test_final_split_shares_no_prompt_and_no_seed_with_the_others():
+    final = prompts("final", WHOLE["final"])
+    others = [(split, p) for split in ("tune", "heldout") for p in prompts(split, WHOLE[split])]
+    assert not {p.text for p in final} & {p.text for _, p in others}
+    assert not {p.id for p in final} & {p.id for _, p in others}
+    seeds = {seed("final", p.text, i) for p in final for i in range(10)}
+    assert not seeds & {seed(split, p.text, i) for split, p in others for i in range(10)}
+    assert {frozenset(pair) for pair in pairs("final")} == {frozenset(pair) for pair in pairs("heldout")}
 
 
 def test_splits_share_no_seed():
@@ -52,8 +62,10 @@ def test_each_block_of_seven_names_every_noun_once(split):
 
 def test_all_prompts_differ_and_make_all_relations_of_all_pairs(split):
     listed = prompts(split, WHOLE[split])
-    assert len({p.text for p in listed}) == len({p.id for p in listed}) == WHOLE[split] == 8 * len(pairs(split))
+    assert len({p.text for p in listed}) == len({p.id for p in listed}) == WHOLE[split] == size(split)
     assert len({(p.first, p.relation, p.second) for p in listed}) == WHOLE[split]
+    orders = 2 if split == "tune" else 1  # held-out and final prompts have each pair in one order
+    assert Counter(frozenset((p.first, p.second)) for p in listed) == dict.fromkeys(map(frozenset, pairs(split)), 4 * orders)
 
 
 def test_prefixes_are_balanced_and_nested(split):
@@ -100,10 +112,10 @@ def test_seeds_do_not_change(args, value):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: prompts("test", 1), "`split` must be one of tune, heldout, got 'test'"),
+        (lambda: prompts("test", 1), "`split` must be one of tune, heldout, final, got 'test'"),
         (lambda: seed("test", "a star", 0), "`split`"),
         (lambda: prompts("tune", 0), "`count` must be 1 to 280"),
-        (lambda: prompts("heldout", 449), "`count` must be 1 to 448"),
+        (lambda: prompts("heldout", 225), "`count` must be 1 to 224"),
     ],
 )
 def test_errors(call, message):

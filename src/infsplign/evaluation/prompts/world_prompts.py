@@ -3,6 +3,9 @@
 The nouns of a world make rounds of pairs, as in a round-robin tournament: each round has every noun once. The 14 nouns of the shapes
 make 13 rounds of 7 pairs, the 40 of the pictures 39 rounds of 20. Some rounds are for tuning, others are held out. So every noun is in
 each split, and each block of as many prompts as a round has pairs names every noun once.
+
+The split "final" is read only by `benchmarks.final`, which keeps a log of it. The shapes have no rounds left for it: there it has the
+held-out pairs with their nouns exchanged, so that it shares pairs with "heldout", but neither a prompt nor a seed.
 """
 
 import hashlib
@@ -13,9 +16,14 @@ from infsplign.evaluation.prompts.prompt import BenchmarkPrompt
 from infsplign.shipped.worlds import article, world
 
 RELATIONS = ("to the left of", "to the right of", "above", "below")
-SPLITS = ("tune", "heldout")
-ROUNDS = {"shapes": {"tune": range(5), "heldout": range(5, 13)}, "pictures": {"tune": range(13), "heldout": range(13, 33)}}
+SPLITS = ("tune", "heldout", "final")
+ROUNDS = {
+    "shapes": {"tune": range(5), "heldout": range(5, 13), "final": range(5, 13)},
+    "pictures": {"tune": range(13), "heldout": range(13, 33), "final": range(33, 39)},
+}
 """Rounds of each world's splits; the number of pairs must be odd or a multiple of 4 for prompts to be balanced."""
+PASSES = {("shapes", "heldout"): range(4), ("shapes", "final"): range(4, 8)}
+"""Passes over the pairs that a split has, all eight where it is not listed; from the fifth on, the nouns are exchanged."""
 SEED_RULE = "first 4 bytes of sha256(split, prompt, index), lowest bit 0 for tune and 1 for heldout"
 
 
@@ -23,9 +31,9 @@ def prompts(split: str, count: int, name: str = "shapes") -> list[BenchmarkPromp
     """The first `count` prompts of a split, relations in turn: each of the four occurs `count / 4` times, plus or minus one.
 
     Args:
-        split: "tune" or "heldout".
-        count: from 1 to 8 times the number of pairs: of the shapes 280 to tune, 448 held out; of the pictures 2,080 and 3,200. A longer
-            list begins with the shorter one.
+        split: "tune", "heldout" or "final".
+        count: from 1 to `size`: of the shapes 280 to tune, 224 held out, 224 final; of the pictures 2,080, 3,200 and 960. A longer list
+            begins with the shorter one.
         name: of the world.
 
     Raises:
@@ -40,6 +48,15 @@ def prompts(split: str, count: int, name: str = "shapes") -> list[BenchmarkPromp
     return list(every[:count])
 
 
+def size(split: str, name: str = "shapes") -> int:
+    """The number of prompts of a split.
+
+    >>> size("tune")
+    280
+    """
+    return len(_every(split, name))
+
+
 def seed(split: str, prompt: str, index: int) -> int:
     """The seed of image number `index` of a prompt: it does not depend on batch, order or number of images.
 
@@ -50,7 +67,8 @@ def seed(split: str, prompt: str, index: int) -> int:
     """
     _check(split)
     digest = hashlib.sha256(f"{split}\n{prompt}\n{index}".encode()).digest()
-    return int.from_bytes(digest[:4], "big") & ~1 | (split == "heldout")
+    value = int.from_bytes(digest[:4], "big")
+    return value if split == "final" else value & ~1 | (split == "heldout")  # the tests look that "final" meets none of the others
 
 
 @cache
@@ -71,7 +89,7 @@ def _every(split: str, name: str) -> tuple[BenchmarkPrompt, ...]:
     """Eight passes over the pairs: each pair comes once with each relation, then again with its nouns exchanged."""
     turn_on = len(pairs(split, name)) % 4 or 1  # what one pass adds to the relation's number; odd, so that four passes make all four
     every = []
-    for number in range(8):
+    for number in PASSES.get((name, split), range(8)):
         for place, pair in enumerate(pairs(split, name)):
             exchanged = (number >= 4) ^ (hashlib.sha256("\n".join(pair).encode()).digest()[0] & 1)
             first, second = pair[::-1] if exchanged else pair

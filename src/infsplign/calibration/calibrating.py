@@ -1,0 +1,127 @@
+"""`calibrate`: fits guidance to a pipeline that nobody here has seen, without labels."""
+
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from infsplign.adapters import Backbone, backbone_for
+from infsplign.adapters.backbone import uncompiled
+from infsplign.calibration.choosing import BOUNDS, BoundScore, choose_bound, choose_layers, choose_window
+from infsplign.calibration.cost import step_cost
+from infsplign.calibration.judging import Judge
+from infsplign.calibration.layers import readable, text_layers
+from infsplign.calibration.preset import Calibration
+from infsplign.calibration.prompts import pair_prompts, prompt_of
+from infsplign.calibration.running import Sampling, attention_of, bounds_of
+from infsplign.calibration.scoring import score_layers
+from infsplign.engine.config import GuidanceConfig
+from infsplign.evaluation.prompts import BenchmarkPrompt
+from infsplign.pipelines.watching import watch
+
+
+def calibrate(
+    pipe: Any,
+    prompts: Sequence[str | BenchmarkPrompt] | None = None,
+    *,
+    out: str | Path | None = None,
+    images: int = 2,
+    bounds: Sequence[float] = BOUNDS,
+    judge: Judge | None = None,
+    sampling: Sampling | None = None,
+    backbone: Backbone | None = None,
+) -> Calibration:
+    """Chooses the layers, the window and the bound of guidance for `pipe` from its own attention, without labels.
+
+    1. Samples the prompts unguided, and looks at every text-reading layer in every step.
+    2. Ranks layers by how well their early gaps agree with the late consensus of all layers, see `infsplign.calibration.scoring`.
+    3. Guides the same prompts under each bound, and takes the least bound that keeps most scenes and objects whole at the end.
+
+        found = infsplign.calibrate(pipe)
+        found.save("preset.json")
+        with infsplign.guide(pipe, prompt, config=found.config): ...
+
+    All other options are those of the family, `RECOMMENDED`.
+
+    Args:
+        pipe: a stock diffusers pipeline of a supported family.
+        prompts: each relates two objects that the model knows; 24 pairs of COCO's objects when None.
+        out: folder that keeps what is done: the same call goes on from there after it was killed. A temporary one when None.
+        images: unguided images a prompt; guided ones are one a prompt and bound.
+        bounds: values of `max_shift` to try, each > 0; with a single one nothing is searched.
+        judge: a detector's verdict on the guided images; None judges by attention.
+        sampling: steps, guidance scale and the like; the pipeline's own when None.
+        backbone: the family; found when None.
+
+    Raises:
+        UnsupportedPipelineError, AttentionError, PromptError: as `guide`.
+        ValueError: no prompt, a bound out of range, or `out` holds a calibration with other settings.
+        OutputError: `out` cannot be written.
+    """
+    backbone, sampling = backbone or backbone_for(pipe), sampling or Sampling()
+    asked = checked_prompts(prompts)
+    tried = checked_bounds(bounds)
+    with ExitStack() as stack:
+        folder = Path(out) if out is not None else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="infsplign-")))
+        _, layers, unread = readable(partial(_one_step, pipe, asked[0].text, backbone, sampling), text_layers(pipe, backbone))
+        readings = attention_of(pipe, asked, folder / "attention", layers, images, sampling, backbone)
+        scores = score_layers(readings)
+        chosen = choose_layers(scores)
+        at, stop = choose_window(readings, scores, chosen or list(range(len(layers))))
+        denoiser = uncompiled(getattr(pipe, backbone.denoiser))
+        base = backbone.config(denoiser).with_(stop=stop, patience=None)
+        if chosen:
+            base = base.with_(layers=levels([readings.layers[k] for k in chosen]))
+        found: dict[float, BoundScore] = {}
+        if len(tried) > 1:
+            configs = {bound: base.with_(max_shift=bound) for bound in tried}
+            found = bounds_of(pipe, asked, folder / "bounds", configs, readings, scores, judge, sampling, backbone)
+        bound = choose_bound(found) or tried[0]
+        config = base.with_(max_shift=bound)
+        cost = step_cost(pipe, backbone, config)
+        return Calibration(
+            config, readings, scores, tuple(chosen), at, found, cost,
+            prompts=len(asked), images=images, family=backbone.name, unread=unread,
+            judged_by=None if judge is None else dict(judge.detector.settings()),
+        )  # fmt: skip
+
+
+def checked_prompts(prompts: Sequence[str | BenchmarkPrompt] | None) -> list[BenchmarkPrompt]:
+    """Returns the prompts; the built-in ones for None.
+
+    Raises:
+        ValueError: no prompt, or one that relates no two objects.
+    """
+    if prompts is None:
+        return pair_prompts()
+    if isinstance(prompts, str) or not prompts:
+        raise ValueError(f"`prompts` must be a list of at least one prompt, got {prompts!r}")
+    return [prompt_of(p, number) if isinstance(p, str) else p for number, p in enumerate(prompts)]
+
+
+def checked_bounds(bounds: Sequence[float]) -> list[float]:
+    """Returns the bounds, least first.
+
+    Raises:
+        ValueError: none, or one out of range.
+    """
+    found = sorted(set(bounds))
+    if not found:
+        raise ValueError("`bounds` must hold at least one value of `max_shift`, got none")
+    for bound in found:
+        GuidanceConfig(max_shift=bound)
+    return found
+
+
+def levels(names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Returns chosen layers as `GuidanceConfig.layers`: the first half "coarse", as in the families of transformers."""
+    half = (len(names) + 1) // 2
+    return {level: tuple(part) for level, part in (("coarse", names[:half]), ("middle", names[half:])) if part}
+
+
+def _one_step(pipe: Any, text: str, backbone: Backbone, sampling: Sampling, layers: Sequence[str]) -> None:
+    """Runs one step and reads the layers, so that those that cannot be read are found before the work begins."""
+    with watch(pipe, [text], layers, backbone=backbone):
+        pipe(text, output_type="latent", **dict(sampling.call or {}) | {"num_inference_steps": 1})

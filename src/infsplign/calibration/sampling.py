@@ -1,0 +1,86 @@
+"""Samples images while their attention is looked at; what was seen of each image is kept as its trace."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from PIL import Image
+
+from infsplign.adapters import Backbone
+from infsplign.engine.config import GuidanceConfig
+from infsplign.evaluation.running.sampler import PipelineSampler
+from infsplign.pipelines.watching import LayerLook, Look, watch
+
+UNGUIDED = GuidanceConfig(start=0.0, stop=0.0)
+"""Options that guide no step: each is looked at."""
+DIGITS = 5
+"""Decimal places that are kept of what was seen."""
+
+
+class WatchingSampler(PipelineSampler):
+    """Samples a stock pipeline, and keeps for each image what attention was like in the steps that were not guided.
+
+    Args:
+        pipe: the pipeline.
+        layers: exact names of the modules to look at.
+        first: progress of the first step that is looked at where `config` guides some steps; all steps where it guides none.
+        backbone: the family.
+        options: of `PipelineSampler`.
+    """
+
+    def __init__(self, pipe: Any, layers: Sequence[str], *, first: float = 0.0, backbone: Backbone, **options: Any) -> None:
+        super().__init__(pipe, keep_traces=True, **options)
+        self.layers, self.first, self.backbone = tuple(layers), first, backbone
+
+    def settings(self) -> dict[str, Any]:
+        """See `PipelineSampler.settings`; with the layers."""
+        return super().settings() | {"layers": list(self.layers), "first": self.first, "family": self.backbone.name}
+
+    def __call__(self, texts: Sequence[str], seeds: Sequence[int], config: GuidanceConfig | None) -> Sequence[Image.Image]:
+        import torch
+
+        generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
+        given = {"num_inference_steps": self.steps, "guidance_scale": self.guidance_scale}
+        options = {name: value for name, value in given.items() if value is not None}
+        first = self.first if config is not None and config.start < config.stop else 0.0
+        bars = dict(getattr(self.pipe, "_progress_bar_config", {}))
+        self.pipe.set_progress_bar_config(**bars | {"disable": True})
+        try:
+            with watch(self.pipe, texts, self.layers, config=config, first=first, backbone=self.backbone) as watching:
+                images = self.pipe(list(texts), output_type="pil", generator=generators, **options, **self.call).images
+            counts = [len(scene.objects) for scene in watching.scenes]
+            self.traces = of_images(watching.looks, counts)
+            return images
+        finally:
+            self.pipe.set_progress_bar_config(**bars)
+
+
+def of_images(looks: Sequence[Look], objects: Sequence[int]) -> list[list[dict[str, Any]]]:
+    """Converts looks to JSON types, for each image its own.
+
+    Args:
+        looks: of one call, B rows.
+        objects: number of objects of each row; rows with fewer than others are padded.
+    """
+    steps = [(look, [_lists(layer) for layer in look.layers]) for look in looks]
+    return [
+        [
+            {"progress": look.progress, "sigma": look.sigma, "layers": [_of_row(layer, row, count) for layer in layers]}
+            for look, layers in steps
+        ]
+        for row, count in enumerate(objects)
+    ]
+
+
+def _lists(layer: LayerLook) -> dict[str, Any]:
+    tensors = ("centroid", "mass", "variance", "unity", "overlap", "gap")
+    return {"layer": layer.layer, "grid": list(layer.grid)} | {name: getattr(layer, name).double().cpu().tolist() for name in tensors}
+
+
+def _of_row(layer: Mapping[str, Any], row: int, objects: int) -> dict[str, Any]:
+    found = {name: _rounded(layer[name][row]) for name in ("centroid", "mass", "variance", "unity", "overlap", "gap")}
+    each = {name: value[:objects] for name, value in found.items() if name in ("centroid", "mass", "variance")}
+    return {"layer": layer["layer"], "grid": layer["grid"]} | found | each
+
+
+def _rounded(value: Any) -> Any:
+    return [_rounded(item) for item in value] if isinstance(value, list) else round(value, DIGITS)

@@ -1,0 +1,122 @@
+"""`infsplign calibrate`: fits guidance to a model without labels, and writes a preset with its evidence."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from infsplign.commands import eval_common
+from infsplign.shipped.presets import DEFAULT
+
+WORK = ".calibration"
+"""Ending of the folder beside the preset that keeps what is done."""
+
+
+def calibrate(
+    out: Annotated[Path, typer.Option(help="The preset, a JSON file; a plot (.png) and a table (.md) are written beside it.")],
+    model: Annotated[str, typer.Option(help="A shipped model, a local folder, or a Hugging Face id.")] = DEFAULT,
+    prompts: Annotated[
+        Path | None, typer.Option(help="File of prompts, one a line, each of two objects that the model knows; built-in ones if not given.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=2, max=1000, help="How many of the built-in prompts.")] = 24,
+    images: Annotated[int, typer.Option(min=1, max=100, help="Unguided images a prompt.")] = 2,
+    bounds: Annotated[str, typer.Option(help="Values of `max_shift` to try, with commas between; a single one is taken as it is.")] = "",
+    detector: Annotated[
+        str | None, typer.Option(help="owlvit, owlv2, grounding-dino or world judges the guided images; attention does if not given.")
+    ] = None,
+    detector_model: Annotated[str | None, typer.Option(help="Folder or hub id of the detector's model; a common one if not given.")] = None,
+    steps: eval_common.Steps = None,
+    guidance_scale: eval_common.GuidanceScale = None,
+    batch: eval_common.Batch = 8,
+    device: eval_common.Device = "auto",
+    dtype: eval_common.Dtype = "auto",
+    progress: eval_common.Progress = True,
+) -> None:
+    """Choose layers, window and bound of guidance for a model by its own attention: no labels. An interrupted run goes on."""
+    from infsplign.evaluation.files import check_writable
+    from infsplign.generation.models import check_model, defaults_for, load_pipeline, quiet
+    from infsplign.generation.options import check_guidance_scale
+
+    if out.suffix != ".json" or out.is_dir():
+        raise ValueError(f"`--out` must be the name of a JSON file, such as preset.json, got {str(out)!r}")
+    if guidance_scale is not None:
+        check_guidance_scale(guidance_scale)
+    tried = parse_bounds(bounds)
+    check_detector(detector, detector_model)
+    asked = read(prompts)
+    check_writable(out.parent)
+    check_model(model, device=device, dtype=dtype)
+    pipe, defaults = load_pipeline(model, device=device, dtype=dtype), defaults_for(model)
+    from infsplign.calibration import Sampling
+    from infsplign.calibration import calibrate as run
+    from infsplign.calibration.prompts import built_in
+
+    asked = asked or built_in(model, count)
+    sampling = Sampling(
+        steps=steps or defaults.steps,
+        guidance_scale=defaults.guidance_scale if guidance_scale is None else guidance_scale,
+        call=defaults.call, batch=batch, progress=progress,
+    )  # fmt: skip
+    work = out.with_suffix(WORK)
+    with quiet():
+        judge = None if detector is None else _judge(detector, detector_model, model, asked, pipe.device)
+        try:
+            found = run(pipe, asked, out=work, images=images, bounds=tried, judge=judge, sampling=sampling)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"what is done is kept in {work}, the same command goes on from there") from None
+    for line in found.summary():
+        typer.echo(line)
+    written = found.write(out, model=model)
+    typer.echo(f"written: {', '.join(map(str, written))}; use it: infsplign generate PROMPT --model {model} --preset {out}")
+
+
+def parse_bounds(text: str) -> tuple[float, ...]:
+    """Reads numbers with commas between; the default ones for an empty text.
+
+    Raises:
+        ValueError: something that is no number > 0.
+    """
+    from infsplign.calibration.choosing import BOUNDS
+
+    try:
+        found = tuple(float(part) for part in text.split(",") if part.strip()) if text.strip() else BOUNDS
+    except ValueError:
+        found = ()
+    if not found or not all(0 < value < float("inf") for value in found):
+        raise ValueError(f"`--bounds` must be numbers > 0 with commas between, such as 0.05,0.1,0.2, got {text!r}")
+    return found
+
+
+def read(prompts: Path | None) -> Any:
+    """Reads the file of prompts; None if there is none."""
+    if prompts is None:
+        return None
+    from infsplign.calibration.prompts import read_prompts_of
+
+    return read_prompts_of(prompts)
+
+
+def check_detector(detector: str | None, model: str | None) -> None:
+    """Raises an error for an unknown detector, or a model without one.
+
+    Raises:
+        ValueError: such an option.
+    """
+    from infsplign.evaluation.detectors import KINDS
+
+    if detector is not None and detector not in KINDS:
+        raise ValueError(f"`--detector` must be one of {', '.join(KINDS)}, got {detector!r}")
+    if detector is None and model is not None:
+        raise ValueError("`--detector-model` needs `--detector`: without one, attention judges")
+
+
+def _judge(detector: str, detector_model: str | None, model: str, asked: Any, device: Any) -> Any:
+    from infsplign.calibration.judging import THRESHOLDS, Judge
+    from infsplign.evaluation.detectors import load_detector
+    from infsplign.shipped import PRESETS, world
+
+    if detector == "world":
+        name = detector_model or (PRESETS[model].world if model in PRESETS else "shapes")
+        return Judge(load_detector("world", name, threshold=0.0), asked, least=world(name).min_score)
+    least = THRESHOLDS[detector]
+    return Judge(load_detector(detector, detector_model, threshold=least, device=str(device)), asked, least=least)

@@ -1,0 +1,81 @@
+"""`calibrate` on a pipeline of random weights: it goes through, goes on after it was killed, and its preset is read."""
+
+import json
+
+import pytest
+from PIL import Image
+
+import infsplign
+from infsplign.calibration import Calibration, Sampling
+from infsplign.calibration.calibrating import checked_bounds, checked_prompts, levels
+from infsplign.calibration.running import seed_for
+from infsplign.engine.config_file import to_json
+from infsplign.evaluation.running.run_folder import SettingsError
+from tests import tiny
+
+PROMPTS = ["a cat to the left of a dog", "a star above a moon", "a circle below a heart"]
+SAMPLING = Sampling(steps=3, batch=2)
+
+
+@pytest.fixture(scope="module")
+def pipe():
+    return tiny.sd()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("calibration")
+
+
+@pytest.fixture(scope="module")
+def found(pipe, folder) -> Calibration:
+    return infsplign.calibrate(pipe, PROMPTS, out=folder, images=1, bounds=(0.2, 0.05), sampling=SAMPLING)
+
+
+def test_random_weights_go_through(found):
+    assert len(found.readings.layers) == 10
+    assert found.chosen == ()  # maps of random weights hardly differ from each other
+    assert found.config.layers is None
+    assert found.config.max_shift in (0.05, 0.2)
+    assert list(found.bounds) == [0.05, 0.2]
+    assert all(0.0 <= score.score <= 1.0 for score in found.bounds.values())
+    assert found.cost > 1.0
+
+
+def test_the_preset_is_read_and_has_its_evidence(found, tmp_path):
+    written = found.write(tmp_path / "new" / "preset.json", model="tiny")
+    assert to_json(infsplign.GuidanceConfig.load(written[0])) == to_json(found.config)
+    content = json.loads(written[0].read_text("utf-8"))
+    assert content["model"] == "tiny"
+    layers = content["calibration"]["layers"]
+    assert [layer["name"] for layer in layers] == list(found.readings.layers)
+    assert all(len(layer["agreement"]) == 3 for layer in layers)
+    assert [entry["max_shift"] for entry in content["calibration"]["bounds"]] == [0.05, 0.2]
+    assert Image.open(written[1]).size[0] > 500
+    table = written[2].read_text("utf-8")
+    assert all(name in table for name in found.readings.layers)
+    assert f"bound {found.config.max_shift:g}" in table
+
+
+def test_other_settings_are_refused(pipe, folder, found):
+    with pytest.raises(SettingsError, match="steps"):
+        infsplign.calibrate(pipe, PROMPTS, out=folder, images=1, sampling=Sampling(steps=4, batch=2))
+
+
+def test_arguments():
+    assert checked_prompts(None) == checked_prompts(None)
+    assert checked_bounds([0.2, 0.1, 0.2]) == [0.1, 0.2]
+    assert levels(["a"]) == {"coarse": ("a",)}
+    assert levels(["a", "b", "c"]) == {"coarse": ("a", "b"), "middle": ("c",)}
+    for prompts in ([], "a cat left of a dog"):
+        with pytest.raises(ValueError, match="`prompts` must be a list"):
+            checked_prompts(prompts)
+    for bounds in ([], [0.0], [0.1, float("inf")]):
+        with pytest.raises(ValueError, match="`bounds`|`max_shift`"):
+            checked_bounds(bounds)
+
+
+def test_seeds_depend_on_the_prompt_alone():
+    first, second = checked_prompts(PROMPTS)[:2]
+    assert seed_for(first, 0) == seed_for(checked_prompts(PROMPTS[:1])[0], 0)
+    assert len({seed_for(prompt, index) for prompt in (first, second) for index in range(3)}) == 6

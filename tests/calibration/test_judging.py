@@ -1,0 +1,48 @@
+"""A detector's verdict on one image."""
+
+import pytest
+from PIL import Image
+
+from infsplign.calibration.judging import Judge
+from infsplign.calibration.prompts import prompt_of
+from infsplign.detection import Detection
+
+IMAGE = Image.new("RGB", (100, 100))
+
+
+class Fixed:
+    def __init__(self, *found):
+        self.found = list(found)
+
+    def settings(self):
+        return {"name": "fixed"}
+
+    def detect(self, images, names):
+        return [self.found]
+
+
+def box(name, x, y, score=0.9):
+    return Detection(name, score, (x, y, x + 10.0, y + 10.0))
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict"),
+    [
+        ([box("cat", 0, 0), box("dog", 50, 0)], (True, True, True, False)),
+        ([box("cat", 50, 0), box("dog", 0, 0)], (True, False, False, False)),
+        ([box("cat", 0, 0)], (False, False, False, False)),
+        ([box("cat", 0, 0), box("dog", 50, 0), box("dog", 80, 0, score=0.2)], (True, True, False, True)),
+        ([box("cat", 0, 0), box("dog", 50, 0, score=0.2)], (False, False, False, False)),
+    ],
+)
+def test_left_of(found, verdict):
+    judge = Judge(Fixed(*found), [prompt_of("a cat to the left of a dog", 0)], least=0.5)
+    record = judge("line-0000_03", IMAGE)
+    assert tuple(record[name] for name in ("both", "correct", "strict", "doubled")) == verdict
+
+
+def test_relations_that_visor_does_not_know():
+    judge = Judge(Fixed(box("cat", 0, 0), box("dog", 80, 80)), [prompt_of("a cat far from a dog", 0)], least=0.5)
+    assert judge("line-0000_00", IMAGE)["strict"]
+    near = Judge(Fixed(box("cat", 0, 0), box("dog", 5, 5)), [prompt_of("a cat far from a dog", 0)], least=0.5)
+    assert not near("line-0000_00", IMAGE)["correct"]

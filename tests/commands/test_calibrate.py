@@ -1,0 +1,100 @@
+"""`infsplign calibrate`: bad input in one line, and a run on a folder's model from the shell's side."""
+
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+import infsplign
+from infsplign.calibration import Judge
+from infsplign.cli import app
+from infsplign.commands.calibrate import WORK, parse_bounds
+from infsplign.generation import models
+from tests import tiny
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(app, ["calibrate", *arguments])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--out", "preset.txt"], "`--out` must be the name of a JSON file"),
+        (["--out", "folder.json"], "`--out` must be the name of a JSON file"),
+        (["--out", "file/preset.json"], "cannot be written"),
+        (["--out", "p.json", "--bounds", "0.1,x"], "`--bounds` must be numbers > 0"),
+        (["--out", "p.json", "--bounds", ","], "`--bounds` must be numbers > 0"),
+        (["--out", "p.json", "--bounds", "0"], "`--bounds` must be numbers > 0"),
+        (["--out", "p.json", "--bounds", "inf"], "`--bounds` must be numbers > 0"),
+        (["--out", "p.json", "--detector", "eye"], "`--detector` must be one of"),
+        (["--out", "p.json", "--detector-model", "x/y"], "`--detector-model` needs `--detector`"),
+        (["--out", "p.json", "--model", "shapess"], "'shapess'"),
+        (["--out", "p.json", "--device", "meta"], "`--device` must be"),
+        (["--out", "p.json", "--dtype", "fp8"], "`--dtype` must be"),
+        (["--out", "p.json", "--guidance-scale", "nan"], "`--guidance-scale` must be a finite number"),
+        (["--out", "p.json", "--prompts", "missing.txt"], "missing.txt"),
+        (["--out", "p.json", "--prompts", "empty.txt"], "is empty"),
+        (["--out", "p.json", "--prompts", "alone.txt"], "line 2"),
+        (["--out", "p.json", "--count", "1"], "--count"),
+        (["--out", "p.json", "--steps", "0"], "--steps"),
+        ([], "--out"),
+    ],
+)
+def test_bad_input_is_one_line_before_a_model_is_loaded(tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "diffusers.pipelines.pipeline_utils", None)
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder.json").mkdir()
+    (tmp_path / "empty.txt").write_text("")
+    (tmp_path / "alone.txt").write_text("a cat above a dog\na cat\n")
+    before = sorted(tmp_path.rglob("*"))
+    done = run(*arguments)
+    assert done.exit_code == 2
+    assert isinstance(done.exception, SystemExit)
+    assert done.stderr.startswith("infsplign: error: ")
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    tiny.sd().save_pretrained(folder)
+    return folder
+
+
+def test_a_strangers_model_gets_a_preset(saved, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    options = ["--model", str(saved), "--out", "preset.json", "--count", "2", "--images", "1", "--steps", "2", "--no-progress"]
+    done = run(*options, "--bounds", "0.05,0.1")
+    assert done.exit_code == 0, done.stderr
+    assert f"infsplign generate PROMPT --model {saved} --preset preset.json" in done.stdout
+    assert {path.name for path in tmp_path.iterdir()} == {"preset.json", "preset.png", "preset.md", f"preset{WORK}"}
+    assert infsplign.GuidanceConfig.load("preset.json").max_shift in (0.05, 0.1)
+    words = {"--model": str(saved), "--preset": "preset.json", "--steps": "2", "--out": "images"}
+    again = CliRunner().invoke(app, ["generate", "a cat to the left of a dog", *(part for item in words.items() for part in item)])
+    assert again.exit_code == 0, again.stderr
+
+
+def test_the_detector_of_the_models_world_judges(monkeypatch, tmp_path):
+    from infsplign import calibration
+
+    asked = {}
+
+    def calibrate(_pipe, prompts, **options):
+        asked.update(options, prompts=prompts)
+        raise ValueError("far enough")
+
+    monkeypatch.setattr(calibration, "calibrate", calibrate)
+    monkeypatch.setattr(models, "load_pipeline", lambda *_, **__: tiny.sd())
+    done = run("--out", str(tmp_path / "p.json"), "--detector", "world", "--count", "3", "--model", "shapes")
+    assert "far enough" in done.stderr
+    assert isinstance(asked["judge"], Judge)
+    assert (asked["judge"].least, len(asked["prompts"]), asked["sampling"].steps) == (0.6, 3, 30)
+
+
+def test_bounds():
+    assert parse_bounds("0.1, 0.2") == (0.1, 0.2)
+    assert parse_bounds("") == (0.025, 0.05, 0.1, 0.2)
