@@ -6,7 +6,7 @@ TORCH ?= torch==2.13.0
 BIN := $(VENV)/bin
 export OMP_WAIT_POLICY ?= PASSIVE  # threads that spin while they wait slow each other down where cores are few
 
-.PHONY: demo test lint docs measure bench performance clean
+.PHONY: demo test lint docs dist matrix measure bench performance clean
 
 $(VENV)/.ready: pyproject.toml models/pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -35,6 +35,12 @@ $(DOCS)/.ready: pyproject.toml constraints.txt
 docs: $(DOCS)/.ready  ## the site, in site/; reads the sources without importing them, so an environment without torch will do
 	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet
 
+dist: $(VENV)/.ready  ## wheels in dist/, tried in a fresh environment
+	bash .ci/dist $(VENV)
+
+matrix: $(VENV)/.ready  ## tests with older and newest releases of what the package stands on, docs/measured/matrix.md; goes on where it stopped
+	$(BIN)/python -m benchmarks.matrix
+
 measure: $(VENV)/.ready  ## every figure of the README
 	$(BIN)/python -m benchmarks.detector --scenes 2000
 	$(BIN)/python -m benchmarks.flops
@@ -56,4 +62,4 @@ performance: bench  ## and all else in docs/performance.md: counts, timings (on 
 	$(BIN)/python -m benchmarks.scale
 
 clean:
-	rm -rf $(VENV) $(DOCS) site demo out
+	rm -rf $(VENV) $(DOCS) .matrix dist site demo out

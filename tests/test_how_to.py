@@ -3,13 +3,14 @@
 import re
 
 import pytest
+import torch
 
 import infsplign
 from infsplign.engine.trace import StepTrace
 from tests import tiny
 from tests.pages import Page
 
-OWN_LOSS, TRACE = Page("docs/how-to/own-loss.md"), Page("docs/how-to/read-a-trace.md")
+OWN_LOSS, TRACE, ADAPTER = (Page(f"docs/how-to/{name}.md") for name in ("own-loss", "read-a-trace", "own-adapter"))
 PROMPT = "a cat to the left of a dog"
 
 
@@ -45,3 +46,13 @@ def test_page_on_traces_names_fields_that_exist():
     fields = {name for cell in named for name in re.findall(r"\w+", cell)}
     assert len(fields) == 11
     assert fields <= set(StepTrace.__dataclass_fields__)
+
+
+def test_page_on_adapters_guides_its_denoiser():
+    denoiser = tiny.sd().unet.eval()
+    namespace, _ = ADAPTER.run({"denoiser": denoiser, "timesteps": [900, 500, 100]})
+    text = torch.randn(1, 10, 32)
+    for t in (900, 500, 100):
+        namespace["steps"](torch.randn(1, 4, 16, 16), torch.tensor(t), encoder_hidden_states=text)
+        namespace["steps"].shifted(torch.zeros(1, 4, 16, 16))
+    assert [step.guided for step in namespace["steps"].trace] == [True, True, False]

@@ -5,15 +5,15 @@ import functools
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, StableDiffusionXLPipeline, UNet2DConditionModel
 from infsplign_models import WEIGHTS
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizerFast
 
 SD_SCHEDULE = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "clip_sample": False, "steps_offset": 1}
 
 
 @functools.cache
-def tokenizer() -> CLIPTokenizer:
+def tokenizer() -> CLIPTokenizerFast:
     """The shipped model's tokenizer: a true CLIP byte-pair encoder with a small vocabulary and 77 positions."""
-    return CLIPTokenizer.from_pretrained(WEIGHTS / "shapes" / "sd" / "tokenizer")
+    return CLIPTokenizerFast.from_pretrained(WEIGHTS / "shapes" / "sd" / "tokenizer")
 
 
 def text_encoder(width: int = 32, *, projection: bool = False) -> CLIPTextModel:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from infsplign.adapters.versions import with_offsets
 from infsplign.errors import PromptError
 from infsplign.prompts.tokens import PhraseTokens, cut_off, read_phrases
 
@@ -79,7 +80,7 @@ class Segment:
         found, errors = [], []
         for text in self.texts(pipe, tokenizer, prompt):
             try:
-                found.append(read_phrases(tokenizer, text, phrases))
+                found.append(read_phrases(with_offsets(tokenizer), text, phrases))
             except PromptError as error:
                 errors.append(error)
         if not found:

@@ -63,6 +63,8 @@ def read_pipeline(model: str, *, device: str = "auto", dtype: str = "auto", part
     import torch
     from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 
+    from infsplign.adapters.versions import dtype_option
+
     if dtype == "auto":
         dtype = "fp16" if target.type == "cuda" else "fp32"
     torch_dtype = getattr(torch, DTYPES[dtype])
@@ -71,7 +73,7 @@ def read_pipeline(model: str, *, device: str = "auto", dtype: str = "auto", part
             pipe = load(model, dtype=torch_dtype)
         else:
             try:
-                pipe = DiffusionPipeline.from_pretrained(str(folder or model), dtype=torch_dtype)
+                pipe = DiffusionPipeline.from_pretrained(str(folder or model), **dtype_option(torch_dtype))
             except Exception as error:  # diffusers, transformers, torch and the hub's client raise all sorts here
                 where = "" if folder else " (it is no local folder, and was looked for on the Hugging Face hub)"
                 raise OSError(f"the model {model!r} could not be loaded{where}: {error}") from error

@@ -126,12 +126,14 @@ def check_offload(offload: str | None, device: str) -> None:
 def _replace_vae(pipe: Any, name: str) -> None:
     from diffusers import AutoencoderKL, AutoModel
 
+    from infsplign.adapters.versions import dtype_option
+
     path, dtype = Path(name).expanduser(), pipe.dtype
     try:
         if path.is_file():
-            vae: Any = AutoencoderKL.from_single_file(str(path), torch_dtype=dtype)
+            vae: Any = AutoencoderKL.from_single_file(str(path), **dtype_option(dtype))
         else:
-            vae = AutoModel.from_pretrained(str(path) if path.is_dir() else name, torch_dtype=dtype)
+            vae = AutoModel.from_pretrained(str(path) if path.is_dir() else name, **dtype_option(dtype))
     except Exception as error:  # diffusers, safetensors, the hub's client and torch raise all sorts here
         raise OSError(f"`--vae` {name!r} could not be loaded: {_first_line(error)}") from error
     own, new = (getattr(part.config, "latent_channels", None) for part in (pipe.vae, vae))

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from infsplign.adapters import Backbone, backbone_for
 from infsplign.adapters.text import expected_prompt
+from infsplign.adapters.versions import warn_of_newer
 from infsplign.core._namespace import check_flag
 from infsplign.core.scenes import Scene
 from infsplign.engine.config import GuidanceConfig
@@ -55,6 +56,7 @@ def guide(
         TypeError: `keep_maps` is neither True nor False.
     """
     check_flag(keep_maps, "keep_maps")
+    warn_of_newer()
     backbone = backbone or backbone_for(pipe)
     if prompt is None and (relations is None or token_indices is None):
         raise PromptError("`prompt` must be given, or both `relations` and `token_indices` (for calls with `prompt_embeds`)")

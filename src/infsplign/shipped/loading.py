@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from infsplign.adapters.versions import dtype_option, release
 from infsplign.shipped.presets import DEFAULT, PRESETS
 
 PACKAGE = "infsplign_models"
@@ -44,22 +45,28 @@ def load(name: str = DEFAULT, *, dtype: Any = None) -> Any:
     preset, dtype = PRESETS[name], dtype or torch.float32
     folder = found / preset.folder
     index = json.loads((folder / "model_index.json").read_text("utf-8"))
-    parts = {part: _component(index[part], found / place, dtype) for part, place in preset.shared.items()}
+    places = {part: folder / part for part in index if part.startswith("tokenizer")}
+    places |= {part: found / place for part, place in preset.shared.items()}
+    parts = {part: _component(index[part], place, dtype) for part, place in places.items()}
     if "requires_safety_checker" in index:
         parts |= {"safety_checker": None, "requires_safety_checker": False}
-    pipe = DiffusionPipeline.from_pretrained(folder, dtype=dtype, local_files_only=True, **parts)
+    pipe = DiffusionPipeline.from_pretrained(folder, local_files_only=True, **dtype_option(dtype), **parts)
     if "shift" in pipe.scheduler.config and pipe.vae.config.shift_factor is None:
         pipe.vae.register_to_config(shift_factor=0.0)  # flow pipelines subtract it from latents
     return pipe
 
 
 def _component(kind: tuple[str, str], folder: Path, dtype: Any) -> Any:
-    """Loads a component that models share; `kind` is its library and class, as in `model_index.json`."""
+    """Loads a component; `kind` is its library and class, as in `model_index.json`. Tokenizers are the fast ones, whose files are there."""
     import diffusers
     import transformers
 
     library, name = kind
-    options = {"dtype": dtype} if library == "diffusers" or "Tokenizer" not in name else {}
-    return getattr({"diffusers": diffusers, "transformers": transformers}[library], name).from_pretrained(
-        folder, local_files_only=True, **options
-    )
+    if library == "diffusers":
+        return getattr(diffusers, name).from_pretrained(folder, local_files_only=True, **dtype_option(dtype))
+    if "Tokenizer" in name:
+        fast = name if name.endswith("Fast") else f"{name}Fast"  # another class in transformers 4, the same one in 5
+        # transformers 4 cannot read the list of further special tokens that 5 has written, and adds a hundred of its own to T5's
+        older = {"extra_special_tokens": {}, "extra_ids": 0} if name.startswith("T5") and release("transformers") < (5, 0) else {}
+        return getattr(transformers, fast, getattr(transformers, name)).from_pretrained(folder, local_files_only=True, **older)
+    return getattr(transformers, name).from_pretrained(folder, local_files_only=True, dtype=dtype)
