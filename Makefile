@@ -6,7 +6,11 @@ TORCH ?= torch==2.13.0
 BIN := $(VENV)/bin
 export OMP_WAIT_POLICY ?= PASSIVE  # threads that spin while they wait slow each other down where cores are few
 
+<<<<<<< ours
 .PHONY: demo test lint docs dist matrix measure bench performance clean
+=======
+.PHONY: demo test mutation lint docs measure bench performance clean
+>>>>>>> theirs
 
 $(VENV)/.ready: pyproject.toml models/pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -21,6 +25,10 @@ demo: $(VENV)/.ready  ## unguided and guided pictures of one prompt, in demo/
 
 test: $(VENV)/.ready  ## all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+mutation: $(VENV)/.ready  ## which changes of the sources no test notices, docs/measured/mutation.md: hours; interrupted, it goes on
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[mutation]"
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.mutation
 
 lint: $(VENV)/.ready  ## style, import order of the folders, types
 	$(BIN)/ruff check .

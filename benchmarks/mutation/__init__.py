@@ -6,5 +6,5 @@ Run again, it goes on where it was interrupted; `--again` repeats the mutants th
 run writes `docs/measured/mutation.md`. `mutants` makes the mutants, with the operators of mutmut 3. `rooms` names the sources and their
 tests. `coverage` finds the tests that run each line. `forks` runs them: mutmut's own runner leaves out decorated functions and what runs at
 import, copies the repository and starts the tests once for each mutant; here pytest collects the tests once, and each mutant is a forked
-process in which the mutated code replaces the original.
+process in which the mutated code replaces the original; for what runs at import, the package is imported again.
 """

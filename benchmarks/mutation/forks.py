@@ -1,15 +1,20 @@
 """Runs each mutant in a forked process, in which the mutated code replaces the original in the functions that exist already."""
 
 import gc
+import importlib.abc
+import importlib.util
 import os
 import resource
 import sys
 import types
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 
 import pytest
+
+from benchmarks.mutation.rooms import SOURCE
 
 Code = types.CodeType
 _NEW_LOCALS = 0x2
@@ -50,11 +55,6 @@ def first_failure(items: Sequence[pytest.Item]) -> str:
     return ""
 
 
-def failures(items: Sequence[pytest.Item]) -> list[str]:
-    """The names of all tests that fail."""
-    return [item.nodeid for item in items if first_failure([item])]
-
-
 def functions_by_file() -> dict[str, list[types.FunctionType]]:
     """All functions that exist, by their source file. (A frozen collector shows none.)"""
     found = defaultdict(list)
@@ -92,15 +92,51 @@ def swap(path: Path, source: str, live: dict[str, list[types.FunctionType]]) -> 
             function.__code__ = code
 
 
-def execute(module: types.ModuleType, source: str) -> None:
-    """Runs `source` as `module` again, and gives the new objects to the modules that have imported the old ones."""
-    old = dict(vars(module))
-    exec(compile(source, module.__file__ or "", "exec"), vars(module))
-    new = {name: value for name, value in vars(module).items() if name in old and value is not old[name]}
-    for other in [found for name, found in sys.modules.items() if name.startswith(("infsplign", "tests"))]:
-        for name in new.keys() & vars(other).keys():
-            if vars(other)[name] is old[name]:
-                setattr(other, name, new[name])
+def imported_anew(path: Path, source: str, names: Sequence[str], plugin: object) -> str:
+    """Imports package and tests again, with `source` for `path`, and returns the first of the tests that fails, "" where all pass."""
+    for name in [name for name in sys.modules if name.split(".")[0] in ("infsplign", "tests")]:
+        del sys.modules[name]
+    sys.meta_path.insert(0, _Mutated(path, source))
+    failed = _Failed()
+    code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-s", *names], plugins=[plugin, failed])
+    return failed.name or (f"pytest ended with {int(code)}" if code else "")
+
+
+class _Failed:
+    """The first test that failed."""
+
+    name = ""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed and not self.name:
+            self.name = report.nodeid
+
+
+class _Mutated(importlib.abc.MetaPathFinder):
+    """Finds one module, whose source is another than its file's."""
+
+    def __init__(self, path: Path, source: str) -> None:
+        self.path, self.source = path, source
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> ModuleSpec | None:
+        if fullname != module_name(self.path):
+            return None
+        loader = _Loader(fullname, str(self.path))
+        loader.mutated = compile(self.source, str(self.path), "exec")
+        package = [str(self.path.parent)] if self.path.name == "__init__.py" else None
+        return importlib.util.spec_from_file_location(fullname, self.path, loader=loader, submodule_search_locations=package)
+
+
+class _Loader(SourceFileLoader):
+    mutated: Code
+
+    def get_code(self, fullname: str) -> Code:
+        return self.mutated
+
+
+def module_name(path: Path) -> str:
+    """The name under which a source file is imported."""
+    return ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__")
 
 
 def _codes(code: Code) -> dict[str, Code]:

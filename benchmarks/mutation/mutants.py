@@ -1,6 +1,7 @@
 """Mutants of a source file: mutmut's operators on its syntax tree."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import ndiff
@@ -56,6 +57,17 @@ def mutants(path: Path) -> Iterator["Change"]:
     wrapper.visit(finder)
     for node, changed, function, lines, line in finder.found:
         yield Change(path, wrapper.module, node, changed, function, lines, line)
+
+
+def summary(path: Path, cache: Path) -> tuple[int, set[str]]:
+    """The number of changes of a file and the contexts that it has, remembered in a file as long as it stays the same."""
+    known = json.loads(cache.read_text("utf-8")) if cache.exists() else {}
+    state = digest(path.read_text("utf-8"))
+    if known.get(str(path), {}).get("state") != state:
+        changes = list(mutants(path))
+        known[str(path)] = {"state": state, "count": len(changes), "contexts": sorted({change.context for change in changes})}
+        cache.write_text(json.dumps(known), "utf-8")
+    return known[str(path)]["count"], set(known[str(path)]["contexts"])
 
 
 @dataclass(frozen=True)

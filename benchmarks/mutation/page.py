@@ -4,21 +4,20 @@ import tomllib
 from collections import Counter
 from pathlib import Path
 
-from benchmarks.mutation.mutants import mutants
+from benchmarks.mutation.mutants import summary
 from benchmarks.mutation.rooms import ROOMS, ROOT, Room
 from benchmarks.mutation.running import read
 
 PAGE = ROOT / "docs" / "measured" / "mutation.md"
-SAMPLE = " --sample 30"
 EXPLAINED = Path(__file__).with_name("explained.toml")
 """Mutants that no test can or should notice: file, function, the line as it was and as it is, and why."""
 _HEAD = """# Mutation testing
 
 A mutant is the package with one change, such as `<` for `<=`, another number, or an argument left out. It is killed when a test fails.
-The operators are those of mutmut 3; [benchmarks/mutation](../../benchmarks/mutation/__init__.py) runs them. Annotations, imports,
+The operators are those of mutmut 3; `benchmarks/mutation` runs them. Annotations, imports,
 decorators, texts of errors and `zip`'s `strict` are left alone. *Explained* are mutants that no test can notice, or should; the
 reasons are below. *Score* is (killed + explained) / mutants tried. Where a room has more mutants than were tried, they are a random
-sample of each file. Properties run with 8 examples instead of 40, and a mutant has 25 seconds of tests; both can only lower the score.
+sample of each file. Properties run with 8 examples instead of 40, and a mutant has 6 seconds of tests; both can only lower the score.
 
     {command}
 
@@ -31,14 +30,14 @@ def write(folder: Path) -> str:
     rows, lists = [], []
     for name, room in ROOMS.items():
         if known := read(folder / f"{name}.jsonl"):
-            changes = [change for path in room.files() for change in mutants(path)]
-            results = _current({change.context for change in changes}, reasons, known)
-            rows.append(_row(name, room, results, len(changes)))
+            summaries = [summary(path, folder / "changes.json") for path in room.files()]
+            results = _current(set().union(*(contexts for _, contexts in summaries)), reasons, known)
+            rows.append(_row(name, room, results, sum(count for count, _ in summaries)))
             lists.append(_list(name, results))
     titles = ("room", "mutants tried", "of", "killed", "explained", "survived", "killed, %", "score, %", "goal, %")
     head = f"| {' | '.join(titles)} |\n{'|---' * len(titles)}|"
     table = "\n".join([head, *rows])
-    PAGE.write_text(_HEAD.format(command=f"python -m benchmarks.mutation{SAMPLE}") + "\n\n".join([table, *lists]) + "\n", "utf-8")
+    PAGE.write_text(_HEAD.format(command="python -m benchmarks.mutation") + "\n\n".join([table, *lists]) + "\n", "utf-8")
     return table
 
 

@@ -1,12 +1,12 @@
 """The plugin of pytest that runs the mutants of a room instead of its tests."""
 
 import gc
-import importlib
 import json
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,25 +15,16 @@ from hypothesis import HealthCheck, Phase, settings
 from benchmarks.mutation import forks
 from benchmarks.mutation.coverage import covered
 from benchmarks.mutation.mutants import Mutant, mutants
-from benchmarks.mutation.rooms import ROOT, SOURCE, Room
+from benchmarks.mutation.rooms import SOURCE, Room
 
 EXAMPLES = 8
 """Examples of a property, instead of 40: fewer can only lower the score."""
-LONGEST = 25.0
+LONGEST = 6.0
 """CPU seconds of tests that a mutant is given."""
 
 
-@dataclass
-class Mutating:
-    """Runs the mutants of a room and adds their results to a file, a line of JSON each."""
-
-    room: Room
-    results: Path
-    sample: int | None = None
-    seed: int = 0
-    only: str = ""
-    again: bool = False
-    known: dict[str, dict] = field(default_factory=dict)
+class Examples:
+    """A plugin of pytest: properties run with few examples, which are not shrunk."""
 
     def pytest_collection(self) -> None:
         phases = (Phase.explicit, Phase.generate)
@@ -50,6 +41,19 @@ class Mutating:
             if own is not None:
                 few = settings(own, max_examples=min(EXAMPLES, own.max_examples), phases=(Phase.explicit, Phase.generate), database=None)
                 test._hypothesis_internal_use_settings = few  # pyright: ignore[reportOptionalMemberAccess]
+
+
+@dataclass
+class Mutating(Examples):
+    """Runs the mutants of a room and adds their results to a file, a line of JSON each."""
+
+    room: Room
+    results: Path
+    sample: int | None = None
+    seed: int = 0
+    only: str = ""
+    again: bool = False
+    known: dict[str, dict] = field(default_factory=dict)
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         by_name = {item.nodeid: item for item in session.items}
@@ -69,18 +73,14 @@ class Mutating:
         chosen = [m for change in changes[: self.sample] if (m := change.mutant()) is not None]
         todo = [m for m in chosen if m.key not in self.known or (self.again and self.known[m.key]["status"] in ("survived", "untested"))]
         live = forks.live_functions(path, functions)
-        module = importlib.import_module(".".join(path.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__"))
-        spoiled: set[str] | None = None
         for mutant in todo:
             at_import = forks.runs_at_import(path, mutant.source)
-            names = found.of_file(path) if at_import else found.of(path, mutant.lines, mutant.line)
-            if at_import:
-                if spoiled is None:
-                    spoiled = _spoiled(module, path, _affordable(names, found.seconds), by_name)
-                names = [name for name in names if name not in spoiled]
-            items = [by_name[name] for name in _affordable(names, found.seconds)]
+            names = _affordable(found.of_file(path) if at_import else found.of(path, mutant.lines, mutant.line), found.seconds)
             start = time.monotonic()
-            status, by = _try(mutant, items, live, module, at_import)
+            if at_import:
+                status, by = _tried(names, partial(forks.imported_anew, path, mutant.source, names, Examples()))
+            else:
+                status, by = _tried(names, partial(_swapped, mutant, [by_name[name] for name in names], live))
             self._note(mutant, status, by, time.monotonic() - start)
 
     def _note(self, mutant: Mutant, status: str, by: str, seconds: float) -> None:
@@ -116,33 +116,14 @@ def _affordable(names: Sequence[str], seconds: dict[str, float]) -> list[str]:
     return kept
 
 
-def _spoiled(module, path: Path, names: Sequence[str], by_name: dict[str, pytest.Item]) -> set[str]:
-    """The tests that fail when the module runs a second time as it is, since classes and objects then exist twice."""
-
-    def work() -> str:
-        forks.execute(module, path.read_text("utf-8"))
-        return json.dumps(forks.failures([by_name[name] for name in names]))
-
-    text = forks.forked(work, 200)
-    return set(json.loads(text)) if text.startswith("[") else set(names)
+def _swapped(mutant: Mutant, items: Sequence[pytest.Item], live) -> str:
+    forks.swap(mutant.path, mutant.source, live)
+    return forks.first_failure(items)
 
 
-def _try(mutant: Mutant, items: Sequence[pytest.Item], live, module, at_import: bool) -> tuple[str, str]:
-    if not items:
+def _tried(names: Sequence[str], work: Callable[[], str]) -> tuple[str, str]:
+    """How a mutant fared, and the test that noticed it. One that cannot be imported has died."""
+    if not names:
         return "untested", ""
-
-    def work() -> str:
-        try:
-            if at_import:
-                forks.execute(module, mutant.source)
-            else:
-                forks.swap(mutant.path, mutant.source, live)
-        except Exception as error:
-            return f"{type(error).__name__} at import"
-        return forks.first_failure(items)
-
     by = forks.forked(work, int(20 + 4 * LONGEST))
     return ("survived" if by == "" else "timeout" if by == "timeout" else "killed"), by
-
-
-__all__ = ["ROOT", "Mutating", "read"]

@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from infsplign.core import AttentionMap, QueryKeyAttention, centroid, token_weights, variance
-from infsplign.core.attention import resize
+from infsplign.core.attention import resize, resized
 from infsplign.core.chunks import chunks, object_columns
 from tests.core import published
 from tests.core.numeric import assert_close, assert_gradient, gradient, to_numpy
@@ -193,3 +193,37 @@ def test_the_size_of_the_pieces_changes_nothing(xp, seed, chunk):
     found = object_columns(attention.query, attention.key, weights, chunk=chunk, **options)
     whole = to_numpy(attention.probabilities())[..., 1:5].mean(axis=1) @ to_numpy(weights)
     assert_close(found, whole)
+
+
+MASKS = [None, (2, 2, 6, 6), (2, 1, 6, 6), (1, 2, 1, 6), (2, 1, 1, 6), (1, 1, 6, 6), (6, 6), (6,)]
+
+
+@pytest.mark.parametrize("shape", MASKS)
+@pytest.mark.parametrize("most", [1, 12, 24, 10**6])
+def test_chunks_take_their_part_of_every_kind_of_mask(xp, shape, most):
+    """Masks of each head and query, and masks that all heads or all queries share."""
+    attention = random_attention(5, xp, text=(1, 5), mask=None if shape is None else xp.asarray(generic(6, *shape)))
+    weights = token_weights([[[0], [1, 3]], [[2], [3]]], 4, xp=xp)
+    options = {"scale": attention.scale, "text": attention.text, "mask": attention.mask}
+    whole = to_numpy(attention.probabilities())[..., 1:5].mean(axis=1) @ to_numpy(weights)
+    assert_close(object_columns(attention.query, attention.key, weights, chunk=most, **options), whole)
+
+
+@pytest.mark.parametrize("shape", MASKS)
+def test_the_attention_of_some_rows_is_that_part_of_the_whole(xp, shape):
+    attention = random_attention(7, xp, mask=None if shape is None else xp.asarray(generic(8, *shape)))
+    weights = token_weights([[[0], [1, 3]], [[2], [3]]], 6, xp=xp)
+    whole = attention.object_maps(weights)
+    for row in range(2):
+        rows = slice(row, row + 1)
+        assert_close(attention.of_rows(rows).object_maps(weights[rows, ...]), to_numpy(whole)[rows])
+        as_map = AttentionMap(attention.probabilities(), (2, 3))
+        assert_close(as_map.of_rows(rows).object_maps(weights[rows, ...]), to_numpy(whole)[rows])
+
+
+@pytest.mark.parametrize(("grid", "expected"), [((4, 4), (6, 6)), ((4, 8), (6, 12)), ((9, 6), (9, 6)), ((5, 3), (10, 6))])
+def test_the_shorter_side_is_resized_and_the_other_follows(xp, grid, expected):
+    maps = xp.asarray(generic(9, 2, *grid))
+    found = resized(maps, 6)
+    assert found.shape == (2, *expected)
+    assert_close(found, resize(maps, *expected))

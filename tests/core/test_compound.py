@@ -138,3 +138,12 @@ def test_one_scene_serves_all_rows(xp, seed, relation):
     one, many = (paper_loss()(layers, weights, scene_arrays([pair(relation)] * n, xp=xp)) for n in (1, 3))
     assert_close(one.total, many.total)
     assert_close(one.terms["spatial"], many.terms["spatial"])
+
+
+def test_terms_that_read_no_recorded_level_are_named_with_the_levels_they_read():
+    """A term of weight 0 may read what it likes."""
+    middle, coarse = LossTerm("m", lambda o, s: o.mass[:, 0], 1.0, ("middle",)), LossTerm("c", lambda o, s: o.mass[:, 0], -2.0, ("coarse",))
+    loss = CompoundLoss((middle, coarse, LossTerm("off", middle.term, 0.0, ("middle",)), LossTerm("all", middle.term)))
+    assert loss.unread({"coarse"}) == {"m": ("middle",)}
+    assert loss.unread({"middle"}) == {"c": ("coarse",)}
+    assert loss.unread({"coarse", "middle"}) == {}

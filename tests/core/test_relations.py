@@ -304,3 +304,34 @@ def test_arrays_have_the_type_that_was_asked_for(xp):
     for asked, dtype in ((xp.float32, xp.float32), (None, xp.float64)):
         *arrays, equation = sorted(scene_arrays([scene], xp=xp, dtype=asked), key=lambda x: isinstance(x, dict))
         assert all(array.dtype == dtype for array in (*arrays, *equation.values()))
+
+
+THIRD = {"left": (0, 1 / 3), "top": (0, 1 / 3), "centre": (1 / 3, 2 / 3), "right": (2 / 3, 1), "bottom": (2 / 3, 1), "": (0, 1)}
+PLACES = {
+    **{f"in the {y} {x} corner": (THIRD[x], THIRD[y]) for y in ("top", "bottom") for x in ("left", "right")},
+    **{f"on the {x} side": (THIRD[x], THIRD[""]) for x in ("left", "right")},
+    **{f"at the {y}": (THIRD[""], THIRD[y]) for y in ("top", "bottom")},
+    "in the centre": (THIRD["centre"], THIRD["centre"]),
+}
+
+
+def distances(one, other):
+    """All distances on an axis of points inside two parts of it."""
+    inside = [np.linspace(low + 1e-3, high - 1e-3, 9) for low, high in (one, other)]
+    return np.abs(inside[0][:, None] - inside[1][None, :]).ravel()
+
+
+@pytest.mark.parametrize("asked", ["near", "far from"])
+@pytest.mark.parametrize(("first", "second"), list(product(PLACES, repeat=2)))
+def test_places_leave_room_for_distances_exactly_where_points_can_have_them(asked, first, second):
+    """Near: within 150 of 479 pixels on one axis, and within half the picture on both; far: further apart than half the picture on one."""
+    x, y = (distances(one, other) for one, other in zip(PLACES[first], PLACES[second], strict=True))
+    dx, dy = x[:, None], y[None, :]
+    near = (np.minimum(dx, dy) < 150 / 479) & (np.maximum(dx, dy) < 0.5)
+    possible = near.any() if asked == "near" else bool((np.maximum(dx, dy) > 0.5).any())
+    relations = [("a", first), ("b", second), ("a", asked, "b")]
+    if possible:
+        assert len(Scene.of(relations).relations) == 3
+    else:
+        with pytest.raises(ValueError, match="contradict"):
+            Scene.of(relations)
