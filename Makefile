@@ -6,11 +6,7 @@ TORCH ?= torch==2.13.0
 BIN := $(VENV)/bin
 export OMP_WAIT_POLICY ?= PASSIVE  # threads that spin while they wait slow each other down where cores are few
 
-<<<<<<< ours
-.PHONY: demo test lint docs dist matrix measure bench performance clean
-=======
-.PHONY: demo test mutation lint docs measure bench performance clean
->>>>>>> theirs
+.PHONY: demo test mutation lint docs dist matrix measure bench performance clean
 
 $(VENV)/.ready: pyproject.toml models/pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
