@@ -50,7 +50,14 @@ def load(name: str = DEFAULT, *, dtype: Any = None) -> Any:
     parts = {part: _component(index[part], place, dtype) for part, place in places.items()}
     if "requires_safety_checker" in index:
         parts |= {"safety_checker": None, "requires_safety_checker": False}
-    pipe = DiffusionPipeline.from_pretrained(folder, local_files_only=True, **dtype_option(dtype), **parts)
+    late: dict[str, Any] = {}
+    if release("transformers") < (5, 0):  # diffusers then asks for the slow tokenizers
+        late = {part: parts[part] for part in places if part.startswith("tokenizer")}
+    given = parts | dict.fromkeys(late)
+    pipe = DiffusionPipeline.from_pretrained(folder, local_files_only=True, **dtype_option(dtype), **given)
+    if late:
+        options = {name: given[name] for name in ("requires_safety_checker",) if name in given}
+        pipe = type(pipe)(**(pipe.components | late | options))
     if "shift" in pipe.scheduler.config and pipe.vae.config.shift_factor is None:
         pipe.vae.register_to_config(shift_factor=0.0)  # flow pipelines subtract it from latents
     return pipe
