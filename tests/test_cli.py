@@ -176,7 +176,7 @@ def test_debug_shows_the_traceback(arguments, tmp_path):
     done = command(*arguments, cwd=tmp_path)
     assert done.returncode != 0
     assert "Traceback" in done.stderr
-    assert "PromptError" in done.stderr
+    assert "MarkedError" in done.stderr
 
 
 def test_eval_lists_and_explains_its_commands():

@@ -35,7 +35,7 @@ def test_shapes_has_both_splits(tmp_path):
     assert run("shapes", "--out", tmp_path / "shapes.jsonl").exit_code == 0
     found = read_prompts(tmp_path / "shapes.jsonl")
     assert [p.id for p in found[:280]] == [p.id for p in world_prompts.prompts("tune", 280)]
-    assert [p.text for p in found[280:]] == [p.text for p in world_prompts.prompts("heldout", 448)]
+    assert [p.text for p in found[280:]] == [p.text for p in world_prompts.prompts("heldout", 224)]
 
 
 @pytest.mark.parametrize(

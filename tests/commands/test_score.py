@@ -48,7 +48,7 @@ class TestShapes:
         assert results["methods"][method] == made[1]["methods"][method]
         assert results["relations"][method] == made[1]["relations"][method]
         assert results["detector"] == WorldDetector().settings()
-        assert "5 of 728 prompts x 2 images" in said(done)
+        assert "5 of 504 prompts x 2 images" in said(done)
         assert "detector world shapes" in said(done)
         assert "score >= 0.6" in said(done)
 

@@ -5,7 +5,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from infsplign.adapters.versions import dtype_option, release
 from infsplign.shipped.presets import DEFAULT, PRESETS
 
 PACKAGE = "infsplign_models"
@@ -37,6 +36,8 @@ def load(name: str = DEFAULT, *, dtype: Any = None) -> Any:
     import torch
     from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 
+    from infsplign.adapters.versions import dtype_option, release
+
     found, known = weights(), shipped()
     if found is None or not known:
         raise ValueError(f"the shipped models' weights are not installed; install them: {INSTALL}")
@@ -67,6 +68,8 @@ def _component(kind: tuple[str, str], folder: Path, dtype: Any) -> Any:
     """Loads a component; `kind` is its library and class, as in `model_index.json`. Tokenizers are the fast ones, whose files are there."""
     import diffusers
     import transformers
+
+    from infsplign.adapters.versions import dtype_option, release
 
     library, name = kind
     if library == "diffusers":
