@@ -72,6 +72,6 @@ def _pictures() -> World:
 
     def detect(images: Sequence[Image.Image]) -> list[list[Detection]]:
         found = detector.detect(images, min_score=detector.SEEN)
-        return [[Detection(name, score, box) for name, score, box in row] for row in found]
+        return [[Detection(name, score, (box[0], box[1], box[2], box[3])) for name, score, box in row] for row in found]
 
     return World("pictures", nouns.NAMES, detect, detector.MIN_SCORE, (detector, nouns, detector.WEIGHTS))

@@ -100,7 +100,7 @@ def prompts_among(listed: Iterable[BenchmarkPrompt], nouns: Collection[str]) -> 
 
 def _evaluated(run: Run, drawn: World, sampler: Any, out: Path, seed_rule: str, *, progress: bool) -> dict[str, Any]:
     judged_by = fingerprint.sources(*drawn.sources, visor, strict)
-    by_id = {p.id: p for p in run.prompts}
+    by_id: dict[str, Any] = {p.id: p for p in run.prompts}
 
     def inspect(key: str, image: Image.Image) -> Record:
         return inspect_image(image, by_id[key.rpartition("_")[0]], drawn)
