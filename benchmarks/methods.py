@@ -11,8 +11,15 @@ from infsplign.core.terms import unity
 from infsplign.engine.config import PAPER, GuidanceConfig
 from infsplign.shipped import PRESETS
 
-BEST = {"shapes": (500.0, 0.5), "shapes-pixart": (200.0, 1.0), "shapes-sd3": (200.0, 1.0)}
-"""Scale and `stop` with which the published method does best, by uncond and strict: docs/measured/search-rivals-*.md."""
+BEST = {
+    "shapes": (500.0, 0.5),
+    "shapes-pixart": (200.0, 1.0),
+    "shapes-sd3": (200.0, 1.0),
+    "pictures": (500.0, 0.5),
+    "pictures-v": (500.0, 0.5),
+}
+"""Scale and `stop` with which the published method does best, by uncond and strict: docs/measured/search-rivals-*.md;
+of the models of pictures, those of the other UNet."""
 RIVALS = ("attend-and-excite", "psg", "layout")
 
 

@@ -25,6 +25,7 @@ from infsplign.shipped import PRESETS, load, shipped, world
 SD = {"unet": UNet2DConditionModel, "vae": AutoencoderKL, "text_encoder": CLIPTextModel, "tokenizer": CLIPTokenizer}
 STOCK = {
     "pictures": (StableDiffusionPipeline, SD),
+    "pictures-v": (StableDiffusionPipeline, SD),
     "shapes": (StableDiffusionPipeline, SD),
     "shapes-pixart": (PixArtAlphaPipeline, {"transformer": PixArtTransformer2DModel, "vae": AutoencoderKL, "text_encoder": T5EncoderModel}),
     "shapes-sd3": (
@@ -83,6 +84,10 @@ def test_it_is_a_stock_pipeline(pipe, name):
     assert type(pipe) is kind
     for part, kind in parts.items():
         assert type(getattr(pipe, part)) is kind
+
+
+def test_pictures_v_predicts_v():
+    assert load("pictures-v").scheduler.config.prediction_type == "v_prediction"
 
 
 def test_an_unknown_model_is_refused_with_the_names_of_the_known():

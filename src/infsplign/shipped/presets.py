@@ -43,6 +43,7 @@ PRESETS: Mapping[str, Preset] = {
     # the coarse ones of the family's layers; the finer ones read where objects are less well on this model (tune split, 56 prompts:
     # strict 60.7, with all of the family's layers 48.2)
     "pictures": Preset("pictures", 20, 5.0, RECOMMENDED.with_(layers={"coarse": COARSE}), world="pictures", shared=_PICTURES),
+    "pictures-v": Preset("pictures-v", 20, 5.0, RECOMMENDED.with_(layers={"coarse": COARSE}), world="pictures", shared=_PICTURES),
     # on this model the layers of the family do not know positions; this is the earliest block that does, and so the cheapest:
     # `docs/measured/blocks-shapes.md`
     "shapes": Preset("shapes/sd", 30, 5.0, RECOMMENDED.with_(layers={"coarse": (FIRST_READER,)}), shared=_VAE),
