@@ -6,15 +6,26 @@ import pytest
 from PIL import Image
 
 import infsplign
-from infsplign.calibration import Calibration, Sampling
+from infsplign.calibration import Calibration, Judge, Sampling
 from infsplign.calibration.calibrating import checked_bounds, checked_prompts, levels
 from infsplign.calibration.running import seed_for
+from infsplign.detection import Detection
 from infsplign.engine.config_file import to_json
 from infsplign.evaluation.running.run_folder import SettingsError
 from tests import tiny
 
 PROMPTS = ["a cat to the left of a dog", "a star above a moon", "a circle below a heart"]
 SAMPLING = Sampling(steps=3, batch=2)
+
+
+class Everywhere:
+    """A detector that finds the first object on the left of the second."""
+
+    def settings(self):
+        return {"name": "everywhere"}
+
+    def detect(self, images, names):
+        return [[Detection(name, 0.9, (30.0 * k, 0.0, 30.0 * k + 9, 9.0)) for k, name in enumerate(asked)] for asked in names]
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +68,36 @@ def test_the_preset_is_read_and_has_its_evidence(found, tmp_path):
     assert f"bound {found.config.max_shift:g}" in table
 
 
+def test_a_second_call_goes_on_where_the_first_was(pipe, folder, found, monkeypatch):
+    def forbidden(*_, **__):
+        pytest.fail("an image was made again")
+
+    monkeypatch.setattr("infsplign.calibration.sampling.WatchingSampler.__call__", forbidden)
+    again = infsplign.calibrate(pipe, PROMPTS, out=folder, images=1, bounds=(0.05, 0.2), sampling=SAMPLING)
+    assert again.evidence() == found.evidence()
+
+
+def test_an_image_that_was_lost_is_made_again(pipe, folder, found):
+    lost = folder / "attention" / "unguided" / "line-0001_00.trace.json"
+    whole = lost.read_text()
+    lost.write_text(whole[:100])
+    assert infsplign.calibrate(pipe, PROMPTS, out=folder, images=1, bounds=(0.05, 0.2), sampling=SAMPLING).evidence() == found.evidence()
+    assert lost.read_text() == whole
+
+
 def test_other_settings_are_refused(pipe, folder, found):
     with pytest.raises(SettingsError, match="steps"):
         infsplign.calibrate(pipe, PROMPTS, out=folder, images=1, sampling=Sampling(steps=4, batch=2))
+
+
+def test_a_single_bound_is_taken_and_a_detector_is_asked(pipe, folder, tmp_path):
+    found = infsplign.calibrate(pipe, PROMPTS, out=folder, images=1, bounds=[0.1], sampling=SAMPLING)
+    assert (found.bounds, found.config.max_shift) == ({}, 0.1)
+    prompts = checked_prompts(PROMPTS[:1])
+    judged = infsplign.calibrate(pipe, prompts, out=tmp_path, images=1, bounds=[0.05, 0.1], judge=Judge(Everywhere(), prompts, least=0.5),
+                                 sampling=Sampling(steps=2))  # fmt: skip
+    assert {score.strict for score in judged.bounds.values()} == {1.0}
+    assert judged.evidence()["judged_by"] == {"name": "everywhere"}
 
 
 def test_arguments():
