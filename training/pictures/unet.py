@@ -9,7 +9,6 @@ trained on with the target of v-prediction.
 """
 
 import copy
-from pathlib import Path
 
 import torch
 from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline, UNet2DConditionModel
@@ -49,10 +48,8 @@ def main() -> None:
     unet, text_encoder = build(), build_text_encoder(tokenizer)
     modules = {"unet": unet, "text_encoder": text_encoder}
     name = "pictures-v" if velocity else "pictures"
-    if velocity:
-        begin_from(CACHE / "pictures.pt", modules)
-    elif (WEIGHTS / name).exists():  # a checkpoint in the cache, where there is one, replaces them
-        begin_from_shipped(modules)
+    if (WEIGHTS / "pictures").exists():  # a checkpoint in the cache, where there is one, replaces them
+        begin_from_shipped(modules, name if (WEIGHTS / name).exists() else "pictures")
     for module in modules.values():
         module.to(clock.device)
     unet.to(memory_format=torch.channels_last)
@@ -78,18 +75,17 @@ def main() -> None:
     run.train(loss_of, export)
 
 
-def begin_from(path: Path, modules: dict[str, torch.nn.Module]) -> None:
-    """Copies the averaged weights of another training."""
-    state = torch.load(path, weights_only=True, map_location="cpu")["averaged"]
-    for key, module in modules.items():
-        module.load_state_dict(state[key])
+def shipped(name: str) -> dict[str, dict[str, torch.Tensor]]:
+    """The weights of a model that ships, by component: those of a training that another machine may have done."""
+    files = {"unet": "unet/diffusion_pytorch_model.safetensors", "text_encoder": "text_encoder/model.safetensors"}
+    found = {key: load_file(WEIGHTS / name / file) for key, file in files.items()}
+    return {key: {part.removeprefix("text_model."): value.float() for part, value in kept.items()} for key, kept in found.items()}
 
 
-def begin_from_shipped(modules: dict[str, torch.nn.Module]) -> None:
-    """Loads the weights that ship, so that a training on another machine goes on from them."""
-    for key, file in (("unet", "diffusion_pytorch_model"), ("text_encoder", "model")):
-        kept = load_file(WEIGHTS / "pictures" / key / f"{file}.safetensors")
-        modules[key].load_state_dict({name.removeprefix("text_model."): value.float() for name, value in kept.items()})
+def begin_from_shipped(modules: dict[str, torch.nn.Module], name: str) -> None:
+    """Loads the weights that ship, so that a training goes on from them, and `pictures-v` from those of `pictures`."""
+    for key, kept in shipped(name).items():
+        modules[key].load_state_dict(kept)
 
 
 def pipeline(run: Run, tokenizer, prediction_type: str) -> StableDiffusionPipeline:

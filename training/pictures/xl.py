@@ -74,7 +74,7 @@ def main() -> None:
     unet = build()
     one = build_text_encoder(tokenizer, layers=4)
     two = CLIPTextModelWithProjection(build_text_encoder(tokenizer, layers=4).config)
-    begin(unet, [one, two], torch.load(CACHE / "pictures.pt", weights_only=True, map_location="cpu")["averaged"])
+    begin(unet, [one, two], first.shipped("pictures"))
     modules = {"unet": unet, "text_encoder": one, "text_encoder_2": two}
     for module in modules.values():
         module.to(clock.device)
