@@ -7,6 +7,7 @@ the same script fits a night on two cores and eight minutes on a GPU. What was l
 
 import argparse
 import copy
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -64,6 +65,7 @@ class Run:
         lr: learning rate while it stays.
         ema: decay of the averaged weights; 0 keeps none.
         warmup: steps.
+        onward: whether the modules come from weights that ship under this name; the loss curve then goes on behind theirs.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Run:
         ema: float = 0.0,
         warmup: int = 200,
         weight_decay: float = 0.01,
+        onward: bool = False,
     ) -> None:
         self.name, self.modules, self.clock, self.ema, self.warmup, self.lr = name, modules, clock, ema, warmup, lr
         self.parameters = [p for m in modules.values() for p in m.parameters() if p.requires_grad]
@@ -84,6 +87,9 @@ class Run:
         self.step, self.seconds = 0, 0.0
         self.folder = checkpoints.RUNS / name
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.earlier = {"steps": 0, "seconds": 0}
+        if onward:
+            self.earlier |= {key: value for key, value in json.loads((self.folder / "facts.json").read_text()).items() if key in self.earlier}
         self._resume()
 
     @property
@@ -119,7 +125,8 @@ class Run:
             self.step += 1
             recent.append(loss.detach())
             if self.step % 50 == 0:
-                log_loss(self.folder, self.step, float(torch.stack(recent).mean()), self.seconds)
+                step, seconds = self.step + self.earlier["steps"], self.seconds + self.earlier["seconds"]
+                log_loss(self.folder, step, float(torch.stack(recent).mean()), seconds)
                 recent.clear()
             took = time.monotonic() - began
             self.seconds += took
@@ -132,8 +139,8 @@ class Run:
         self.save()
         if on_checkpoint:
             on_checkpoint(self.step)
-        facts = {"steps": self.step, "batch": self.clock.batch, "seconds": round(self.seconds), "device": self.clock.device}
-        write_facts(self.folder, self.parameters, **facts)
+        done = {"steps": self.step + self.earlier["steps"], "seconds": round(self.seconds + self.earlier["seconds"])}
+        write_facts(self.folder, self.parameters, **done, batch=self.clock.batch, device=self.clock.device)
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -147,6 +154,7 @@ class Run:
         return {
             "step": self.step,
             "seconds": self.seconds,
+            "earlier": self.earlier,
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "modules": {k: m.state_dict() for k, m in self.modules.items()},
             "averaged": {k: m.state_dict() for k, m in self.averaged.items()},
@@ -159,7 +167,7 @@ class Run:
         state = checkpoints.read(self.name, self.clock.device, before=(1 - FALL) * self.budget)
         if state is None:
             return
-        self.step, self.seconds = state["step"], state["seconds"]
+        self.step, self.seconds, self.earlier = state["step"], state["seconds"], state["earlier"]
         for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(kept)
         for key, module in self.modules.items():

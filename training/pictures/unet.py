@@ -48,15 +48,16 @@ def main() -> None:
     unet, text_encoder = build(), build_text_encoder(tokenizer)
     modules = {"unet": unet, "text_encoder": text_encoder}
     name = "pictures-v" if velocity else "pictures"
+    onward = (WEIGHTS / name).exists()
     if (WEIGHTS / "pictures").exists():  # a checkpoint in the cache, where there is one, replaces them
-        begin_from_shipped(modules, name if (WEIGHTS / name).exists() else "pictures")
+        begin_from_shipped(modules, name if onward else "pictures")
     for module in modules.values():
         module.to(clock.device)
     unet.to(memory_format=torch.channels_last)
     if clock.device == "cpu":  # a third of a step is the backward pass of fused attention; the plain one takes half of that
         unet.set_attn_processor(AttnProcessor())
         text_encoder.set_attn_implementation("eager")
-    run = Run(name, modules, clock, lr=5e-4 if velocity else 1e-3, ema=0.999)
+    run = Run(name, modules, clock, lr=5e-4 if velocity else 1e-3, ema=0.999, onward=onward)
     kind = "v_prediction" if velocity else "epsilon"
     denoising = Denoising(tokenizer, clock.device, kind)
 

@@ -1,6 +1,8 @@
 """Scenes of the world: which drawings stand where, and the picture of them. Whole batches in torch, on any device."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -14,6 +16,8 @@ SIZE = 128
 """Width and height of a picture in pixels."""
 SMALLEST, LARGEST = 42.0, 62.0
 """Side of an object's square in pixels, before the noun's own factor."""
+TURN = 0.12
+"""Standard deviation of an object's angle in radians."""
 COUNTS = (0.2, 0.55, 0.2, 0.05)
 """How often a scene has 1, 2, 3 and 4 objects."""
 TRIES = 48
@@ -50,19 +54,42 @@ class Scenes:
 
 
 def sample_scenes(
-    sprites: Sprites, count: int, seed: int, *, counts: tuple[float, ...] = COUNTS, largest: float = LARGEST, distinct: bool = True
+    sprites: Sprites,
+    count: int,
+    seed: int,
+    *,
+    counts: tuple[float, ...] = COUNTS,
+    smallest: float = SMALLEST,
+    largest: float = LARGEST,
+    turn: float = TURN,
+    often: Mapping[str, float] = MappingProxyType({}),
+    distinct: bool = True,
 ) -> Scenes:
-    """Draws `count` scenes whose objects do not touch; nouns of a scene differ where `distinct`."""
+    """Draws `count` scenes whose objects do not touch.
+
+    Args:
+        sprites: the drawings.
+        count: of scenes.
+        seed: the same scenes on every device.
+        counts: how often a scene has 1, 2, ... objects.
+        smallest: least side of an object's square in pixels.
+        largest: most.
+        turn: standard deviation of an object's angle, radians.
+        often: by noun, how often it is drawn relative to others, which are 1.
+        distinct: whether the nouns of a scene differ.
+    """
     rng = torch.Generator().manual_seed(seed)  # on the CPU: the same scenes on every device
     k = len(counts)
     number = torch.multinomial(torch.tensor(counts), count, replacement=True, generator=rng) + 1
     there = torch.arange(k) < number[:, None]
-    nouns = torch.rand(count, len(NOUNS), generator=rng).argsort(1)[:, :k]
+    weight = torch.tensor([often.get(noun.name, 1.0) for noun in NOUNS])
+    waits = -torch.log1p(-torch.rand(count, len(NOUNS), generator=rng)) / weight  # the first k arrivals: drawn without replacement
+    nouns = waits.argsort(1)[:, :k]
     if not distinct:
         nouns = torch.where(torch.rand(count, k, generator=rng) < 0.3, nouns[:, :1], nouns)
     sprite = _drawings(sprites.noun.cpu(), nouns, rng)
     factor = torch.tensor([noun.size for noun in NOUNS])[nouns]
-    side = factor * (SMALLEST + (largest - SMALLEST) * torch.rand(count, k, generator=rng))
+    side = factor * (smallest + (largest - smallest) * torch.rand(count, k, generator=rng))
     centre, side = _places(side, there, rng)
     light = 1 + 0.06 * torch.randn(count, k, 1, generator=rng)
     return Scenes(
@@ -70,7 +97,7 @@ def sample_scenes(
         there,
         centre,
         side,
-        0.12 * torch.randn(count, k, generator=rng).clamp(-2, 2),
+        turn * torch.randn(count, k, generator=rng).clamp(-2, 2),
         torch.rand(count, k, generator=rng) < 0.5,
         (light + 0.04 * torch.randn(count, k, 3, generator=rng)).clamp(0.8, 1.2),
         int(torch.randint(2**31, (1,), generator=rng)),
