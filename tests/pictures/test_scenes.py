@@ -101,3 +101,22 @@ def test_colours_are_told_only_of_drawings_that_have_them():
         for word in ("red", "blue", "green"):
             assert f" {word} " not in f" {text} " or word == colour
     assert any("red car" in text for text in texts)
+
+
+def test_a_noun_that_is_drawn_more_often_comes_more_often_and_others_alike():
+    scenes = sample_scenes(SPRITES, 6000, 3, counts=(1.0,), often={"cat": 4.0})
+    found = torch.bincount(SPRITES.noun[scenes.sprite[:, 0]], minlength=len(NOUNS)).double() / 6000
+    cat = NAMES.index("cat")
+    assert float(found[cat]) == pytest.approx(4 / 43, abs=0.02)
+    rest = torch.cat([found[:cat], found[cat + 1 :]])
+    assert float((rest - 1 / 43).abs().max()) < 0.012
+    several = sample_scenes(SPRITES, 500, 3, often={"cat": 40.0})
+    nouns = SPRITES.noun[several.sprite].masked_fill(~several.there, -1)
+    assert all(len(set(row)) == len(row) for row in ([n for n in row if n >= 0] for row in nouns.tolist()))
+
+
+def test_sides_and_angles_are_as_asked():
+    scenes = sample_scenes(SPRITES, 500, 3, counts=(1.0,), smallest=50.0, largest=60.0, turn=0.0)
+    assert float(scenes.side.min()) >= 0.9 * 50
+    assert float(scenes.side.max()) <= 1.1 * 60
+    assert not scenes.angle.any()

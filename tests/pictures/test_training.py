@@ -1,6 +1,7 @@
 """Trainings resume as if nothing had happened, and their checkpoints travel."""
 
 import csv
+import json
 
 import pytest
 import torch
@@ -118,3 +119,22 @@ def test_a_kept_tokenizer_that_splits_a_known_word_is_refused(tmp_path):
     text.kept_tokenizer(tmp_path, known=["cat", "dog"])
     with pytest.raises(RuntimeError, match="giraffe"):
         text.kept_tokenizer(tmp_path, known=["cat", "dog", "giraffe"])
+
+
+def test_the_curve_goes_on_behind_the_weights_that_ship():
+    """A training that begins from them has its own clock; its curve and its facts count theirs too."""
+    trained(110)
+    folder = checkpoints.RUNS / "tiny"
+    (folder / "facts.json").write_text('{"steps": 110, "seconds": 40, "parameters": 8}')
+    (checkpoints.CACHE / "tiny.pt").unlink()
+    clock = Clock(600, "cpu", 4, 5)
+    run = Run("tiny", {"net": network()}, clock, lr=1e-2, ema=0.9, onward=True)
+    assert (run.step, run.seconds) == (0, 0.0)
+    run.step, run.seconds = 49, 35_999.999  # one step is left
+    run.train(lambda step: (run.modules["net"](torch.randn(4, 8, 6, 6))).square().mean())
+    rows = list(csv.DictReader((folder / "loss.csv").open()))
+    assert [int(row["step"]) for row in rows] == [50, 100, 160]
+    assert json.loads((folder / "facts.json").read_text())["steps"] == 160
+    again = Run("tiny", {"net": network()}, clock, lr=1e-2, ema=0.9, onward=True)
+    assert again.earlier == {"steps": 110, "seconds": 40}
+    assert again.step == 50

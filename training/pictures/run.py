@@ -89,7 +89,8 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.earlier = {"steps": 0, "seconds": 0}
         if onward:
-            self.earlier |= {key: value for key, value in json.loads((self.folder / "facts.json").read_text()).items() if key in self.earlier}
+            facts = json.loads((self.folder / "facts.json").read_text("utf-8"))
+            self.earlier = {key: facts[key] for key in self.earlier}
         self._resume()
 
     @property

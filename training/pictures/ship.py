@@ -2,7 +2,7 @@
 
 python -m training.pictures.ship pictures      (or pictures-v, pictures-xl)
 
-The autoencoder and the tokenizer are kept once, for all models.
+The autoencoder, the tokenizer and the text encoder of `pictures` are kept once, for all models.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from training.common import CACHE
 from training.pictures.checkpoints import WEIGHTS
 
 SHARED = ("vae", "tokenizer", "tokenizer_2")
-"""Components that `infsplign.shipped.PRESETS` names folders of their own for."""
+"""Components that `infsplign.shipped.PRESETS` names folders of their own for; the text encoder is that of `pictures` in all models."""
 
 
 def ship(name: str) -> None:
@@ -25,7 +25,7 @@ def ship(name: str) -> None:
     pipe = DiffusionPipeline.from_pretrained(CACHE / name, dtype=torch.float16, local_files_only=True)
     shutil.rmtree(folder, ignore_errors=True)
     pipe.save_pretrained(folder)
-    for part in SHARED:
+    for part in SHARED if name == "pictures" else (*SHARED, "text_encoder"):
         shutil.rmtree(folder / part, ignore_errors=True)
     for path in folder.rglob("*.json"):  # the path of this machine's cache is of no use to anyone
         kept = json.loads(path.read_text("utf-8"))

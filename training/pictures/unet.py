@@ -3,7 +3,7 @@
     OMP_WAIT_POLICY=PASSIVE python -m training.pictures.unet [--minutes 600] [--device cuda --batch 512]
 
 Resumes when interrupted; without a checkpoint it begins from the weights that ship. `pictures-v` grows out of it: the same weights,
-trained on with the target of v-prediction.
+trained on with the target of v-prediction. The text encoder stays as it is then, so that both models share one that ships.
 
     python -m training.pictures.unet --v [--minutes 120]
 """
@@ -48,16 +48,18 @@ def main() -> None:
     unet, text_encoder = build(), build_text_encoder(tokenizer)
     modules = {"unet": unet, "text_encoder": text_encoder}
     name = "pictures-v" if velocity else "pictures"
-    onward = (WEIGHTS / name).exists()
-    if (WEIGHTS / "pictures").exists():  # a checkpoint in the cache, where there is one, replaces them
-        begin_from_shipped(modules, name if onward else "pictures")
+    exists = (WEIGHTS / "pictures").exists()
+    if exists:  # a checkpoint in the cache, where there is one, replaces them
+        begin_from_shipped(modules)
     for module in modules.values():
         module.to(clock.device)
+    if velocity:
+        modules.pop("text_encoder").requires_grad_(False)
     unet.to(memory_format=torch.channels_last)
     if clock.device == "cpu":  # a third of a step is the backward pass of fused attention; the plain one takes half of that
         unet.set_attn_processor(AttnProcessor())
         text_encoder.set_attn_implementation("eager")
-    run = Run(name, modules, clock, lr=5e-4 if velocity else 1e-3, ema=0.999, onward=onward)
+    run = Run(name, modules, clock, lr=5e-4 if velocity else 1e-3, ema=0.999, onward=exists and not velocity)
     kind = "v_prediction" if velocity else "epsilon"
     denoising = Denoising(tokenizer, clock.device, kind)
 
@@ -69,7 +71,7 @@ def main() -> None:
         return denoising.loss(output, batch)
 
     def export(step: int) -> None:
-        pipe = pipeline(run, tokenizer, kind)
+        pipe = pipeline(run, text_encoder, tokenizer, kind)
         pipe.save_pretrained(CACHE / name)
         sheet(pipe.to(clock.device), name)
 
@@ -83,17 +85,16 @@ def shipped(name: str) -> dict[str, dict[str, torch.Tensor]]:
     return {key: {part.removeprefix("text_model."): value.float() for part, value in kept.items()} for key, kept in found.items()}
 
 
-def begin_from_shipped(modules: dict[str, torch.nn.Module], name: str) -> None:
-    """Loads the weights that ship, so that a training goes on from them, and `pictures-v` from those of `pictures`."""
-    for key, kept in shipped(name).items():
+def begin_from_shipped(modules: dict[str, torch.nn.Module]) -> None:
+    """Loads the weights of `pictures` that ship, so that its training goes on from them, and that of `pictures-v` begins with them."""
+    for key, kept in shipped("pictures").items():
         modules[key].load_state_dict(kept)
 
 
-def pipeline(run: Run, tokenizer, prediction_type: str) -> StableDiffusionPipeline:
-    """The averaged weights as a stock pipeline, with DPM-Solver++ as its scheduler."""
-
+def pipeline(run: Run, text_encoder: torch.nn.Module, tokenizer, prediction_type: str) -> StableDiffusionPipeline:
+    """The averaged weights as a stock pipeline, with DPM-Solver++ as its scheduler; `text_encoder` where none was trained."""
     scheduler = DPMSolverMultistepScheduler(prediction_type=prediction_type, timestep_spacing="trailing", **SCHEDULE)
-    parts = {key: copy.deepcopy(module).eval() for key, module in run.averaged.items()}
+    parts = {key: copy.deepcopy(module).eval() for key, module in ({"text_encoder": text_encoder} | run.averaged).items()}
     parts["unet"].set_attn_processor(AttnProcessor2_0())
     pipe = StableDiffusionPipeline(
         vae=load_vae(),

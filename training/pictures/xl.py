@@ -2,9 +2,10 @@
 
     OMP_WAIT_POLICY=PASSIVE python -m training.pictures.xl [--minutes 180] [--device cuda --batch 512]
 
-SDXL's layout: two text encoders whose last but one states stand side by side, the second encoder's pooled text, time ids, and two
-transformer blocks where the first model has one. All that is new begins without an effect: the second encoder is a copy of the first and
-shares its keys and values, new blocks and the embedding of pooled text and time ids add zero. Resumes when interrupted.
+SDXL's layout: a first level without text, several transformer blocks in a row at the coarse level, two text encoders whose last but one
+states stand side by side, the second encoder's pooled text, and time ids. The first encoder is that of `pictures`, not trained on, so that
+it ships once; the second is smaller and begins as the first two layers of it. Where the layouts agree the UNet begins with the weights
+of `pictures`; blocks that are new add nothing yet. Resumes when interrupted.
 """
 
 import copy
@@ -27,12 +28,17 @@ SIDE = 128
 TIME_IDS = (SIDE, SIDE, 0, 0, SIDE, SIDE)
 """Original size, crop, and size that is asked for, as the pipeline gives them by default."""
 TIME_WIDTH = 32
+SECOND_LAYERS = 2
+"""Of the second text encoder."""
 
 
 def build() -> UNet2DConditionModel:
-    """The layout of `training.pictures.unet` with SDXL's further inputs and two transformer blocks at 8 x 8."""
+    """Two levels of `training.pictures.unet`, 16 and 8 cells a side; the coarse one reads the text, in two transformer blocks each time."""
     config = {name: value for name, value in first.build().config.items() if not name.startswith("_")} | {
-        "transformer_layers_per_block": (1, 2, 1),
+        "block_out_channels": (96, 128),
+        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+        "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
+        "transformer_layers_per_block": (1, 2),
         "cross_attention_dim": 2 * WIDTH,
         "addition_embed_type": "text_time",
         "addition_time_embed_dim": TIME_WIDTH,
@@ -45,20 +51,35 @@ SILENT = (".to_out.0.weight", ".to_out.0.bias", ".ff.net.2.weight", ".ff.net.2.b
 """Ends of the names of what adds its output to the rest; new ones begin at zero."""
 
 
+def in_first(name: str) -> str:
+    """The name that a weight has in `pictures`, whose decoder has one block more at its coarse end."""
+    parts = name.split(".")
+    return ".".join(["up_blocks", str(int(parts[1]) + 1), *parts[2:]]) if parts[0] == "up_blocks" else name
+
+
 @torch.no_grad()
-def begin(unet: UNet2DConditionModel, encoders: list[torch.nn.Module], averaged: dict[str, dict[str, Tensor]]) -> None:
-    """Copies the averaged weights of `pictures`; what is new has no effect yet."""
-    own, first_unet, text = unet.state_dict(), averaged["unet"], averaged["text_encoder"]
-    for name, value in own.items():
-        if name in first_unet:
-            old = first_unet[name]
-            value.copy_(old if old.shape == value.shape else torch.cat([old, old], 1) / 2)  # keys and values of both encoders
+def begin(unet: UNet2DConditionModel, one: torch.nn.Module, two: torch.nn.Module, kept: dict[str, dict[str, Tensor]], ids: Tensor) -> None:
+    """Copies the weights of `pictures`; what is new has no effect yet.
+
+    Args:
+        unet: of this model.
+        one: the text encoder of `pictures`, with its weights.
+        two: the second text encoder.
+        kept: weights of `pictures`, by component.
+        ids: token numbers of some captions (N, L).
+    """
+    texts = two.state_dict()
+    old = {f"text_model.{name}": value for name, value in kept["text_encoder"].items()} | kept["text_encoder"]
+    two.load_state_dict(texts | {name: old[name] for name in texts if name in old})
+    # keys and values of the states that `pictures` reads, from those that are read here: the linear map with the least squared error
+    here, there = side_by_side(one, two, ids)[0].flatten(0, 1), one(ids).last_hidden_state.flatten(0, 1)
+    change = torch.linalg.lstsq(here, there).solution.T
+    for name, value in unet.state_dict().items():
+        found = kept["unet"].get(in_first(name))
+        if found is not None:
+            value.copy_(found if found.shape == value.shape else found @ change)
         elif name.endswith(SILENT):
             value.zero_()
-    for encoder in encoders:
-        has = encoder.state_dict()
-        kept = text | {f"text_model.{name}": value for name, value in text.items()}
-        encoder.load_state_dict(has | {name: value for name, value in kept.items() if name in has})
 
 
 def states(encoder: torch.nn.Module, ids: Tensor) -> tuple[Tensor, Tensor]:
@@ -67,47 +88,54 @@ def states(encoder: torch.nn.Module, ids: Tensor) -> tuple[Tensor, Tensor]:
     return found.hidden_states[-2], found[0]
 
 
+def side_by_side(left: torch.nn.Module, right: torch.nn.Module, ids: Tensor) -> tuple[Tensor, Tensor]:
+    """The states of both encoders (B, L, 2 WIDTH) and the pooled text of the second (B, WIDTH)."""
+    with torch.no_grad():
+        one, _ = states(left, ids)
+    two, pooled = states(right, ids)
+    return torch.cat([one, two], -1), pooled
+
+
 def main() -> None:
     clock = Clock.read(minutes=180, batch=32)
     torch.manual_seed(0)
-    tokenizer = load_tokenizer()
-    unet = build()
-    one = build_text_encoder(tokenizer, layers=4)
-    two = CLIPTextModelWithProjection(build_text_encoder(tokenizer, layers=4).config)
-    begin(unet, [one, two], first.shipped("pictures"))
-    modules = {"unet": unet, "text_encoder": one, "text_encoder_2": two}
-    for module in modules.values():
+    tokenizer, kept = load_tokenizer(), first.shipped("pictures")
+    denoising = Denoising(tokenizer, clock.device, "epsilon")
+    unet, one = build(), build_text_encoder(tokenizer)
+    one.load_state_dict(kept["text_encoder"])
+    two = CLIPTextModelWithProjection(build_text_encoder(tokenizer, layers=SECOND_LAYERS).config)
+    modules = {"unet": unet, "text_encoder_2": two}
+    for module in (one.requires_grad_(False), *modules.values()):
         module.to(clock.device)
+    begin(unet, one, two, kept, denoising.ids[:256, 0])
     unet.to(memory_format=torch.channels_last)
     if clock.device == "cpu":  # see training.pictures.unet
         unet.set_attn_processor(AttnProcessor())
         one.set_attn_implementation("eager")
         two.set_attn_implementation("eager")
     run = Run("pictures-xl", modules, clock, lr=5e-4, ema=0.999)
-    denoising = Denoising(tokenizer, clock.device, "epsilon")
     time_ids = torch.tensor([TIME_IDS], dtype=torch.float32, device=clock.device)
 
     def loss_of(step: int) -> Tensor:
         batch = denoising.batch(clock.batch)
         with torch.autocast(clock.device, torch.bfloat16):
-            (left, _), (right, pooled) = states(one, batch.ids), states(two, batch.ids)
-            # the pipeline gives zeros for an empty prompt
-            prompt = torch.cat([left, right], -1).masked_fill(batch.dropped[..., None], 0.0)
+            prompt, pooled = side_by_side(one, two, batch.ids)
+            prompt = prompt.masked_fill(batch.dropped[..., None], 0.0)  # the pipeline gives zeros for an empty prompt
             further = {"text_embeds": pooled.masked_fill(batch.dropped, 0.0), "time_ids": time_ids.expand(clock.batch, -1)}
             output = unet(batch.noisy, batch.timesteps, prompt, added_cond_kwargs=further).sample
         return denoising.loss(output, batch)
 
     def export(step: int) -> None:
-        pipe = pipeline(run, tokenizer)
+        pipe = pipeline(run, one, tokenizer)
         pipe.save_pretrained(CACHE / "pictures-xl")
         sheet(pipe.to(clock.device), "pictures-xl")
 
     run.train(loss_of, export)
 
 
-def pipeline(run: Run, tokenizer) -> StableDiffusionXLPipeline:
+def pipeline(run: Run, text_encoder: torch.nn.Module, tokenizer) -> StableDiffusionXLPipeline:
     """The averaged weights as a stock pipeline, with DPM-Solver++ as its scheduler."""
-    parts = {key: copy.deepcopy(module).eval() for key, module in run.averaged.items()}
+    parts = {key: copy.deepcopy(module).eval() for key, module in ({"text_encoder": text_encoder} | run.averaged).items()}
     parts["unet"].set_attn_processor(AttnProcessor2_0())
     pipe = StableDiffusionXLPipeline(
         vae=load_vae(),
