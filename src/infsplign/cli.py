@@ -15,6 +15,7 @@ except ModuleNotFoundError as missing:
 from infsplign import __version__
 from infsplign.commands.calibrate import calibrate
 from infsplign.commands.prompts import prompts
+from infsplign.commands.reading import READ
 from infsplign.commands.report import report
 from infsplign.commands.score import score
 from infsplign.shipped.presets import DEFAULT
@@ -150,7 +151,8 @@ def options(
 def generate(
     prompt: Annotated[str | None, typer.Argument(help='Such as "a circle to the left of a square".')] = None,
     prompts: Annotated[
-        Path | None, typer.Option(help="File of prompts instead: one a line (.txt), JSON lines with id and text, or the published SR2D.")
+        Path | None,
+        typer.Option(**READ, help="File of prompts instead: one a line (.txt), JSON lines with id and text, or the published SR2D."),
     ] = None,
     model: Model = DEFAULT,
     relation: Annotated[
@@ -162,7 +164,8 @@ def generate(
     steps: Annotated[int | None, typer.Option(min=1, max=MOST_STEPS, help="Denoising steps; the model's own if not given.")] = None,
     guidance_scale: Annotated[float | None, typer.Option(help="Classifier-free guidance; the model's own if not given.")] = None,
     preset: Annotated[
-        Path | None, typer.Option(help="Options of guidance from a file that `GuidanceConfig.save` or `infsplign calibrate` wrote.")
+        Path | None,
+        typer.Option(**READ, help="Options of guidance from a file that `GuidanceConfig.save` or `infsplign calibrate` wrote."),
     ] = None,
     strength: Annotated[
         float | None,
@@ -240,7 +243,7 @@ def page(
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes the first free one from 7860 on.")] = 0,
-    preset: Annotated[Path | None, typer.Option(help="File of options that `GuidanceConfig.save` wrote, for all models.")] = None,
+    preset: Annotated[Path | None, typer.Option(**READ, help="File of options that `GuidanceConfig.save` wrote, for all models.")] = None,
     plan: Annotated[str | None, typer.Option(help="split, batched, checkpoint or auto; the preset's if not given.")] = None,
     offload: Annotated[str | None, typer.Option(help="model or sequential: keep only what runs on the device.")] = None,
     device: Device = "auto",

@@ -80,6 +80,14 @@ def message(*arguments: str) -> str:
         ([*SR2D, "--prompts", "long.jsonl"], "ids of `prompts` name files and must be at most 241 bytes, got 245"),
         ([*SR2D, "--prompts", "number.json"], "expected `obj_1_attributes` to be a list or null, got 5"),
         ([*SR2D, "--prompts", "twice.jsonl"], "ids of `prompts` must differ"),
+        ([*SR2D, "--prompts", "nowhere.jsonl"], "Invalid value for '--prompts': file 'nowhere.jsonl' does not exist"),
+        ([*SR2D, "--prompts", "."], "Invalid value for '--prompts': file '.' is a directory"),
+        (["generate", "--prompts", "nowhere"], "Invalid value for '--prompts': file 'nowhere' does not exist"),
+        (["generate", PROMPT, "--preset", "nowhere"], "Invalid value for '--preset': file 'nowhere' does not exist"),
+        (["calibrate", "--out", "a.json", "--prompts", "nowhere"], "Invalid value for '--prompts': file 'nowhere' does not exist"),
+        (["prompts", "geneval", "--out", "a", "--from", "nowhere"], "Invalid value for '--from': file 'nowhere' does not exist"),
+        (["app", "--preset", "nowhere"], "Invalid value for '--preset': file 'nowhere' does not exist"),
+        (["eval", "world", "--out", "out", "--prompts", "99999"], "`--prompts` must be 1 to"),
     ],
 )
 def test_cases_27_to_29_one_message_before_a_model_is_loaded(unloaded, arguments, expected):
@@ -206,3 +214,13 @@ def test_paths_that_are_no_text(tmp_path, monkeypatch, name):
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(b"504 prompts in ")
     assert os.listdir(b".") == [name]
+
+
+def test_a_model_that_is_not_there_is_told_before_torch_is_imported(unloaded):
+    script = (
+        "import sys\nfrom infsplign.cli import app\n"
+        "try:\n    app(['generate', 'a cat above a dog', '--model', 'nowhere'])\nfinally:\n    print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert "`--model` must be" in done.stderr
+    assert done.stdout.strip() == "False"

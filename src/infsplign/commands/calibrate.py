@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from infsplign.commands import eval_common
+from infsplign.commands.reading import READ
 from infsplign.shipped.presets import DEFAULT
 
 WORK = ".calibration"
@@ -16,7 +17,8 @@ def calibrate(
     out: Annotated[Path, typer.Option(help="The preset, a JSON file; a plot (.png) and a table (.md) are written beside it.")],
     model: Annotated[str, typer.Option(help="A shipped model, a local folder, or a Hugging Face id.")] = DEFAULT,
     prompts: Annotated[
-        Path | None, typer.Option(help="File of prompts, one a line, each of two objects that the model knows; built-in ones if not given.")
+        Path | None,
+        typer.Option(**READ, help="File of prompts, one a line, each of two objects that the model knows; built-in ones if not given."),
     ] = None,
     count: Annotated[int, typer.Option(min=2, max=1000, help="How many of the built-in prompts.")] = 24,
     images: Annotated[int, typer.Option(min=1, max=100, help="Unguided images a prompt.")] = 2,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from infsplign.commands import eval_common
+from infsplign.commands.reading import READ
 from infsplign.evaluation.running.methods import choose_methods
 from infsplign.shipped.presets import PRESETS
 
@@ -17,7 +18,8 @@ def eval_sr2d(
     methods: eval_common.Methods = "unguided,infsplign",
     images: eval_common.Images = 4,
     prompts: Annotated[
-        Path | None, typer.Option(help="Prompts in the published format, or JSON lines of id and text; all of SR2D if not given.")
+        Path | None,
+        typer.Option(**READ, help="Prompts in the published format, or JSON lines of id and text; all of SR2D if not given."),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="The first prompts only.")] = None,
     world: Annotated[

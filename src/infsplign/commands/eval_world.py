@@ -36,7 +36,10 @@ def eval_world(
     from infsplign.evaluation.scoring.world_evaluation import TABLE, evaluate_world
 
     drawn = world or (PRESETS[model].world if model in PRESETS else "shapes")
-    prompts_of(split, prompts, drawn)  # raises before a model is loaded where `prompts` is too large
+    try:
+        prompts_of(split, prompts, drawn)  # before a model is loaded
+    except ValueError as error:
+        raise ValueError(str(error).replace("`count`", "`--prompts`")) from None
     loading = eval_common.Loading(model, device, dtype, steps, guidance_scale, world=True, traces=traces)
     eval_common.check_options(methods, scale, out, ray, workers, loading)
     with eval_common.sampling(loading, out, ray=ray, workers=workers) as (sampler, own, published):

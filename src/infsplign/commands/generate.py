@@ -63,9 +63,10 @@ def _folders(options: GenerateOptions, each: Sequence[GenerateOptions]) -> list[
 
 def _loaded(options: GenerateOptions) -> tuple[Any, GenerateOptions]:
     """The pipeline in its place, and the options with the plan that fits the memory."""
-    from infsplign.generation.models import choose_device, quiet, read_pipeline
+    from infsplign.generation.models import check_model, choose_device, quiet, read_pipeline
     from infsplign.generation.parts import check_offload, place
 
+    check_model(options.model, device=options.device, dtype=options.dtype)  # a wrong name is told before torch is imported
     target = choose_device(options.device)
     check_offload(options.offload, target.type)
     pipe = read_pipeline(options.model, device=options.device, dtype=options.dtype, parts=options.parts)

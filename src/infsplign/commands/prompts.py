@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from infsplign.commands.reading import READ
+
 
 def prompts(
     benchmark: Annotated[
@@ -15,7 +17,7 @@ def prompts(
     out: Annotated[Path, typer.Option(help="File to write; one that is there is replaced.")],
     source: Annotated[
         Path | None,
-        typer.Option("--from", help="Your copy of T2I-CompBench's spatial_val.txt or GenEval's evaluation_metadata.jsonl."),
+        typer.Option("--from", **READ, help="Your copy of T2I-CompBench's spatial_val.txt or GenEval's evaluation_metadata.jsonl."),
     ] = None,
 ) -> None:
     """Write the prompts of a benchmark: sr2d as the published JSON list, the others as JSON lines with id, text and objects."""

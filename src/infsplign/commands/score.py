@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from infsplign.commands.reading import READ
+
 
 def score(
     benchmark: Annotated[
@@ -21,6 +23,7 @@ def score(
     prompts: Annotated[
         Path | None,
         typer.Option(
+            **READ,
             help="The prompts: a copy of the published file, one of `infsplign prompts`, or any file that `eval` and `generate` take. "
             "A folder of `infsplign generate` says them itself."
         ),
