@@ -17,7 +17,7 @@ $(VENV)/.ready: pyproject.toml models/pyproject.toml constraints.txt
 	touch $@
 
 demo: $(VENV)/.ready  ## unguided and guided pictures of one prompt, in demo/
-	$(BIN)/infsplign generate "a heart to the right of a diamond" --images 4 --seed 0 --out demo
+	$(BIN)/infsplign generate "a cat to the left of a dog" --images 4 --seed 0 --out demo
 
 test: $(VENV)/.ready  ## all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile

@@ -7,12 +7,12 @@ import torch
 import infsplign
 from infsplign.adapters import backbone_for
 from infsplign.prompts.tokens import token_indices
-from infsplign.shipped import CONFIG, GUIDANCE_SCALE
+from infsplign.shipped import PRESETS
 
 
 @torch.no_grad()
-def sample(pipe, prompt, noise, n=30, config=CONFIG):
-    """DDIM (arXiv 2010.02502, eq. 12 at eta = 0) from `noise` (B, 4, H, W): the latents, and what each step did."""
+def sample(pipe, prompt, noise, n=30, config=PRESETS["pictures"].config):
+    """DDIM (arXiv 2010.02502, eq. 12 at eta = 0) from `noise` (B, C, H, W): the latents, and what each step did."""
     scene = infsplign.parse_prompt(prompt)
     tokens = token_indices(pipe.tokenizer, prompt, scene.objects)
     guidance = infsplign.Guidance(pipe.unet, backbone_for(pipe), scene, tokens, config)
@@ -23,15 +23,15 @@ def sample(pipe, prompt, noise, n=30, config=CONFIG):
     for t, (alpha, alpha_next) in zip(timesteps, pairwise([*alphas[timesteps], torch.tensor(1.0)]), strict=True):
         eps_uncond = pipe.unet(x, t, encoder_hidden_states=uncond).sample
         eps_cond = steps(x, t, encoder_hidden_states=cond).sample
-        eps = steps.shifted(eps_uncond + GUIDANCE_SCALE * (eps_cond - eps_uncond))
+        eps = steps.shifted(eps_uncond + PRESETS["pictures"].guidance_scale * (eps_cond - eps_uncond))
         x_0 = (x - (1 - alpha).sqrt() * eps) / alpha.sqrt()
         x = alpha_next.sqrt() * x_0 + (1 - alpha_next).sqrt() * eps
     return x, steps.trace
 
 
 if __name__ == "__main__":
-    pipe = infsplign.shipped.load("shapes")
-    noise = torch.randn(1, 4, 24, 24, generator=torch.Generator().manual_seed(0))
-    latents, _ = sample(pipe, "a heart to the right of a diamond", noise)
+    pipe = infsplign.shipped.load("pictures")
+    noise = torch.randn(1, 12, 16, 16, generator=torch.Generator().manual_seed(0))
+    latents, _ = sample(pipe, "a cat to the left of a dog", noise)
     image = pipe.vae.decode(latents / pipe.vae.config.scaling_factor).sample.detach()
     pipe.image_processor.postprocess(image)[0].save("ddim.png")

@@ -7,12 +7,12 @@ import torch
 import infsplign
 from infsplign.adapters import backbone_for
 from infsplign.prompts.tokens import token_indices
-from infsplign.shipped import CONFIG, GUIDANCE_SCALE
+from infsplign.shipped import PRESETS
 
 
 @torch.no_grad()
-def sample(pipe, prompt, x, sigmas, config=CONFIG):
-    """Algorithm 1 of Karras et al. (arXiv 2206.00364) from `x` (B, 4, H, W) at `sigmas[0]` to `sigmas[-1] == 0`; also the trace."""
+def sample(pipe, prompt, x, sigmas, config=PRESETS["pictures"].config):
+    """Algorithm 1 of Karras et al. (arXiv 2206.00364) from `x` (B, C, H, W) at `sigmas[0]` to `sigmas[-1] == 0`; also the trace."""
     scene, alphas = infsplign.parse_prompt(prompt), pipe.scheduler.alphas_cumprod
     tokens = token_indices(pipe.tokenizer, prompt, scene.objects)
     guidance = infsplign.Guidance(pipe.unet, backbone_for(pipe), scene, tokens, config)
@@ -23,7 +23,7 @@ def sample(pipe, prompt, x, sigmas, config=CONFIG):
         x_in, t = x / (sigma**2 + 1) ** 0.5, infsplign.timesteps_of(sigma[None], alphas)[0]
         eps_uncond = pipe.unet(x_in, t, encoder_hidden_states=uncond).sample
         eps_cond = steps(x_in, t, encoder_hidden_states=cond).sample
-        return steps.shifted(eps_uncond + GUIDANCE_SCALE * (eps_cond - eps_uncond))
+        return steps.shifted(eps_uncond + PRESETS["pictures"].guidance_scale * (eps_cond - eps_uncond))
 
     for sigma, sigma_next in pairwise(sigmas):
         d = slope(x, sigma)
@@ -34,7 +34,7 @@ def sample(pipe, prompt, x, sigmas, config=CONFIG):
 
 
 if __name__ == "__main__":
-    pipe = infsplign.shipped.load("shapes")
+    pipe = infsplign.shipped.load("pictures")
     sigmas = torch.cat([torch.linspace(14.0 ** (1 / 7), 0.05 ** (1 / 7), 15) ** 7, torch.zeros(1)])
-    x, _ = sample(pipe, "a heart to the right of a diamond", sigmas[0] * torch.randn(1, 4, 24, 24), sigmas)
+    x, _ = sample(pipe, "a cat to the left of a dog", sigmas[0] * torch.randn(1, 12, 16, 16), sigmas)
     pipe.image_processor.postprocess(pipe.vae.decode(x / pipe.vae.config.scaling_factor).sample.detach())[0].save("edm_heun.png")

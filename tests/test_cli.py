@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 import infsplign
 from infsplign.cli import app
 from infsplign.pipelines.description import describe
-from infsplign.shipped import load
-from infsplign.shipped.presets import CONFIG, GUIDANCE_SCALE
+from infsplign.shipped import DEFAULT, PRESETS, load
 
-PROMPT = "a circle to the left of a square"
+PROMPT = "a cat to the left of a dog"
+CONFIG, GUIDANCE_SCALE = PRESETS[DEFAULT].config, PRESETS[DEFAULT].guidance_scale
 FILES = {"attention.png", "guided_0.png", "guided_1.png", "sheet.png", "trace.json", "trace.png", "unguided_0.png", "unguided_1.png"}
 
 
@@ -38,7 +38,7 @@ def files_below(folder: Path) -> set[str]:
 def generated(tmp_path_factory) -> tuple[subprocess.CompletedProcess[str], Path]:
     cwd = tmp_path_factory.mktemp("generated")
     done = command("generate", PROMPT, "--steps", "4", "--images", "2", "--seed", "7", cwd=cwd)
-    return done, cwd / "out" / "a-circle-to-the-left-of-a-square"
+    return done, cwd / "out" / "a-cat-to-the-left-of-a-dog"
 
 
 def test_version_and_help_import_nothing_heavy(tmp_path):
@@ -62,7 +62,7 @@ def test_generate_writes_every_file(generated):
     assert files_below(folder) == FILES
     assert "it/s" not in done.stderr  # no bars where nobody looks
     sizes = {name: Image.open(folder / name).size for name in FILES if name.endswith(".png")}
-    assert all(sizes[f"{method}_{number}.png"] == (96, 96) for method in ("guided", "unguided") for number in (0, 1))
+    assert all(sizes[f"{method}_{number}.png"] == (128, 128) for method in ("guided", "unguided") for number in (0, 1))
     assert all(sizes[name][0] > 1000 for name in ("sheet.png", "attention.png", "trace.png"))
     assert f"written to {Path('out') / folder.name}" in done.stdout
 
@@ -70,13 +70,13 @@ def test_generate_writes_every_file(generated):
 def test_generate_records_what_it_did(generated):
     record = json.loads((generated[1] / "trace.json").read_text("utf-8"))
     assert record["status"] == "complete"
-    assert (record["prompt"], record["objects"]) == (PROMPT, ["circle", "square"])
-    assert record["relations"] == [["circle", "left of", "square"]]
+    assert (record["prompt"], record["objects"]) == (PROMPT, ["cat", "dog"])
+    assert record["relations"] == [["cat", "left of", "dog"]]
     assert record["seeds"] == [image["seed"] for image in record["images"]] == [7, 8]
     assert record["config"]["scale"] == CONFIG.scale
     assert record["guidance_scale"] == GUIDANCE_SCALE
     assert record["versions"]["torch"] == torch.__version__
-    assert record["model"]["name"] == "shapes"
+    assert record["model"]["name"] == DEFAULT
     tokens = load().tokenizer.convert_ids_to_tokens(load().tokenizer(PROMPT).input_ids)
     for name, positions in record["token_indices"].items():
         assert "".join(tokens[i] for i in positions).replace("</w>", "") == name
@@ -91,9 +91,9 @@ def test_generate_records_what_it_did(generated):
 def test_generate_tells_a_verdict(generated):
     done, folder = generated
     verdict = json.loads((folder / "trace.json").read_text("utf-8"))["verdict"]
-    held, strict = verdict["relations"]["circle left of square"], verdict["strict"]
+    held, strict = verdict["relations"]["cat left of dog"], verdict["strict"]
     counts = f"unguided {sum(held['unguided'])} of 2, guided {sum(held['guided'])} of 2"
-    assert f"\ncircle left of square: {counts}\n" in done.stdout
+    assert f"\ncat left of dog: {counts}\n" in done.stdout
     assert f"\nexactly as asked: unguided {sum(strict['unguided'])} of 2, guided {sum(strict['guided'])} of 2\n" in done.stdout
     for number, seed in enumerate((7, 8)):
         told = "; ".join(f"{method}: {', '.join(verdict['wrong'][method][number]) or 'as asked'}" for method in ("unguided", "guided"))
@@ -127,11 +127,11 @@ def test_describe_prints_the_description(tmp_path):
         (["a circle and a square", "--relation", "circle left of moon"], "'moon'"),
         (["a circle in front of a square"], "'in front of'"),
         (["a circle left of a square", "--relation", "circle in front of square"], "'in front of'"),
-        (["a circle left of a square", "--relation", "circle left of square", "--relation", "circle right of square"], "contradict"),
+        (["a cat left of a dog", "--relation", "cat left of dog", "--relation", "cat right of dog"], "contradict"),
         (["a circle left of a square and right of a square"], "contradict"),
         (["a circle to the left of a circle"], "two"),
         ([""], "empty"),
-        (["  ", "--relation", "circle left of square"], "empty"),
+        (["  ", "--relation", "cat left of dog"], "empty"),
         ([PROMPT, "--out", "file/below"], "'file/below'"),
         ([PROMPT, "--out", "file"], "'file'"),
         ([PROMPT, "--model", "./no-such-folder"], "'./no-such-folder'"),
@@ -158,7 +158,7 @@ def test_bad_input_is_one_message_and_writes_nothing(arguments, named, tmp_path)
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        ([", ".join(["very"] * 80) + ", " + PROMPT, "--relation", "circle left of square"], "'circle' is cut off"),
+        ([", ".join(["very"] * 80) + ", " + PROMPT, "--relation", "cat left of dog"], "'cat' is cut off"),
         ([PROMPT, "--model", "no-such-owner/no-such-model"], "'no-such-owner/no-such-model'"),
         ([PROMPT, "--device", "toaster"], "'toaster'"),
     ],
@@ -181,6 +181,6 @@ def test_debug_shows_the_traceback(arguments, tmp_path):
 
 def test_eval_lists_and_explains_its_commands():
     assert "world" in CliRunner().invoke(app, ["eval", "--help"]).output
-    shapes = CliRunner().invoke(app, ["eval", "world", "--help"], env={"COLUMNS": "200"}).output
-    assert all(option in shapes for option in ("--prompts", "--images", "--methods", "--split", "--out"))
+    world = CliRunner().invoke(app, ["eval", "world", "--help"], env={"COLUMNS": "200"}).output
+    assert all(option in world for option in ("--prompts", "--images", "--methods", "--split", "--out"))
     assert CliRunner().invoke(app, ["eval", "nothing"]).exit_code == 2

@@ -11,8 +11,9 @@ import infsplign
 from infsplign import PAPER, guide
 from infsplign.evaluation.metrics.visor import judge
 from infsplign.shapes.detector import MIN_SCORE, detect
-from infsplign.shipped import CONFIG, GUIDANCE_SCALE
+from infsplign.shipped import PRESETS
 
+CONFIG, GUIDANCE_SCALE = PRESETS["shapes"].config, PRESETS["shapes"].guidance_scale
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NAMES = ("ddim", "k_euler", "edm_heun")
 PROMPT = "a star to the right of a flower"

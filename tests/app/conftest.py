@@ -18,7 +18,7 @@ def workshop() -> Workshop:
 
 @pytest.fixture(scope="session")
 def news(workshop) -> list[News]:
-    return list(workshop.make(GenerateOptions(PROMPT, steps=4), Event()))
+    return list(workshop.make(GenerateOptions(PROMPT, model="shapes", steps=4), Event()))
 
 
 @pytest.fixture(scope="session")

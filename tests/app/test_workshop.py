@@ -26,7 +26,7 @@ def test_both_samplings_tell_each_step_and_their_previews(news):
 
 def test_the_images_are_those_of_the_command(result):
     """The pipeline alone gives the same unguided image: watching changes nothing."""
-    pipe = load()
+    pipe = load("shapes")
     pipe.set_progress_bar_config(disable=True)
     image = pipe(PROMPT, num_inference_steps=4, guidance_scale=5.0, generator=torch.Generator("cpu").manual_seed(0)).images[0]
     assert (np.asarray(image) == np.asarray(result.images["unguided"])).all()
@@ -41,14 +41,14 @@ def test_the_record_is_that_of_generate(result):
 
 
 def test_strength_0_does_not_guide(workshop):
-    latest = told(workshop, GenerateOptions(PROMPT, steps=2, strength=0.0))[-1].result
+    latest = told(workshop, GenerateOptions(PROMPT, model="shapes", steps=2, strength=0.0))[-1].result
     assert (np.asarray(latest.images["unguided"]) == np.asarray(latest.images["guided"])).all()
     assert (latest.attention, latest.curves) == (None, None)
 
 
 def test_strength_is_the_bound_of_the_shift(workshop):
     for strength in (0.02, 0.3):
-        latest = told(workshop, GenerateOptions(PROMPT, steps=2, strength=strength))[-1].result
+        latest = told(workshop, GenerateOptions(PROMPT, model="shapes", steps=2, strength=strength))[-1].result
         assert latest.record["config"]["max_shift"] == strength
         assert 0 < latest.record["images"][0]["trace"][0]["shift"][0] <= strength * 1.001
 
@@ -57,8 +57,8 @@ def test_strength_is_the_bound_of_the_shift(workshop):
     ("options", "words"),
     [
         (GenerateOptions("a heart lefft of a star"), "'lefft' is not understood"),
-        (GenerateOptions(PROMPT, strength=float("nan")), "`--strength` must be a finite number"),
-        (GenerateOptions(PROMPT, height=20), "multiple of 8"),
+        (GenerateOptions(PROMPT, model="shapes", strength=float("nan")), "`--strength` must be a finite number"),
+        (GenerateOptions(PROMPT, model="shapes", height=20), "multiple of 8"),
         (GenerateOptions(PROMPT, model="no/such/model"), "there is no model folder"),
     ],
 )
@@ -72,25 +72,25 @@ def test_faults_of_the_program_are_told_and_their_traceback_is_printed(capsys):
     def load(*_, **__):
         raise KeyError("a fault")
 
-    latest = told(Workshop(load=load), GenerateOptions(PROMPT))[-1]
+    latest = told(Workshop(load=load), GenerateOptions(PROMPT, model="shapes"))[-1]
     assert "a fault of the program" in latest.failure
     assert "Traceback" in capsys.readouterr().err
 
 
 def test_stop_ends_the_sampling_after_the_step_and_the_next_one_works(workshop):
     stop, found = Event(), []
-    for one in workshop.make(GenerateOptions(PROMPT, steps=50), stop):
+    for one in workshop.make(GenerateOptions(PROMPT, model="shapes", steps=50), stop):
         found.append(one)
         if one.step == 2:
             stop.set()
     assert found[-1].failure == "Stopped."
     assert max(one.step for one in found) < 10
-    assert told(workshop, GenerateOptions(PROMPT, steps=1, strength=0.0))[-1].result is not None
+    assert told(workshop, GenerateOptions(PROMPT, model="shapes", steps=1, strength=0.0))[-1].result is not None
 
 
 def test_leaving_the_page_stops_the_sampling(workshop):
     stop = Event()
-    making = workshop.make(GenerateOptions(PROMPT, steps=50), stop)
+    making = workshop.make(GenerateOptions(PROMPT, model="shapes", steps=50), stop)
     next(making)
     making.close()
     assert stop.is_set()

@@ -47,7 +47,7 @@ class TestShapes:
         done, results = scored(made, method, tmp_path / "out")
         assert results["methods"][method] == made[1]["methods"][method]
         assert results["relations"][method] == made[1]["relations"][method]
-        assert results["detector"] == WorldDetector().settings()
+        assert results["detector"] == WorldDetector("shapes").settings()
         assert "5 of 504 prompts x 2 images" in said(done)
         assert "detector world shapes" in said(done)
         assert "score >= 0.6" in said(done)
@@ -202,7 +202,7 @@ def test_what_was_found_is_kept_when_looking_is_interrupted(tmp_path, monkeypatc
         return detect(self, images, names)
 
     monkeypatch.setattr(WorldDetector, "detect", dies)
-    asked = {"names": dict.fromkeys(files, ("star",)), "detector": WorldDetector()}
+    asked = {"names": dict.fromkeys(files, ("star",)), "detector": WorldDetector("shapes")}
     options = asked | {"keep": tmp_path / "kept.json", "batch": 2, "progress": False}
     with pytest.raises(KeyboardInterrupt):
         detect_all(files, **options)

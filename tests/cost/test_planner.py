@@ -13,9 +13,10 @@ from infsplign.cost.planner import amount
 from infsplign.engine.config import PLANS
 from infsplign.engine.pytree import map_tensors
 from infsplign.generation.memory import parse_memory
-from infsplign.shipped import CONFIG, load
+from infsplign.shipped import PRESETS, load
 from tests import tiny, tiny_transformers
 
+CONFIG = PRESETS["shapes"].config
 PROMPT = "a circle to the left of a square"
 MAKERS = {"sd": tiny.sd, "sdxl": tiny.sdxl} | tiny_transformers.MAKERS
 

@@ -55,7 +55,7 @@ class StubSampler:
 
 
 def run(out: Path, sampler=None, **options):
-    options = {"count": 5, "images": 2, "batch": 3, "progress": False, "split": "tune"} | options
+    options = {"count": 5, "images": 2, "batch": 3, "progress": False, "split": "tune", "name": "shapes"} | options
     return evaluate_world(sampler or StubSampler(), out, **options)
 
 

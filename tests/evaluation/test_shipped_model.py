@@ -16,9 +16,9 @@ from infsplign.evaluation.running.methods import choose_methods
 from infsplign.evaluation.running.sampler import PipelineSampler
 from infsplign.evaluation.scoring.world_evaluation import evaluate_world
 from infsplign.prompts.tokens import token_indices
-from infsplign.shipped import load
-from infsplign.shipped.presets import CONFIG, GUIDANCE_SCALE, STEPS
+from infsplign.shipped import DEFAULT, PRESETS, load
 
+CONFIG, GUIDANCE_SCALE = PRESETS["shapes"].config, PRESETS["shapes"].guidance_scale
 STEPS_HERE = 4
 LISTED = prompts("tune", 6)
 TEXTS = [p.text for p in LISTED]
@@ -91,11 +91,11 @@ def test_every_prompt_of_both_splits_can_be_guided(pipe):
 
 
 def test_run_and_resume(sampler, tmp_path):
-    results = evaluate_world(sampler, tmp_path, count=2, images=2, split="tune", batch=3, progress=False)
+    results = evaluate_world(sampler, tmp_path, count=2, images=2, split="tune", batch=3, name="shapes", progress=False)
     assert set(results["methods"]) == {"unguided", "infsplign"}
     before = (tmp_path / "infsplign.jsonl").read_bytes()
     (tmp_path / "infsplign" / "tune-0001_01.png").unlink()
-    assert evaluate_world(sampler, tmp_path, count=2, images=2, split="tune", batch=3, progress=False) == results
+    assert evaluate_world(sampler, tmp_path, count=2, images=2, split="tune", batch=3, name="shapes", progress=False) == results
     assert (tmp_path / "infsplign.jsonl").read_bytes() == before
 
 
@@ -130,7 +130,7 @@ class TestCommand:
             (["--methods", " , "], "`--methods` must be one or more of"),
             (["--model", "no-such-model"], "no-such-model"),
             (["--model", "./no/such/folder"], "no model folder"),
-            (["--prompts", "225"], "`count` must be 1 to 224"),
+            (["--prompts", "99999"], "`--prompts` must be 1 to"),
             (["--prompts", "0"], "--prompts"),
             (["--images", "0"], "--images"),
             (["--steps", "0"], "--steps"),
@@ -154,7 +154,7 @@ class TestCommand:
         assert "cannot be written" in output
 
     def test_defaults(self):
-        assert (STEPS, GUIDANCE_SCALE) == (30, 5.0)
+        assert (DEFAULT, PRESETS[DEFAULT].steps, PRESETS[DEFAULT].guidance_scale) == ("pictures", 20, 5.0)
         assert choose_methods("unguided, infsplign", own=CONFIG) == {"unguided": None, "infsplign": CONFIG}
         assert choose_methods("infsplign,unguided", 7.0, CONFIG) == {"infsplign": CONFIG.with_(scale=7.0), "unguided": None}
         with pytest.raises(ValueError, match="each once"):

@@ -8,7 +8,8 @@ from infsplign.evaluation.prompts import sr2d
 from infsplign.evaluation.scoring.world_evaluation import prompts_among
 from infsplign.shapes.world import Placed, Scene
 from infsplign.shapes.world import render as render_shapes
-from infsplign.shipped import PRESETS, WORLDS, world
+from infsplign.shipped import DEFAULT, PRESETS, WORLDS, world
+from infsplign.shipped.worlds import world_of
 
 
 def composed(count, seed):
@@ -54,3 +55,9 @@ def test_prompts_of_sr2d_among_the_nouns_of_pictures():
     assert all({prompt.first, prompt.second} <= set(nouns) for prompt in found)
     assert len({prompt.relation for prompt in found[:40]}) == 4  # a random order: any part is a fair sample
     assert prompts_among(sr2d(), ("cat",)) == []
+
+
+def test_the_world_that_knows_the_objects_and_else_that_of_the_default_model():
+    assert world_of(["heart", "star", "cat"]) == "shapes"
+    assert world_of(["cat", "dog", "heart"]) == "pictures"
+    assert world_of(["traffic light"]) == world_of(["a spoon"]) == world_of([]) == PRESETS[DEFAULT].world == "pictures"

@@ -118,7 +118,7 @@ def _judge(detector: str, detector_model: str | None, model: str, asked: Any, de
     from infsplign.shipped import PRESETS, world
 
     if detector == "world":
-        name = detector_model or (PRESETS[model].world if model in PRESETS else "shapes")
+        name = detector_model or PRESETS.get(model, PRESETS[DEFAULT]).world
         return Judge(load_detector("world", name, threshold=0.0), asked, least=world(name).min_score)
     least = THRESHOLDS[detector]
     return Judge(load_detector(detector, detector_model, threshold=least, device=str(device)), asked, least=least)

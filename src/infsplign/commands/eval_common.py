@@ -39,7 +39,7 @@ class Loading:
     Attributes:
         model, device, dtype: see `load_pipeline`.
         steps, guidance_scale: the model's own when None.
-        world: the model draws a shipped model's world, whatever its name. It gets the constants of the shipped model of its family.
+        world: what the model draws. One that does not ship gets the options of the shipped model of its family and world, if there is one.
         traces: keep the trace of each step.
         threads: of torch on the CPU, which affect how sums are rounded; unchanged when None.
     """
@@ -49,7 +49,7 @@ class Loading:
     dtype: str = "auto"
     steps: int | None = None
     guidance_scale: float | None = None
-    world: bool = False
+    world: str | None = None
     threads: int | None = None
     traces: bool = False
 
@@ -71,7 +71,8 @@ class Loading:
         family = describe(pipe)  # refuses what cannot be guided before anything is made
         alike = self.model
         if self.world and self.model not in PRESETS:
-            alike = next((name for name, preset in PRESETS.items() if preset.folder.endswith(f"/{family.family}")), "shapes")
+            same = ((preset.world, preset.family) == (self.world, family.family) for preset in PRESETS.values())
+            alike = next((name for name, fits in zip(PRESETS, same, strict=True) if fits), alike)
         defaults = defaults_for(alike)
         steps = defaults.steps if self.steps is None else self.steps
         guidance_scale = defaults.guidance_scale if self.guidance_scale is None else self.guidance_scale

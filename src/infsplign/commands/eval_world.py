@@ -16,7 +16,7 @@ def eval_world(
     methods: eval_common.Methods = "unguided,infsplign",
     split: Annotated[Literal["tune", "heldout"], typer.Option(help="Prompts to choose options by, or prompts to report.")] = "heldout",
     model: Annotated[str, typer.Option(help="A shipped model, or the folder of a model of its world.")] = DEFAULT,
-    world: Annotated[str | None, typer.Option(help="What a model that does not ship draws: shapes or pictures.")] = None,
+    world: Annotated[str | None, typer.Option(help="What a model that does not ship draws: shapes or pictures (default).")] = None,
     out: eval_common.Out = Path("out/eval-world"),
     steps: eval_common.Steps = None,
     guidance_scale: eval_common.GuidanceScale = None,
@@ -35,12 +35,12 @@ def eval_world(
     from infsplign.evaluation.scoring.summary import print_table
     from infsplign.evaluation.scoring.world_evaluation import TABLE, evaluate_world
 
-    drawn = world or (PRESETS[model].world if model in PRESETS else "shapes")
+    drawn = world or (PRESETS.get(model, PRESETS[DEFAULT]).world)
     try:
         prompts_of(split, prompts, drawn)  # before a model is loaded
     except ValueError as error:
         raise ValueError(str(error).replace("`count`", "`--prompts`")) from None
-    loading = eval_common.Loading(model, device, dtype, steps, guidance_scale, world=True, traces=traces)
+    loading = eval_common.Loading(model, device, dtype, steps, guidance_scale, world=drawn, traces=traces)
     eval_common.check_options(methods, scale, out, ray, workers, loading)
     with eval_common.sampling(loading, out, ray=ray, workers=workers) as (sampler, own, published):
         chosen = choose_methods(methods, scale, own, published)

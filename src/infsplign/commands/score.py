@@ -28,7 +28,10 @@ def score(
             "A folder of `infsplign generate` says them itself."
         ),
     ] = None,
-    model: Annotated[str | None, typer.Option(help="Folder or hub id of the detector's model; for world: shapes or pictures.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Folder or hub id of the detector's model; for world: shapes or pictures, else the one that knows the objects."),
+    ] = None,
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of the hub id.")] = None,
     detections: Annotated[
         Path | None, typer.Option(help="JSON file that keeps what is found: images that it holds are not looked at again.")
@@ -127,7 +130,7 @@ def _detected(detector: str, threshold: float | None, images: Path | None, optio
     from infsplign.evaluation.scoring.metadata import prompts_of_folders
     from infsplign.evaluation.scoring.score_images import score_images, threshold_for
     from infsplign.generation.models import choose_device, quiet
-    from infsplign.shipped.worlds import WORLDS
+    from infsplign.shipped.worlds import WORLDS, world_of
 
     if detector not in KINDS:
         raise ValueError(f"`--detector` must be {', '.join(KINDS)}, or a file of detections that ends in .json; got {detector!r}")
@@ -137,7 +140,8 @@ def _detected(detector: str, threshold: float | None, images: Path | None, optio
     folders = prompts_of_folders(files, common["prompts"])
     evenly(group_by_prompt(files, common["prompts"], folders), common["count"])  # bad names are found before a model is loaded
     if detector == "world" and options["model"] is None:
-        options = {**options, "model": common["benchmark"] if common["benchmark"] in WORLDS else WORLDS[0]}
+        names = [name for prompt in common["prompts"] for name in (prompt.first, prompt.second) if name]
+        options = {**options, "model": common["benchmark"] if common["benchmark"] in WORLDS else world_of(names)}
     least = threshold_for(common["benchmark"], options["model"] if detector == "world" else None, threshold)
     device = "cpu" if detector == "world" else str(choose_device(options["device"]))
     with quiet(bars=True):

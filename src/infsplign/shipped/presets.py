@@ -22,6 +22,7 @@ class Preset:
         call: further arguments of its pipeline's call.
         world: what it draws, a key of `infsplign.shipped.WORLDS`.
         shared: component to its folder, where models share it.
+        family: of its backbone, a key of `infsplign.adapters.FAMILIES`.
     """
 
     folder: str
@@ -31,6 +32,7 @@ class Preset:
     call: Mapping[str, Any] = field(default_factory=dict)
     world: str = "shapes"
     shared: Mapping[str, str] = field(default_factory=dict)
+    family: str = "sd"
 
 
 FIRST_READER = "down_blocks.1.attentions.0.transformer_blocks.0.attn2"
@@ -47,7 +49,15 @@ PRESETS: Mapping[str, Preset] = {
     # on this model the layers of the family do not know positions; this is the earliest block that does, and so the cheapest:
     # `docs/measured/blocks-shapes.md`
     "shapes": Preset("shapes/sd", 30, 5.0, RECOMMENDED.with_(layers={"coarse": (FIRST_READER,)}), shared=_VAE),
-    "shapes-pixart": Preset("shapes/pixart", 30, 5.0, RECOMMENDED, {"clean_caption": False, "use_resolution_binning": False}, shared=_VAE),
+    "shapes-pixart": Preset(
+        "shapes/pixart",
+        30,
+        5.0,
+        RECOMMENDED,
+        {"clean_caption": False, "use_resolution_binning": False},
+        shared=_VAE,
+        family="pixart",
+    ),
     # this MMDiT has five blocks, of which the family's rule reads the second and third; on the tune split the last one was better
     "shapes-sd3": Preset(
         "shapes/sd3",
@@ -56,10 +66,9 @@ PRESETS: Mapping[str, Preset] = {
         RECOMMENDED.with_(layers={"coarse": ("transformer_blocks.4.attn",)}),
         {"max_sequence_length": T5_LENGTH},
         shared=_SD3,
+        family="sd3",
     ),
 }
 """All use `RECOMMENDED`, as any other pipeline does; all but PixArt name their own layers."""
-DEFAULT = "shapes"
+DEFAULT = "pictures"
 """The model of the commands and of `load` where none is named."""
-CONFIG, STEPS, GUIDANCE_SCALE = PRESETS["shapes"].config, PRESETS["shapes"].steps, PRESETS["shapes"].guidance_scale
-"""Those of the shipped Stable Diffusion."""

@@ -1,6 +1,6 @@
 """What the shipped models draw: for each world its nouns, and a detector that knows them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -9,6 +9,7 @@ from types import ModuleType
 from PIL import Image
 
 from infsplign.detection import Detection
+from infsplign.shipped.presets import DEFAULT, PRESETS
 
 WORLDS = ("shapes", "pictures")
 
@@ -44,6 +45,24 @@ def world(name: str) -> World:
     if name == "pictures":
         return _pictures()
     raise ValueError(f"`world` must be one of {', '.join(WORLDS)}, got {name!r}")
+
+
+def world_of(names: Iterable[str]) -> str:
+    """Returns the name of the world that knows most of these objects; of equals the default model's.
+
+    Only worlds whose detector is installed are asked.
+    """
+    listed = list(names)
+    own = PRESETS[DEFAULT].world
+    known = {name: found for name in sorted(WORLDS, key=lambda name: name != own) if (found := _installed(name))}
+    return max(known, key=lambda name: sum(each in known[name].nouns for each in listed))
+
+
+def _installed(name: str) -> World | None:
+    try:
+        return world(name)
+    except ValueError:
+        return None
 
 
 def article(noun: str) -> str:

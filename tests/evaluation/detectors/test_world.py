@@ -10,7 +10,7 @@ from infsplign.shapes.world import Placed, Scene, render
 
 def test_finds_what_the_detector_finds_whatever_is_asked_for():
     picture = render(Scene((Placed("star", 5, 5, 30), Placed("moon", 55, 50, 30)), "", 0))
-    found, again = load_detector("world", threshold=0.5).detect([picture, picture], [["star", "moon"], ["heart"]])
+    found, again = load_detector("world", "shapes", threshold=0.5).detect([picture, picture], [["star", "moon"], ["heart"]])
     assert found == again == [Detection(blob.name, blob.score, blob.box) for blob in shapes.detect(picture)]
     assert {d.name for d in found} == {"star", "moon"}
 
@@ -18,9 +18,9 @@ def test_finds_what_the_detector_finds_whatever_is_asked_for():
 def test_settings_change_with_the_source(monkeypatch):
     from infsplign.evaluation.detectors import world
 
-    before = world.WorldDetector().settings()
+    before = world.WorldDetector("shapes").settings()
     monkeypatch.setattr(world, "sources", lambda *modules: "another")
-    assert world.WorldDetector().settings() == {**before, "weights": "another"}
+    assert world.WorldDetector("shapes").settings() == {**before, "weights": "another"}
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ import pytest
 from infsplign.core.terms import excite
 from infsplign.evaluation.running.sampler import PipelineSampler, split_trace
 from infsplign.pipelines.guide import guide
-from infsplign.shipped import CONFIG, load
+from infsplign.shipped import PRESETS, load
 
+CONFIG = PRESETS["shapes"].config
 TEXTS = ("a star above a fish", "a moon to the left of a heart")
 CONFIGS = {
     "paused": CONFIG,

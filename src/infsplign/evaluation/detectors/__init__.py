@@ -18,7 +18,7 @@ def load_detector(kind: str, model: str | None = None, *, threshold: float, devi
 
     Args:
         kind: "owlvit", "owlv2", "grounding-dino", or "world", that of a shipped model's world.
-        model: a folder or a hub id, the kind's own of `MODELS` when None; for "world" the world's name, "shapes" when None.
+        model: a folder or a hub id, the kind's own of `MODELS` when None; for "world" its name, that of the default model when None.
         threshold: boxes with a higher score are kept; "world" keeps all.
         device: a torch device.
         revision: of a hub id: a branch, tag or commit.
@@ -35,8 +35,9 @@ def load_detector(kind: str, model: str | None = None, *, threshold: float, devi
         if revision is not None:
             raise ValueError(f"the detector of a world has no revision, got {revision!r}")
         from infsplign.evaluation.detectors.world import WorldDetector
+        from infsplign.shipped.presets import DEFAULT, PRESETS
 
-        return WorldDetector(model or "shapes")
+        return WorldDetector(model or PRESETS[DEFAULT].world)
     options = {"threshold": threshold, "device": device, "revision": revision}
     if kind == "grounding-dino":
         from infsplign.evaluation.detectors.grounding_dino import GroundingDino

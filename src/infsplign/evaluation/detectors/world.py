@@ -17,7 +17,7 @@ class WorldDetector:
         name: of the world.
     """
 
-    def __init__(self, name: str = "shapes") -> None:
+    def __init__(self, name: str) -> None:
         self.world = world(name)
 
     def settings(self) -> Mapping[str, Any]:

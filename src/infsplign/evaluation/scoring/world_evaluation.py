@@ -20,7 +20,7 @@ from infsplign.evaluation.running.method_folder import Record
 from infsplign.evaluation.running.methods import method
 from infsplign.evaluation.scoring.benchmarks import BENCHMARKS, WorldVerdict, by_relation
 from infsplign.evaluation.scoring.summary import markdown, summarise
-from infsplign.shipped.presets import CONFIG
+from infsplign.shipped import presets
 from infsplign.shipped.worlds import World, world
 
 DEFAULT = ("unguided", "infsplign")
@@ -36,18 +36,18 @@ def evaluate_world(
     methods: Mapping[str, GuidanceConfig | None] | None = None,
     split: str = "heldout",
     batch: int = 8,
-    name: str = "shapes",
+    name: str = presets.DEFAULT,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Makes the images, judges them, and writes `results.json` and `table.md`. What `out` holds of the same run is not made again.
 
     Args:
-        sampler: makes images, such as `PipelineSampler(infsplign.shipped.load("shapes"), steps=30, guidance_scale=5.0)`.
+        sampler: makes images, such as `PipelineSampler(infsplign.shipped.load("pictures"), steps=20, guidance_scale=5.0)`.
         out: folder of the run.
         count: prompts of the split.
         images: images a prompt.
-        methods: name to options, None being unguided; `DEFAULT` with the constants of the shipped Stable Diffusion when not
-            given. Differences are from the first.
+        methods: name to options, None being unguided; `DEFAULT` with the preset of the world's Stable Diffusion, which has its
+            name, when not given. Differences are from the first.
         split: "tune" or "heldout".
         name: of the world.
         batch: images at once; it decides speed and memory, and the images within rounding, so a run keeps it.
@@ -60,7 +60,7 @@ def evaluate_world(
         ValueError: an argument out of range, or a folder that holds a run with other settings.
         OutputError: the folder cannot be written.
     """
-    methods = {name: method(name, CONFIG) for name in DEFAULT} if methods is None else methods
+    methods = {each: method(each, presets.PRESETS[name].config) for each in DEFAULT} if methods is None else methods
     run = Run(name, prompts(split, count, name), images, methods, lambda p, index: seed(split, p.text, index), batch, {"split": split})
     return _evaluated(run, world(name), sampler, out, SEED_RULE, progress=progress)
 
