@@ -3,6 +3,7 @@
 import hashlib
 import json
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,40 +30,54 @@ class Covered:
         return sorted(near, key=lambda test: (test not in there, self.seconds[test]))
 
     def of_file(self, path: Path) -> list[str]:
-        """The tests that run any function of a file, the quickest first."""
+        """The tests that run any function of a file, the quickest first, and before all those that are named after the file."""
         tests = {test for tests in self.tests.get(str(path.relative_to(ROOT)), {}).values() for test in tests}
-        return sorted(tests, key=lambda test: self.seconds[test])
+        return sorted(tests, key=lambda test: (f"test_{path.stem}." not in test, self.seconds[test]))
 
 
 def covered(room: Room, items: Sequence[pytest.Item], cache: Path) -> Covered:
-    """Runs all tests once, or reads what the last run with the same files found.
+    """Runs the tests of each file once, or reads what was found when this file and the sources were the same.
 
     Raises:
         RuntimeError: a test fails without any mutant.
     """
-    files = [*room.files(), *(Path(item.path) for item in items)]
-    state = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(set(files)))).hexdigest()
-    if not cache.exists() or json.loads(cache.read_text("utf-8"))["state"] != state:
-        text = forked(lambda: json.dumps({"state": state, **_measure(room, items)}), 3600)
+    sources = b"".join(path.read_bytes() for path in room.files())
+    states = {str(path): hashlib.sha256(sources + path.read_bytes()).hexdigest() for path in {Path(item.path) for item in items}}
+    known = json.loads(cache.read_text("utf-8")) if cache.exists() else {}
+    known = {path: file for path, file in known.items() if file["state"] == states.get(path)}
+    if new := [item for item in items if str(item.path) not in known]:
+        text = forked(lambda: json.dumps(_measure(room, new)), 3600)
         if not text.startswith("{"):
             raise RuntimeError(f"the tests must pass without a mutant, got {text}")
-        cache.write_text(text, "utf-8")
-    found = json.loads(cache.read_text("utf-8"))
-    tests = {path: {int(line): names for line, names in lines.items()} for path, lines in found["tests"].items()}
-    return Covered(tests, found["seconds"])
-
-
-def _measure(room: Room, items: Sequence[pytest.Item]) -> dict:
-    recorder = coverage.Coverage(data_file=None, include=[f"{SOURCE}/*"])
+        known |= {path: {"state": states[path], "tests": tests} for path, tests in json.loads(text).items()}
+        cache.write_text(json.dumps(known), "utf-8")
+    found: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
     seconds = {}
+    for file in known.values():
+        for name, test in file["tests"].items():
+            seconds[name] = test["seconds"]
+            for path, lines in test["lines"].items():
+                for line in lines:
+                    found[path][line].append(name)
+    return Covered(found, seconds)
+
+
+def _measure(room: Room, items: Sequence[pytest.Item]) -> dict[str, dict[str, dict]]:
+    """For each file of tests, for each test: its seconds and the lines of the sources that it runs."""
+    recorder = coverage.Coverage(data_file=None, include=[f"{SOURCE}/*"])
+    measured: dict[str, dict[str, dict]] = defaultdict(dict)
+    by_name = {}
     recorder.start()
     for item in items:
         recorder.switch_context(item.nodeid)
         start = time.process_time()
         if failed := first_failure([item]):
             raise RuntimeError(f"{failed} fails without a mutant")
-        seconds[item.nodeid] = time.process_time() - start
+        by_name[item.nodeid] = measured[str(item.path)][item.nodeid] = {"seconds": time.process_time() - start, "lines": defaultdict(list)}
     recorder.stop()
     data = recorder.get_data()
-    tests = {str(path.relative_to(ROOT)): data.contexts_by_lineno(str(path)) for path in room.files()}
-    return {"tests": tests, "seconds": seconds}
+    for path in room.files():
+        for line, names in data.contexts_by_lineno(str(path)).items():
+            for name in filter(None, names):  # "" is what ran outside of tests
+                by_name[name]["lines"][str(path.relative_to(ROOT))].append(line)
+    return measured

@@ -74,8 +74,9 @@ class Mutating(Examples):
         todo = [m for m in chosen if m.key not in self.known or (self.again and self.known[m.key]["status"] in ("survived", "untested"))]
         live = forks.live_functions(path, functions)
         for mutant in todo:
-            at_import = forks.runs_at_import(path, mutant.source)
-            names = _affordable(found.of_file(path) if at_import else found.of(path, mutant.lines, mutant.line), found.seconds)
+            names = found.of(path, mutant.lines, mutant.line)
+            at_import = forks.runs_at_import(path, mutant.source) or not names  # what no test runs may run at import, as a decorator does
+            names = _affordable(found.of_file(path) if at_import else names, found.seconds)
             start = time.monotonic()
             if at_import:
                 status, by = _tried(names, partial(forks.imported_anew, path, mutant.source, names, Examples()))

@@ -147,3 +147,15 @@ def test_terms_that_read_no_recorded_level_are_named_with_the_levels_they_read()
     assert loss.unread({"coarse"}) == {"m": ("middle",)}
     assert loss.unread({"middle"}) == {"c": ("coarse",)}
     assert loss.unread({"coarse", "middle"}) == {}
+
+
+@given(seed=seeds, relation=relations)
+def test_the_published_terms_take_the_rows_of_several_layers_at_once(xp, seed, relation):
+    """Each row's value is the same alone, so that layers of one kind are computed together."""
+    objects = observe(xp.asarray(generic(seed, 4, 2, 3, 4)))
+    for term in paper_loss().terms:
+        assert term.rowwise, term.name
+        whole = term.term(objects, scene_arrays([pair(relation)], xp=xp))
+        for row in range(4):
+            alone = type(objects)(*(part[row : row + 1, ...] for part in objects))
+            assert_close(term.term(alone, scene_arrays([pair(relation)], xp=xp))[0], whole[row])

@@ -2,6 +2,7 @@
 
 import math
 
+import array_api_strict
 import numpy as np
 import pytest
 import torch
@@ -25,7 +26,7 @@ from infsplign.core import (
     softsign,
     squared_relu,
 )
-from infsplign.core._namespace import erf
+from infsplign.core._namespace import device_of, erf
 from infsplign.core.penalties import PENALTIES
 from tests.core import published
 from tests.core.numeric import assert_close, central_difference, gradient, to_numpy
@@ -159,6 +160,15 @@ def test_erf_is_exact_in_any_shape_also_of_large_arrays(xp):
     assert erf(xp.asarray(0.5, dtype=xp.float32)).dtype == xp.float32
     assert float(erf(xp.asarray(0.5, dtype=xp.float64))) == pytest.approx(math.erf(0.5), abs=1e-15)
     assert erf(xp.zeros((0, 2))).shape == (0, 2)
+
+
+def test_erf_needs_no_more_than_the_standard_and_stays_on_its_device():
+    """The strict library has neither an error function nor numpy's other ones, and refuses arrays of two devices."""
+    device = array_api_strict.Device("device1")
+    x = array_api_strict.asarray([[-2.0, 0.0, 0.5]], dtype=array_api_strict.float32, device=device)
+    found = erf(x)
+    assert (found.shape, found.dtype, found.device, device_of(x)) == ((1, 3), x.dtype, device, device)
+    assert_close(found.to_device(array_api_strict.Device("CPU_DEVICE")), [[math.erf(-2), 0.0, math.erf(0.5)]], atol=1e-7)
 
 
 def test_gelu_has_its_minimum_near_minus_three_quarters():

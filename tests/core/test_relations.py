@@ -1,6 +1,8 @@
 """Spellings, scenes, contradictions, and scenes as arrays."""
 
+from fractions import Fraction
 from itertools import permutations, product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from infsplign.core.spellings import RELATIONS as ALL
 from tests.core.numeric import assert_close, to_numpy
 from tests.core.strategies import RELATIONS, scenes
 
+ROOT = Path(__file__).parents[2]
 orders = st.sampled_from([one for one in ALL if one.axes])  # also diagonals and "on top of"
 edges = st.builds(SceneRelation, st.integers(0, 3), orders, st.integers(0, 3)).filter(lambda edge: edge.first != edge.second)
 
@@ -335,3 +338,26 @@ def test_places_leave_room_for_distances_exactly_where_points_can_have_them(aske
     else:
         with pytest.raises(ValueError, match="contradict"):
             Scene.of(relations)
+
+
+def test_every_relation_stands_in_the_table_of_the_docs_with_its_margin():
+    """The place, direction and inverse of each follow from its name, by the words in it."""
+    page = (ROOT / "docs" / "relations.md").read_text("utf-8")
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| ") and line.endswith(" |")][1:]
+    margins = {}
+    for first, *_, margin in rows:
+        for name in first.removeprefix("| ").split(", "):
+            corner = name in ("top right", "bottom left", "bottom right")
+            margins[f"in the {name} corner" if corner else name] = float(Fraction(margin.removesuffix(" |")))
+    assert {one.name: one.margin for one in ALL} == pytest.approx(margins)
+    sides = {"left": (1, 0), "right": (-1, 0), "above": (0, 1), "below": (0, -1), "upper": (0, 1), "lower": (0, -1), "top": (0, 1)}
+    sides |= {"bottom": (0, -1)}
+    opposite = {"left": "right", "right": "left", "above": "below", "below": "above", "upper": "lower", "lower": "upper"}
+    opposite |= {"larger": "smaller", "smaller": "larger"}
+    for one in ALL:
+        words = one.name.split()
+        assert one.direction == tuple(np.sum([sides.get(word, (0, 0)) for word in words], axis=0)), one.name
+        assert one.axes == tuple(axis for axis in (0, 1) if one.direction[axis] and one.arity == 2), one.name
+        assert one.axis == (one.axes[0] if one.axes else None), one.name
+        one_way = one.arity != 2 or one.name in ("on top of", "inside")
+        assert one.inverse == (None if one_way else " ".join(opposite.get(word, word) for word in words)), one.name

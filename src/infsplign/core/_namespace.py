@@ -25,7 +25,7 @@ def erf(x: Array) -> Array:
         return jax_erf(x)
     if is_numpy_namespace(xp):
         return xp.reshape(xp.fromiter(map(math.erf, x.ravel().tolist()), x.dtype, x.size), x.shape)
-    flat = [math.erf(float(value)) for value in xp.reshape(x, (-1,))]
+    flat = [math.erf(float(value)) for value in xp.reshape(x, (x.size,))]
     return xp.reshape(xp.asarray(flat, dtype=x.dtype, device=device_of(x)), x.shape)
 
 
