@@ -3,6 +3,7 @@
 import math
 import pickle
 
+import array_api_strict
 import numpy as np
 import pytest
 import torch
@@ -271,6 +272,11 @@ def test_names_lead_to_terms_and_losses():
         assert plain(pickle.loads(pickle.dumps(term))) == plain(term)
     for loss in LOSSES.values():
         assert plain(loss()) == plain(loss())
+        assert isinstance(loss(), CompoundLoss)
+    assert {name: [term.name for term in loss().terms] for name, loss in LOSSES.items()} == {
+        "paper": ["spatial", "presence", "balance"], "attend-and-excite": ["excite"], "psg": ["superiority"], "layout": ["layout"],
+        "overlap": ["overlap"],
+    }  # fmt: skip
     assert len({str(plain(loss())) for loss in LOSSES.values()}) == len(LOSSES)
     assert plain(LOSSES["paper"]()) == plain(GuidanceConfig().compound())
     assert excite().levels == ("coarse",)
@@ -328,3 +334,25 @@ def test_a_term_of_your_own_must_give_one_value_a_row(own, came):
     with pytest.raises(ValueError) as error:
         CompoundLoss((LossTerm("own", own),))([layer], token_weights([[[0], [1]]], 3, xp=np), scene_arrays([pair(LEFT_OF)], xp=np))
     assert str(error.value) == f"`terms` must give one value a row, shape (1,), got {came} from 'own'"
+
+
+@pytest.mark.parametrize("place", ["on the left side", "at the top", "in the bottom right corner", "in the centre"])
+def test_places_and_distances_are_left_out_of_the_mean_of_superiority(xp, place):
+    a = generic(3, 1, 3, 4, 5)
+    alone = value(superiority_loss, xp, a, [Scene.of([("a", "left of", "b"), ("a", "below", "c")])])
+    more = Scene.of([("a", "left of", "b"), ("a", "below", "c"), ("b", place), ("b", "near", "c")])
+    assert_close(value(superiority_loss, xp, a, [more]), alone)
+    assert_close(value(superiority_loss, xp, a, [Scene.of([("a", place), ("b", "near", "c")])]), [0.0])
+
+
+@every_term
+def test_terms_stay_on_the_device_of_their_maps(name):
+    """The strict library refuses to combine arrays of two devices."""
+    device = array_api_strict.Device("device1")
+    scene = scene_arrays([Scene.of([("a", "left of", "b")])] * 2, xp=array_api_strict, device=device)
+    found = NEW[name](observe(array_api_strict.asarray(generic(4, 2, 2, 3, 4), device=device)), scene)
+    assert (found.shape, found.device) == ((2,), device)
+
+
+def test_an_object_without_a_box_may_be_anywhere():
+    assert plain(boxes([[None]])) == plain(boxes([[(0, 0, 1, 1)]])) == plain(boxes([[(0.0, 0.0, 1.0, 1.0)]]))

@@ -124,3 +124,9 @@ def test_options_out_of_range_are_refused(options, message):
         with pytest.raises(ValueError) as error:
             call()
         assert str(error.value) == message
+
+
+def test_a_power_of_one_is_the_map_itself():
+    assert unity(power=1.0).term.keywords["power"] == 1.0
+    a = placed((np.ones((1, 1)), (4, 0)), (3 * np.ones((1, 1)), (4, 11)))
+    assert value(np, [a], power=1.0, sigma=1e-3) == pytest.approx(1 - (1 + 9) / 16)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from infsplign.core import to_prediction
-from infsplign.core.update import PREDICTIONS, bound_factor, rms, size_factor
+from infsplign.core.update import PREDICTIONS, bound_factor, gain, rms, size_factor
 from tests.core.numeric import assert_close, to_numpy
 
 numbers = st.floats(-10, 10)
@@ -96,6 +96,7 @@ def test_a_cap_tames_pure_noise(xp, prediction):
 @given(delta=numbers, alpha=st.floats(0, 1), sigma=st.floats(0, 1))
 def test_epsilon_knows_no_schedule(delta, alpha, sigma):
     assert to_prediction(delta, "epsilon", alpha=alpha, sigma=sigma, max_gain=0.5) == delta
+    assert gain("epsilon", alpha=alpha, sigma=sigma, max_gain=0.5) == 1.0
 
 
 @pytest.mark.parametrize("unknown", ["v", "eps", ""])

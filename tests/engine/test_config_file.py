@@ -1,6 +1,7 @@
 """Presets: what is saved is loaded again, and what is no preset is refused by name."""
 
 import json
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -113,3 +114,45 @@ def test_a_file_that_is_not_there_is_an_os_error(tmp_path):
 def test_a_device_is_refused():
     with pytest.raises(ValueError, match="a device"):
         GuidanceConfig.load("/dev/zero")
+
+
+def test_a_preset_is_readable_text(tmp_path):
+    GuidanceConfig(scale=7.0).save(tmp_path / "préset.json", model="Künstlerin/möhre")
+    text = (tmp_path / "préset.json").read_text("utf-8")
+    assert text.startswith('{\n "model": "Künstlerin/möhre",\n "config": {\n  "scale": 7.0,\n')
+    assert text.endswith("}\n")
+
+
+def test_numbers_that_json_lacks_are_refused_and_the_old_file_stays(tmp_path):
+    path = tmp_path / "preset.json"
+    PAPER.save(path)
+    before = path.read_bytes()
+    with pytest.raises(ValueError):
+        PAPER.save(path, score=float("nan"))
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["preset.json"]
+
+
+def test_a_loss_and_its_terms_come_back_with_weights_levels_and_options(tmp_path):
+    terms = (excite(0.5, levels=("middle",), sigma=0.25), TERMS["overlap"](2.0, normalised=True))
+    layers = {"coarse": ("a", "b"), "middle": ("c",)}
+    config = GuidanceConfig(loss=CompoundLoss(terms), terms=(TERMS["unity"](3.0),), layers=layers, schedule=SCHEDULES["linear_decay"])
+    config.save(tmp_path / "preset.json")
+    found = GuidanceConfig.load(tmp_path / "preset.json")
+    for mine, its in zip((*found.loss.terms, *found.terms), (*terms, *config.terms), strict=True):
+        assert (mine.name, mine.weight, mine.levels, mine.rowwise) == (its.name, its.weight, its.levels, its.rowwise)
+        assert (mine.term.func, mine.term.keywords) == (its.term.func, its.term.keywords)
+    assert found.layers == layers
+    assert found.schedule is config.schedule
+
+
+@pytest.mark.parametrize("change", [{"weight": 2.0}, {"levels": ("middle",)}, {"rowwise": False}, {"name": "unity"}])
+def test_a_term_that_differs_from_the_known_one_is_one_of_your_own(change, tmp_path):
+    """Its weight and its levels can be saved; all else cannot."""
+    config = GuidanceConfig(terms=(replace(excite(0.5), **change),))
+    if change.keys() <= {"weight", "levels"}:
+        config.save(tmp_path / "preset.json")
+        assert getattr(GuidanceConfig.load(tmp_path / "preset.json").terms[0], *change) == next(iter(change.values()))
+    else:
+        with pytest.raises(ValueError, match="`terms` cannot be saved: '.*' is a term of your own, not one of excite, superiority"):
+            config.save(tmp_path / "preset.json")

@@ -5,7 +5,7 @@ from collections import namedtuple
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
 
-from infsplign.engine.pytree import concatenate, map_tensors, rows_of
+from infsplign.engine.pytree import concatenate, first_tensor, map_tensors, rows_of
 
 Pair = namedtuple("Pair", "left right")
 TREE = {"a": torch.arange(4), "b": [torch.ones(4, 2), None, "text"], "c": (torch.tensor(3), torch.ones(1, 4)), "d": Pair(torch.zeros(4), 5)}
@@ -29,3 +29,28 @@ def test_outputs_are_joined_in_their_own_type():
     assert joined.sample.flatten().tolist() == [0, 0, 1, 1]
     assert isinstance(map_tensors(torch.Tensor.detach, joined), UNet2DConditionOutput)
     assert concatenate([(torch.zeros(1), None), (torch.ones(1), None)])[0].tolist() == [0, 1]
+
+
+def test_every_tensor_is_mapped_and_everything_else_kept():
+    doubled = map_tensors(lambda x: 2 * x, TREE)
+    assert doubled["a"].tolist() == [0, 2, 4, 6]
+    assert doubled["b"][0].tolist() == [[2.0, 2.0]] * 4
+    assert doubled["b"][1:] == [None, "text"]
+    assert [type(doubled[name]) for name in "bcd"] == [list, tuple, Pair]
+    assert doubled["c"][0].item() == 6
+    assert doubled["d"].right == 5
+    assert TREE["a"].tolist() == [0, 1, 2, 3]
+
+
+def test_nested_outputs_are_joined_part_by_part():
+    parts = [{"a": torch.full((1,), float(i)), "b": [torch.full((2, 1), float(i)), (None, "same")]} for i in range(3)]
+    joined = concatenate(parts)
+    assert joined["a"].tolist() == [0, 1, 2]
+    assert joined["b"][0].flatten().tolist() == [0, 0, 1, 1, 2, 2]
+    assert joined["b"][1] == (None, "same")
+    assert type(joined["b"]) is list
+
+
+def test_the_first_tensor_of_an_output_is_its_prediction():
+    assert first_tensor(UNet2DConditionOutput(sample=TREE["a"])) is TREE["a"]
+    assert first_tensor((None, [TREE["a"]], TREE["c"][0])) is TREE["a"]

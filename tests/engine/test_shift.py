@@ -9,7 +9,7 @@ from infsplign import GuidanceConfig
 from infsplign.core.losses import LossTerm, presence_loss
 from infsplign.core.update import PREDICTIONS, gain, to_prediction
 from infsplign.engine.shift import latents_part, shift_of
-from infsplign.engine.weight_schedules import constant, cosine_decay, linear_decay
+from infsplign.engine.weight_schedules import SCHEDULES, constant, cosine_decay, linear_decay
 from tests.core.test_update import implied_noise, output
 
 PLACE = {"alpha": 0.5, "sigma": 0.8}
@@ -128,3 +128,27 @@ def test_terms_stand_beside_the_paper_s_or_one_s_own():
     with pytest.raises(ValueError, match="different names"):
         GuidanceConfig(terms=(LossTerm("presence", presence_loss),)).compound()
     assert GuidanceConfig().compound().terms[1].term is presence_loss
+
+
+def test_a_shift_is_that_of_the_noise_at_full_weight_unless_told_otherwise():
+    gradient = torch.randn(2, 3)
+    found = shift_of(gradient, GuidanceConfig(scale=2.0))
+    assert torch.equal(found.output, 2.0 * gradient)
+    assert torch.equal(found.noise, 2.0 * gradient)
+    assert found.bounded.tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "values"),
+    [(constant, (1, 1, 1, 1)), (linear_decay, (1, 0.75, 0.5, 0.25)), (cosine_decay, (1, 0.5 + 0.125**0.5, 0.5, 0.5 - 0.125**0.5))],
+)
+def test_weights_by_hand(schedule, values):
+    assert [schedule(progress) for progress in (0.0, 0.25, 0.5, 0.75)] == pytest.approx(values)
+    assert SCHEDULES[schedule.__name__] is schedule
+
+
+def test_a_weight_is_that_of_the_progress_within_the_window():
+    config = GuidanceConfig(start=0.2, stop=0.7, schedule=linear_decay)
+    assert config.weight(0.2) == 1.0
+    assert config.weight(0.3) == pytest.approx(0.8)
+    assert config.weight(0.6) == pytest.approx(0.2)

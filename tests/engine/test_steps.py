@@ -212,3 +212,54 @@ def test_the_options_of_the_window_reach_second_order_passes_between_steps():
     steps = Steps(guidance, TIMES)
     run(steps, times=[900, 800, 750, 700, 600, 500])
     assert [step.guided for step in steps.trace] == [True] * 4 + [False, False]
+
+
+def test_the_trace_counts_steps_and_tells_how_each_was_computed():
+    _, guidance = made(scale=10.0, every=2, reuse=True, stop=0.7, plan="auto")
+    steps = Steps(guidance, TIMES, keep_maps=True)
+    run(steps, rows=2)
+    assert [step.step for step in steps.trace] == [0, 1, 2, 3, 4]
+    assert [(step.guided, step.reused, step.watched) for step in steps.trace] == [
+        (True, False, False), (False, True, False), (True, False, False), (False, True, False), (False, False, False)]  # fmt: skip
+    assert [step.plan for step in steps.trace] == ["split", None, "split", None, None]
+    assert [[tuple(maps.shape) for maps in step.maps] for step in steps.trace] == [[(2, 2, 5, 6)] * 2, [], [(2, 2, 5, 6)] * 2, [], []]
+    first, second, *_ = steps.trace
+    assert first.loss.shape == first.gradient_norm.shape == first.shift.shape == (2,)
+    assert (second.loss, second.gradient_norm, second.centroid) == (None, None, None)
+    assert torch.equal(second.shift, first.shift)  # the same gradient, at a constant weight
+    assert steps.needed == steps.passes
+    assert (steps.passes.guided, steps.passes.plain) == (4, 6)
+    assert Steps(made()[1], TIMES).keep_maps is False
+
+
+@pytest.mark.parametrize("patience", [None, 1])
+def test_what_a_look_finds_is_kept_only_where_rows_may_pause(patience):
+    steps = Steps(made(patience=patience)[1], TIMES)
+    run(steps, rows=2)
+    assert all((step.holds is None) == (patience is None) for step in steps.trace if step.loss is not None)
+
+
+def test_the_gradient_to_the_latents_has_the_factor_of_the_input():
+    """Schedulers of the Karras kind divide the latents by `sqrt(sigma^2 + 1)`."""
+    shifts = {}
+    for wrt in ("input", "latents"):
+        steps, x = Steps(made(scale=10.0, wrt=wrt)[1], TIMES), torch.randn(1, 2, 4, 4, generator=torch.Generator().manual_seed(0))
+        for factor in (None, 0.25, torch.tensor(0.5)):
+            number = len(steps.trace)
+            output = steps(x, TIMES[number])
+            shifts[wrt, number] = steps.shifted(output, input_factor=factor) - output
+    for step, factor in enumerate((1.0, 0.25, 0.5)):
+        torch.testing.assert_close(shifts["latents", step], factor * shifts["input", step], rtol=1e-3, atol=1e-6)
+
+
+def test_a_shift_has_the_type_of_the_output():
+    steps = Steps(made(scale=10.0)[1], TIMES)
+    output = steps(torch.randn(1, 2, 4, 4), TIMES[0])
+    assert steps.shifted(output.half()).dtype == torch.float16
+
+
+def test_a_step_of_scale_zero_gives_back_the_output_itself():
+    steps = Steps(made(scale=0.0)[1], TIMES)
+    output = steps(torch.randn(1, 2, 4, 4), TIMES[0])
+    assert steps.shifted(output) is output
+    assert steps.trace[0].guided is False

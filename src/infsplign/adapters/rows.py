@@ -53,8 +53,9 @@ def _doubled(batch: Batch) -> bool:
     if torch.equal(first, second):
         return bool(batch.negative)
     each = half // batch.prompts
-    # the latents of several prompts may be equal without classifier-free guidance; then the halves are of different prompts
-    return batch.prompts == 1 or not batch.distinct or not torch.equal(second[:each], second[-each:])
+    # the latents of several prompts may be equal without classifier-free guidance; then half the rows of a prompt are `each`, and the last
+    # two such groups are of one prompt
+    return batch.prompts == 1 or not batch.distinct or not torch.equal(second[-2 * each : -each], second[-each:])
 
 
 def first_call(batch: Batch) -> slice:
