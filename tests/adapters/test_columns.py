@@ -195,3 +195,18 @@ def test_cross_attention_needs_no_more_operators_than_in_one_chunk():
         return meter.operators
 
     assert operators(ColumnAttention) <= operators(StreamedAttention) + 1
+
+
+def test_products_read_no_memory_that_nothing_was_written_to():
+    """In torch's deterministic mode such memory is filled with NaN."""
+    a, b = torch.randn(2, 3, 4), torch.randn(2, 4, 5)
+    torch.use_deterministic_algorithms(True)
+    try:
+        found = columns._product(a, b, 0.5)
+        (query, key, _), options, weights = operands(7)
+        maps = ColumnAttention(query, key, **options).object_maps(weights)
+        grads = torch.autograd.grad(maps.square().sum(), (query, key))
+    finally:
+        torch.use_deterministic_algorithms(False)
+    torch.testing.assert_close(found, 0.5 * a @ b)
+    assert all(torch.isfinite(x).all() for x in (maps, *grads))

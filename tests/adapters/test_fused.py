@@ -172,3 +172,11 @@ def test_biases_of_cuda_have_aligned_rows_of_full_size():
         assert bias.stride(-1) == 1
         assert all(bias.stride(axis) % 16 == 0 for axis in range(3))
     assert kernels._bias(None, query, key) is None
+
+
+def test_the_check_of_a_kernel_draws_no_numbers_of_the_caller_s():
+    """It runs before the first guided step of a process; images must not depend on that."""
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    assert works(changed(aligned=2), CPU_DEVICE, torch.float32)
+    assert torch.equal(torch.get_rng_state(), before)

@@ -105,3 +105,26 @@ def test_grouped_heads_are_read_as_torch_repeats_them():
     with AttentionRecorder(holder, {"coarse": ["attn"]}).record(torch.zeros(1, 1, 2, 3)) as attention:
         out = holder.attn(query, key)
     assert torch.allclose(attention[0].probabilities() @ key.repeat_interleave(2, 1), out, atol=1e-6)
+
+
+def test_torch_is_asked_which_operator_this_very_call_takes(monkeypatch):
+    asked = []
+    choose = torch._fused_sdp_choice
+    monkeypatch.setattr(torch, "_fused_sdp_choice", lambda *args, **kwargs: asked.append((args, kwargs)) or choose(*args, **kwargs))
+    seen = call(scale=0.2)
+    assert with_log_sum_exp(seen)[0] is not None
+    ((args, kwargs),) = asked
+    assert all(a is b for a, b in zip(args[:3], seen[:3], strict=True))
+    assert args[3:] == (None, 0.0, False)
+    assert kwargs == {"scale": 0.2}
+
+
+def test_a_call_of_three_operands_is_a_plain_one_at_the_usual_scale():
+    query, key, value = call()[:3]
+    seen = SdpaCall.of(query, key, value)
+    assert (seen.scale, seen.mask, seen.plain) == (8**-0.5, None, True)
+    assert seen.query is query
+    assert seen.key is key
+    assert seen.value is value
+    assert SdpaCall(query, key, value, 0.5).plain is True
+    assert SdpaCall.of(query, key, value, scale=2).scale == 2.0
