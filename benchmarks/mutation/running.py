@@ -76,7 +76,9 @@ class Mutating(Examples):
         for mutant in todo:
             names = found.of(path, mutant.lines, mutant.line)
             at_import = forks.runs_at_import(path, mutant.source) or not names  # what no test runs may run at import, as a decorator does
-            names = _affordable(found.of_file(path) if at_import else names, found.seconds, LONGEST * (4 if mutant.key in self.known else 1))
+            names = _affordable(
+                found.of_file(path) if at_import else names, found.seconds, LONGEST * (4 if mutant.key in self.known else 1)
+            )
             start = time.monotonic()
             if at_import:
                 status, by = _tried(names, partial(forks.imported_anew, path, mutant.source, names, Examples()))

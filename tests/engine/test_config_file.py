@@ -61,6 +61,7 @@ def test_missing_fields_have_their_defaults(tmp_path):
         {"terms": (LossTerm("mine", lambda objects, scene: objects.mass[:, 0]),)},
         {"terms": (LossTerm("excite", partial(lambda objects, scene, sigma: 0, sigma=1), 1.0),)},
         {"terms": (boxes([[[0, 0, 1, 1], [0, 0, 1, 1]]]),)},
+        {"terms": (replace(excite(), term=partial(lambda objects, scene, **_: objects.mass[:, 0], **excite().term.keywords)),)},
     ],
 )
 def test_functions_of_your_own_cannot_be_saved(changes, tmp_path):

@@ -13,7 +13,9 @@ def test_only_float16_is_scaled(dtype):
     scale, loss = LossScale(), torch.ones(2)
     assert scale.scaled(loss, dtype) is loss
     gradient = torch.full((2, 3), 1e-30, dtype=dtype)
-    assert torch.equal(scale.unscaled(gradient), gradient.to(torch.promote_types(dtype, torch.float32)))
+    found, wanted = scale.unscaled(gradient), gradient.to(torch.promote_types(dtype, torch.float32))
+    assert found.dtype == wanted.dtype
+    assert torch.equal(found, wanted)
 
 
 @given(st.floats(1e-8, 1.0), st.floats(1e-8, 1.0))

@@ -54,3 +54,9 @@ def test_nested_outputs_are_joined_part_by_part():
 def test_the_first_tensor_of_an_output_is_its_prediction():
     assert first_tensor(UNet2DConditionOutput(sample=TREE["a"])) is TREE["a"]
     assert first_tensor((None, [TREE["a"]], TREE["c"][0])) is TREE["a"]
+
+
+def test_what_is_no_tensor_is_the_first_part_s_and_one_part_stays_itself():
+    assert concatenate([{"a": 1, "b": torch.zeros(1)}, {"a": 2, "b": torch.ones(1)}])["a"] == 1
+    (alone,) = concatenate([[torch.arange(3)]])
+    assert alone.tolist() == [0, 1, 2]

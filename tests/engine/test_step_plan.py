@@ -6,11 +6,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.overrides import TorchFunctionMode
 
 from infsplign import GuidanceConfig, Scene
 from infsplign.core.object_attention import observe_layers
 from infsplign.core.scene_arrays import scene_arrays
-from infsplign.engine.step_plan import StepPlanner, scene_holds
+from infsplign.engine.step_plan import StepPlanner, rows_mask, scene_holds
 
 windows = st.tuples(st.floats(0, 1), st.floats(0, 1)).map(sorted)
 small = st.integers(1, 4)
@@ -134,3 +135,18 @@ def test_a_relation_with_less_room_has_less_to_hold_by(slack, expected):
 def test_counts_must_be_whole_numbers(option, value):
     with pytest.raises(ValueError, match=f"`{option}` must be .*whole number >= 1, got {value}"):
         GuidanceConfig(**{option: value})
+
+
+def test_the_mask_of_the_rows_is_copied_without_waiting_for_the_device():
+    seen = []
+
+    class Copies(TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):
+            seen.extend((args[1:], kwargs) for _ in range(func is torch.Tensor.to))
+            return func(*args, **(kwargs or {}))
+
+    with Copies():
+        mask = rows_mask((True, False), torch.empty(2, 3, device="meta"))
+    assert seen == [((torch.device("meta"),), {"non_blocking": True})]
+    assert mask.device.type == "meta"
+    assert rows_mask((True, False), torch.zeros(2)).tolist() == [True, False]

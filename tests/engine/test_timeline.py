@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infsplign.engine.timeline import Timeline, coefficients, progress, timesteps_of
+from tests.syncs import no_sync
 
 ALPHAS = torch.cumprod(1 - torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2, 0)
 SPACINGS = {
@@ -152,3 +153,14 @@ def test_bad_timelines_are_refused(options, message):
 
 def test_infinite_noise_has_no_signal():
     assert Timeline([999], [math.inf]).of(0)[2:4] == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    "times", [torch.tensor([900, 600, 300]), torch.tensor([900, 0, 600, 0, 300])[::2], torch.tensor([0, 900, 600, 300])[1:]]
+)
+def test_timesteps_of_the_list_itself_are_known_without_reading_them(times):
+    """Reading one would wait for a GPU at every step."""
+    line = Timeline(times)
+    with no_sync():
+        for given_ in (lambda t: t, lambda t: t[None], lambda t: t.expand(4)):
+            assert [line.value(given_(t)) for t in times] == [900.0, 600.0, 300.0]
