@@ -54,6 +54,15 @@ def test_without_classifier_free_guidance_all_rows_are_conditional():
     assert not torch.equal(plain, guided)
 
 
+def test_several_images_of_the_same_seeds_without_classifier_free_guidance_are_all_conditional():
+    """The latents of both halves of the batch are equal then, as in a batch that was doubled."""
+    pipe = tiny.sd()
+    prompts = [LEFT, ABOVE, "a square to the left of a circle", "a circle above a star"]
+    with guide(pipe, prompts) as guidance:
+        run(pipe, prompts, [0, 1] * 4, num_images_per_prompt=2, guidance_scale=1.0, num_inference_steps=1)
+    assert guidance.trace[0].loss.shape == (8,)
+
+
 def test_a_number_of_rows_that_does_not_fit_the_prompts_is_refused():
     pipe = tiny.sd()
     indices = [[[2], [8]]] * 2
