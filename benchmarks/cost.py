@@ -29,7 +29,7 @@ from infsplign.cost.counting import SavedTensors, counted
 from infsplign.cost.meta_inputs import meta_call
 from infsplign.cost.meta_model import SCENE
 from infsplign.cost.planner import guided_step, unguided_step
-from infsplign.engine.config import PLANS
+from infsplign.engine.config import PLANS, RECOMMENDED
 
 WAYS = ("unguided", "published", *PLANS)
 RESULT, PAGE = Path("docs/measured/cost.json"), Path("docs/performance.md")
@@ -139,6 +139,18 @@ def counted_table(record: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def image_table(record: dict[str, Any]) -> str:
+    """What a reader wants first: whole images with the default options, by the plan "split"."""
+    names, half = list(record["counted"]), RECOMMENDED.stop - RECOMMENDED.start
+    columns = [record["counted"][name] for name in names]
+    operations = [f"x{1 + half * (ways['split']['flops'] - 1):.2f}" for ways in columns]
+    memory = [
+        " or ".join(f"{max(0, ways[plan]['peak'] - ways['unguided']['peak']) / 1e9:.1f}" for plan in ("split", "checkpoint")) for ways in columns
+    ]
+    rows = [["half precision", *names], ["---"] * (len(names) + 1), ["operations", *operations], ["GB more memory, split or checkpoint", *memory]]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
 def timed_table(record: dict[str, Any]) -> str:
     columns = "| one step, float32 | way | seconds | ratio | range of ratios | resident above unguided | planned | rounds |"
     lines = [columns, "|---" * 8 + "|"]
@@ -174,6 +186,7 @@ def main() -> None:
             if name not in record["counted"]:
                 record["counted"][name] = counts(name)
                 save(record)
+        print(fill(PAGE, "image", image_table(record)))
         print(fill(PAGE, "cost", counted_table(record)))
     if options.part != "counted":
         names = options.models or (list(steps.SHIPPED) if options.quick else list(ROUNDS))

@@ -2,12 +2,15 @@
 
 python -m benchmarks.steps time MODEL ROUNDS    a line of JSON a round: seconds of each way
 python -m benchmarks.steps memory MODEL WAY     the most bytes that the process held
+python -m benchmarks.steps auto [ROUNDS [MODEL ...]]    a table: CPU time of each plan and of the plan that "auto" chooses; MODEL:4 is
+    a batch of four images
 """
 
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from statistics import median
 from typing import Any, NamedTuple
 
 import torch
@@ -16,11 +19,13 @@ from benchmarks import published
 from benchmarks.flops import CASES
 from benchmarks.resident import peak
 from infsplign.adapters import FAMILIES, backbone_for
+from infsplign.cost.choice import Pass, choose_plan, free_memory
 from infsplign.cost.meta_inputs import Size, meta_call
 from infsplign.cost.meta_model import SCENE
 from infsplign.engine.config import PLANS, GuidanceConfig
 from infsplign.engine.guidance import Guidance
 from infsplign.engine.pytree import map_tensors
+from infsplign.engine.rows import Rows
 from infsplign.shipped import PRESETS, load
 
 SHIPPED = ("shapes", "shapes-pixart", "shapes-sd3")
@@ -33,7 +38,7 @@ class Made(NamedTuple):
 
     Attributes:
         denoiser, backbone, config: the model, its family, the options.
-        size: of one row.
+        size: of the conditional rows.
         together: both halves of classifier-free guidance are rows of one pass.
         joint: for the published way, where text and image are in joint attention.
         device: of the weights.
@@ -63,16 +68,18 @@ def made(name: str) -> Made:
     pipe = load(name)
     backbone = backbone_for(pipe)
     denoiser = getattr(pipe, backbone.denoiser)
-    side = denoiser.config.sample_size
+    side, preset = denoiser.config.sample_size, PRESETS[name]
+    lengths = [preset.call.get("max_sequence_length", part.length(pipe)) if part.limit == "call" else part.length(pipe)
+               for part in backbone.segments if not part.beside]  # fmt: skip
     joint = {"text": slice(64, None), "image": slice(0, 64), "grid": (8, 8)} if name == "shapes-sd3" else {}
-    return Made(denoiser, backbone, PRESETS[name].config, Size(1, side, side, backbone.text_length(pipe) or 77), joint=joint)
+    return Made(denoiser, backbone, preset.config, Size(1, side, side, sum(lengths)), joint=joint)
 
 
 def ways(model: Made, unguided_by: Callable[..., Any] | None = None) -> dict[str, Callable[[], Any]]:
     """Each way to run one step of the model, by name. `unguided_by` is called in place of the denoiser where nothing is guided."""
     denoiser, backbone, config, size, together, joint, device = model
     sample, kwargs = map_tensors(lambda x: filled(x, device), meta_call(denoiser, size))
-    batch, both = map_tensors(lambda x: filled(x, device), meta_call(denoiser, size._replace(rows=1 + together)))
+    batch, both = map_tensors(lambda x: filled(x, device), meta_call(denoiser, size._replace(rows=(1 + together) * size.rows)))
     layers = config.layers or backbone.layers(denoiser)
 
     def unguided() -> None:
@@ -87,7 +94,7 @@ def ways(model: Made, unguided_by: Callable[..., Any] | None = None) -> dict[str
 
         def step() -> Any:
             if plan == "batched":
-                return engine.run(batch, (), both, rows=slice(1, 2))
+                return engine.run(batch, (), both, rows=slice(size.rows, 2 * size.rows))
             if together:
                 with torch.no_grad():
                     denoiser(sample, **kwargs)
@@ -99,8 +106,43 @@ def ways(model: Made, unguided_by: Callable[..., Any] | None = None) -> dict[str
     return {"unguided": unguided, "published": as_published} | plans
 
 
+def chosen(model: Made) -> str:
+    """The plan that "auto" takes for a step of the model."""
+    rows = model.size.rows
+    batch, both = map_tensors(lambda x: filled(x, model.device), meta_call(model.denoiser, model.size._replace(rows=(1 + model.together) * rows)))
+    made = Pass(batch, (), both, Rows(slice(len(batch) - rows, len(batch))))
+    return choose_plan(model.denoiser, model.backbone, model.config, made, free=free_memory(batch.device)).plan
+
+
+def auto(names: Sequence[str], rounds: int) -> str:
+    """A table of each plan's CPU time, as a multiple of an unguided step's, and of the plan that is chosen; the ways take turns."""
+    lines = ["| one step | unguided, ms | split | batched | checkpoint | auto | of the best |", "|---" * 7 + "|"]
+    for name in names:
+        kind, _, images = name.partition(":")
+        model = made(kind)
+        model = model._replace(size=model.size._replace(rows=int(images or 1)))
+        steps, plan = ways(model), chosen(model)
+        steps = {way: steps[way] for way in ("unguided", *PLANS)} | {"auto": steps[plan]}
+        seconds: dict[str, list[float]] = {way: [] for way in steps}
+        for number in range(rounds + 1):
+            for way, step in steps.items():
+                start = time.process_time()
+                step()
+                if number:  # the first round warms up
+                    seconds[way].append(time.process_time() - start)
+        middle = {way: median(found) for way, found in seconds.items()}
+        figures = [f"{middle[way] / middle['unguided']:.2f}" for way in PLANS]
+        figures += [f"{middle['auto'] / middle['unguided']:.2f} ({plan})", f"{middle['auto'] / min(middle[way] for way in PLANS):.3f}"]
+        lines.append(f"| {name} | {1e3 * middle['unguided']:.1f} | {' | '.join(figures)} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
-    task, name, what = sys.argv[1:]
+    task, *rest = sys.argv[1:]
+    if task == "auto":
+        print(auto(rest[1:] or (*SHIPPED, "pictures", "SD1.5 at 256"), int(rest[0]) if rest else 15))
+        return
+    name, what = rest
     steps = ways(made(name))
     if task == "memory":
         steps[what]()

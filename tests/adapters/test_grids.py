@@ -124,3 +124,50 @@ def test_the_watched_denoiser_is_what_it_was():
         unet(sample, 500, encoder_hidden_states=torch.randn(1, 5, 32))
     for a, b in zip(unet.modules(), clean.modules(), strict=True):
         assert (a._forward_hooks, a._forward_pre_hooks, "forward" in vars(a)) == (b._forward_hooks, b._forward_pre_hooks, False)
+
+
+def test_convolutions_are_watched_in_the_first_pass_of_each_size(monkeypatch):
+    pipe, hooked = tiny.sd(), []
+    register = torch.nn.Conv2d.register_forward_hook
+    monkeypatch.setattr(torch.nn.Conv2d, "register_forward_hook", lambda self, *args, **kwargs: hooked.append(self) or register(self, *args, **kwargs))
+    source = AttentionRecorder(pipe.unet, sd.layers(pipe.unet))
+    text = torch.randn(1, 77, pipe.unet.config.cross_attention_dim)
+    for side, first in ((16, True), (16, False), (32, True), (16, False), (32, False)):
+        hooked.clear()
+        with torch.no_grad(), source.record(torch.randn(1, 4, side, side)) as attention:
+            pipe.unet(torch.randn(1, 4, side, side), 1, encoder_hidden_states=text)
+        assert bool(hooked) == first
+        assert {layer.grid for layer in attention} == {(side // 2, side // 2), (side, side)}
+
+
+def test_a_pass_that_fails_is_no_first_pass():
+    pipe = tiny.sd()
+    source = AttentionRecorder(pipe.unet, sd.layers(pipe.unet))
+    sample, text = torch.randn(1, 4, 16, 16), torch.randn(1, 77, pipe.unet.config.cross_attention_dim)
+    with pytest.raises(KeyError), source.record(sample):
+        raise KeyError
+    assert source._convolved == {}
+    with torch.no_grad(), source.record(sample):
+        pipe.unet(sample, 1, encoder_hidden_states=text)
+    assert (8, 8) in source._convolved[16, 16]
+
+
+def test_patches_merged_after_the_first_pass_are_refused_too():
+    model, sample = Patches(merging=False), torch.randn(1, 4, 16, 16)
+    source = AttentionRecorder(model, {"coarse": ["attn"]})
+    with source.record(sample):
+        model(sample, torch.randn(1, 5, 8))
+    model.merging = True
+    with pytest.raises(AttentionError, match="convolutions give 8 x 8"), source.record(sample):
+        model(sample, torch.randn(1, 5, 8))
+
+
+def test_merging_that_begins_after_the_first_pass_is_refused_too():
+    pipe = tiny.sd()
+    source = AttentionRecorder(pipe.unet, sd.layers(pipe.unet))
+    sample, text = torch.randn(1, 4, 16, 16), torch.randn(1, 77, pipe.unet.config.cross_attention_dim)
+    with torch.no_grad(), source.record(sample):
+        pipe.unet(sample, 1, encoder_hidden_states=text)
+    merge(pipe.unet, 1 / 4)
+    with pytest.raises(AttentionError, match="its block gets"), torch.no_grad(), source.record(sample):
+        pipe.unet(sample, 1, encoder_hidden_states=text)

@@ -49,7 +49,7 @@ def test_presets_survive_a_file(config, tmp_path):
 def test_missing_fields_have_their_defaults(tmp_path):
     (tmp_path / "preset.json").write_text('\ufeff{"config": {"scale": 7, "max_shift": 1}}', "utf-8")
     config = GuidanceConfig.load(str(tmp_path / "preset.json"))
-    assert plain(config) == plain(PAPER.with_(scale=7.0, max_shift=1.0))
+    assert plain(config) == plain(PAPER.with_(scale=7.0, max_shift=1.0, plan="auto"))
     assert isinstance(config.scale, float)
 
 

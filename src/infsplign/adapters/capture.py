@@ -21,6 +21,7 @@ from infsplign.adapters.columns import ColumnAttention, ObjectTokens
 from infsplign.adapters.grids import FeatureSizes, merged
 from infsplign.adapters.sdpa import SdpaCall, with_log_sum_exp
 from infsplign.core.attention import QueryKeyAttention
+from infsplign.engine.checkpointing import checkpoints_itself
 from infsplign.engine.patching import swapped_attribute
 from infsplign.errors import AttentionError
 
@@ -71,6 +72,8 @@ class AttentionRecorder:
         self.denoiser, self.text, self.grid, self.added = denoiser, text, grid, added
         self.reduce: Callable[[QueryKeyAttention], Any] = lambda attention: attention
         self._object_tokens = ObjectTokens()
+        self._modules = modules
+        self._convolved: dict[tuple[int, ...], frozenset[tuple[int, ...]]] = {}
 
     @contextmanager
     def record(self, sample: Tensor, *_args: Any, **kwargs: Any) -> Iterator[list[QueryKeyAttention]]:
@@ -84,8 +87,8 @@ class AttentionRecorder:
         result: list[QueryKeyAttention] = []
         size = self.grid(sample, kwargs) if self.grid is not None else None
         # a checkpointed block is recomputed for its gradient, which needs the graph of the whole block
-        cut = not getattr(self.denoiser, "is_gradient_checkpointing", False)
-        sizes = FeatureSizes(self.denoiser, sample)
+        cut = not checkpoints_itself(self._modules.values())
+        sizes = FeatureSizes(self._modules, sample, self._convolved.get(tuple(sample.shape[-2:])))
 
         def keep(level: str, name: str, seen: SdpaCall, lse: Tensor | None = None) -> None:
             if name in found:  # IP-Adapter attends twice in a module, to the text first
@@ -107,6 +110,8 @@ class AttentionRecorder:
         absent = [(name, module) for _, name, module in self.layers if name not in found]
         if absent:
             raise AttentionError(_no_maps(absent))
+        if size is None:
+            self._convolved[sizes.size] = sizes.convolved
         result.extend(found.values())
 
     def _attention(self, seen: SdpaCall, lse: Tensor | None, size: tuple[int, int], batch: int, name: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Finds the grid of a layer's image positions from the denoiser's feature maps. The number of positions alone has several factorings."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from math import ceil
@@ -17,23 +17,36 @@ class FeatureSizes:
     In a UNet, the grid is that of the feature map that the block around the layer gets. The blocks of a transformer get sequences of
     positions. Its grid is the output size of the convolution that cuts the patches or, without one, the latents' size divided by 1, 2,
     3, ... In both, the layer must attend from as many positions as the block around it gets.
+
+    Args:
+        modules: name to module, all of the denoiser's.
+        sample: its input.
+        convolved: that of an earlier pass with latents of the same size. Convolutions are then not watched again: they are many, and what
+            their hooks cost counts on a small denoiser.
+
+    Attributes:
+        size: of the latents.
+        convolved: sizes of what the convolutions returned.
     """
 
-    def __init__(self, denoiser: nn.Module, sample: Tensor) -> None:
-        self.denoiser, self.size = denoiser, tuple(sample.shape[-2:])
+    def __init__(self, modules: Mapping[str, nn.Module], sample: Tensor, convolved: frozenset[tuple[int, ...]] | None = None) -> None:
+        self.size: tuple[int, ...] = tuple(sample.shape[-2:])
+        self.convolved = convolved or frozenset()
+        self._modules, self._known = modules, convolved is not None
         self._maps: dict[str, tuple[int, ...]] = {}
         self._positions: dict[str, set[int]] = {}
-        self._convolved: set[tuple[int, ...]] = set()
 
     @contextmanager
     def watched(self, layers: Sequence[str]) -> Iterator[None]:
         """Watches the blocks around `layers`, and convolutions, while the context is open."""
-        around = {outer for name in layers for outer in _around(name)}
+        around = dict.fromkeys(outer for name in layers for outer in _around(name))
         with ExitStack() as stack:
-            for name, module in self.denoiser.named_modules():
-                if name in around:
-                    stack.callback(module.register_forward_pre_hook(partial(self._block, name), with_kwargs=True).remove)
-                elif isinstance(module, nn.Conv2d):
+            for name in around:
+                if name in self._modules:  # a module with two names is listed once
+                    hook = partial(self._block, name)
+                    stack.callback(self._modules[name].register_forward_pre_hook(hook, with_kwargs=True).remove)
+            for module in () if self._known else self._modules.values():
+                if isinstance(module, nn.Conv2d):
                     stack.callback(module.register_forward_hook(self._convolution).remove)
             yield
 
@@ -45,7 +58,7 @@ class FeatureSizes:
         self._positions[name] = {x.shape[1] for x in inputs if x.ndim == 3}
 
     def _convolution(self, _module: nn.Module, _args: Any, output: Tensor) -> None:
-        self._convolved.add(tuple(output.shape[-2:]))
+        self.convolved |= {tuple(output.shape[-2:])}
 
     def grid(self, layer: str, positions: int) -> tuple[int, int]:
         """Returns the (H, W) of `layer`, which attends from `positions` positions.
@@ -66,7 +79,7 @@ class FeatureSizes:
 
     def _patches(self, layer: str, positions: int) -> tuple[int, int]:
         grid = grid_of(positions, self.size[0], self.size[1], layer)
-        cut = self._convolved - {self.size}
+        cut = self.convolved - {self.size}
         if cut and grid not in cut:
             sizes = " or ".join(f"{height} x {width}" for height, width in sorted(cut))
             raise AttentionError(merged(layer, positions, f"the denoiser's convolutions give {sizes}"))

@@ -1,16 +1,17 @@
-"""Chooses the plan of a pipeline's call for `GuidanceConfig(plan="auto")` from counts, before the first step.
+"""Chooses the plan of a pipeline's call for `GuidanceConfig(plan="auto")`, the default, from counts, before the first step.
 
-One pass of the denoiser is counted on the meta device, with the shapes and types of the pipeline's own arguments. Then:
+One unguided pass of the denoiser is counted on the meta device, with the shapes and types of the pipeline's own arguments. Then:
 
-1. The plan is "batched" if the average operator of the pass takes less time to compute than to start. One call for both halves saves the
-   operators of a call, and costs the gradient of the other half. Otherwise the plan is "split".
+1. One call for both halves saves the operators of a call, and costs the gradient of the unconditional half. The plan is "batched" if that
+   gradient, divided by the operators saved, is less than a device computes in the time it takes to start an operator. Otherwise the plan is
+   "split". The gradient is about as much as the pass up to the last tapped layer, for the rows that are not conditional.
 2. If the free memory may be too small, the memory of the plan is counted too. The first of "batched", "split" and "checkpoint" that fits
    is chosen.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 import psutil
 import torch
@@ -24,10 +25,9 @@ from infsplign.engine.pytree import map_tensors
 from infsplign.engine.rows import Rows
 from infsplign.engine.step_pass import StepPass
 
-STARTING = {"cpu": 3e7, "cuda": 5e8}
-"""Operations that a device computes in the time it needs to start an operator. The CPU's value lies between the shipped models,
-which "batched" makes faster, and Stable Diffusion 1.5 at 256 pixels, where it makes no difference. CUDA: 5 microseconds at 100 TFLOP/s,
-not measured."""
+STARTING = {"cpu": 8e5, "cuda": 5e8}
+"""Operations that a device computes in the time it takes to call an operator from Python. The CPU's value is measured, for one thread:
+`python -m benchmarks.steps auto`. CUDA: 5 microseconds at 100 TFLOP/s, not measured."""
 ROOM = {"batched": 25.0, "split": 12.0, "checkpoint": 4.0}
 """Upper bound on the memory of a plan, as a multiple of an unguided step's peak. It holds in every case of docs/measured/cost.json."""
 SPARE = 0.9
@@ -50,8 +50,25 @@ class Pass(NamedTuple):
     rows: Rows
 
 
-_COUNTED: Any = WeakKeyDictionary()
-"""For each denoiser and type of its weights: its copy on the meta device, and the counts of a pass of each size."""
+class Counts(NamedTuple):
+    """Counts of an unguided pass.
+
+    Attributes:
+        flops, operators, peak: see `Meter`.
+        tapped: operations up to the last tapped layer, inclusive.
+    """
+
+    flops: int
+    operators: int
+    peak: int
+    tapped: int
+
+
+_COUNTED: dict[Any, tuple[nn.Module, dict[str, Counts]]] = {}
+"""For each class and configuration of a denoiser and type of its weights: its copy on the meta device, and the counts of a pass of each
+size. Counting takes a tenth of a second for a small model, so it is not done again for the next pipeline of the kind."""
+_KEPT = 16
+"""The most that `_COUNTED` holds."""
 
 
 def choose_plan(denoiser: nn.Module, backbone: Backbone, config: GuidanceConfig, made: Pass, *, free: float | None) -> PlanChoice:
@@ -65,13 +82,14 @@ def choose_plan(denoiser: nn.Module, backbone: Backbone, config: GuidanceConfig,
     try:
         copy, known = _copy(denoiser)
         bare = map_tensors(lambda x: x.to("meta"), (made.sample, tuple(made.args), dict(made.kwargs)))
-        key = str(map_tensors(lambda x: (tuple(x.shape), x.dtype), bare))
+        layers = config.layers or backbone.layers(denoiser)
+        key = str((map_tensors(lambda x: (tuple(x.shape), x.dtype), bare), layers))
         if key not in known:
-            known[key] = _unguided(copy, *bare)
-        meter: Meter = known[key]
-        others = made.rows.size < len(made.sample) and not made.rows.together
-        wanted = by_arithmetic(meter.flops, meter.operators, made.sample.device.type, others=others)
-        if free is None or ROOM[wanted.plan] * meter.peak <= free:
+            known[key] = _unguided(copy, [name for names in layers.values() for name in names], *bare)
+        counts: Counts = known[key]
+        others = 0 if made.rows.together else len(made.sample) - made.rows.size
+        wanted = by_arithmetic(counts.tapped * others / len(made.sample), counts.operators, made.sample.device.type)
+        if free is None or ROOM[wanted.plan] * counts.peak <= free:
             return wanted
         find_grid = backbone.grid(denoiser)
         grid = None if find_grid is None else find_grid(made.sample, made.kwargs)  # some families read it from values
@@ -81,12 +99,21 @@ def choose_plan(denoiser: nn.Module, backbone: Backbone, config: GuidanceConfig,
         return PlanChoice("split", f"a pass could not be counted ({type(error).__name__})")
 
 
-def by_arithmetic(flops: float, operators: int, device: str, *, others: bool) -> PlanChoice:
-    """Chooses "batched" or "split" from the operations and operators of a pass; `others` says whether it also has unconditional rows."""
-    if not others:
-        return PlanChoice("split", "all rows are conditional")
-    each, least = flops / max(operators, 1), STARTING.get(device, 0.0)
-    told = f"{each / 1e6:.0f} million operations an operator, {least / 1e6:.0f} are what it takes to start one ({device})"
+def by_arithmetic(gradient: float, operators: int, device: str) -> PlanChoice:
+    """Chooses "batched" or "split".
+
+    Args:
+        gradient: operations of the gradient of the rows that are not conditional; 0 if there are none that could run by themselves.
+        operators: of a pass.
+        device: type of the device.
+    """
+    if not gradient:
+        return PlanChoice("split", "there are no unconditional rows to run by themselves")
+    each, least = gradient / max(operators, 1), STARTING.get(device, 0.0)
+    told = (
+        f"the gradient of the unconditional half takes {each / 1e6:.2g} million operations for each operator of a pass, and calling one takes "
+        f"as long as {least / 1e6:g} million ({device})"
+    )
     return PlanChoice("batched" if each < least else "split", told)
 
 
@@ -113,18 +140,25 @@ def free_memory(device: torch.device) -> float | None:
     return float(psutil.virtual_memory().available) if device.type == "cpu" else None
 
 
-def _copy(denoiser: nn.Module) -> tuple[nn.Module, dict[str, Meter]]:
+def _copy(denoiser: Any) -> tuple[nn.Module, dict[str, Counts]]:
     dtype = next(denoiser.parameters()).dtype  # `pipe.to` may change it between calls
-    copies = _COUNTED.setdefault(denoiser, {})
-    if dtype not in copies:
-        copies[dtype] = meta_copy(denoiser, dtype), {}
-    return copies[dtype]
+    key = (type(denoiser), str(dict(denoiser.config)), dtype)
+    if key not in _COUNTED:
+        if len(_COUNTED) >= _KEPT:
+            _COUNTED.clear()
+        _COUNTED[key] = meta_copy(denoiser, dtype), {}
+    return _COUNTED[key]
 
 
-def _unguided(copy: nn.Module, sample: Tensor, args: Any, kwargs: Any) -> Meter:
-    with counted() as meter, torch.no_grad():
-        copy(sample, *args, **kwargs)
-    return meter
+def _unguided(copy: nn.Module, layers: Sequence[str], sample: Tensor, args: Any, kwargs: Any) -> Counts:
+    tapped = [0]
+    with ExitStack() as stack:
+        meter = stack.enter_context(counted())
+        for name in layers:
+            stack.callback(copy.get_submodule(name).register_forward_hook(lambda *_: tapped.append(meter.flops)).remove)
+        with torch.no_grad():
+            copy(sample, *args, **kwargs)
+    return Counts(meter.flops, meter.operators, meter.peak, max(tapped))
 
 
 def _guided(copy: nn.Module, backbone: Backbone, config: GuidanceConfig, made: Pass, grid: tuple[int, int] | None) -> Meter:

@@ -5,7 +5,7 @@ The backward pass runs after the denoiser's `forward` has ended. State that is s
 hooks, weights, generators) is saved when a block runs, and restored while the block is recomputed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar, copy_context
 from functools import partial, wraps
@@ -24,6 +24,11 @@ in_checkpoint: ContextVar[bool] = ContextVar("in_checkpoint", default=False)
 """Whether a checkpointed block is running: in the backward pass it runs again, and must save the same tensors."""
 
 
+def checkpoints_itself(modules: Iterable[nn.Module]) -> bool:
+    """Tells whether gradient checkpointing is on in one of the modules, by the attribute that diffusers and transformers set there."""
+    return any(vars(module).get("gradient_checkpointing", False) for module in modules)
+
+
 def blocks(denoiser: nn.Module) -> list[nn.Module]:
     """Returns the blocks to recompute: the innermost of the modules that diffusers lists as not to be split or, without such a list, the
     members of the outermost `ModuleList`s."""
@@ -38,7 +43,7 @@ def blocks(denoiser: nn.Module) -> list[nn.Module]:
 
 
 @contextmanager
-def checkpointed(denoiser: nn.Module, *, plan: bool = True) -> Iterator[None]:
+def checkpointed(denoiser: nn.Module, *, plan: bool = True, modules: Sequence[nn.Module] | None = None) -> Iterator[None]:
     """While the context is open, blocks that record a graph keep only their inputs and are recomputed with the same state.
 
     The graph made inside can also be differentiated after the context. When nothing records a graph, blocks run unchanged.
@@ -46,15 +51,17 @@ def checkpointed(denoiser: nn.Module, *, plan: bool = True) -> Iterator[None]:
     Args:
         denoiser: the owner of the blocks.
         plan: whether to checkpoint. If False, only the state of a denoiser that checkpoints by itself is restored.
+        modules: all modules of the denoiser, if they have been listed.
     """
+    modules = tuple(denoiser.modules()) if modules is None else modules
     with ExitStack() as stack:
-        for module in denoiser.modules():
+        for module in modules:
             for name in _OWN:
                 own = vars(module).get(name)
                 if callable(own):
                     stack.enter_context(swapped_attribute(module, name, _own(own, module)))
         # a denoiser with diffusers' own checkpointing on does the same by itself
-        for block in blocks(denoiser) if plan and not getattr(denoiser, "is_gradient_checkpointing", False) else []:
+        for block in blocks(denoiser) if plan and not checkpoints_itself(modules) else []:
             stack.enter_context(swapped_attribute(block, "forward", _again(block.forward, block)))
         yield
 

@@ -18,8 +18,8 @@ AUTO = "auto"
 
 @dataclass(frozen=True)
 class GuidanceConfig:
-    """Options of guidance. The fields' defaults are those of the published sweep for Stable Diffusion (arXiv 2512.17851), `PAPER`; `guide`
-    without a configuration uses `RECOMMENDED`.
+    """Options of guidance. The fields' defaults are those of the published sweep for Stable Diffusion (arXiv 2512.17851), `PAPER`, but for
+    `plan`; `guide` without a configuration uses `RECOMMENDED`.
 
     The options from `every` on are off by default; `docs/adaptive.md` explains what each does and when to use it.
 
@@ -35,8 +35,8 @@ class GuidanceConfig:
         update: "epsilon" gives every parametrisation the same shift of the noise; "direct" adds the gradient to the
             model's output, whatever it is, as the published code does.
         max_gain: upper bound of the factor that converts a shift of the noise to one of v, x_0 or velocity.
-        plan: "auto" lets `guide` choose one of the others at the start of a call, see `infsplign.cost.choice`; with `Guidance`
-            and `Steps` it is "split".
+        plan: "auto" lets `guide` choose one of the others when a call begins, by memory and operations, see `infsplign.cost.choice`;
+            with `Guidance` and `Steps` it is "split".
             "split" runs the conditional half of a guided step separately, and keeps the tensors that its gradient needs.
             "checkpoint" keeps only the inputs of the blocks and recomputes the blocks: a fraction of the memory, for about a third of a
             step more. "batched" runs both halves in one call: twice the memory and gradient, but half the calls; use it if kernel
@@ -75,7 +75,7 @@ class GuidanceConfig:
     stop: float = 1.0
     update: str = "epsilon"
     max_gain: float = 20.0
-    plan: str = "split"
+    plan: str = AUTO
     layers: Mapping[str, tuple[str, ...]] | None = None
     terms: tuple[LossTerm, ...] = ()
     every: int = 1
@@ -217,11 +217,11 @@ def _counts(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
-PAPER = GuidanceConfig()
-"""The published sweep for SD1.4 and SD2.1."""
-PAPER_SDXL = GuidanceConfig(margin=0.5)
+PAPER = GuidanceConfig(plan="split")
+"""The published sweep for SD1.4 and SD2.1. The plan is fixed, so that the free memory of a machine decides nothing."""
+PAPER_SDXL = PAPER.with_(margin=0.5)
 """The published sweep for SDXL."""
-PAPER_CLI = GuidanceConfig(alpha=0.75, spatial=1.0)
+PAPER_CLI = PAPER.with_(alpha=0.75, spatial=1.0)
 """The defaults of the published command line."""
 RECOMMENDED = GuidanceConfig(
     scale=5000.0,

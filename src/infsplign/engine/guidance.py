@@ -1,7 +1,7 @@
 """Runs one pass of the denoiser and computes the gradient of the loss with respect to the denoiser's input."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import array_api_compat.torch as xp
@@ -16,6 +16,7 @@ from infsplign.core.scenes import Scene
 from infsplign.engine.checkpointing import checkpointed
 from infsplign.engine.config import RECOMMENDED, GuidanceConfig, check_config
 from infsplign.engine.loss_scale import LossScale
+from infsplign.engine.freezing import FrozenWeights
 from infsplign.engine.passes import Passes
 from infsplign.engine.pytree import map_tensors
 from infsplign.engine.step_plan import scene_holds
@@ -62,8 +63,9 @@ class Guidance:
         config: options; `RECOMMENDED` when None.
 
     Attributes:
-        saving: makes the context that decides how tensors are kept for the gradient. Replace it to count these tensors or to move
-            them. A context opened around the call has no effect, because torch uses only the innermost one.
+        weights: of the denoiser, frozen during the call. `Steps` lists its modules anew for each sampling.
+        saving: makes the context that decides how tensors are kept for the gradient; None is `FrozenWeights.kept`. Set it to count these
+            tensors or to move them. A context opened around the call has no effect, because torch uses only the innermost one.
         passes: number of rows that the denoiser has run, by kind.
         zero: whether the latest gradient is exactly 0 in every row although the scene does not hold yet; one boolean on the device.
         held: (B,), whether each row's scene held in the latest pass, by `config.margin_hold`; None without `config.patience`.
@@ -86,7 +88,7 @@ class Guidance:
         if not hasattr(source, "record") and not hasattr(source, "source"):
             raise TypeError(f"`source` must be a family (`Backbone`) or an `AttentionSource` with a method `record`, got {source!r}")
         self.source: AttentionSource = source if hasattr(source, "record") else source.source(denoiser, self.config.layers)
-        self.saving: Callable[[], AbstractContextManager[Any]] = weights_kept
+        self.saving: Callable[[], AbstractContextManager[Any]] | None = None
         self.scenes: tuple[Scene, ...] = (scenes,) if isinstance(scenes, Scene) else tuple(scenes)
         bare = isinstance(scenes, Scene) and not _nested(token_indices, 3)
         self.token_indices = [token_indices] if bare else list(token_indices)
@@ -96,6 +98,7 @@ class Guidance:
             raise ValueError(f"`token_indices` must give tokens for {counts} objects, got {[len(row) for row in self.token_indices]}")
         self.token_indices = [check_token_indices(row, scene.objects) for row, scene in zip(self.token_indices, self.scenes, strict=True)]
         self.module = self._module()
+        self.weights = FrozenWeights(self.module)
         self._checked, self._rests, self.zero = False, torch.tensor(False), torch.tensor(False)
         recorded = getattr(self.source, "layers", None)
         if recorded is not None:
@@ -120,7 +123,8 @@ class Guidance:
         It costs the gradient of all rows. Use it for denoisers that need the other rows in the same pass, as in perturbed-attention
         guidance.
         """
-        with torch.inference_mode(False), torch.enable_grad(), frozen(self.module), self.saving():
+        saving = self.saving or self.weights.kept
+        with torch.inference_mode(False), torch.enable_grad(), self.weights.frozen(), saving():
             args, kwargs = map_tensors(_usable, (tuple(args), dict(kwargs)))
             leaf = _usable(sample).detach().requires_grad_()
             with self.source.record(leaf, *args, **kwargs) as attention, self._again():
@@ -180,7 +184,9 @@ class Guidance:
 
     def _again(self) -> AbstractContextManager[Any]:
         """Makes blocks that the plan or the denoiser checkpoints recompute exactly what they computed first."""
-        return checkpointed(self.module, plan=self.config.plan == "checkpoint") if self.module is not None else nullcontext()
+        if self.module is None:
+            return nullcontext()
+        return checkpointed(self.module, plan=self.config.plan == "checkpoint", modules=self.weights.modules)
 
     def _module(self) -> torch.nn.Module | None:
         """Returns the denoiser as a module: the denoiser, the owner of its method, or the module that the source records."""
@@ -228,28 +234,6 @@ class RowsOf:
         padded = weights.new_zeros(self.batch, *weights.shape[1:])
         padded[self.rows] = weights
         return self.whole.object_maps(padded)[self.rows]
-
-
-@contextmanager
-def frozen(denoiser: Any) -> Iterator[None]:
-    """Sets `requires_grad` of all weights to False, so that autograd saves no inputs for their gradients; then restores each flag."""
-    parameters = list(denoiser.parameters()) if isinstance(denoiser, torch.nn.Module) else []
-    learning = [p for p in parameters if p.requires_grad]
-    for p in learning:
-        p.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for p in learning:
-            p.requires_grad_(True)
-
-
-def weights_kept() -> torch.autograd.graph.saved_tensors_hooks:
-    """Keeps the weights of the pass for the gradient, also if hooks replace a weight's data after its layer has run.
-
-    Layerwise casting and group offloading have such hooks. Without this, autograd would find weights of another type or on another device.
-    """
-    return torch.autograd.graph.saved_tensors_hooks(lambda x: x.detach() if x.is_leaf else x, lambda x: x)
 
 
 def _nested(value: Any, depth: int) -> bool:

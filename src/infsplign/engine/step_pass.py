@@ -8,7 +8,7 @@ from torch import Tensor
 
 from infsplign.core.losses import LossReport
 from infsplign.engine.descent import descend
-from infsplign.engine.guidance import Guidance, GuidedPass, frozen
+from infsplign.engine.guidance import Guidance, GuidedPass
 from infsplign.engine.passes import Passes
 from infsplign.engine.pytree import concatenate, first_tensor, rows_of
 from infsplign.engine.rows import Rows
@@ -43,7 +43,7 @@ class StepPass:
             times: number of gradients at the step.
             move: function from the sum of gradients so far to what is subtracted from the latents.
         """
-        with frozen(self.guidance.module):  # until the gradient is there: a checkpointed block is run again for it, and must save the same
+        with self.guidance.weights.frozen():  # until the gradient is there: a checkpointed block is run again for it, and must save the same
             conditional, batch = self.rows.conditional, len(self.sample)
             if self.rows.together:
                 found, repeated, held = self._gradients(self.sample, self.args, self.kwargs, conditional, times, move)

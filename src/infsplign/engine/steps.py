@@ -11,6 +11,7 @@ from infsplign.core.losses import LossReport
 from infsplign.core.update import gain
 from infsplign.engine.checks import Shifted, check
 from infsplign.engine.config import PLANS
+from infsplign.engine.freezing import FrozenWeights
 from infsplign.engine.guidance import Guidance
 from infsplign.engine.host_copy import HostCopy
 from infsplign.engine.passes import Passes
@@ -75,6 +76,7 @@ class Steps:
         self.plan: StepPlan | None = None
         self.trace: list[StepTrace] = []
         self.passes = guidance.passes = Passes()
+        guidance.weights = FrozenWeights(guidance.module)  # between two samplings a LoRA may have been loaded
         self.needed = Passes()
         self.found: Found | None = None
         self._place = Place(0.0, 0.0)

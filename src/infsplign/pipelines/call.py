@@ -209,6 +209,8 @@ class Calls:
         indices = self.token_indices or [[[0]] * len(scene.objects) for scene in self.scenes]  # not read: nothing is guided
         config = self.chosen_config()
         log.info("plan: %s, from %g to %g of the steps", config.plan, config.start, config.stop)
+        if self.choice is not None:
+            log.info("plan: chosen because %s", self.choice.why)
         for scene, positions in zip(self.scenes, self.token_indices, strict=False):
             log.info("tokens: %s", dict(zip(scene.objects, positions, strict=True)))
         steps = self.steps_of(forward, indices, timeline_of(scheduler, first_step(scheduler, timestep)))

@@ -141,10 +141,10 @@ def _plan(config: GuidanceConfig) -> str:
     """Formats the plan, or how it is chosen."""
     if config.plan != AUTO:
         return config.plan
-    least = ", ".join(f"{count / 1e6:.0f} million on {device}" for device, count in STARTING.items())
+    least = ", ".join(f"{count / 1e6:g} million on {device}" for device, count in STARTING.items())
     return (
-        f"auto: chosen when a call begins; batched where a pass has fewer operations an operator than {least}, else split, and "
-        "checkpoint where neither fits the memory that is free"
+        "auto: chosen when a call begins; batched where the gradient of the unconditional half takes fewer operations for each operator of "
+        f"a pass than {least}, else split, and checkpoint where neither fits the memory that is free"
     )
 
 
