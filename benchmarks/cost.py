@@ -144,10 +144,10 @@ def image_table(record: dict[str, Any]) -> str:
     names, half = list(record["counted"]), RECOMMENDED.stop - RECOMMENDED.start
     columns = [record["counted"][name] for name in names]
     operations = [f"x{1 + half * (ways['split']['flops'] - 1):.2f}" for ways in columns]
-    memory = [
-        " or ".join(f"{max(0, ways[plan]['peak'] - ways['unguided']['peak']) / 1e9:.1f}" for plan in ("split", "checkpoint")) for ways in columns
-    ]
-    rows = [["half precision", *names], ["---"] * (len(names) + 1), ["operations", *operations], ["GB more memory, split or checkpoint", *memory]]
+    extra = [[max(0, ways[plan]["peak"] - ways["unguided"]["peak"]) / 1e9 for plan in ("split", "checkpoint")] for ways in columns]
+    memory = [" or ".join(f"{gigabytes:.1f}" for gigabytes in each) for each in extra]
+    rows = [["half precision", *names], ["---"] * (len(names) + 1), ["operations", *operations]]
+    rows.append(["GB more memory, split or checkpoint", *memory])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 

@@ -3,7 +3,8 @@
 python -m benchmarks.image_cost --model shapes --method infsplign      (prints JSON; `benchmarks.compare` calls it)
 
 FLOPs are the denoiser's, over whole samplings, relative to the unguided image: rows that ran plain, watched and guided, each times what
-such a row costs, counted by `infsplign.cost.counting`. Rows are counted as if each image were sampled alone (`PipelineGuidance.needed`).
+such a row costs, counted by `infsplign.cost.counting`. Rows are counted as if each image were sampled alone (`PipelineGuidance.needed`). Options
+that leave the plan to the machine ("auto") are measured with "split", the plan of the fewest FLOPs.
 """
 
 import argparse
@@ -19,7 +20,7 @@ import torch
 from benchmarks.methods import methods
 from benchmarks.resident import peak
 from infsplign.cost.counting import counted
-from infsplign.engine.config import GuidanceConfig
+from infsplign.engine.config import AUTO, GuidanceConfig
 from infsplign.evaluation.prompts.world_prompts import prompts, seed
 from infsplign.pipelines.guide import guide
 from infsplign.shipped import PRESETS, load
@@ -71,6 +72,8 @@ def half(value: Any, rows: int) -> Any:
 
 def measure(model: str, method: str, count: int) -> dict[str, Any]:
     pipe, preset, config = load(model), PRESETS[model], methods(model)[method]
+    if config is not None and config.plan == AUTO:
+        config = config.with_(plan="split")
     pipe.set_progress_bar_config(disable=True)
     texts = [p.text for p in prompts("tune", count, preset.world)]
     sample(pipe, preset, texts, config, steps=1)  # warm

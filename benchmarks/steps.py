@@ -109,7 +109,8 @@ def ways(model: Made, unguided_by: Callable[..., Any] | None = None) -> dict[str
 def chosen(model: Made) -> str:
     """The plan that "auto" takes for a step of the model."""
     rows = model.size.rows
-    batch, both = map_tensors(lambda x: filled(x, model.device), meta_call(model.denoiser, model.size._replace(rows=(1 + model.together) * rows)))
+    size = model.size._replace(rows=(1 + model.together) * rows)
+    batch, both = map_tensors(lambda x: filled(x, model.device), meta_call(model.denoiser, size))
     made = Pass(batch, (), both, Rows(slice(len(batch) - rows, len(batch))))
     return choose_plan(model.denoiser, model.backbone, model.config, made, free=free_memory(batch.device)).plan
 

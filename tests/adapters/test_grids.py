@@ -128,8 +128,8 @@ def test_the_watched_denoiser_is_what_it_was():
 
 def test_convolutions_are_watched_in_the_first_pass_of_each_size(monkeypatch):
     pipe, hooked = tiny.sd(), []
-    register = torch.nn.Conv2d.register_forward_hook
-    monkeypatch.setattr(torch.nn.Conv2d, "register_forward_hook", lambda self, *args, **kwargs: hooked.append(self) or register(self, *args, **kwargs))
+    register = torch.nn.Module.register_forward_hook
+    monkeypatch.setattr(torch.nn.Conv2d, "register_forward_hook", lambda self, hook: hooked.append(self) or register(self, hook))
     source = AttentionRecorder(pipe.unet, sd.layers(pipe.unet))
     text = torch.randn(1, 77, pipe.unet.config.cross_attention_dim)
     for side, first in ((16, True), (16, False), (32, True), (16, False), (32, False)):

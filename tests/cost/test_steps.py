@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from infsplign.adapters import backbone_for
-from infsplign.cost.meta_inputs import Size, meta_call
+from infsplign.cost.meta_inputs import Size
 from infsplign.cost.meta_model import meta_copy
 from infsplign.cost.planner import guided_step, unguided_step
 from infsplign.shipped import PRESETS, load

@@ -26,6 +26,13 @@ def test_layers_plan_and_tokens_are_logged_once_a_call(caplog):
     assert tokens == f"tokens: {dict(zip(('cat', 'dog'), guidance.token_indices[0], strict=True))}"
 
 
+def test_a_plan_that_was_chosen_is_logged_with_its_reason(caplog):
+    with caplog.at_level("INFO", "infsplign"):
+        guidance = sample()
+    assert caplog.messages[1] == f"plan: {guidance.plan.plan} ({guidance.plan.why}), from 0 to 0.5 of the steps"
+    assert "(cpu)" in guidance.plan.why
+
+
 def test_what_each_step_does_is_logged(caplog):
     with caplog.at_level("DEBUG", "infsplign.engine"):
         guidance = sample(patience=1, margin_hold=0.0, stop=1.0, spatial=0.0)

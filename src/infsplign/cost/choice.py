@@ -111,8 +111,8 @@ def by_arithmetic(gradient: float, operators: int, device: str) -> PlanChoice:
         return PlanChoice("split", "there are no unconditional rows to run by themselves")
     each, least = gradient / max(operators, 1), STARTING.get(device, 0.0)
     told = (
-        f"the gradient of the unconditional half takes {each / 1e6:.2g} million operations for each operator of a pass, and calling one takes "
-        f"as long as {least / 1e6:g} million ({device})"
+        f"the gradient of the unconditional half takes {each / 1e6:.2g} million operations for each operator of a pass, and calling one "
+        f"takes as long as {least / 1e6:g} million ({device})"
     )
     return PlanChoice("batched" if each < least else "split", told)
 

@@ -15,8 +15,8 @@ from infsplign.core.scene_arrays import SceneArrays, scene_arrays
 from infsplign.core.scenes import Scene
 from infsplign.engine.checkpointing import checkpointed
 from infsplign.engine.config import RECOMMENDED, GuidanceConfig, check_config
-from infsplign.engine.loss_scale import LossScale
 from infsplign.engine.freezing import FrozenWeights
+from infsplign.engine.loss_scale import LossScale
 from infsplign.engine.passes import Passes
 from infsplign.engine.pytree import map_tensors
 from infsplign.engine.step_plan import scene_holds

@@ -43,7 +43,7 @@ class StepPass:
             times: number of gradients at the step.
             move: function from the sum of gradients so far to what is subtracted from the latents.
         """
-        with self.guidance.weights.frozen():  # until the gradient is there: a checkpointed block is run again for it, and must save the same
+        with self.guidance.weights.frozen():  # up to the gradient: a checkpointed block is run again for it, and must save the same
             conditional, batch = self.rows.conditional, len(self.sample)
             if self.rows.together:
                 found, repeated, held = self._gradients(self.sample, self.args, self.kwargs, conditional, times, move)

@@ -208,9 +208,8 @@ class Calls:
                 self.token_indices = self.check.after(dropped, self.token_indices)
         indices = self.token_indices or [[[0]] * len(scene.objects) for scene in self.scenes]  # not read: nothing is guided
         config = self.chosen_config()
-        log.info("plan: %s, from %g to %g of the steps", config.plan, config.start, config.stop)
-        if self.choice is not None:
-            log.info("plan: chosen because %s", self.choice.why)
+        why = "" if self.choice is None else f" ({self.choice.why})"
+        log.info("plan: %s%s, from %g to %g of the steps", config.plan, why, config.start, config.stop)
         for scene, positions in zip(self.scenes, self.token_indices, strict=False):
             log.info("tokens: %s", dict(zip(scene.objects, positions, strict=True)))
         steps = self.steps_of(forward, indices, timeline_of(scheduler, first_step(scheduler, timestep)))
