@@ -3,8 +3,8 @@
 python -m benchmarks.image_cost --model shapes --method infsplign      (prints JSON; `benchmarks.compare` calls it)
 
 FLOPs are the denoiser's, over whole samplings, relative to the unguided image: rows that ran plain, watched and guided, each times what
-such a row costs, counted by `infsplign.cost.counting`. Rows are counted as if each image were sampled alone (`PipelineGuidance.needed`). Options
-that leave the plan to the machine ("auto") are measured with "split", the plan of the fewest FLOPs.
+such a row costs, counted by `infsplign.cost.counting`. Rows are counted as if each image were sampled alone (`PipelineGuidance.needed`).
+Options that leave the plan to the machine ("auto") are measured with "split", the plan of the fewest FLOPs.
 """
 
 import argparse
