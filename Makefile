@@ -63,6 +63,7 @@ bench: $(VENV)/.ready  ## all methods on all shipped models, docs/comparison.md 
 
 performance: bench  ## and all else in docs/performance.md: counts, timings (on a quiet machine), how cost grows: half an hour more
 	$(BIN)/python -m benchmarks.cost
+	$(BIN)/python -m benchmarks.steps auto
 	$(BIN)/python -m benchmarks.scale
 
 clean:

@@ -2,14 +2,15 @@
 
 python -m benchmarks.steps time MODEL ROUNDS    a line of JSON a round: seconds of each way
 python -m benchmarks.steps memory MODEL WAY     the most bytes that the process held
-python -m benchmarks.steps auto [ROUNDS [MODEL ...]]    a table: CPU time of each plan and of the plan that "auto" chooses; MODEL:4 is
-    a batch of four images
+python -m benchmarks.steps auto [ROUNDS [MODEL ...]]    a table in docs/performance.md: CPU time of each plan, and of the one that "auto"
+    chooses; MODEL:4 is a batch of four images. Models of random weights, which are slow, take a fifth of the rounds.
 """
 
 import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ import torch
 
 from benchmarks import published
 from benchmarks.flops import CASES
+from benchmarks.pages import fill
 from benchmarks.resident import peak
 from infsplign.adapters import FAMILIES, backbone_for
 from infsplign.cost.choice import Pass, choose_plan, free_memory
@@ -28,8 +30,11 @@ from infsplign.engine.pytree import map_tensors
 from infsplign.engine.rows import Rows
 from infsplign.shipped import PRESETS, load
 
+PAGE = Path("docs/performance.md")
 SHIPPED = ("shapes", "shapes-pixart", "shapes-sd3")
 RANDOM = {"SD1.5 at 512": ("SD1.5 at 512", 64), "SD1.5 at 256": ("SD1.5 at 512", 32)}
+CHOICES = ("shapes", "shapes:4", "shapes-pixart", "shapes-pixart:2", "shapes-sd3", "shapes-sd3:3", "pictures", "SD1.5 at 256")
+"""What `auto` times: on either side of the limit, and next to it."""
 TOKENS = [[2], [6]]
 
 
@@ -117,6 +122,7 @@ def chosen(model: Made) -> str:
 
 def auto(names: Sequence[str], rounds: int) -> str:
     """A table of each plan's CPU time, as a multiple of an unguided step's, and of the plan that is chosen; the ways take turns."""
+    torch.set_num_threads(1)
     lines = ["| one step | unguided, ms | split | batched | checkpoint | auto | of the best |", "|---" * 7 + "|"]
     for name in names:
         kind, _, images = name.partition(":")
@@ -125,7 +131,7 @@ def auto(names: Sequence[str], rounds: int) -> str:
         steps, plan = ways(model), chosen(model)
         steps = {way: steps[way] for way in ("unguided", *PLANS)} | {"auto": steps[plan]}
         seconds: dict[str, list[float]] = {way: [] for way in steps}
-        for number in range(rounds + 1):
+        for number in range(1 + (max(3, rounds // 5) if kind in RANDOM else rounds)):
             for way, step in steps.items():
                 start = time.process_time()
                 step()
@@ -141,7 +147,7 @@ def auto(names: Sequence[str], rounds: int) -> str:
 def main() -> None:
     task, *rest = sys.argv[1:]
     if task == "auto":
-        print(auto(rest[1:] or (*SHIPPED, "pictures", "SD1.5 at 256"), int(rest[0]) if rest else 15))
+        print(fill(PAGE, "auto", auto(rest[1:] or CHOICES, int(rest[0]) if rest else 15)))
         return
     name, what = rest
     steps = ways(made(name))
