@@ -137,7 +137,7 @@ def test_convolutions_are_watched_in_the_first_pass_of_each_size(monkeypatch):
         with torch.no_grad(), source.record(torch.randn(1, 4, side, side)) as attention:
             pipe.unet(torch.randn(1, 4, side, side), 1, encoder_hidden_states=text)
         assert bool(hooked) == first
-        assert {layer.grid for layer in attention} == {(side // 2, side // 2), (side, side)}
+        assert {layer.grid for layer in attention} == {(side // 4, side // 4), (side // 2, side // 2)}
 
 
 def test_a_pass_that_fails_is_no_first_pass():
