@@ -6,6 +6,7 @@ A third of the pictures goes through the autoencoder, and all are blurred, tinte
 learn what only perfect drawings have. Resumes when interrupted.
 """
 
+import math
 from dataclasses import replace
 
 import torch
@@ -13,61 +14,61 @@ from diffusers import AutoencoderKL
 from infsplign_models.world import SIZE, Sprites, load_sprites, render, sample_scenes
 from infsplign_models.world.detector import CELL, CLASSES, MALFORMED, WEIGHTS, Network
 from infsplign_models.world.scenes import Scenes, boxes
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
+from training.pictures.damage import BAD, UNSURE, damaged, mild, spoiled_latents
+from training.pictures.data import SCENES
 from training.pictures.run import Clock, Run
 from training.pictures.vae import FOLDER, load_vae
 
-MALFORMED_EVERY = 0.15
-"""Part of the objects that are drawn wrong."""
+SPOILED = 0.3
+"""Part of the objects whose drawing is damaged."""
+SPOILED_LATENTS = 0.15
+"""Part of the objects, of those pictures that go through the autoencoder, whose latents are damaged."""
 WHOLE, PART = 0.9, 0.6
 """A drawing of which more than WHOLE is visible counts as whole, less than PART as malformed; in between it is not asked."""
+DECODED = 0.4
+"""Part of the pictures that goes through the autoencoder."""
 
 
-def spoiled(sprites: Sprites, generator: torch.Generator) -> tuple[Sprites, Tensor]:
-    """Drawings that are no whole drawing: cut by a line, or half one and half another. As many as there are whole ones, appended.
+def batch(sprites: Sprites, count: int, seed: int) -> tuple[Tensor, Scenes, Tensor, Tensor, Tensor]:
+    """Composed scenes, some of whose objects are malformed.
 
     Returns:
-        all drawings, and for each how much of it is whole, in [0, 1]; mixtures have 0.
+        pictures (B, 3, SIZE, SIZE) in [0, 1], their scenes, opacities (B, K, SIZE, SIZE), how whole each object is (B, K), and the
+        opacity (B, 1, SIZE, SIZE) of what `worn` is to damage. The first pictures are those that go through the autoencoder.
     """
-    pixels = sprites.pixels
-    count, side = len(pixels), pixels.shape[-1]
-    angle = 2 * torch.pi * torch.rand(count, 1, 1, generator=generator)
-    axis = torch.linspace(-1, 1, side)
-    line = torch.cos(angle) * axis[None, None, :] + torch.sin(angle) * axis[None, :, None]
-    at = 0.9 * torch.rand(count, 1, 1, generator=generator) - 0.45
-    keep = ((line - at) * 8 + 0.5).clamp(0, 1)[:, None]
-    cut = pixels * keep
-    other = pixels[torch.randperm(count, generator=generator)]
-    mixed = cut + other * (1 - keep)
-    is_cut = torch.rand(count, 1, 1, 1, generator=generator) < 0.5
-    left = (cut[:, 3].sum((1, 2)) / pixels[:, 3].sum((1, 2))) * is_cut.flatten()
-    whole = torch.cat([torch.ones(count), left])
-    noun = torch.cat([sprites.noun, sprites.noun])
-    return Sprites(torch.cat([pixels, torch.where(is_cut, cut, mixed)]), noun, sprites.colours * 2), whole
-
-
-def batch(sprites: Sprites, count: int, seed: int) -> tuple[Tensor, Scenes, Tensor, Tensor]:
-    """Pictures (B, 3, SIZE, SIZE) in [0, 1], their scenes, opacities (B, K, SIZE, SIZE), and how whole each object is (B, K)."""
     generator = torch.Generator().manual_seed(seed)
-    every, whole = spoiled(sprites, generator)
-    scenes = sample_scenes(sprites, count, seed, counts=(0.15, 0.35, 0.25, 0.15, 0.1), distinct=False)
-    wrong = torch.rand(scenes.sprite.shape, generator=generator) < MALFORMED_EVERY
-    sprite = torch.where(wrong, scenes.sprite + len(sprites.noun), scenes.sprite)
+    kind: dict = SCENES if seed % 2 else {}  # as models are trained on, and smaller and more turned
+    scenes = sample_scenes(sprites, count, seed, **kind | {"counts": (0.15, 0.4, 0.3, 0.15), "distinct": False})
+    shape = scenes.sprite.shape
+    drawn = torch.rand(shape, generator=generator)
+    wrong, bent = drawn < SPOILED, drawn > 1 - (1 - SPOILED) / 2
+    spoiled, degree = damaged(sprites, scenes.sprite[wrong], generator)
+    good = mild(sprites.pixels[scenes.sprite[bent]], generator)
+    every = Sprites(torch.cat([sprites.pixels, spoiled, good]), sprites.noun, sprites.colours)
+    sprite, whole = scenes.sprite.clone(), torch.ones(shape)
+    sprite[wrong] = torch.arange(len(spoiled)) + len(sprites.noun)
+    sprite[bent] = torch.arange(len(good)) + len(sprites.noun) + len(spoiled)
+    whole[wrong] = degree
     # some objects move towards another until they touch or hide a part of it
     crowd = torch.rand(count, generator=generator) < 0.25
     pull = 0.35 * torch.rand(count, 1, 1, generator=generator) * crowd[:, None, None]
     middle = (scenes.centre * scenes.there[..., None]).sum(1, keepdim=True) / scenes.there.sum(1)[:, None, None]
-    scenes = replace(scenes, sprite=sprite, centre=scenes.centre + pull * (middle - scenes.centre))
-    pictures, opacity = render(scenes, every)
+    scenes = replace(scenes, centre=scenes.centre + pull * (middle - scenes.centre))
+    pictures, opacity = render(replace(scenes, sprite=sprite), every)
     visible, hidden = [], torch.zeros_like(opacity[:, 0])
     for slot in reversed(range(opacity.shape[1])):  # later objects lie over earlier ones
         shown = opacity[:, slot] * (1 - hidden)
         visible.insert(0, shown.sum((1, 2)) / opacity[:, slot].sum((1, 2)).clamp(min=1e-6))
         hidden = torch.maximum(hidden, opacity[:, slot])
-    return pictures, scenes, opacity, whole[sprite] * torch.stack(visible, 1)
+    later = (torch.rand(shape, generator=generator) < SPOILED_LATENTS) & (torch.arange(count) < DECODED * count)[:, None] & scenes.there
+    cover = (opacity * later[..., None, None]).amax(1, keepdim=True)
+    beside = (opacity * cover).sum((2, 3)) / opacity.sum((2, 3)).clamp(min=1e-6)  # what touches a damaged object may be hit too
+    whole = torch.where(later, BAD, torch.where(beside > 0.02, whole.clamp(max=UNSURE), whole))
+    return pictures, scenes, opacity, whole * torch.stack(visible, 1), cover
 
 
 def targets(scenes: Scenes, opacity: Tensor, whole: Tensor, noun_of: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -79,7 +80,7 @@ def targets(scenes: Scenes, opacity: Tensor, whole: Tensor, noun_of: Tensor) -> 
     axis = (torch.arange(grid) + 0.5) * CELL
     heat, asked = torch.zeros(b, len(CLASSES), grid, grid), torch.ones(b, len(CLASSES), grid, grid)
     distance, has = torch.zeros(b, 4, grid, grid), torch.zeros(b, grid, grid, dtype=torch.bool)
-    nouns = noun_of[scenes.sprite % len(noun_of)]
+    nouns = noun_of[scenes.sprite]
     for slot in range(k):
         there = scenes.there[:, slot] & (opacity[:, slot].sum((1, 2)) > 40)
         dx, dy = axis[None, :] - middle[:, slot, :1], axis[None, :] - middle[:, slot, 1:]
@@ -119,17 +120,25 @@ def focal(logits: Tensor, heat: Tensor, asked: Tensor) -> Tensor:
     return -((hit + miss) * asked).sum() / peak.sum().clamp(min=1)
 
 
-def worn(pictures: Tensor, vae: AutoencoderKL | None, generator: torch.Generator) -> Tensor:
-    """Pictures in [-1, 1] as a model might draw them: through the autoencoder, blurred, tinted, noisy."""
+def worn(pictures: Tensor, cover: Tensor, vae: AutoencoderKL | None, generator: torch.Generator) -> Tensor:
+    """Pictures in [-1, 1] as a model might draw them: through the autoencoder, blurred, tinted, noisy.
+
+    Args:
+        pictures: (B, 3, SIZE, SIZE) in [0, 1].
+        cover: (B, 1, SIZE, SIZE) in [0, 1], what is to be malformed in the latents.
+        vae: the autoencoder, for the first DECODED of the pictures.
+        generator: on the CPU.
+    """
     x = 2 * pictures - 1
-    third = len(x) // 3
-    if vae is not None and third:
+    some = math.ceil(DECODED * len(x))
+    if vae is not None:
         with torch.no_grad(), torch.autocast(x.device.type, torch.bfloat16):
-            z = vae.encode(x[:third].contiguous(memory_format=torch.channels_last)).latent_dist.mode()
+            z = vae.encode(x[:some].contiguous(memory_format=torch.channels_last)).latent_dist.mode().float()
             z = z + 0.08 * z.std() * torch.randn(z.shape, generator=generator).to(z)
-            x = torch.cat([vae.decode(z).sample.float().clamp(-1, 1), x[third:]])
+            z = spoiled_latents(z, F.adaptive_max_pool2d(cover[:some], z.shape[-2:]), generator)
+            x = torch.cat([vae.decode(z).sample.float().clamp(-1, 1), x[some:]])
     blur = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
-    amount = torch.rand(len(x), 1, 1, 1, generator=generator).to(x) * (torch.rand(len(x), 1, 1, 1, generator=generator) < 0.7).to(x)
+    amount = torch.rand(len(x), 1, 1, 1, generator=generator).to(x) * (torch.rand(len(x), 1, 1, 1, generator=generator) < 0.5).to(x)
     x = x + amount * (blur - x)
     shade = 0.1 * torch.randn(len(x), 3, 1, 1, generator=generator).to(x)
     return (
@@ -140,17 +149,22 @@ def worn(pictures: Tensor, vae: AutoencoderKL | None, generator: torch.Generator
 
 
 def main() -> None:
-    clock = Clock.read(minutes=30, batch=32)
+    clock = Clock.read(minutes=30, batch=32, fresh="begin from nothing, not from the weights that ship")
     torch.manual_seed(0)
-    model = Network().to(clock.device, memory_format=torch.channels_last)
-    run = Run("pictures-detector", {"network": model}, clock, lr=2e-3)
+    onward = WEIGHTS.exists() and "fresh" not in clock.chosen
+    model = Network()
+    if onward:
+        model.load_state_dict({name: value.float() for name, value in load_file(WEIGHTS).items()})
+    model = model.to(clock.device, memory_format=torch.channels_last)
+    run = Run("pictures-detector", {"network": model}, clock, lr=1e-3 if onward else 2e-3, warmup=50 if onward else 200, onward=onward)
     sprites = load_sprites()
     vae = load_vae().eval().to(clock.device, memory_format=torch.channels_last) if FOLDER.exists() else None
 
     def loss_of(step: int) -> Tensor:
-        pictures, scenes, opacity, whole = batch(sprites, clock.batch, 10**8 + step)
+        pictures, scenes, opacity, whole, cover = batch(sprites, clock.batch, 10**8 + run.earlier["steps"] + step)
         heat, asked, distance, has = (t.to(clock.device) for t in targets(scenes, opacity, whole, sprites.noun))
-        x = worn(pictures.to(clock.device), vae, torch.Generator().manual_seed(step)).contiguous(memory_format=torch.channels_last)
+        x = worn(pictures.to(clock.device), cover.to(clock.device), vae, torch.Generator().manual_seed(step))
+        x = x.contiguous(memory_format=torch.channels_last)
         with torch.autocast(clock.device, torch.bfloat16):
             logits, sides = model(x)
         near = F.smooth_l1_loss(sides.float(), distance, reduction="none", beta=0.1).sum(1)

@@ -1,0 +1,91 @@
+"""Damaged drawings: much damage is called malformed, little leaves a drawing good."""
+
+import pytest
+import torch
+from infsplign_models.world import NAMES, Sprites
+
+from training.pictures import damage
+
+SIDE = 64
+
+
+@pytest.fixture
+def sprites():
+    """A disc with an eye for each of four nouns that a model may mix up, and one of another kind."""
+    axis = torch.linspace(-1, 1, SIDE)
+    radius = (axis[None, :] ** 2 + axis[:, None] ** 2).sqrt()
+    alpha = (radius < 0.8).float()
+    eye = ((axis[None, :] - 0.3) ** 2 + (axis[:, None] + 0.3) ** 2 < 0.04).float()
+    names = ("cat", "cat", "dog", "horse", "car")
+    shades = torch.tensor([[0.9, 0.5, 0.1], [0.9, 0.6, 0.2], [0.5, 0.3, 0.2], [0.2, 0.2, 0.2], [0.1, 0.2, 0.9]])
+    pixels = torch.cat([shades[:, :, None, None] * (alpha * (1 - eye)), alpha.expand(5, 1, SIDE, SIDE)], 1)
+    return Sprites(pixels, torch.tensor([NAMES.index(name) for name in names]), ("",) * 5)
+
+
+@pytest.fixture
+def rng():
+    return torch.Generator().manual_seed(5)
+
+
+def test_every_way_keeps_drawings_drawable(sprites, rng):
+    numbers = torch.arange(5).repeat(8)
+    others = sprites.pixels[damage.partners(sprites.noun, numbers, rng)]
+    for way in set(damage.WAYS):
+        out, whole = way(sprites.pixels[numbers], others, rng)
+        assert out.shape == (40, 4, SIDE, SIDE), way
+        assert out.isfinite().all(), way
+        assert out.min() >= -1e-5, way
+        assert (out[:, :3] <= out[:, 3:] + 1e-4).all(), f"{way}: colours are times alpha"
+        assert {*whole.tolist()} <= {damage.GOOD, damage.UNSURE, damage.BAD}, way
+
+
+def test_more_strain_moves_more(sprites, rng):
+    one = sprites.pixels[:1].expand(32, -1, -1, -1)
+    far = [damage.unlike(damage.warped(one, torch.full((32, 1, 1, 1), strain), rng), one).mean() for strain in (0.0, 0.1, 0.6)]
+    assert far[0] < 0.01 < far[1] < far[2]
+
+
+def test_an_erased_part_is_as_large_as_asked(sprites, rng):
+    alpha = sprites.pixels[:, 3:]
+    mask = damage.regions(5, torch.full((5, 1, 1, 1), 0.3), SIDE, rng, alpha)
+    torch.testing.assert_close((mask * alpha).sum((1, 2, 3)) / alpha.sum((1, 2, 3)), torch.full((5,), 0.3), atol=0.06, rtol=0)
+
+
+def test_a_large_hole_is_malformed_and_a_nick_is_not(sprites, rng, monkeypatch):
+    drawings = sprites.pixels[:1].expand(16, -1, -1, -1)
+    for part, expected in ((0.3, damage.BAD), (0.005, damage.GOOD)):
+        monkeypatch.setattr(damage, "uniform", lambda low, high, n, rng, part=part: torch.full((n, 1, 1, 1), part if high < 1 else 8.0))
+        _, whole = damage.erase(drawings, drawings, rng)
+        assert whole.tolist() == [expected] * 16
+
+
+def test_a_copy_of_the_same_in_the_same_place_is_no_damage(sprites, rng, monkeypatch):
+    monkeypatch.setattr(damage, "copies", lambda drawings, others, generator: drawings)
+    for way in (damage.mosaic, damage.over, damage.ghost):
+        out, whole = way(sprites.pixels, sprites.pixels, rng)
+        torch.testing.assert_close(out[:, :3], sprites.pixels[:, :3], atol=1e-5, rtol=0)
+        assert whole.tolist() == [damage.GOOD] * 5, way
+
+
+def test_partners_are_mostly_of_the_same_noun_or_a_related_one(sprites, rng):
+    noun = sprites.noun[damage.partners(sprites.noun, torch.zeros(600, dtype=torch.long), rng)]
+    counts = {NAMES[k]: int((noun == k).sum()) for k in set(noun.tolist())}
+    assert counts["cat"] > 250
+    assert counts["car"] < 60
+    assert counts["dog"] > 0 < counts["horse"]
+
+
+def test_every_noun_has_related_ones():
+    assert sorted(name for names in damage.RELATED for name in names) == sorted(NAMES)
+
+
+def test_mild_changes_stay_close(sprites, rng):
+    assert damage.unlike(damage.mild(sprites.pixels, rng), sprites.pixels).max() < 0.2
+
+
+def test_latents_change_under_the_cover_alone(rng):
+    z, cover = torch.randn(8, 12, 16, 16, generator=rng), torch.zeros(8, 1, 16, 16)
+    cover[:, :, 4:10, 4:10] = 1
+    changed = damage.spoiled_latents(z, cover, rng) - z
+    assert changed[:, :, 4:10, 4:10].square().mean((1, 2, 3)).min() > 0.1
+    assert (changed * (1 - cover) == 0).all()
