@@ -31,12 +31,13 @@ def test_every_way_keeps_drawings_drawable(sprites, rng):
     numbers = torch.arange(5).repeat(8)
     others = sprites.pixels[damage.partners(sprites.noun, numbers, rng)]
     for way in set(damage.WAYS):
-        out, whole = way(sprites.pixels[numbers], others, rng)
+        out, severity = way(sprites.pixels[numbers], others, rng)
         assert out.shape == (40, 4, SIDE, SIDE), way
         assert out.isfinite().all(), way
         assert out.min() >= -1e-5, way
         assert (out[:, :3] <= out[:, 3:] + 1e-4).all(), f"{way}: colours are times alpha"
-        assert {*whole.tolist()} <= {damage.GOOD, damage.UNSURE, damage.BAD}, way
+        assert severity.shape == (40,), way
+        assert severity.isfinite().all(), way
 
 
 def test_more_strain_moves_more(sprites, rng):
@@ -51,20 +52,34 @@ def test_an_erased_part_is_as_large_as_asked(sprites, rng):
     torch.testing.assert_close((mask * alpha).sum((1, 2, 3)) / alpha.sum((1, 2, 3)), torch.full((5,), 0.3), atol=0.06, rtol=0)
 
 
-def test_a_large_hole_is_malformed_and_a_nick_is_not(sprites, rng, monkeypatch):
-    drawings = sprites.pixels[:1].expand(16, -1, -1, -1)
-    for part, expected in ((0.3, damage.BAD), (0.005, damage.GOOD)):
-        monkeypatch.setattr(damage, "uniform", lambda low, high, n, rng, part=part: torch.full((n, 1, 1, 1), part if high < 1 else 8.0))
-        _, whole = damage.erase(drawings, drawings, rng)
-        assert whole.tolist() == [expected] * 16
+@pytest.mark.parametrize(
+    ("part", "cat", "car"), [(0.005, "GOOD", "GOOD"), (0.07, "UNSURE", "GOOD"), (0.165, "BAD", "UNSURE"), (0.4, "BAD", "BAD")]
+)
+def test_a_nick_is_no_damage_and_an_animal_may_miss_less_than_a_car(sprites, rng, monkeypatch, part, cat, car):
+    def erased(drawings, others, generator):
+        kept = drawings.clone()
+        kept[:, :, : int(SIDE * part)] = 0  # rows from the top
+        return kept, damage._severity(torch.full((len(drawings),), part), 0.03, 0.14)
+
+    monkeypatch.setattr(damage, "WAYS", (erased,))
+    _, whole = damage.damaged(sprites, torch.tensor([0, 4]), rng)
+    assert whole.tolist() == [getattr(damage, cat), getattr(damage, car)]
+
+
+def test_erasing_is_as_severe_as_what_is_gone(sprites, rng):
+    drawings = sprites.pixels[:1].expand(64, -1, -1, -1)
+    left, severity = damage.erase(drawings, drawings, rng)
+    gone = 1 - left[:, 3].sum((1, 2)) / drawings[:, 3].sum((1, 2))
+    assert (severity > 0).all()
+    torch.testing.assert_close(severity, (gone - 0.03) / 0.11, atol=1e-4, rtol=0)
 
 
 def test_a_copy_of_the_same_in_the_same_place_is_no_damage(sprites, rng, monkeypatch):
     monkeypatch.setattr(damage, "copies", lambda drawings, others, generator: drawings)
     for way in (damage.mosaic, damage.over, damage.ghost):
-        out, whole = way(sprites.pixels, sprites.pixels, rng)
+        out, severity = way(sprites.pixels, sprites.pixels, rng)
         torch.testing.assert_close(out[:, :3], sprites.pixels[:, :3], atol=1e-5, rtol=0)
-        assert whole.tolist() == [damage.GOOD] * 5, way
+        assert (severity < 0).all(), way
 
 
 def test_partners_are_mostly_of_the_same_noun_or_a_related_one(sprites, rng):

@@ -1,7 +1,8 @@
 """Drawings that are malformed as those of an undertrained diffusion model are, made of the drawings alone: never of a model's pictures.
 
-Each kind of damage has a degree. Little of it leaves a drawing good, much makes it malformed, and what lies between is not asked of the
-detector. Everything works on a batch of drawings (N, 4, SIDE, SIDE), colours times alpha, then alpha.
+Each kind of damage has a severity. With little of it a drawing stays good, with much it is malformed, and what lies between is not asked
+of the detector; how much a drawing bears depends on its noun, see STRICT and LENIENT. Everything works on a batch of drawings
+(N, 4, SIDE, SIDE), colours times alpha, then alpha.
 """
 
 import torch
@@ -18,6 +19,11 @@ RELATED = (
     ("chair", "couch", "person", "traffic light", "umbrella", "wine glass", "cup"),
 )
 """Nouns that a model may mix up."""
+STRICT, LENIENT = (0.0, 1.0), (0.6, 2.0)
+"""Severity of damage up to which a drawing is good, and above which it is malformed. A horse has one head and four legs, a cake may have
+any shape."""
+LEGGED = ("person", "cat", "dog", "horse", "cow", "elephant", "zebra", "giraffe")
+"""The nouns of which STRICT holds."""
 GOOD, UNSURE, BAD = 1.0, 0.75, 0.0
 """How whole a drawing with little, some or much damage counts, see `training.pictures.detector.WHOLE` and `PART`."""
 
@@ -125,39 +131,40 @@ def damaged(sprites: Sprites, numbers: Tensor, generator: torch.Generator) -> tu
     n, side = len(numbers), sprites.pixels.shape[-1]
     smaller = uniform(0.75, 1.0, n, generator)  # so that what moves outwards is not cut by the border of the drawing
     drawings, others = (resized(sprites.pixels[some], smaller) for some in (numbers, partners(sprites.noun, numbers, generator)))
-    out, whole = drawings, torch.full((n,), GOOD)
+    out, severity = drawings, torch.full((n,), -1.0)
     twice = torch.rand(n, generator=generator) < 0.3
     for again in (False, True):
         way = torch.randint(len(WAYS), (n,), generator=generator)
         for k, change in enumerate(WAYS):
             here = (way == k) & (twice | (not again))
             if here.any():
-                changed, degree = change(out[here], others[here], generator)
-                out, whole = out.clone(), whole.clone()
-                out[here], whole[here] = changed, torch.minimum(whole[here], degree)
-    whole = torch.where(out[:, 3].sum((1, 2)) < 0.01 * side * side, torch.tensor(BAD), whole)
-    return out, whole
+                changed, much = change(out[here], others[here], generator)
+                out, severity = out.clone(), severity.clone()
+                out[here], severity[here] = changed, torch.maximum(severity[here], much)
+    severity[out[:, 3].sum((1, 2)) < 0.01 * side * side] = torch.inf  # nothing is left
+    legged = torch.tensor([name in LEGGED for name in NAMES])[sprites.noun[numbers]]
+    good, bad = (torch.where(legged, strict, lenient) for strict, lenient in zip(STRICT, LENIENT, strict=True))
+    return out, torch.where(severity <= good, GOOD, torch.where(severity > bad, BAD, UNSURE))
 
 
 def mild(drawings: Tensor, generator: torch.Generator) -> Tensor:
     """Drawings that stay good: bent, softened and shaded a little."""
     n, side = len(drawings), drawings.shape[-1]
-    out = warped(drawings, uniform(0.0, 0.13, n, generator), generator)
+    out = warped(drawings, uniform(0.0, 0.15, n, generator), generator)
     out = out + uniform(0.0, 0.7, n, generator) * (blurred(out, 1.2) - out)
     shade = 1 + uniform(0.0, 0.1, n, generator) * field(n, 3, 2, side, generator)
     return torch.cat([torch.minimum(out[:, :3] * shade, out[:, 3:]).clamp(min=0), out[:, 3:]], 1)
 
 
-def _degree(value: Tensor, little: float, much: float) -> Tensor:
-    """GOOD below `little`, BAD above `much`, UNSURE between: (N, ...) to (N,)."""
-    value = value.flatten()
-    return torch.where(value < little, GOOD, torch.where(value > much, BAD, UNSURE))
+def _severity(value: Tensor, little: float, much: float) -> Tensor:
+    """0 at `little`, 1 at `much`, and a straight line through both: (N, ...) to (N,)."""
+    return (value.flatten() - little) / (much - little)
 
 
 def bend(drawings: Tensor, others: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """A smooth warp."""
     strain = uniform(0.0, 1.0, len(drawings), generator)
-    return warped(drawings, strain, generator), _degree(strain, 0.12, 0.4)
+    return warped(drawings, strain, generator), _severity(strain, 0.14, 0.4)
 
 
 def erase(drawings: Tensor, others: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -165,7 +172,7 @@ def erase(drawings: Tensor, others: Tensor, generator: torch.Generator) -> tuple
     mask = regions(len(drawings), uniform(0.15, 0.6, len(drawings), generator), drawings.shape[-1], generator, drawings[:, 3:])
     left = drawings * (1 - mask)
     gone = 1 - left[:, 3].sum((1, 2)) / drawings[:, 3].sum((1, 2)).clamp(min=1)
-    return left, _degree(gone, 0.03, 0.14)
+    return left, _severity(gone, 0.03, 0.14)
 
 
 def mosaic(drawings: Tensor, others: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -173,21 +180,21 @@ def mosaic(drawings: Tensor, others: Tensor, generator: torch.Generator) -> tupl
     copy = copies(drawings, others, generator)
     mask = regions(len(drawings), uniform(0.2, 0.6, len(drawings), generator), drawings.shape[-1], generator, drawings[:, 3:])
     mixed = drawings + mask * (copy - drawings)
-    return mixed, _degree(torch.minimum(unlike(mixed, drawings), unlike(mixed, copy)), 0.02, 0.1)
+    return mixed, _severity(torch.minimum(unlike(mixed, drawings), unlike(mixed, copy)), 0.02, 0.1)
 
 
 def over(drawings: Tensor, others: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """A drawing over a copy of it or over another: more heads and legs than it should have."""
     copy = copies(drawings, others, generator)
     mixed = drawings + copy * (1 - drawings[:, 3:])
-    return mixed, _degree(unlike(mixed, drawings), 0.02, 0.1)
+    return mixed, _severity(unlike(mixed, drawings), 0.02, 0.1)
 
 
 def ghost(drawings: Tensor, others: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """The mean of a drawing and a copy, as of a model that has not decided."""
     copy = copies(drawings, others, generator)
     mixed = drawings + uniform(0.3, 0.5, len(drawings), generator) * (copy - drawings)
-    return mixed, _degree(unlike(mixed, drawings), 0.02, 0.1)
+    return mixed, _severity(unlike(mixed, drawings), 0.02, 0.1)
 
 
 def melt(drawings: Tensor, others: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -200,7 +207,7 @@ def melt(drawings: Tensor, others: Tensor, generator: torch.Generator) -> tuple[
     soft = torch.where(edge, torch.cat([soft[:, :3] / soft[:, 3:].clamp(min=0.05) * hard, hard], 1).clamp(0, 1), soft)
     part = uniform(0.3, 1.3, len(drawings), generator)
     mask = torch.where(part > 1, 1.0, regions(len(drawings), part.clamp(max=0.99), drawings.shape[-1], generator, drawings[:, 3:]))
-    return drawings + mask * (soft - drawings), _degree(torch.full((len(drawings),), sigma) * part.flatten().clamp(max=1), 1.3, 3.0)
+    return drawings + mask * (soft - drawings), _severity(torch.full((len(drawings),), sigma) * part.flatten().clamp(max=1), 1.3, 3.0)
 
 
 def reclothe(drawings: Tensor, others: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -210,7 +217,7 @@ def reclothe(drawings: Tensor, others: Tensor, generator: torch.Generator) -> tu
     mixed = torch.cat([colours.clamp(0, 1) * drawings[:, 3:], drawings[:, 3:]], 1)
     amount = uniform(0.5, 1.0, len(drawings), generator)
     mixed = drawings + amount * (mixed - drawings)
-    return mixed, _degree(torch.minimum(unlike(mixed, drawings), unlike(mixed, others)), 0.02, 0.25)
+    return mixed, _severity(torch.minimum(unlike(mixed, drawings), unlike(mixed, others)), 0.02, 0.25)
 
 
 def cut(drawings: Tensor, others: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -222,7 +229,7 @@ def cut(drawings: Tensor, others: Tensor, generator: torch.Generator) -> tuple[T
     keep = ((line - 0.9 * torch.rand(n, 1, 1, generator=generator) + 0.45) * 8 + 0.5).clamp(0, 1)[:, None]
     rest = others * (torch.rand(n, 1, 1, 1, generator=generator) < 0.5)
     mixed = drawings * keep + rest * (1 - keep)
-    return mixed, _degree(torch.minimum(unlike(mixed, drawings), unlike(mixed, others)), 0.03, 0.15)
+    return mixed, _severity(torch.minimum(unlike(mixed, drawings), unlike(mixed, others)), 0.03, 0.15)
 
 
 WAYS = (bend, bend, erase, mosaic, mosaic, over, ghost, melt, reclothe, cut)

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.pictures.damage import BAD, UNSURE, damaged, mild, spoiled_latents
+from training.pictures.damage import BAD, UNSURE, damaged, field, mild, spoiled_latents, uniform
 from training.pictures.data import SCENES
 from training.pictures.run import Clock, Run
 from training.pictures.vae import FOLDER, load_vae
@@ -29,6 +29,8 @@ SPOILED_LATENTS = 0.15
 """Part of the objects, of those pictures that go through the autoencoder, whose latents are damaged."""
 WHOLE, PART = 0.9, 0.6
 """A drawing of which more than WHOLE is visible counts as whole, less than PART as malformed; in between it is not asked."""
+OFTEN = dict.fromkeys(SCENES["often"], 2.5)
+"""Animals: what is wrong with one is the hardest to see."""
 DECODED = 0.4
 """Part of the pictures that goes through the autoencoder."""
 
@@ -42,7 +44,7 @@ def batch(sprites: Sprites, count: int, seed: int) -> tuple[Tensor, Scenes, Tens
     """
     generator = torch.Generator().manual_seed(seed)
     kind: dict = SCENES if seed % 2 else {}  # as models are trained on, and smaller and more turned
-    scenes = sample_scenes(sprites, count, seed, **kind | {"counts": (0.15, 0.4, 0.3, 0.15), "distinct": False})
+    scenes = sample_scenes(sprites, count, seed, **kind | {"counts": (0.15, 0.4, 0.3, 0.15), "often": OFTEN, "distinct": False})
     shape = scenes.sprite.shape
     drawn = torch.rand(shape, generator=generator)
     wrong, bent = drawn < SPOILED, drawn > 1 - (1 - SPOILED) / 2
@@ -135,6 +137,8 @@ def worn(pictures: Tensor, cover: Tensor, vae: AutoencoderKL | None, generator: 
         with torch.no_grad(), torch.autocast(x.device.type, torch.bfloat16):
             z = vae.encode(x[:some].contiguous(memory_format=torch.channels_last)).latent_dist.mode().float()
             z = z + 0.08 * z.std() * torch.randn(z.shape, generator=generator).to(z)
+            # what is good is not perfect either
+            z = z + uniform(0.0, 0.25, some, generator).to(z) * z.std() * field(some, z.shape[1], 6, z.shape[-1], generator).to(z)
             z = spoiled_latents(z, F.adaptive_max_pool2d(cover[:some], z.shape[-2:]), generator)
             x = torch.cat([vae.decode(z).sample.float().clamp(-1, 1), x[some:]])
     blur = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
