@@ -82,6 +82,18 @@ def test_a_copy_of_the_same_in_the_same_place_is_no_damage(sprites, rng, monkeyp
         assert (severity < 0).all(), way
 
 
+def test_a_twin_of_what_is_symmetric_is_no_damage_and_of_a_head_on_one_side_it_is(sprites, rng, monkeypatch):
+    monkeypatch.setattr(damage, "shift", lambda drawings, by: drawings)
+    monkeypatch.setattr(damage, "uniform", lambda low, high, n, generator: torch.full((n, 1, 1, 1), high))
+    axis = torch.linspace(-1, 1, SIDE)
+    disc = ((axis[None, :] ** 2 + axis[:, None] ** 2) < 0.6).float().expand(32, 4, -1, -1)
+    head = (((axis[None, :] - 0.6) ** 2 + axis[:, None] ** 2) < 0.15).float().expand(32, 4, -1, -1)
+    _, none = damage.twin(disc, disc, rng)
+    _, much = damage.twin(head, head, rng)
+    assert (none <= 0).all()
+    assert (much > 1).float().mean() > 0.9
+
+
 def test_partners_are_mostly_of_the_same_noun_or_a_related_one(sprites, rng):
     noun = sprites.noun[damage.partners(sprites.noun, torch.zeros(600, dtype=torch.long), rng)]
     counts = {NAMES[k]: int((noun == k).sum()) for k in set(noun.tolist())}

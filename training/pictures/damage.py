@@ -22,7 +22,7 @@ RELATED = (
 STRICT, LENIENT = (0.0, 1.0), (0.6, 2.0)
 """Severity of damage up to which a drawing is good, and above which it is malformed. A horse has one head and four legs, a cake may have
 any shape."""
-LEGGED = ("person", "cat", "dog", "horse", "cow", "elephant", "zebra", "giraffe")
+LEGGED = ("person", "bird", "cat", "dog", "horse", "cow", "elephant", "zebra", "giraffe")
 """The nouns of which STRICT holds."""
 GOOD, UNSURE, BAD = 1.0, 0.75, 0.0
 """How whole a drawing with little, some or much damage counts, see `training.pictures.detector.WHOLE` and `PART`."""
@@ -62,6 +62,11 @@ def resized(drawings: Tensor, factor: Tensor) -> Tensor:
     """Smaller by `factor` (N, 1, 1, 1), about the middle."""
     matrix = torch.eye(2, 3) / factor[:, 0]
     return F.grid_sample(drawings, F.affine_grid(matrix, list(drawings.shape), align_corners=True), align_corners=True)
+
+
+def shift(drawings: Tensor, by: Tensor) -> Tensor:
+    """Moves to the right by `by` (N, 1, 1, 1), in halves of the side."""
+    return moved(drawings, torch.cat([-by, torch.zeros_like(by)], 1).expand(-1, -1, *drawings.shape[-2:]))
 
 
 def shifted(drawings: Tensor, far: Tensor, generator: torch.Generator) -> Tensor:
@@ -183,6 +188,25 @@ def mosaic(drawings: Tensor, others: Tensor, generator: torch.Generator) -> tupl
     return mixed, _severity(torch.minimum(unlike(mixed, drawings), unlike(mixed, copy)), 0.02, 0.1)
 
 
+def twin(drawings: Tensor, others: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """One side of it, or of another drawing of its kind, and its mirror image: a head at either end, or none.
+
+    Drawings are mirrored at random, and a model that has not decided which way a cat looks draws both.
+    """
+    n, side = len(drawings), drawings.shape[-1]
+    source = torch.where(torch.rand(n, 1, 1, 1, generator=generator) < 0.75, drawings, others)
+    flip = torch.rand(n, 1, 1, 1, generator=generator) < 0.5
+    near = torch.where(flip, source.flip(-1), source)
+    # the axis is not quite the middle, nor upright, nor sharp
+    far = shift(near.flip(-1), 0.25 * torch.randn(n, 1, 1, 1, generator=generator))
+    axis = torch.linspace(-1, 1, side)
+    line = axis[None, None, None, :] + 0.3 * torch.randn(n, 1, 1, 1, generator=generator) * axis[None, None, :, None]
+    line = line + 0.12 * field(n, 1, 3, side, generator) - 0.15 * torch.randn(n, 1, 1, 1, generator=generator)
+    mask = (line * uniform(2, 10, n, generator) + 0.5).clamp(0, 1)
+    mixed = near + mask * (far - near)
+    return mixed, _severity(torch.minimum(unlike(mixed, near), unlike(mixed, far)), 0.02, 0.12)
+
+
 def over(drawings: Tensor, others: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """A drawing over a copy of it or over another: more heads and legs than it should have."""
     copy = copies(drawings, others, generator)
@@ -232,7 +256,7 @@ def cut(drawings: Tensor, others: Tensor, generator: torch.Generator) -> tuple[T
     return mixed, _severity(torch.minimum(unlike(mixed, drawings), unlike(mixed, others)), 0.03, 0.15)
 
 
-WAYS = (bend, bend, erase, mosaic, mosaic, over, ghost, melt, reclothe, cut)
+WAYS = (bend, bend, erase, mosaic, mosaic, twin, twin, twin, over, ghost, melt, reclothe, cut)
 
 
 def spoiled_latents(z: Tensor, cover: Tensor, generator: torch.Generator) -> Tensor:
