@@ -4,7 +4,8 @@ import pytest
 import torch
 from infsplign_models.world import NAMES, Sprites
 
-from training.pictures import damage
+from benchmarks import pictures_detector
+from training.pictures import damage, data
 
 SIDE = 64
 
@@ -116,3 +117,7 @@ def test_latents_change_under_the_cover_alone(rng):
     changed = damage.spoiled_latents(z, cover, rng) - z
     assert changed[:, :, 4:10, 4:10].square().mean((1, 2, 3)).min() > 0.1
     assert (changed * (1 - cover) == 0).all()
+
+
+def test_the_detector_is_measured_on_the_scenes_that_models_are_trained_on():
+    assert pictures_detector.SCENES == data.SCENES
