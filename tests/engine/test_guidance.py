@@ -181,3 +181,10 @@ def test_something_else_than_a_source_is_refused(source):
 def test_case_27_options_that_are_a_dictionary_are_refused_with_what_to_write():
     with pytest.raises(TypeError, match=r"`config` must be a GuidanceConfig or None, got dict.*write GuidanceConfig\(scale=500\)"):
         Guidance(Linear(), Source(Linear()), SCENE, [[0], [1]], {"scale": 500})
+
+
+def test_before_the_first_gradient_nothing_is_known_and_nothing_is_zero():
+    guidance = Guidance(Linear(), Source(Linear()), SCENE, [[0], [1]])
+    assert guidance.zero.tolist() is False
+    assert guidance.held is None
+    assert guidance.passes.total == 0

@@ -1,11 +1,12 @@
 """Relations among boxes, against the rules of their boxes written out by hand."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from infsplign.core.scenes import Scene
-from infsplign.evaluation.metrics.box_relations import relations_hold
+from infsplign.evaluation.metrics.box_relations import _painted, relations_hold
 
 SIZE = (192, 96)
 """Twice as wide as high, so that a side that is taken for the other shows."""
@@ -70,3 +71,14 @@ def test_sizes_are_those_of_the_boxes():
     scene = Scene.of([("a", "smaller than", "b"), ("a", "inside", "b")])
     assert relations_hold({"a": small, "b": large}, SIZE, scene) == [True, True]
     assert relations_hold({"a": large, "b": small}, SIZE, scene) == [False, False]
+
+
+@given(corners=st.tuples(st.integers(0, 95), st.integers(0, 95)), side=st.tuples(st.integers(1, 96), st.integers(1, 96)))
+def test_cells_of_a_picture_of_96_pixels_are_its_pixels(corners, side):
+    """In larger pictures a box ends at the nearest of 96 cells."""
+    x, y = corners
+    width, height = min(side[0], 96 - x), min(side[1], 96 - y)
+    pixels = np.zeros((96, 96))
+    pixels[y : y + height, x : x + width] = 1.0
+    np.testing.assert_array_equal(_painted((x, y, x + width, y + height), (96, 96)), pixels)
+    np.testing.assert_array_equal(_painted((5 * x + 2, 5 * y - 2, 5 * (x + width) - 2, 5 * (y + height) + 2), (480, 480)), pixels)

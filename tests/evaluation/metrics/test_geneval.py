@@ -71,6 +71,12 @@ class TestRelations:
     def test_boxes_without_area(self):
         assert relations_of(around(5, 0, 0), around(0, 0, 0)) == {"right of"}
 
+    def test_a_rest_of_exactly_a_thousandth_of_a_pixel_is_some(self):
+        """As published: nothing is what is less."""
+        rest = np.float32(1e-3)
+        assert relations_of((rest, 0, rest, 0), (0, 0, 0, 0)) == {"right of"}
+        assert relations_of((np.nextafter(rest, np.float32(0)), 0, np.nextafter(rest, np.float32(0)), 0), (0, 0, 0, 0)) == set()
+
     @given(boxes, boxes)
     def test_exchanged_boxes_have_the_inverse_relations(self, first, second):
         assert {INVERSE[name] for name in relations_of(first, second)} == relations_of(second, first)
