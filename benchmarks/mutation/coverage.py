@@ -30,9 +30,11 @@ class Covered:
         return sorted(near, key=lambda test: (test not in there, self.seconds[test]))
 
     def of_file(self, path: Path) -> list[str]:
-        """The tests that run any function of a file, the quickest first, and before all those that are named after the file."""
+        """The tests that run any function of a file, the quickest first, and before all those that are named after the file, which may
+        read its constants only."""
         tests = {test for tests in self.tests.get(str(path.relative_to(ROOT)), {}).values() for test in tests}
-        return sorted(tests, key=lambda test: (f"test_{path.stem}." not in test, self.seconds[test]))
+        named = {test for test in self.seconds if f"/test_{path.stem}.py" in test}
+        return sorted(tests | named, key=lambda test: (test not in named, self.seconds[test]))
 
 
 def covered(room: Room, items: Sequence[pytest.Item], cache: Path) -> Covered:

@@ -210,3 +210,10 @@ def test_products_read_no_memory_that_nothing_was_written_to():
         torch.use_deterministic_algorithms(False)
     torch.testing.assert_close(found, 0.5 * a @ b)
     assert all(torch.isfinite(x).all() for x in (maps, *grads))
+
+
+@pytest.mark.parametrize(("tokens", "objects"), [(5, 2), (2, 5), (3, 3)])
+def test_without_values_one_token_an_object_is_assumed_and_no_more_than_there_are(tokens, objects):
+    found, weights = ObjectTokens()(torch.empty(1, tokens, objects, device="meta"), 4)
+    assert (found.shape, found.device.type) == ((min(tokens, objects),), "meta")
+    assert weights.shape == (1, min(tokens, objects), objects)

@@ -180,3 +180,13 @@ def test_the_check_of_a_kernel_draws_no_numbers_of_the_caller_s():
     before = torch.get_rng_state()
     assert works(changed(aligned=2), CPU_DEVICE, torch.float32)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_gradients_whose_length_no_half_number_holds_keep_the_log_sum_exp_s():
+    """The kernel is given O' with rowsum(dO' * O') = rowsum(dO * O) - g."""
+    d_out = torch.full((1, 1, 3, 16), 3e4, dtype=torch.float16)
+    out, g = torch.randn(1, 1, 3, 16, generator=torch.Generator().manual_seed(0)).half(), torch.tensor([[[0.0, 2e4, -8e4]]])
+    other_d_out, other_out = fused._with_lse(d_out, out, g)
+    assert other_out.dtype == torch.float16
+    found, wanted = ((a.double() * b.double()).sum(-1) for a, b in ((other_d_out, other_out), (d_out, out)))
+    assert (found - (wanted - g)).abs().max() < 3e4 * 16 * 2 * torch.finfo(torch.float16).eps
