@@ -128,3 +128,22 @@ def test_a_call_of_three_operands_is_a_plain_one_at_the_usual_scale():
     assert seen.value is value
     assert SdpaCall(query, key, value, 0.5).plain is True
     assert SdpaCall.of(query, key, value, scale=2).scale == 2.0
+
+
+SHAPES = {
+    "the same": ((2, 3, 6, 8), (2, 3, 7, 8), (2, 3, 7, 8), True),
+    "values of another width": ((2, 3, 6, 8), (2, 3, 7, 8), (2, 3, 7, 5), False),
+    "fewer heads of keys": ((2, 4, 6, 8), (2, 2, 7, 8), (2, 2, 7, 8), False),
+    "one row of keys": ((2, 3, 6, 8), (1, 3, 7, 8), (1, 3, 7, 8), False),
+    "three axes": ((3, 6, 8), (3, 7, 8), (3, 7, 8), False),
+}
+
+
+@pytest.mark.parametrize(("query", "key", "value", "taken"), SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_only_operands_of_equal_rows_heads_and_widths_are_taken(query, key, value, taken, device):
+    """On the meta device too, where torch is not asked for its operator."""
+    seen = SdpaCall.of(*(torch.zeros(shape, device=device) for shape in (query, key, value)))
+    out, lse = with_log_sum_exp(seen)
+    assert (out is not None) is (lse is not None) is taken
+    assert not taken or (out.shape == query and lse.shape == query[:3])
