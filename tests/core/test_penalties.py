@@ -171,6 +171,12 @@ def test_erf_needs_no_more_than_the_standard_and_stays_on_its_device():
     assert_close(found.to_device(array_api_strict.Device("CPU_DEVICE")), [[math.erf(-2), 0.0, math.erf(0.5)]], atol=1e-7)
 
 
+def test_erf_of_jax_is_its_own_and_jax_chooses_devices(jnp):
+    x = jnp.asarray([[-2.0, 0.5]])
+    assert_close(erf(x), [[math.erf(-2), math.erf(0.5)]], atol=1e-12)
+    assert device_of(x) is None
+
+
 def test_gelu_has_its_minimum_near_minus_three_quarters():
     x = np.linspace(-4, 1, 50_001)
     values = gelu(x)

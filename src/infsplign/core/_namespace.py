@@ -69,5 +69,5 @@ def floating_dtype(dtype: Any, xp: Any) -> Any:
 
 def check_flag(value: object, name: str) -> None:
     """Raises TypeError unless `value` is True or False: any text that is not empty, "no" and "False" too, counts as true."""
-    if type(value).__name__ not in ("bool", "bool_"):  # Python's, and numpy's
+    if type(value).__name__ != "bool":  # Python's or numpy's
         raise TypeError(f"`{name}` must be True or False, got {value!r}")
