@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from infsplign.core import Scene, SceneRelation, gaps, holds, observe, relation, scene_arrays, spatial_loss
+from infsplign.core import Scene, SceneRelation, gaps, holds, observe, relation, scene_arrays, spatial_loss, statistics
 from infsplign.core.spatial import EQUATIONS
 from infsplign.core.spellings import RELATIONS
 from infsplign.core.statistics import EPSILON
@@ -181,3 +181,14 @@ def test_the_loss_asks_for_the_relations_own_margin(one):
     arrays = scene_arrays([alone(one)], xp=np)
     expected = 2.0 * (0.3 * one.margin - gaps(objects, arrays)[0, 0])
     assert_close(spatial_loss(objects, arrays, alpha=2.0, margin=0.3, penalty=lambda x: x), [expected])
+
+
+@pytest.mark.parametrize(("name", "sharpens", "sizes"), [("left of", 0, 0), ("upper right of", 0, 0), ("near", 1, 0), ("inside", 1, 1)])
+def test_only_what_the_relations_need_is_computed(name, sharpens, sizes, monkeypatch):
+    """Each small operation costs a GPU a launch for each layer and step."""
+    calls = []
+    for function in ("sharpened", "extent"):
+        own = getattr(statistics, function)
+        monkeypatch.setattr(statistics, function, lambda *args, own=own, function=function: calls.append(function) or own(*args))
+    gaps(observe(discs(CENTRE, CENTRE, CENTRE)[None]), scene_arrays([alone(relation(name))], xp=np))
+    assert (calls.count("sharpened"), calls.count("extent")) == (sharpens, sizes)

@@ -87,6 +87,14 @@ def test_sharpened_excite_is_a_softmax_over_the_objects_of_the_row(xp, a, sharpn
     assert_close(value(excite_loss, xp, a[:, :1], [Scene(("a",))], sharpness=sharpness), [0.0])  # alone it has no rival
 
 
+def test_sharpened_excite_is_finite_where_no_object_is_and_however_sharp(xp):
+    """Where both maps are empty, both objects have half the place."""
+    a = np.zeros((1, 2, 2, 2))
+    a[0, 0, 0, 0] = 1.0
+    assert_close(value(excite_loss, xp, a, [Scene(("a", "b"))], sigma=0.0, sharpness=1e4), [0.5])
+    assert_close(value(excite_loss, xp, a, [Scene(("a", "b"))], sigma=0.0, sharpness=1e4, worst=False), [0.25])
+
+
 def superiority(first, second, axis, sign):
     """1 - P(first lies before second), from all pairs of cells; a pair in one column, or row, counts one half."""
     p, q = (one.sum(axis=axis) / one.sum() for one in (first, second))
@@ -356,3 +364,9 @@ def test_terms_stay_on_the_device_of_their_maps(name):
 
 def test_an_object_without_a_box_may_be_anywhere():
     assert plain(boxes([[None]])) == plain(boxes([[(0, 0, 1, 1)]])) == plain(boxes([[(0.0, 0.0, 1.0, 1.0)]]))
+
+
+def test_terms_weigh_one_and_read_the_published_levels_unless_told_otherwise():
+    made = {term.name: (term.weight, term.levels) for term in (*(factory() for factory in TERMS.values()), boxes([[None]]))}
+    assert made.pop("excite") == (1.0, ("coarse",))
+    assert set(made.values()) == {(1.0, ())}
