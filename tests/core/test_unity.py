@@ -114,6 +114,7 @@ def test_descent_leaves_one_of_two_blobs_where_it_was():
     ("options", "message"),
     [
         ({"sigma": 0.0}, "`sigma` must be a finite number > 0, got 0.0"),
+        ({"sigma": math.inf}, "`sigma` must be a finite number > 0, got inf"),
         ({"sigma": math.nan}, "`sigma` must be a finite number > 0, got nan"),
         ({"power": 0.5}, "`power` must be a finite number >= 1, got 0.5"),
         ({"power": math.inf}, "`power` must be a finite number >= 1, got inf"),
