@@ -7,6 +7,8 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from infsplign.engine import checkpointing
+from infsplign.engine.block_state import BlockState
 from infsplign.engine.checkpointing import blocks, checkpointed, in_checkpoint
 
 PROMPT = ContextVar("PROMPT", default="none")
@@ -103,8 +105,11 @@ HANDED = {
 @pytest.mark.parametrize("handed", HANDED.values(), ids=HANDED)
 @pytest.mark.parametrize("name", ["_gradient_checkpointing_func", "checkpoint_fn"])
 @pytest.mark.parametrize("plan", [False, True])
-def test_a_denoiser_that_checkpoints_by_itself_finds_its_state_again(name, handed, plan):
-    """diffusers hands its function the block, or a function that runs it; FSDP's wrapper has one by another name."""
+def test_a_denoiser_that_checkpoints_by_itself_finds_its_state_again(name, handed, plan, monkeypatch):
+    """diffusers hands its function the block, or a function that runs it; torch's wrapper has one by another name. The state of the block
+    alone is saved, or of the whole denoiser where nobody can tell which block a function runs."""
+    saved = []
+    monkeypatch.setattr(checkpointing, "BlockState", lambda block, *args: saved.append(block) or BlockState(block, *args))
 
     class Own(Denoiser):
         is_gradient_checkpointing = True
@@ -131,10 +136,10 @@ def test_a_denoiser_that_checkpoints_by_itself_finds_its_state_again(name, hande
         output = denoiser(x, factor=0.5, generator=torch.Generator().manual_seed(1))
         PROMPT.reset(token)
     assert getattr(denoiser, name) is own
-    state = handed(denoiser.blocks[0]) is not denoiser.blocks[0] and not hasattr(handed(denoiser.blocks[0]), "__self__")
-    if not state:  # of a function nobody can tell which block it runs: the owner's own attributes are restored
-        for block in denoiser.blocks:
-            block.scale = 7.0
+    told = handed(denoiser.blocks[0]) is denoiser.blocks[0] or hasattr(handed(denoiser.blocks[0]), "__self__")
+    assert saved == (list(denoiser.blocks) if told else [denoiser] * 2)
+    for block in denoiser.blocks:
+        block.scale = 7.0
     (gradient,) = torch.autograd.grad(output.sum(), x)
     assert [RUNS[0], RUNS[1], RUNS[1], RUNS[0]] == RUNS
     assert all(run[3:] == (True, "a cat") for run in RUNS)

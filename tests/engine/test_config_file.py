@@ -1,6 +1,7 @@
 """Presets: what is saved is loaded again, and what is no preset is refused by name."""
 
 import json
+import locale
 from dataclasses import replace
 from functools import partial
 
@@ -122,6 +123,17 @@ def test_a_preset_is_readable_text(tmp_path):
     text = (tmp_path / "préset.json").read_text("utf-8")
     assert text.startswith('{\n "model": "Künstlerin/möhre",\n "config": {\n  "scale": 7.0,\n')
     assert text.endswith("}\n")
+
+
+def test_a_preset_is_written_and_read_alike_under_every_locale(tmp_path):
+    before = locale.setlocale(locale.LC_CTYPE)
+    locale.setlocale(locale.LC_CTYPE, "C")
+    try:
+        PAPER.save(tmp_path / "preset.json", model="möhre")
+        assert plain(GuidanceConfig.load(tmp_path / "preset.json")) == plain(PAPER)
+    finally:
+        locale.setlocale(locale.LC_CTYPE, before)
+    assert "möhre".encode() in (tmp_path / "preset.json").read_bytes()
 
 
 def test_numbers_that_json_lacks_are_refused_and_the_old_file_stays(tmp_path):

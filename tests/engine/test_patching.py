@@ -144,3 +144,13 @@ def test_marked_values_are_refused_over_each_other():
                 pass
         assert owner.method() == 2
     assert vars(owner) == {}
+
+
+def test_a_marked_value_may_stand_over_one_that_is_not():
+    """A user's own replacement is no other `guide` block."""
+    owner = Owner()
+    with replaced_attribute(owner, "method", lambda: 2):
+        with replaced_attribute(owner, "method", marked(owner.method, lambda: 3)):
+            assert owner.method() == 3
+        assert owner.method() == 2
+    assert vars(owner) == {}
