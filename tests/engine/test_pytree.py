@@ -60,3 +60,10 @@ def test_what_is_no_tensor_is_the_first_part_s_and_one_part_stays_itself():
     assert concatenate([{"a": 1, "b": torch.zeros(1)}, {"a": 2, "b": torch.ones(1)}])["a"] == 1
     (alone,) = concatenate([[torch.arange(3)]])
     assert alone.tolist() == [0, 1, 2]
+
+
+def test_plain_mappings_may_have_any_keys():
+    """Only outputs of diffusers are made again by the names of their fields."""
+    parts = [{0: torch.zeros(1), "b": None}, {0: torch.ones(1), "b": None}]
+    assert concatenate(parts)[0].tolist() == [0, 1]
+    assert map_tensors(lambda x: x + 1, parts[0])[0].tolist() == [1]

@@ -93,8 +93,11 @@ def test_repeats_are_taken_where_the_latents_would_be():
 
 
 def test_levels_are_asked_for_where_they_are_needed():
-    for options, prediction in (({"repeats": 2}, "epsilon"), ({}, "v_prediction")):
-        with pytest.raises(ValueError, match="`sigmas` must be given"):
+    for options, prediction, why in (
+        ({"repeats": 2}, "epsilon", "`repeats` move the latents by them"),
+        ({}, "v_prediction", "a shift of the noise becomes one of 'v_prediction'"),
+    ):
+        with pytest.raises(ValueError, match=f"`sigmas` must be given, one a timestep: {why}"):
             Steps(made(**options)[1], TIMES, prediction=prediction)
     Steps(made(update="direct")[1], TIMES, prediction="v_prediction")
 

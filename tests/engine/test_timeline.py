@@ -164,3 +164,11 @@ def test_timesteps_of_the_list_itself_are_known_without_reading_them(times):
     with no_sync():
         for given_ in (lambda t: t, lambda t: t[None], lambda t: t.expand(4)):
             assert [line.value(given_(t)) for t in times] == [900.0, 600.0, 300.0]
+
+
+def test_progress_is_that_of_the_timesteps_or_of_the_noise_levels_of_flows():
+    times, sigmas = [900.0, 600.0, 300.0], [0.9, 0.8, 0.2]
+    for prediction in ("epsilon", "v_prediction", "sample"):
+        assert [Timeline(times, sigmas, prediction).of(i).progress for i in range(3)] == [0, 1 / 3, 2 / 3]
+    assert [Timeline(times, sigmas, "flow").of(i).progress for i in range(3)] == progress(sigmas) != [0, 1 / 3, 2 / 3]
+    assert [Timeline(times, None, "flow").of(i).progress for i in range(3)] == [0, 1 / 3, 2 / 3]
