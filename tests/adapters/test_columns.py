@@ -217,3 +217,20 @@ def test_without_values_one_token_an_object_is_assumed_and_no_more_than_there_ar
     found, weights = ObjectTokens()(torch.empty(1, tokens, objects, device="meta"), 4)
     assert (found.shape, found.device.type) == ((min(tokens, objects),), "meta")
     assert weights.shape == (1, min(tokens, objects), objects)
+
+
+def test_matrices_of_at_most_one_chunk_are_computed_as_one(monkeypatch):
+    (query, key, _), options, _ = operands(8)
+    own = ColumnAttention(query, key, **options)
+    for size, expected in ((2 * 3 * 8 * 9, None), (2 * 3 * 8 * 9 - 1, CPU)):
+        monkeypatch.setattr(columns, "CHUNK", size)
+        assert own._kernel() is expected
+
+
+def test_grouped_heads_and_masks_with_a_gradient_have_no_kernel():
+    (query, key, _), options, _ = operands(9)
+    assert ColumnAttention(query, key, **options)._kernel() is CPU
+    assert ColumnAttention(query, key[:, :1], **options)._kernel() is None
+    for wanted, expected in ((True, None), (False, CPU)):
+        mask = torch.zeros(1, 1, 1, 9, dtype=torch.float64, requires_grad=wanted)
+        assert ColumnAttention(query, key, **options | {"mask": mask})._kernel() is expected
