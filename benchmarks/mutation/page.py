@@ -28,7 +28,7 @@ few of them is tried more closely than one with many. After each sample, tests w
 so that the next sample may do worse. For the survivors that are still listed the tests are written too, and have not been tried on them.
 Not run for mutants are core's tests that compile with jax or torch, the engine's tests of checkpointing with whole pipelines, and two tests
 of the capture with every family; `benchmarks/mutation/rooms.py` lists them. Operators of CUDA are called by stand-ins with torch's schemas,
-not on a GPU."""
+not on a GPU. `engine/freezing.py`, and functions that were changed after their mutants were tried, are not in the samples."""
 
 
 def write(folder: Path) -> str:

@@ -112,10 +112,9 @@ def test_a_denoiser_that_checkpoints_by_itself_finds_its_state_again(name, hande
     monkeypatch.setattr(checkpointing, "BlockState", lambda block, *args: saved.append(block) or BlockState(block, *args))
 
     class Own(Denoiser):
-        is_gradient_checkpointing = True
-
         def __init__(self):
             super().__init__()
+            self.gradient_checkpointing = True
             setattr(self, name, self.again)
 
         @staticmethod

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from infsplign.engine.descent import descend
+from infsplign.engine.freezing import FrozenWeights
 from infsplign.engine.guidance import GuidedPass, WatchedPass
 from infsplign.engine.passes import Passes
 from infsplign.engine.rows import Rows
@@ -20,7 +21,7 @@ class Engine:
     """Stands in for `Guidance`: the denoiser triples its input, the loss of a row is half its square, so that its gradient is the row."""
 
     def __init__(self):
-        self.passes, self.module, self.calls = Passes(), None, []
+        self.passes, self.weights, self.calls = Passes(), FrozenWeights(None), []
         self.held = self.zero = None
 
     def denoiser(self, sample, *args, **kwargs):
