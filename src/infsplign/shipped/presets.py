@@ -36,16 +36,13 @@ class Preset:
 
 
 FIRST_READER = "down_blocks.1.attentions.0.transformer_blocks.0.attn2"
-COARSE = tuple(f"up_blocks.1.attentions.{i}.transformer_blocks.0.attn2" for i in range(2))
 _PICTURES = {"vae": "vae", "tokenizer": "tokenizer"}
 _VAE = {"vae": "shapes/vae"}
 _T5, _CLIP = "shapes/pixart/tokenizer", "shapes/sd3/tokenizer"
 _SD3 = _VAE | {"tokenizer": _CLIP, "tokenizer_2": _CLIP, "tokenizer_3": _T5}
 PRESETS: Mapping[str, Preset] = {
-    # the coarse ones of the family's layers; the finer ones read where objects are less well on this model (tune split, 56 prompts:
-    # strict 60.7, with all of the family's layers 48.2)
-    "pictures": Preset("pictures", 20, 5.0, RECOMMENDED.with_(layers={"coarse": COARSE}), world="pictures", shared=_PICTURES),
-    "pictures-v": Preset("pictures-v", 20, 5.0, RECOMMENDED.with_(layers={"coarse": COARSE}), world="pictures", shared=_PICTURES),
+    "pictures": Preset("pictures", 20, 5.0, RECOMMENDED, world="pictures", shared=_PICTURES),
+    "pictures-v": Preset("pictures-v", 20, 5.0, RECOMMENDED, world="pictures", shared=_PICTURES),
     # on this model the layers of the family do not know positions; this is the earliest block that does, and so the cheapest:
     # `docs/measured/blocks-shapes.md`
     "shapes": Preset("shapes/sd", 30, 5.0, RECOMMENDED.with_(layers={"coarse": (FIRST_READER,)}), shared=_VAE),
@@ -69,6 +66,6 @@ PRESETS: Mapping[str, Preset] = {
         family="sd3",
     ),
 }
-"""All use `RECOMMENDED`, as any other pipeline does; all but PixArt name their own layers."""
+"""All use `RECOMMENDED`, as any other pipeline does; some name their own layers."""
 DEFAULT = "pictures"
 """The model of the commands and of `load` where none is named."""
