@@ -17,6 +17,7 @@ BEST = {
     "shapes-sd3": (200.0, 1.0),
     "pictures": (500.0, 0.5),
     "pictures-v": (500.0, 0.5),
+    "pictures-xl": (500.0, 0.5),
 }
 """Scale and `stop` with which the published method does best, by uncond and strict: docs/measured/search-rivals-*.md;
 of the models of pictures, those of the other UNet."""

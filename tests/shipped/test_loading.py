@@ -11,6 +11,7 @@ from diffusers import (
     SD3Transformer2DModel,
     StableDiffusion3Pipeline,
     StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
 from infsplign_models import WEIGHTS
@@ -26,6 +27,10 @@ SD = {"unet": UNet2DConditionModel, "vae": AutoencoderKL, "text_encoder": CLIPTe
 STOCK = {
     "pictures": (StableDiffusionPipeline, SD),
     "pictures-v": (StableDiffusionPipeline, SD),
+    "pictures-xl": (
+        StableDiffusionXLPipeline,
+        SD | {"text_encoder_2": CLIPTextModelWithProjection, "tokenizer_2": CLIPTokenizer},
+    ),
     "shapes": (StableDiffusionPipeline, SD),
     "shapes-pixart": (PixArtAlphaPipeline, {"transformer": PixArtTransformer2DModel, "vae": AutoencoderKL, "text_encoder": T5EncoderModel}),
     "shapes-sd3": (

@@ -36,13 +36,24 @@ class Preset:
 
 
 FIRST_READER = "down_blocks.1.attentions.0.transformer_blocks.0.attn2"
+XL_COARSE = tuple(f"up_blocks.0.attentions.{i}.transformer_blocks.0.attn2" for i in range(2))
 _PICTURES = {"vae": "vae", "tokenizer": "tokenizer"}
+_GROWN = _PICTURES | {"text_encoder": "pictures/text_encoder"}
 _VAE = {"vae": "shapes/vae"}
 _T5, _CLIP = "shapes/pixart/tokenizer", "shapes/sd3/tokenizer"
 _SD3 = _VAE | {"tokenizer": _CLIP, "tokenizer_2": _CLIP, "tokenizer_3": _T5}
 PRESETS: Mapping[str, Preset] = {
     "pictures": Preset("pictures", 20, 5.0, RECOMMENDED, world="pictures", shared=_PICTURES),
-    "pictures-v": Preset("pictures-v", 20, 5.0, RECOMMENDED, world="pictures", shared=_PICTURES),
+    "pictures-v": Preset("pictures-v", 20, 5.0, RECOMMENDED, world="pictures", shared=_GROWN),
+    "pictures-xl": Preset(
+        "pictures-xl",
+        20,
+        5.0,
+        RECOMMENDED.with_(layers={"coarse": XL_COARSE}),
+        world="pictures",
+        shared=_GROWN | {"tokenizer_2": "tokenizer"},
+        family="sdxl",
+    ),
     # on this model the layers of the family do not know positions; this is the earliest block that does, and so the cheapest:
     # `docs/measured/blocks-shapes.md`
     "shapes": Preset("shapes/sd", 30, 5.0, RECOMMENDED.with_(layers={"coarse": (FIRST_READER,)}), shared=_VAE),
