@@ -113,6 +113,13 @@ class TestCommand:
         assert json.loads((tmp_path / "run" / "results.json").read_text())["prompts"] == 2
         assert (tmp_path / "run" / "table.md").read_text().count("\n| infsplign") == 2
 
+    @pytest.mark.parametrize("model", PRESETS)
+    def test_every_shipped_model(self, tmp_path, model):
+        options = ["--model", model, "--prompts", 1, "--images", 1, "--steps", 1, "--split", "tune", "--no-progress", "--out", tmp_path]
+        code, output = self.invoke(*options)
+        assert code == 0, output
+        assert set(json.loads((tmp_path / "results.json").read_text())["methods"]) == {"unguided", "infsplign"}
+
     def test_goes_on_and_refuses_other_settings(self, tmp_path):
         options = ["--prompts", 1, "--images", 1, "--methods", "unguided", "--split", "tune", "--no-progress", "--out", tmp_path]
         assert self.invoke(*options, "--steps", 1)[0] == 0

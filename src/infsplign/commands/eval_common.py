@@ -68,16 +68,16 @@ class Loading:
         from infsplign.adapters import backbone_for
         from infsplign.pipelines.description import describe
 
-        family = describe(pipe)  # refuses what cannot be guided before anything is made
-        alike = self.model
+        backbone, alike = backbone_for(pipe), self.model
         if self.world and self.model not in PRESETS:
-            same = ((preset.world, preset.family) == (self.world, family.family) for preset in PRESETS.values())
+            same = ((preset.world, preset.family) == (self.world, backbone.name) for preset in PRESETS.values())
             alike = next((name for name, fits in zip(PRESETS, same, strict=True) if fits), alike)
         defaults = defaults_for(alike)
+        family = describe(pipe, defaults.config)  # refuses what cannot be guided before anything is made
         steps = defaults.steps if self.steps is None else self.steps
         guidance_scale = defaults.guidance_scale if self.guidance_scale is None else self.guidance_scale
         sampler = PipelineSampler(pipe, steps=steps, guidance_scale=guidance_scale, call=defaults.call, keep_traces=self.traces)
-        return LoadedSampler(sampler, defaults.config or family.config, backbone_for(pipe).published)
+        return LoadedSampler(sampler, family.config, backbone.published)
 
 
 def check_options(methods: str, scale: float | None, out: Path, ray: str | None, workers: int | None, loading: Loading) -> None:
