@@ -18,11 +18,12 @@ PROMPT = "a circle to the left of a square"
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """Runs the command in an empty folder; steps are few unless given."""
+    """Runs the command in an empty folder; steps are few unless given, and the model is the quickest one."""
     monkeypatch.chdir(tmp_path)
 
     def invoke(*arguments: str, steps: int = 2):
-        return CliRunner().invoke(app, ["generate", *arguments, "--steps", str(steps)])
+        model = () if "--model" in arguments else ("--model", "shapes")
+        return CliRunner().invoke(app, ["generate", *arguments, *model, "--steps", str(steps)])
 
     return invoke
 

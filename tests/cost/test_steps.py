@@ -18,7 +18,7 @@ BUDGETS = {
     ("shapes-pixart", "split"): (4.29, 1.28),
     ("shapes-sd3", "batched"): (2.57, 2.18),
     ("shapes-sd3", "split"): (3.48, 1.59),
-    ("pictures", "split"): (3.40, 1.26),
+    ("pictures", "split"): (4.30, 1.55),
 }
 """The most operators and operations of a guided step, as multiples of an unguided one's."""
 

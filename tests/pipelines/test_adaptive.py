@@ -295,4 +295,4 @@ def test_gradients_of_the_shipped_model_survive_half_precision(pipe, dtype):
         return guided(pipe, LEFT, PAPER, steps=1)[1].trace[0].gradient_norm
 
     noise = {torch.float16: 0.01, torch.bfloat16: 0.1}
-    assert torch.allclose(norm(load(dtype=dtype)), norm(pipe), rtol=noise[dtype])
+    assert torch.allclose(norm(load("shapes", dtype=dtype)), norm(pipe), rtol=noise[dtype])

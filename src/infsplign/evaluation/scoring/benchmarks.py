@@ -163,7 +163,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         read=read_geneval,
     ),
     "shapes": _WORLD,
-    "pictures": replace(_WORLD, rule="world of pictures: VISOR, strict, doubled, shape", threshold=Threshold(0.4, inclusive=True)),
+    "pictures": replace(_WORLD, rule="world of pictures: VISOR, strict, doubled, shape", threshold=Threshold(0.35, inclusive=True)),
 }
 
 
