@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from infsplign.visuals.layers import layers_plot
+from infsplign.visuals.layers import LONGEST, _short, layers_plot
 
 NAMES = ["a.very.long.name.of.a.layer.that.does.not.fit.into.the.margin.attn2", "b"]
 
@@ -21,3 +21,12 @@ def test_every_layer_and_the_bounds_are_drawn():
 def test_shapes_that_do_not_fit():
     with pytest.raises(ValueError, match=r"`agreement` must have shape \(2, 2\), got \(2, 1\)"):
         layers_plot(NAMES, [0.0, 0.5], np.zeros((2, 1)))
+
+
+def test_names_that_are_shortened_still_differ():
+    parts = [f"{part}.attentions.{k}" for part in ("down_blocks.1", "up_blocks.1") for k in (0, 1)]
+    names = [f"{part}.transformer_blocks.{n}.attn2" for part in parts for n in (0, 9)]
+    shown = [_short(name) for name in names]
+    assert len(set(shown)) == len(names)
+    assert all(len(text) <= LONGEST for text in shown)
+    assert _short("mid_block.attn") == "mid_block.attn"

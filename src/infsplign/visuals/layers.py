@@ -9,8 +9,8 @@ from PIL import Image
 from infsplign.visuals.style import INK, LABEL, MUTED, OBJECT_COLOURS, SMALL, drawing, heading, light_axes, rendered
 
 ROW, LEAST, WIDTH = 0.24, 1.2, 9.2  # inches
-LONGEST = 46
-"""Characters of a layer's name that are shown."""
+LONGEST, HEAD = 46, 26
+"""Characters of a layer's name that are shown, and how many of them are its beginning: names differ at both ends."""
 
 
 def layers_plot(
@@ -81,4 +81,4 @@ def _bounds(axes: Any, bounds: Mapping[float, float], taken: float | None) -> No
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= LONGEST else f"\u2026{name[1 - LONGEST :]}"
+    return name if len(name) <= LONGEST else f"{name[:HEAD]}\u2026{name[HEAD + 1 - LONGEST :]}"
