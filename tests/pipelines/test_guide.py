@@ -152,6 +152,22 @@ def test_embeddings_of_the_same_prompt_made_inside_are_accepted():
     assert all(step.guided for step in guidance.trace)
 
 
+def test_embeddings_of_another_prompt_are_reported_although_the_right_one_was_encoded_too():
+    """Also those that were weighted: whether their words are elsewhere cannot be known. What `clip_skip` gives is known."""
+    pipe = tiny.sd()
+    other, negative = pipe.encode_prompt("a heart and a moon", "cpu", 1, True)
+    with guide(pipe, PROMPT), pytest.warns(UserWarning, match="not what `text_encoder` made of a prompt in this block.*token_indices"):
+        pipe.encode_prompt(PROMPT, "cpu", 1, True)
+        run(pipe, prompt=None, prompt_embeds=other, negative_prompt_embeds=negative)
+    with guide(pipe, PROMPT), warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        run(pipe)
+        ids = pipe.tokenizer(PROMPT, padding="max_length", max_length=77, return_tensors="pt").input_ids
+        earlier = pipe.text_encoder(ids, output_hidden_states=True).hidden_states[-2]
+        skipped = pipe.text_encoder.final_layer_norm(earlier)  # what diffusers does with `clip_skip=1`
+        run(pipe, prompt=None, prompt_embeds=skipped, negative_prompt_embeds=negative)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

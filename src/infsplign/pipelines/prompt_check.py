@@ -1,5 +1,6 @@
 """Watches the inputs of a pipeline's text encoders: checks that they are the prompts of `guide`, and finds the positions of their words."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -16,6 +17,12 @@ from infsplign.errors import PromptError
 NO_INDICES = (
     "`token_indices` must be given to `guide` when the pipeline is called with `prompt_embeds` that were made outside the block: "
     "the positions of the objects in the embeddings cannot be known otherwise"
+)
+
+_CHANGED = (
+    "the embeddings that the denoiser got are not what `{encoder}` made of a prompt in this block: they were weighted or changed, or are "
+    "`prompt_embeds` of another prompt. Guidance reads the positions of the objects in the prompt that was given to `guide`; if the "
+    "embeddings are not those of this prompt, pass `token_indices`"
 )
 
 
@@ -110,8 +117,13 @@ class PromptCheck:
         seen = {segment: calls for segment, calls in self.calls.items() if calls}
         if not seen:
             raise ValueError(NO_INDICES)
-        outputs = [call.output for call in next(iter(seen.values()))][: min(len(calls) for calls in seen.values())]
-        used = next((i for i, output in enumerate(outputs) if rows is not None and _holds(output, rows)), 0)
+        segment, calls = next(iter(seen.items()))
+        encoder = getattr(self.pipe, segment.encoder)
+        outputs = [call.output for call in calls][: min(len(calls) for calls in seen.values())]
+        held = [None if rows is None else _holds(encoder, output, rows) for output in outputs]
+        used = next((number for number, holds in enumerate(held) if holds), 0)
+        if not any(held) and False in held:
+            warnings.warn(_CHANGED.format(encoder=segment.encoder), stacklevel=2)
         try:
             return self._of({segment: calls[used] for segment, calls in seen.items()})
         except OtherPromptError as error:
@@ -153,14 +165,32 @@ class PromptCheck:
         )
 
 
-def _holds(output: Any, rows: Tensor) -> bool:
-    """Whether `rows` (prompts, T, channels) begin with an encoder's output; they may have more channels or tokens after it."""
+def _holds(encoder: Any, output: Any, rows: Tensor) -> bool | None:
+    """Whether `rows` (prompts, T, channels) begin or end with an encoder's output; they may have more channels.
+
+    Pipelines take the last states, or earlier ones, which they may give the encoder's last norm (`clip_skip`). They put further tokens
+    behind them, or drop tokens between the first and the last ones. None if nothing in the output can be compared: the pipeline then makes
+    its embeddings in another way.
+    """
     found: list[Tensor] = []
     map_tensors(found.append, output)
+    known: bool | None = None
     for x in found:
-        fits = x.ndim == 3 and x.is_floating_point() and len(x) % len(rows) == 0
-        if fits and x.shape[1] <= rows.shape[1] and x.shape[2] <= rows.shape[2]:
-            one = x[:: len(x) // len(rows)].to(rows.device, rows.dtype)
-            if torch.equal(one, rows[:, : x.shape[1], : x.shape[2]]):
+        if x.ndim != 3 or not x.is_floating_point() or len(x) % len(rows) or x.shape[2] > rows.shape[2]:
+            continue
+        known = False
+        one, both = x[:: len(x) // len(rows)], min(x.shape[1], rows.shape[1])
+        for states in (one, *_normed(encoder, one)):
+            mine, theirs = rows[..., : x.shape[2]], states.to(rows.device, rows.dtype)
+            if torch.equal(mine[:, :both], theirs[:, :both]) or (both > 1 and torch.equal(mine[:, 1 - both :], theirs[:, 1 - both :])):
                 return True
-    return False
+    return known
+
+
+def _normed(encoder: Any, states: Tensor) -> list[Tensor]:
+    """The states after the last norm of a CLIP encoder; none for other encoders."""
+    norm = getattr(getattr(encoder, "text_model", encoder), "final_layer_norm", None)
+    if norm is None:
+        return []
+    with torch.no_grad():
+        return [norm(states)]
