@@ -1,7 +1,9 @@
 """`calibrate` on a pipeline of random weights: it goes through, goes on after it was killed, and its preset is read."""
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -51,6 +53,13 @@ def test_random_weights_go_through(found):
     assert list(found.bounds) == [0.05, 0.2]
     assert all(0.0 <= score.score <= 1.0 for score in found.bounds.values())
     assert found.cost > 1.0
+
+
+@pytest.mark.parametrize(("spread", "told"), [(0.5, False), (1.0, True)])
+def test_a_layer_in_which_an_object_is_nowhere_is_named(found, spread, told):
+    scores = replace(found.scores, spread=np.full(len(found.readings.layers), spread))
+    line = f"mind: in {found.readings.layers[3]} the map of one of the objects is spread"
+    assert any(text.startswith(line) for text in replace(found, chosen=(3,), scores=scores).summary()) == told
 
 
 def test_the_preset_is_read_and_has_its_evidence(found, tmp_path):

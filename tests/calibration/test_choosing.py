@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infsplign.calibration.choosing import LEAST, NEAR, BoundScore, choose_bound, choose_layers, choose_window, late, score_bound
+from infsplign.calibration.choosing import LEAST, MOST, NEAR, BoundScore, choose_bound, choose_layers, choose_window, late, score_bound
 from infsplign.calibration.readings import Readings
 from infsplign.calibration.scoring import LayerScores, score_layers
 from tests.calibration.traces import traces
@@ -14,15 +14,15 @@ from tests.calibration.traces import traces
 def scores(early, separation):
     count = len(early)
     other = np.zeros(count)
-    return LayerScores(np.array(early, float), other, np.zeros((3, count)), other, np.array(separation, float), 0.0)
+    return LayerScores(np.array(early, float), other, np.zeros((3, count)), other, np.array(separation, float), other, 0.0)
 
 
 @pytest.mark.parametrize(
     ("early", "separation", "chosen"),
     [
         ([0.87, 0.2, 0.0, 0.89], [0.5, 0.1, 0.1, 0.2], [0]),  # the last one reads as well, in maps that hardly differ
-        ([0.9, 0.88, 0.95, 0.94], [0.6, 0.3, 0.6, 0.6], [2, 3]),  # the two best, in the order in which they run
-        ([0.9, 0.9, 0.9], [0.6, 0.6, 0.6], [0, 1]),  # of equal ones the earliest
+        ([0.9, 0.88, 0.95, 0.7, 0.94], [0.6, 0.3, 0.6, 0.6, 0.6], [0, 2, 4]),  # those near the best, in the order in which they run
+        ([0.9, 0.9, 0.9, 0.9], [0.6, 0.6, 0.6, 0.6], [0, 1, 2]),  # of equal ones the earliest
         ([0.9, -0.9], [0.05, 1.0], []),
         ([], [], []),
     ],
@@ -36,7 +36,7 @@ def test_chosen_layers_are_near_the_best_and_in_order(layers):
     found = scores(*zip(*layers, strict=True))
     chosen = choose_layers(found)
     assert chosen == sorted(set(chosen))
-    assert len(chosen) <= 2
+    assert len(chosen) <= MOST
     assert bool(chosen) == bool(found.reach.max() >= LEAST)
     assert all(found.reach[k] >= NEAR * found.reach.max() for k in chosen)
     assert not chosen or int(np.argmax(found.reach)) in chosen

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from infsplign.calibration.readings import Readings
-from infsplign.calibration.scoring import consensus, correlation, decided, score_layers
+from infsplign.calibration.scoring import consensus, correlation, decided, score_layers, uniform
+from infsplign.core.statistics import variance
 from tests.calibration.traces import traces
 
 SKILLS = {"good": 1.0, "fair": 0.7, "blind": 0.0, "poor": 0.35, "blind too": 0.0}
@@ -24,6 +25,21 @@ def test_layers_are_ranked_by_how_well_they_read():
     truth = [correlation(readings.between[readings.part(0.8)].mean(axis=0)[k], where) for k in range(5)]
     assert np.argmax(scores.weight) == np.argmax(truth) == 0
     assert scores.weight.sum() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (3, 5), (1, 4), (1, 1)])
+def test_the_spread_of_a_map_that_is_the_same_everywhere_is_1(height, width):
+    assert uniform(height, width) == pytest.approx(float(variance(np.ones((1, height, width)))[0]) or 1.0)
+
+
+def test_spread_is_that_of_the_object_whose_map_tells_least():
+    found, _ = traces(SKILLS)
+    for trace in found:
+        for step in trace:
+            step["layers"][0]["variance"] = [0.01, uniform(8, 8)]
+    spread = score_layers(Readings.of(found)).spread
+    assert spread[0] == pytest.approx(1.0)
+    assert spread[1:] == pytest.approx(0.02 / uniform(8, 8))
 
 
 def test_decided_is_where_objects_reach_their_places():

@@ -16,6 +16,8 @@ from infsplign.evaluation.files import finite, make_folder, write
 SHOWN = (0.0, 0.2, 0.4, 0.6, 0.8)
 """Progress of the columns of the table."""
 ROUNDED = 4
+WIDE = 0.85
+"""`LayerScores.spread` above which a map does not tell where its object is."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Calibration:
     def evidence(self) -> dict[str, Any]:
         """Returns all figures as JSON types: layers x noise, the choice, the bounds, the cost."""
         readings, scores = self.readings, self.scores
-        each = ("early", "weight", "sharpness", "separation")
+        each = ("early", "weight", "sharpness", "separation", "spread")
         layers = [
             {"name": name, "grid": list(readings.grids[k]), "chosen": k in self.chosen}
             | {measure: _round(getattr(scores, measure)[k]) for measure in each}
@@ -113,6 +115,12 @@ class Calibration:
             told = ", ".join(f"{name} {getattr(score, name):.2f}" for name in ("holds", "whole", "apart", "clear"))
             judged = f", strict {score.strict:.2f}" if score.strict is not None else ""
             found.append(f"bound {bound:g}: {told}{judged}{'  <- taken' if bound == self.config.max_shift else ''}")
+        wide = [name for name, k in zip(self.layers, self.chosen, strict=True) if self.scores.spread[k] > WIDE]
+        if wide:
+            found.append(
+                f"mind: in {', '.join(wide)} the map of one of the objects is spread over the whole picture until the end; guidance can only "
+                "move the other one there"
+            )
         if not self.bounds:
             found.append(f"bound: {self.config.max_shift:g}, not searched")
         found.append(

@@ -22,6 +22,7 @@ class Readings:
         between: (S, L, N, 2), centroid of the second object minus that of the first, x then y, in widths of the image.
         unity, overlap: (S, L, I), see `infsplign.pipelines.watching.LayerLook`.
         mass, variance: (S, L, I), averaged over the objects of an image.
+        widest: (S, L, I), the variance of the object whose map is spread most.
         gap: (S, L, I), the least of the image's relations.
     """
 
@@ -34,6 +35,7 @@ class Readings:
     overlap: Numbers
     mass: Numbers
     variance: Numbers
+    widest: Numbers
     gap: Numbers
 
     @classmethod
@@ -64,6 +66,7 @@ class Readings:
             overlap=stacked("overlap", float),
             mass=stacked("mass", np.mean),
             variance=stacked("variance", np.mean),
+            widest=stacked("variance", np.max),
             gap=stacked("gap", np.min),
         )
 

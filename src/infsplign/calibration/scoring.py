@@ -30,6 +30,8 @@ class LayerScores:
         agreement: (S, L), correlation with the consensus in each step: layers x noise.
         sharpness: 1 minus the early unity loss: 1 where each object is one small blob.
         separation: 1 minus twice the early overlap: 1 where objects share no place, 0 where they have the same map.
+        spread: late variance of the object whose map is spread most, as a part of that of a map that is the same everywhere: near 1 the layer
+            does not tell where this object is.
         final: correlation of the consensus with the gaps of the last steps, by the layers that carry it; how far layers agree at all.
     """
 
@@ -38,6 +40,7 @@ class LayerScores:
     agreement: Numbers
     sharpness: Numbers
     separation: Numbers
+    spread: Numbers
     final: float
 
     @property
@@ -78,6 +81,11 @@ def consensus(late: Numbers) -> tuple[Numbers, Numbers]:
     return np.tensordot(weights, standard, axes=1), weights
 
 
+def uniform(height: int, width: int) -> float:
+    """Variance of a map that is the same everywhere; cells lie at `i / (n - 1)` on their axis, see `infsplign.core.statistics`."""
+    return sum((n + 1) / (n - 1) / 12 if n > 1 else 0.0 for n in (height, width)) or 1.0
+
+
 def score_layers(readings: Readings) -> LayerScores:
     """Scores all layers from unguided images; a few dozen pairs of objects are enough."""
     late, early = readings.part(LATE), readings.part(*EARLY)
@@ -91,6 +99,7 @@ def score_layers(readings: Readings) -> LayerScores:
         agreement=agreement,
         sharpness=1.0 - readings.unity[early].mean(axis=(0, 2)),
         separation=1.0 - 2.0 * readings.overlap[early].mean(axis=(0, 2)),
+        spread=readings.widest[late].mean(axis=(0, 2)) / np.array([uniform(*grid) for grid in readings.grids]),
         final=float(agreement[late].mean(axis=0) @ weight),
     )
 
