@@ -16,6 +16,7 @@ from benchmarks.measuring import commit, here, measured
 from infsplign.adapters import backbone_for
 from infsplign.adapters.backbone import uncompiled
 from infsplign.engine.config import GuidanceConfig
+from infsplign.errors import AttentionError
 from infsplign.evaluation.files import append, make_folder, write, write_json
 from infsplign.evaluation.scoring.summary import cell
 from infsplign.shipped import PRESETS, load
@@ -25,8 +26,8 @@ METHODS = ("unguided", "default", "calibrated", "paper")
 LOG = "final-log.jsonl"
 HEAD = """The split "final" has prompts and seeds that nothing was chosen by. `python -m benchmarks.final` reads it and notes each
 reading in [final-log.jsonl](final-log.jsonl): when, at which commit, which models. *default* is `guide(pipe, prompt)` with nothing else;
-*calibrated* has the preset of `infsplign calibrate` ([calibration.md](calibration.md)); *paper* has the published constants. 95% bootstrap
-intervals."""
+*calibrated* has the preset of `infsplign calibrate` ([calibration.md](calibration.md)); *paper* has the published constants. Both *default*
+and *paper* read the layers of the family, but on `pictures-xl`, which does not have them, those of its preset. 95% bootstrap intervals."""
 
 
 def methods(model: str, docs: Path) -> dict[str, GuidanceConfig | None]:
@@ -37,9 +38,14 @@ def methods(model: str, docs: Path) -> dict[str, GuidanceConfig | None]:
     """
     pipe = load(model)
     backbone = backbone_for(pipe)
-    default = backbone.config(uncompiled(getattr(pipe, backbone.denoiser)))
+    denoiser = uncompiled(getattr(pipe, backbone.denoiser))
+    default, published = backbone.config(denoiser), backbone.published
     calibrated = GuidanceConfig.load(docs / f"calibration-{model}.json")
-    return dict(zip(METHODS, (None, default, calibrated, backbone.published), strict=True))
+    try:
+        backbone.source(denoiser)
+    except AttentionError:  # the family's layers are not in it, so `guide` without a configuration refuses it
+        default, published = (config.with_(layers=PRESETS[model].config.layers) for config in (default, published))
+    return dict(zip(METHODS, (None, default, calibrated, published), strict=True))
 
 
 def note(path: Path, facts: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks import final, measuring
 from infsplign.engine.config import PAPER, RECOMMENDED
+from infsplign.shipped import PRESETS
 
 
 def test_every_reading_is_a_line_with_its_time_and_commit(tmp_path):
@@ -54,3 +55,10 @@ def test_models_that_are_not_installed_are_left_out():
     assert measuring.here(["shapes", "no-such"]) == ["shapes"]
     with pytest.raises(ValueError, match="`--models` must name at least one of"):
         measuring.here(["no-such"])
+
+
+def test_a_model_without_the_layers_of_its_family_reads_those_of_its_preset(tmp_path):
+    RECOMMENDED.save(tmp_path / "calibration-pictures-xl.json")
+    methods = final.methods("pictures-xl", tmp_path)
+    assert methods["default"].layers == methods["paper"].layers == PRESETS["pictures-xl"].config.layers
+    assert methods["calibrated"] == RECOMMENDED
