@@ -29,9 +29,7 @@ from infsplign.engine.config import GuidanceConfig
 from infsplign.evaluation.files import write, write_json
 from infsplign.evaluation.running.sampler import PipelineSampler
 from infsplign.pipelines.guide import guide
-from infsplign.shapes.detector import MIN_SCORE, detect
-from infsplign.shapes.nouns import NAMES
-from infsplign.shipped import PRESETS, load
+from infsplign.shipped import DEFAULT, PRESETS, World, load, world
 
 SIDE = 96
 """Cells of a side of the maps that boxes are drawn into."""
@@ -55,10 +53,10 @@ def judged(found: Sequence[Detection], size: tuple[int, int], triples: Sequence[
     return True, bool(holds(observe(maps), scene_arrays([scene], xp=np))[0, 0])
 
 
-def prompts(relation: Relation, count: int) -> list[tuple[str, list[tuple[Any, ...]], int]]:
-    """Prompt, relations and seed of each picture of a relation."""
+def prompts(relation: Relation, count: int, nouns: Sequence[str]) -> list[tuple[str, list[tuple[Any, ...]], int]]:
+    """Prompt, relations and seed of each picture of a relation between some of the nouns."""
     rng = random.Random(f"relations {relation.name}")
-    names = [name for name in NAMES if " " not in name]
+    names = [name for name in nouns if " " not in name]
     return [(*asked(relation, rng.sample(names, 3)), rng.randrange(2**31)) for _ in range(count)]
 
 
@@ -72,13 +70,14 @@ def images(sampler: PipelineSampler, wanted: Sequence[Any], config: GuidanceConf
         return sampler.pipe(texts, **given, **sampler.call).images
 
 
-def measured(sampler: PipelineSampler, relation: Relation, count: int, config: GuidanceConfig) -> dict[str, dict[str, int]]:
+def measured(sampler: PipelineSampler, drawn: World, relation: Relation, count: int, config: GuidanceConfig) -> dict[str, dict[str, int]]:
     """Of `count` pictures: how many show all objects, and in how many the relation holds."""
-    wanted, found = prompts(relation, count), {}
+    wanted, found = prompts(relation, count, drawn.nouns), {}
     for method, options in (("unguided", None), ("infsplign", config)):
         rows = []
-        for image, (_, triples, _) in zip(images(sampler, wanted, options), wanted, strict=True):
-            rows.append(judged([d for d in detect(image) if d.score >= MIN_SCORE], image.size, triples))
+        made = images(sampler, wanted, options)
+        for image, seen, (_, triples, _) in zip(made, drawn.detect(made), wanted, strict=True):
+            rows.append(judged([d for d in seen if d.score >= drawn.min_score], image.size, triples))
         found[method] = {"images": count, "there": sum(r[0] for r in rows), "holds": sum(r[1] for r in rows)}
     return found
 
@@ -95,7 +94,7 @@ def table(record: Mapping[str, Mapping[str, Mapping[str, int]]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="shapes", choices=tuple(PRESETS))
+    parser.add_argument("--model", default=DEFAULT, choices=tuple(PRESETS))
     parser.add_argument("--images", type=int, default=16)
     parser.add_argument("--again", action="store_true", help="forget what has been measured")
     parser.add_argument("--docs", type=Path, default=Path("docs/measured"))
@@ -107,7 +106,7 @@ def main() -> None:
     options.docs.mkdir(parents=True, exist_ok=True)
     for relation in tqdm(RELATIONS):
         if record.get(relation.name, {}).get("unguided", {}).get("images") != options.images:
-            record[relation.name] = measured(sampler, relation, options.images, preset.config)
+            record[relation.name] = measured(sampler, world(preset.world), relation, options.images, preset.config)
             write_json(path, record)
     command = f"python -m benchmarks.relations --model {options.model} --images {options.images}"
     head = f"`{options.model}`, {preset.steps} steps. Command: `{command}`.\n\n"

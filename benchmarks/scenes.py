@@ -27,18 +27,16 @@ from infsplign.evaluation.running.run_folder import open_run
 from infsplign.evaluation.running.runner import run_tasks
 from infsplign.evaluation.running.sampler import PipelineSampler
 from infsplign.evaluation.scoring.summary import markdown, summarise
-from infsplign.shapes import detector
-from infsplign.shapes.nouns import NAMES
-from infsplign.shapes.world import article
-from infsplign.shipped import PRESETS, load
+from infsplign.shipped import DEFAULT, PRESETS, World, load, world
+from infsplign.shipped.worlds import article
 
 Triple = tuple[str, str, str]
 
 
-def chain(count: int, number: int) -> tuple[Triple, ...]:
-    """The relations of prompt `number` of `count` objects; they never contradict each other, being a tree."""
+def chain(nouns: Sequence[str], count: int, number: int) -> tuple[Triple, ...]:
+    """The relations of prompt `number` of `count` of the nouns; they never contradict each other, being a tree."""
     rng = random.Random(f"scenes {count} {number}")
-    names = rng.sample([name for name in NAMES if " " not in name], count)
+    names = rng.sample([name for name in nouns if " " not in name], count)
     edges: list[Triple] = [(names[0], rng.choice(RELATIONS), names[1])]
     edges += [(names[i], rng.choice(RELATIONS), rng.choice(names[:i])) for i in range(2, count)]
     return tuple(edges)
@@ -61,13 +59,13 @@ def text(edges: Sequence[Triple]) -> str:
     return ", ".join(parts)
 
 
-def inspect(image: Image.Image, edges: Sequence[Triple]) -> Record:
+def inspect(image: Image.Image, edges: Sequence[Triple], drawn: World) -> Record:
     """Detections and verdicts: `each` relation, `all` objects there, and `strict` with nothing doubled and nothing else."""
-    seen = detector.detect(image)
-    found = [blob for blob in seen if blob.score >= detector.MIN_SCORE]
+    (seen,) = drawn.detect([image])
+    found = [blob for blob in seen if blob.score >= drawn.min_score]
     verdicts = [visor.judge(found, *edge) for edge in edges]
     names = Scene.of(edges).objects
-    faith = strict.fidelity(seen, names, correct=all(v.correct for v in verdicts), min_score=detector.MIN_SCORE)
+    faith = strict.fidelity(seen, names, correct=all(v.correct for v in verdicts), min_score=drawn.min_score)
     there = {blob.name for blob in found}
     return {
         "objects": [name in there for name in names],
@@ -96,16 +94,18 @@ def measures(records: Sequence[Sequence[Record]]) -> Ratios:
     return Ratios.of(names, [pairs(rows) for rows in records])
 
 
-def run(sampler: PipelineSampler, config: Any, count: int, prompts: int, images: int, out: Path, batch: int) -> dict[str, Any]:
-    chains = {f"scene{count}-{number:03d}": chain(count, number) for number in range(prompts)}
+def run(
+    sampler: PipelineSampler, drawn: World, config: Any, count: int, *, prompts: int, images: int, out: Path, batch: int
+) -> dict[str, Any]:
+    chains = {f"scene{count}-{number:03d}": chain(drawn.nouns, count, number) for number in range(prompts)}
     tasks = [Task(f"{key}_{i:02d}", text(edges), seed("heldout", text(edges), i)) for key, edges in chains.items() for i in range(images)]
     methods = {"unguided": None, "infsplign": config}
     settings = {"benchmark": "scenes", "objects": count, **sampler.settings()}
     folders = open_run(out, settings, methods)
-    judged_by = fingerprint.sources(detector, visor, strict)
+    judged_by = fingerprint.sources(*drawn.sources, visor, strict)
 
     def judge(key: str, image: Image.Image) -> Record:
-        return inspect(image, chains[key.rpartition("_")[0]])
+        return inspect(image, chains[key.rpartition("_")[0]], drawn)
 
     found = {}
     for name, options in methods.items():
@@ -116,7 +116,7 @@ def run(sampler: PipelineSampler, config: Any, count: int, prompts: int, images:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="shapes", choices=tuple(PRESETS))
+    parser.add_argument("--model", default=DEFAULT, choices=tuple(PRESETS))
     parser.add_argument("--prompts", type=int, default=32)
     parser.add_argument("--images", type=int, default=2)
     parser.add_argument("--batch", type=int, default=16)
@@ -128,7 +128,8 @@ def main() -> None:
     parts, results = [], {}
     for count in (3, 4):
         folder = options.out / f"{options.model}-{count}"
-        results[str(count)] = run(sampler, preset.config, count, options.prompts, options.images, folder, options.batch)
+        size = {"prompts": options.prompts, "images": options.images, "batch": options.batch}
+        results[str(count)] = run(sampler, world(preset.world), preset.config, count, out=folder, **size)
         parts.append(f"{count} objects, {count - 1} relations\n\n{markdown(results[str(count)])}")
     command = f"python -m benchmarks.scenes --model {options.model} --prompts {options.prompts} --images {options.images}"
     page = f"`{options.model}`, {options.prompts} prompts x {options.images} images, {preset.steps} steps. Command: `{command}`.\n\n"

@@ -2,11 +2,13 @@
 
 import pytest
 
+from benchmarks.relation_pictures import asked as asked_of
 from benchmarks.relations import judged, prompts
 from infsplign.core.spellings import RELATIONS, relation
 from infsplign.detection import Detection
 
 SIZE = (96, 96)
+NOUNS = ("star", "moon", "fish", "apple", "hot dog")
 
 
 def seen(name, x, y, half=8, score=0.9):
@@ -40,7 +42,13 @@ def test_without_one_of_the_objects_nothing_holds():
 
 def test_each_relation_has_prompts_of_its_own_that_do_not_change_with_their_number():
     for asked in RELATIONS:
-        many = prompts(asked, 6)
-        assert many[:3] == prompts(asked, 3)
+        many = prompts(asked, 6, NOUNS)
+        assert many[:3] == prompts(asked, 3, NOUNS)
         assert len({seed for *_, seed in many}) == 6
-    assert prompts(relation("left of"), 4) != prompts(relation("right of"), 4)
+    assert prompts(relation("left of"), 4, NOUNS) != prompts(relation("right of"), 4, NOUNS)
+    assert all("hot dog" not in text for text, *_ in prompts(relation("near"), 9, NOUNS))
+
+
+def test_prompts_have_the_article_of_each_noun():
+    assert asked_of(relation("between"), ("apple", "moon", "orange"))[0] == "an apple between a moon and an orange"
+    assert asked_of(relation("in the centre"), ("apple", "moon", "orange"))[0] == "an apple in the centre"
