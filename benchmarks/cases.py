@@ -84,7 +84,7 @@ def main() -> None:
     options = parser.parse_args()
     print(failures(options.run, options.methods))
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    sheet(options.run, options.methods, options.each).quantize(128).save(options.out, optimize=True)
+    sheet(options.run, options.methods, options.each).save(options.out, optimize=True)
     print(options.out)
 
 

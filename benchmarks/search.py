@@ -28,7 +28,7 @@ from infsplign.engine.weight_schedules import cosine_decay, linear_decay
 from infsplign.evaluation.files import write, write_json
 from infsplign.evaluation.running.sampler import PipelineSampler
 from infsplign.evaluation.scoring.world_evaluation import TABLE, evaluate_world
-from infsplign.shipped import PRESETS, load
+from infsplign.shipped import DEFAULT, PRESETS, load
 
 Changes = Mapping[str, Any]
 READERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -141,28 +141,28 @@ FORMER: Mapping[str, GuidanceConfig] = {
     "shapes-pixart": PAPER.with_(**STRONG, **PAUSING, **WINDOW, layers=READERS["shapes-pixart"]),
     "shapes-sd3": PAPER.with_(**STRONG, **PAUSING, **WINDOW, terms=(excite(0.4),), layers=OWN_LAYERS["shapes-sd3"]),
 }
-"""Presets before `RECOMMENDED`: `former`, and `former-NAME` with one option turned."""
+"""Presets before `RECOMMENDED`: `former`, and `former-NAME` with one option turned; a model that had none has its preset."""
 
 
 def candidates(model: str) -> dict[str, GuidanceConfig]:
     """All candidates of a model by name; a name that begins with `readers-` or `first-` is the rest of it on other layers."""
-    layers = OWN_LAYERS[model]
-    paper = PAPER.with_(layers=layers)
+    layers = OWN_LAYERS.get(model, PRESETS[model].config.layers)
+    paper, former = PAPER.with_(layers=layers), FORMER.get(model, PRESETS[model].config)
     found = {"unguided": paper.with_(scale=0.0), "paper": paper, "preset": PRESETS[model].config}
     found["paper-cli"] = PAPER_CLI.with_(layers=layers)
     found |= {name: paper.with_(**changes) for name, changes in {**SINGLE, **COMBINED}.items()}
     for size in (50, 100, 200, 500, 1000):  # what a flow or v model predicts moves by the gradient itself
         found[f"direct-{size}-half"] = paper.with_(scale=float(size), stop=0.5, update="direct")
-    found["former"] = FORMER[model]
+    found["former"] = former
     found |= {f"{base}-{name}": found[base].with_(**changes) for base in ("preset", "former") for name, changes in TURNED.items()}
     for name in (name for name in LOSSES if name != "paper"):  # rivals: our layers, window, pauses and bound, their loss
-        own = FORMER[model].with_(loss=LOSSES[name](), terms=(), layers=layers)
+        own = former.with_(loss=LOSSES[name](), terms=(), layers=layers)
         found |= {f"{name}-{size}": own.with_(scale=float(size)) for size in (500, 5000, 50000)}
     for size in (200, 500, 1000, 2000):  # the paper's method whole, its layers too
         found |= {f"published-{size}": PAPER.with_(scale=float(size)), f"published-{size}-half": PAPER.with_(scale=float(size), stop=0.5)}
     for block, bound, weight in TRIED.get(model, ()):
         place = {"max_shift": bound, "layers": {"coarse": (f"transformer_blocks.{block}.{ATTENTION[model]}",)}}
-        own = FORMER[model].with_(terms=(excite(weight),) if weight else ())
+        own = former.with_(terms=(excite(weight),) if weight else ())
         found[f"block-{block}-bound-{bound}-excite-{weight}"] = own.with_(**place)
     found |= recipes(PRESETS[model].config)
     for prefix, other in (("readers", READERS.get(model)), ("first", FIRST.get(model))):
@@ -213,7 +213,7 @@ def with_passes(table: str, sampler: CountingSampler) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="shapes", choices=tuple(PRESETS))
+    parser.add_argument("--model", default=DEFAULT, choices=tuple(PRESETS))
     parser.add_argument("--prompts", type=int, default=32)
     parser.add_argument("--images", type=int, default=2)
     parser.add_argument("--steps", type=int, help="the model's own where not given")
