@@ -7,6 +7,7 @@ from diffusers import DDPMScheduler
 from torch import Tensor
 
 from training.pictures.data import latents_and_captions
+from training.pictures.text import content
 from training.text import encode
 
 DROP = 0.1
@@ -14,6 +15,10 @@ DROP = 0.1
 SCHEDULE = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
 MOST_SNR = 5.0
 """min-SNR weighting, arXiv 2303.09556."""
+CONTENT_ONLY = 0.75
+"""Part of the captions of which the UNet sees the nouns and adjectives alone. A text encoder that is trained along with a UNet may put an
+object into whatever word follows it; then the noun's own attention tells nothing about where the object is. In Stable Diffusion, whose
+text encoder was trained before, it does."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,7 @@ class Batch:
         timesteps: of the noise (B,).
         ids: token numbers of the captions (B, L).
         dropped: which captions are left out (B, 1).
+        seen: which tokens the UNet attends to (B, L).
         target: what is to be predicted (B, C, H, W).
     """
 
@@ -32,6 +38,7 @@ class Batch:
     timesteps: Tensor
     ids: Tensor
     dropped: Tensor
+    seen: Tensor
     target: Tensor
 
 
@@ -50,6 +57,7 @@ class Denoising:
         self.several = len(texts[0])
         self.ids = encode(tokenizer, [text for row in texts for text in row]).view(len(texts), self.several, -1).to(device)
         self.empty = encode(tokenizer, [""]).to(device)
+        self.content = content(tokenizer).to(device)
         self.scheduler = DDPMScheduler(prediction_type=prediction_type, clip_sample=False, **SCHEDULE)
         alphas = self.scheduler.alphas_cumprod.to(device)
         self.snr = alphas / (1 - alphas)
@@ -66,7 +74,15 @@ class Denoising:
         dropped = torch.rand(size, 1, device=device) < DROP
         said = self.ids[rows, torch.randint(self.several, (size,), device=device)]
         target = self.scheduler.get_velocity(z, noise, t) if self.velocity else noise
-        return Batch(self.scheduler.add_noise(z, noise, t), t, torch.where(dropped, self.empty, said), dropped, target)
+        whole = dropped | (torch.rand(size, 1, device=device) >= CONTENT_ONLY)
+        return Batch(
+            noisy=self.scheduler.add_noise(z, noise, t),
+            timesteps=t,
+            ids=torch.where(dropped, self.empty, said),
+            dropped=dropped,
+            seen=whole | self.content[said],
+            target=target,
+        )
 
     def loss(self, output: Tensor, batch: Batch) -> Tensor:
         """The mean over the batch of the squared error, weighted by min-SNR."""

@@ -1,5 +1,6 @@
 """The tokenizer and text encoder: the real CLIP classes, with a vocabulary of the world's words and of everyday prompts."""
 
+import torch
 from infsplign_models.world import NAMES
 from infsplign_models.world.captions import PLACES, PREFIXES, RELATIONS
 from transformers import CLIPTextModel, CLIPTokenizer
@@ -15,6 +16,7 @@ MORE = (
     " skateboard surfboard tennis racket bottle bench fire hydrant stop sign parking meter tie frisbee skis snowboard baseball bat glove"
     " mouse remote keyboard microwave toaster sink refrigerator hair drier handbag dining potted man woman boy girl house tree flower"
 )
+SIZES = "small big"
 WIDTH = 128
 
 
@@ -30,3 +32,12 @@ def load_tokenizer() -> CLIPTokenizer:
 
 def build_text_encoder(tokenizer: CLIPTokenizer, layers: int = 3) -> CLIPTextModel:
     return text.build_text_encoder(tokenizer, WIDTH, layers=layers, expansion=4)
+
+
+def content(tokenizer: CLIPTokenizer) -> torch.Tensor:
+    """Which tokens are the start or a word of a noun or an adjective of the world, (vocabulary,)."""
+    spoken = {word for phrase in (*NAMES, COLOURS, SIZES) for word in phrase.split()}
+    numbers = tokenizer.convert_tokens_to_ids([f"{word}</w>" for word in sorted(spoken)])
+    found = torch.zeros(len(tokenizer), dtype=torch.bool)
+    found[[tokenizer.bos_token_id, *numbers]] = True
+    return found

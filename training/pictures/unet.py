@@ -67,7 +67,7 @@ def main() -> None:
         batch = denoising.batch(clock.batch)
         with torch.autocast(clock.device, torch.bfloat16):
             prompt = text_encoder(batch.ids).last_hidden_state
-            output = unet(batch.noisy, batch.timesteps, prompt).sample
+            output = unet(batch.noisy, batch.timesteps, prompt, encoder_attention_mask=batch.seen).sample
         return denoising.loss(output, batch)
 
     def export(step: int) -> None:

@@ -122,7 +122,8 @@ def main() -> None:
             prompt, pooled = side_by_side(one, two, batch.ids)
             prompt = prompt.masked_fill(batch.dropped[..., None], 0.0)  # the pipeline gives zeros for an empty prompt
             further = {"text_embeds": pooled.masked_fill(batch.dropped, 0.0), "time_ids": time_ids.expand(clock.batch, -1)}
-            output = unet(batch.noisy, batch.timesteps, prompt, added_cond_kwargs=further).sample
+            asked = {"encoder_attention_mask": batch.seen, "added_cond_kwargs": further}
+            output = unet(batch.noisy, batch.timesteps, prompt, **asked).sample
         return denoising.loss(output, batch)
 
     def export(step: int) -> None:
