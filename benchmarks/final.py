@@ -26,12 +26,13 @@ METHODS = ("unguided", "default", "calibrated", "paper")
 LOG = "final-log.jsonl"
 HEAD = """The split "final" has prompts and seeds that nothing was chosen by. `python -m benchmarks.final` reads it and notes each
 reading in [final-log.jsonl](final-log.jsonl): when, at which commit, which models. *default* is `guide(pipe, prompt)` with nothing else;
-*calibrated* has the preset of `infsplign calibrate` ([calibration.md](calibration.md)); *paper* has the published constants. Both *default*
-and *paper* read the layers of the family, but on `pictures-xl`, which does not have them, those of its preset. 95% bootstrap intervals."""
+*calibrated* has the preset of `infsplign calibrate` ([calibration.md](calibration.md)); *paper* has the published constants; *preset* is
+the default with layers that were chosen by hand, on models that name some. Both *default* and *paper* read the layers of the family, but
+on `pictures-xl`, which does not have them, those of its preset. 95% bootstrap intervals."""
 
 
 def methods(model: str, docs: Path) -> dict[str, GuidanceConfig | None]:
-    """Returns the methods by name.
+    """Returns the methods by name; "preset" is the model's own where it names layers.
 
     Raises:
         OSError: the model has no calibrated preset; `python -m benchmarks.calibration` makes it.
@@ -45,7 +46,9 @@ def methods(model: str, docs: Path) -> dict[str, GuidanceConfig | None]:
         backbone.source(denoiser)
     except AttentionError:  # the family's layers are not in it, so `guide` without a configuration refuses it
         default, published = (config.with_(layers=PRESETS[model].config.layers) for config in (default, published))
-    return dict(zip(METHODS, (None, default, calibrated, published), strict=True))
+    found = dict(zip(METHODS, (None, default, calibrated, published), strict=True))
+    own = PRESETS[model].config
+    return found if own.layers in (None, default.layers) else found | {"preset": own}
 
 
 def note(path: Path, facts: dict[str, Any]) -> None:
@@ -89,7 +92,7 @@ def main() -> None:
     record = options.docs / "final.json"
     known = json.loads(record.read_text("utf-8")) if record.exists() else {}
     for model in models:
-        note(options.docs / LOG, {"commit": at, "model": model, **size, "methods": list(METHODS)})
+        note(options.docs / LOG, {"commit": at, "model": model, **size, "methods": list(chosen[model])})
         quality = measured(model, chosen[model], options.out / f"final-{model}", split="final", batch=options.batch, **size)
         known[model] = {"commit": at, **size, "quality": quality}
         found = {name: known[name] for name in PRESETS if name in known}
