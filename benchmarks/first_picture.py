@@ -1,9 +1,9 @@
-"""The README's first picture: prompts that the stock pipeline gets wrong with every seed, and what guidance makes of the same seeds.
+"""The README's first picture: prompts that the stock pipeline gets wrong, and what guidance makes of the same seeds.
 
 python -m benchmarks.first_picture out/heldout-pictures --out docs/images/first.png
 
-The rule: the first held-out prompts, in the order of the split, whose relation holds in none of the four unguided images; all four images
-of each. What guidance makes of them plays no part in the choice.
+The rule: the first held-out prompts, in the order of the split, that name a cat, a dog, a car or a banana, and whose relation holds in at
+most half of the four unguided images; all four images of each. What guidance makes of them plays no part in the choice.
 """
 
 import argparse
@@ -17,13 +17,18 @@ from infsplign.visuals.style import INK, LABEL, MUTED, drawing, rendered
 ROWS = {"unguided": "stock\npipeline", "infsplign": "with\ninfsplign"}
 
 
+NOUNS = {"cat", "dog", "car", "banana"}
+
+
 def failing(run: Path, count: int) -> list[list[str]]:
-    """Keys of the images of the first `count` prompts whose relation never holds without guidance."""
+    """Keys of the images of the first `count` prompts of the rule."""
     known = records(run, "unguided")
     prompts: dict[str, list[str]] = {}
     for key in known:
         prompts.setdefault(key.rpartition("_")[0], []).append(key)
-    return [keys for keys in prompts.values() if not any(known[key]["correct"] for key in keys)][:count]
+    named = {start: NOUNS & set(known[keys[0]]["prompt"].split()) for start, keys in prompts.items()}
+    half = {start: 2 * sum(known[key]["correct"] for key in keys) <= len(keys) for start, keys in prompts.items()}
+    return [keys for start, keys in prompts.items() if named[start] and half[start]][:count]
 
 
 def picture(run: Path, count: int) -> Image.Image:
