@@ -144,6 +144,14 @@ def test_prompt_embeds_need_token_indices():
         assert torch.allclose(run(pipe, **call), expected, atol=1e-6)
 
 
+def test_embeddings_made_outside_beside_a_negative_prompt_are_named_for_what_they_are():
+    """The pipeline encodes the negative prompt alone, which is no other prompt of the user's."""
+    pipe = tiny.sd()
+    embeds, _ = pipe.encode_prompt(PROMPT, "cpu", 1, True)
+    with pytest.raises(PromptError, match=r"made outside the block.*only given \['blurry'\].*`token_indices`"), guide(pipe, PROMPT):
+        run(pipe, prompt=None, prompt_embeds=embeds, negative_prompt="blurry")
+
+
 def test_embeddings_of_the_same_prompt_made_inside_are_accepted():
     pipe = tiny.sd()
     with guide(pipe, PROMPT, config=PAPER) as guidance:
@@ -156,9 +164,10 @@ def test_embeddings_of_another_prompt_are_reported_although_the_right_one_was_en
     """Also those that were weighted: whether their words are elsewhere cannot be known. What `clip_skip` gives is known."""
     pipe = tiny.sd()
     other, negative = pipe.encode_prompt("a heart and a moon", "cpu", 1, True)
-    with guide(pipe, PROMPT), pytest.warns(UserWarning, match="not what `text_encoder` made of a prompt in this block.*token_indices"):
+    with guide(pipe, PROMPT):
         pipe.encode_prompt(PROMPT, "cpu", 1, True)
-        run(pipe, prompt=None, prompt_embeds=other, negative_prompt_embeds=negative)
+        with pytest.warns(UserWarning, match="not what `text_encoder` made of a prompt in this block.*token_indices"):
+            run(pipe, prompt=None, prompt_embeds=other, negative_prompt_embeds=negative)
     with guide(pipe, PROMPT), warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         run(pipe)
