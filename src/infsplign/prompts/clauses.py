@@ -173,8 +173,8 @@ def is_description(prompt: str, span: Span) -> bool:
 
 
 def is_far_behind(prompt: str, span: Span) -> bool:
-    """Whether a piece names what is behind the picture: "a river in the background"."""
-    return lower_of(prompt, span).endswith((" in the background", " in the distance", " in the back"))
+    """Whether a piece names what is behind the picture, or before it: "a river in the background"."""
+    return lower_of(prompt, span).rstrip().endswith((" in the background", " in the distance", " in the back", " in the foreground"))
 
 
 def parts_of(prompt: str, span: Span) -> list[Span]:

@@ -52,6 +52,8 @@ SKY = word_set(
     "weather storm water"
 )
 """Under and beneath these a thing stands in the open; they are no objects that it is below."""
+VIEWERS = word_set("camera viewer lens observer")
+"""Near "the camera" a thing is near whoever looks at the picture."""
 GROUND = word_set("ground horizon floor water clouds")
 """Likewise what something is above when it is in the air."""
 NUMBERS = word_set(
