@@ -47,6 +47,8 @@ def from_json(cls: type, value: Any) -> Any:
 
 def write(config: Any, path: Path, about: Mapping[str, Any]) -> None:
     """Writes options and what else is known about them, whole or not at all."""
+    if taken := [name for name in about if name == CONFIG or name in {field.name for field in fields(config)}]:
+        raise ValueError(f"`about` must not be named as the options are, got {taken[0]!r}: where it stands it would not be read")
     content = {**about, CONFIG: to_json(config)}
     partial_path = path.with_name(f".{path.name}.{os.getpid()}.partial")
     partial_path.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
@@ -77,7 +79,7 @@ def _plain(name: str, value: Any) -> Any:
         return [_term(name, term) for term in value.terms]
     if isinstance(value, Mapping):
         return {level: list(names) for level, names in value.items()}
-    return value
+    return value.item() if hasattr(value, "item") else value  # a number of numpy
 
 
 def _name_of(field: str, function: Any) -> str:
