@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import fields
 from functools import partial
@@ -60,7 +61,7 @@ def read(cls: type, path: Path) -> Any:
     try:
         if path.is_char_device():
             raise ValueError("it is a device, and a file is needed")
-        content = json.loads(path.read_text("utf-8-sig"), parse_constant=_refuse, object_pairs_hook=_once)
+        content = json.loads(path.read_text("utf-8-sig"), parse_constant=_refuse, object_pairs_hook=once)
         if not isinstance(content, dict) or CONFIG not in content:
             raise ValueError(f"expected an object with `{CONFIG}`, as `GuidanceConfig.save` writes it")
         if beside := [field.name for field in fields(cls) if field.name in content]:
@@ -143,10 +144,14 @@ def _refuse(name: str) -> None:
     raise ValueError(f"{name} is no number of JSON")
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON; Python would keep the last of two values of one name without a word."""
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; Python would keep the last of two values of one name without a word.
+
+    Raises:
+        ValueError: a name that is there twice.
+    """
     found = dict(pairs)
     if len(found) < len(pairs):
-        twice = next(name for name, _ in pairs if [other for other, _ in pairs].count(name) > 1)
-        raise ValueError(f"{twice!r} is given twice")
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise ValueError(f"{twice!r:.100} is given twice")
     return found
