@@ -279,6 +279,12 @@ class TestRelatives:
     def test_what_is_behind_or_before_the_scene_is_not_placed_with_another(self, prompt, expected):
         assert entries(parse_prompt(prompt)) == expected
 
+    @pytest.mark.parametrize("after", ["trees", "trees in the background", "blue background", "digital art", "moonlight, 4k"])
+    @pytest.mark.parametrize("thing", ["square", "large square", "orange"])
+    def test_a_thing_whose_name_is_an_adjective_too_ends_at_a_comma(self, thing, after):
+        assert entries(parse_prompt(f"a cat to the left of a {thing}, {after}")) == [("cat", L, thing)]
+        assert entries(parse_prompt("a cat to the left of a square, wooden table")) == [("cat", L, "square, wooden table")]
+
     @pytest.mark.parametrize("count", ["exactly one", "only one", "1", "1x"])
     def test_one_is_no_part_of_a_name_and_no_count_to_warn_of(self, count):
         with warnings.catch_warnings():
