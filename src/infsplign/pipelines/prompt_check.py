@@ -122,9 +122,13 @@ class PromptCheck:
         outputs = [call.output for call in calls][: min(len(calls) for calls in seen.values())]
         compared = [None if rows is None else _holds(encoder, output, rows) for output in outputs]
         held = [number for number, known in enumerate(compared) if known]
+        if not held and rows is not None and (single := _one_by_one(encoder, outputs, rows)):
+            seen = {segment: [Encoded([calls[number].ids[0] for number in single], None)] for segment, calls in seen.items()}
+            calls, held = seen[segment], [0]
         foreign = not held and False in compared
         refused: list[OtherPromptError] = []
-        for used in held or [0]:  # the states of a shorter text, such as that of the negative prompt, may begin as those of the prompt do
+        # the states of a shorter text, such as that of the negative prompt, may begin as those of the prompt do
+        for used in held or (range(len(outputs)) if foreign else [0]):
             try:
                 found = self._of({segment: calls[used] for segment, calls in seen.items()})
             except OtherPromptError as error:
@@ -198,11 +202,18 @@ def _holds(encoder: Any, output: Any, rows: Tensor) -> bool | None:
         one, both = x[:: len(x) // len(rows)], min(x.shape[1], rows.shape[1])
         for states in (one, *_normed(encoder, one)):
             mine, theirs = rows[..., : x.shape[2]], states.to(rows.device, rows.dtype)
-            if torch.equal(mine[:, :both], theirs[:, :both]) or (both > 1 and torch.equal(mine[:, 1 - both :], theirs[:, 1 - both :])):
+            last = both > 1 and both == mine.shape[1] and torch.equal(mine[:, 1 - both :], theirs[:, 1 - both :])
+            if last or torch.equal(mine[:, :both], theirs[:, :both]):
                 return True
             if all(_runs(row, of) for row, of in zip(mine, theirs, strict=True)):
                 return True
     return known
+
+
+def _one_by_one(encoder: Any, outputs: Sequence[Any], rows: Tensor) -> list[int]:
+    """The number of each row's output where the prompts of a batch were encoded one by one; none where a row has no output."""
+    found = [next((n for n, output in enumerate(outputs) if _holds(encoder, output, row)), None) for row in rows.split(1)]
+    return [number for number in found if number is not None] if None not in found else []
 
 
 def _runs(row: Tensor, states: Tensor) -> bool:
