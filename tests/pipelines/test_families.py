@@ -293,10 +293,10 @@ def test_qwen_image_drops_its_template_and_nothing_else():
 
 
 def test_qwen_image_s_rows_of_unequal_length_are_known_as_its_encoder_s():
-    pipe = MAKERS["qwenimage"]()
-    with guide(pipe, [LEFT, ABOVE], config=STRONG), warnings.catch_warnings():
+    pipe, longer = MAKERS["qwenimage"](), f"{ABOVE}, oil on canvas, best quality"
+    with guide(pipe, [LEFT, longer], config=STRONG), warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
-        run("qwenimage", pipe, [LEFT, ABOVE], seed=[0, 1], negative_prompt=[" ", " "])
+        run("qwenimage", pipe, [LEFT, longer], seed=[0, 1], negative_prompt=[" ", " "])
 
 
 def test_an_empty_prompt_that_was_encoded_before_is_not_taken_for_the_beginning_of_the_prompt():
