@@ -23,8 +23,8 @@ from infsplign.evaluation.scoring.summary import cell
 from infsplign.shipped import PRESETS
 
 CANDIDATES = (
-    "bound-0.05", "bound-0.15", "bound-0.2", "quarter", "third", "all-steps", "unity-0.5", "unity-2", "no-unity", "no-excite", "margin-0.05",
-    "margin-0.2", "spatial-1", "spatial-4", "no-rest",
+    "bound-0.05", "bound-0.15", "bound-0.2", "quarter", "third", "all-steps", "unity-0.5", "unity-2", "no-unity", "no-excite",
+    "margin-0.05", "margin-0.2", "spatial-1", "spatial-4", "no-rest",
 )  # fmt: skip
 """One constant of the recipe turned at a time, see `benchmarks.recipes`; and the recipe itself, "recipe"."""
 JUDGED = ("strict", "uncond")

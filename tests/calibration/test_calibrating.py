@@ -13,6 +13,7 @@ from infsplign.calibration.calibrating import checked_bounds, checked_prompts, l
 from infsplign.calibration.running import seed_for
 from infsplign.detection import Detection
 from infsplign.engine.config_file import to_json
+from infsplign.evaluation.prompts import BenchmarkPrompt
 from infsplign.evaluation.running.run_folder import SettingsError
 from tests import tiny
 
@@ -117,7 +118,7 @@ def test_arguments():
     for prompts in ([], "a cat left of a dog"):
         with pytest.raises(ValueError, match="`prompts` must be a list"):
             checked_prompts(prompts)
-    for bounds in ([], [0.0], [0.1, float("inf")]):
+    for bounds in ([], [0.0], [0.1, float("inf")], 0.1, "0.1", [None]):
         with pytest.raises(ValueError, match="`bounds`|`max_shift`"):
             checked_bounds(bounds)
 
@@ -126,3 +127,26 @@ def test_seeds_depend_on_the_prompt_alone():
     first, second = checked_prompts(PROMPTS)[:2]
     assert seed_for(first, 0) == seed_for(checked_prompts(PROMPTS[:1])[0], 0)
     assert len({seed_for(prompt, index) for prompt in (first, second) for index in range(3)}) == 6
+
+
+def test_what_cannot_be_sampled_is_told_before_the_work(pipe):
+    """Arguments that the sampler gives itself, a prompt without a pair, whoever made it, and a judge of other prompts."""
+    for call, told in (({"num_inference_steps": 4}, "'num_inference_steps'; give `steps`"), ({"generator": None}, "'generator'; leave")):
+        with pytest.raises(ValueError, match=told):
+            infsplign.calibrate(pipe, PROMPTS, sampling=Sampling(call=call))
+    alone = BenchmarkPrompt("alone", "a cat at the top", "cat", "top", "")
+    with pytest.raises(ValueError, match="two objects.*'a cat at the top'"):
+        infsplign.calibrate(pipe, [alone])
+    with pytest.raises(ValueError, match="`judge` must be made for the prompts.*'line-0000'"):
+        infsplign.calibrate(pipe, PROMPTS, judge=Judge(Everywhere(), checked_prompts(PROMPTS[1:]), least=0.5))
+
+
+def test_bounds_that_differ_in_their_last_digits_have_their_own_images(pipe, tmp_path):
+    bounds = [0.12345671, 0.12345672]
+    infsplign.calibrate(pipe, PROMPTS[:1], out=tmp_path, images=1, bounds=bounds, sampling=Sampling(steps=1))
+    assert sorted(path.name for path in (tmp_path / "bounds").iterdir() if path.is_dir()) == [f"bound-{bound}" for bound in bounds]
+
+
+def test_a_negative_prompt_is_that_of_every_image_of_a_batch(pipe):
+    sampling = Sampling(steps=2, batch=2, call={"negative_prompt": "blurry"})
+    assert infsplign.calibrate(pipe, PROMPTS, images=1, bounds=[0.1], sampling=sampling).prompts == 3

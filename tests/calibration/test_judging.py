@@ -46,3 +46,16 @@ def test_relations_that_visor_does_not_know():
     assert judge("line-0000_00", IMAGE)["strict"]
     near = Judge(Fixed(box("cat", 0, 0), box("dog", 5, 5)), [prompt_of("a cat far from a dog", 0)], least=0.5)
     assert not near("line-0000_00", IMAGE)["correct"]
+
+
+def test_every_relation_of_a_prompt_is_judged():
+    """Not the first one alone; and that of three objects, which has no pair."""
+    prompts = [prompt_of("a cat to the left of a dog and above a cow", 0), prompt_of("a cat between a dog and a cow", 1)]
+    boxes = box("cat", 40, 0), box("dog", 80, 0), box("cow", 0, 40)
+    judge = Judge(Fixed(*boxes), prompts, least=0.5)
+    assert judge("line-0000_00", IMAGE) == {"both": True, "correct": True, "strict": True, "doubled": False}
+    assert not Judge(Fixed(*boxes[:2]), prompts, least=0.5)("line-0000_00", IMAGE)["both"]
+    below = Judge(Fixed(*boxes[:2], box("cow", 40, 40, 0.9)), prompts, least=0.5)
+    assert not Judge(Fixed(box("cat", 40, 80), *boxes[1:]), prompts, least=0.5)("line-0000_00", IMAGE)["correct"]
+    assert not below("line-0001_00", IMAGE)["correct"]
+    assert Judge(Fixed(box("cat", 40, 20), *boxes[1:]), prompts, least=0.5)("line-0001_00", IMAGE)["correct"]

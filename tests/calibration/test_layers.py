@@ -1,10 +1,14 @@
 """The layers that attend to text, of every family, and those that cannot be read."""
 
+from dataclasses import replace
+
 import pytest
 
 from infsplign.adapters import backbone_for
 from infsplign.calibration.layers import readable, text_layers
 from infsplign.errors import AttentionError
+from infsplign.pipelines.watching import watch
+from infsplign.shipped import load
 from tests import tiny, tiny_transformers
 
 
@@ -26,6 +30,25 @@ def test_every_block_of_a_transformer_and_nothing_else(name):
     assert set(read) <= set(names)
     assert len({layer.rpartition(".")[2] for layer in names}) == 1
     assert len(names) >= len(read)
+
+
+def test_a_unet_without_the_layers_of_its_family_has_others():
+    pipe = load("pictures-xl")
+    backbone = backbone_for(pipe)
+    with pytest.raises(AttentionError, match="has no up_blocks"):
+        backbone.source(pipe.unet)
+    names = text_layers(pipe, backbone)
+    assert len(names) == 8
+    with watch(pipe, ["a cat to the left of a dog"], names) as watching:
+        pipe("a cat to the left of a dog", num_inference_steps=1, output_type="latent")
+    assert {layer.layer for layer in watching.looks[0].layers} == set(names)
+
+
+def test_a_denoiser_without_any_such_layer_is_refused():
+    pipe = tiny.sd()
+    backbone = replace(backbone_for(pipe), layers=lambda _: {"coarse": ("blocks.0.attn",)})
+    with pytest.raises(AttentionError, match="UNet2DConditionModel has no layer like blocks.0.attn"):
+        text_layers(pipe, backbone)
 
 
 def run_without(*broken):

@@ -142,6 +142,18 @@ class TestT2I:
         assert results["methods"]["theirs"]["score"]["value"] == pytest.approx(expected)
         assert "detector unidet of unknown version, score > 0.1" in said(done)
 
+    @pytest.mark.parametrize("looked", [False, True])
+    def test_images_of_no_prompt_are_counted(self, t2i, looked):
+        """A slip in their names would be scored as fewer images."""
+        (t2i / "some.txt").write_text(PROMPTS.splitlines()[1])
+        common = ["--prompts", t2i / "some.txt", "--benchmark", "t2i"]
+        if looked:
+            tiny_detectors.owl(t2i / "owl")
+            common += ["--images", t2i / "samples", "--detector", "owlvit", "--model", t2i / "owl", "--device", "cpu"]
+        done = run(*common, *(() if looked else ("--detector", self.detections(t2i))))
+        assert done.exit_code == 0, done.output
+        assert "2 of 4 images are left out: their names belong to none of the prompts, such as 'a cat on the left of a dog_" in said(done)
+
     def test_detections_kept_above_a_higher_score_are_refused(self, t2i):
         path = self.detections(t2i, threshold=0.6)
         done = run("--prompts", t2i / "spatial_val.txt", "--benchmark", "t2i", "--detector", path)

@@ -5,6 +5,7 @@ import locale
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -169,3 +170,15 @@ def test_a_term_that_differs_from_the_known_one_is_one_of_your_own(change, tmp_p
     else:
         with pytest.raises(ValueError, match="`terms` cannot be saved: '.*' is a term of your own, not one of excite, superiority"):
             config.save(tmp_path / "preset.json")
+
+
+def test_numbers_of_numpy_are_saved_as_numbers(tmp_path):
+    RECOMMENDED.with_(scale=np.float32(3.0)).save(tmp_path / "preset.json")
+    assert GuidanceConfig.load(tmp_path / "preset.json").scale == 3.0
+
+
+@pytest.mark.parametrize("name", ["scale", "config"])
+def test_what_is_said_beside_the_options_is_not_named_as_they_are(tmp_path, name):
+    with pytest.raises(ValueError, match=f"`about` must not be named.*{name}"):
+        RECOMMENDED.save(tmp_path / "preset.json", **{name: 3})
+    assert not list(tmp_path.iterdir())

@@ -7,7 +7,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from infsplign.cli import app
-from infsplign.evaluation.generated import GeneratedError, read_generated
+from infsplign.evaluation.generated import GeneratedError, read_generated, settings
 from infsplign.evaluation.page import write_report
 from infsplign.shapes.world import Placed, Scene, render
 
@@ -108,3 +108,17 @@ def test_broken_records_are_refused(tmp_path, changes):
     folder = write(tmp_path / "made", **({"relations": []} if "objects" in changes else {}) | changes)
     with pytest.raises(GeneratedError, match=r"trace.json' is no record of `infsplign generate`"):
         read_generated(folder)
+
+
+def test_folders_of_several_runs_side_by_side_are_all_read(tmp_path):
+    """The ids of prompts in a file without ids are its lines: the same in each run."""
+    write(tmp_path / "one", "line-0001")
+    write(tmp_path / "two", "line-0001", steps=6, guidance_scale=7.5, model={"name": "other", "pipeline": "P"})
+    found = read_generated(tmp_path)
+    assert [one.id for one in found] == ["one", "two"]
+    assert settings(found) | {"scheduler": {}} == {
+        "benchmark": "infsplign generate", "pipeline": "P", "model": "shapes, other", "scheduler": {}, "device": "", "dtype": "",
+        "steps": "3, 6", "guidance_scale": "5.0, 7.5",
+    }  # fmt: skip
+    assert write_report([tmp_path], tmp_path / "page.html") == 4
+    assert "guidance scale 5.0, 7.5" in (tmp_path / "page.html").read_text("utf-8")

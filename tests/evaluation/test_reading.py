@@ -38,6 +38,8 @@ def test_any_text_is_read_or_refused(text):
         ("[1" + "0" * 400 + "]", "too large"),
         ("1" + "0" * 5000, "thousands of digits"),
         ('{"a": [1e999]}', "too large"),
+        ('{"images": {"cat_0": 1, "cat_0": 2}}', "'cat_0' is given twice"),
+        ('{"digits": 1, "digits": 2}', "'digits' is given twice"),
         ("[-1E+999]", "too large"),
         ("[NaN]", "NaN is no number of JSON"),
         ("-Infinity", "-Infinity is no number"),

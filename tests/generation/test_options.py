@@ -29,6 +29,7 @@ def test_options_change_the_preset_and_the_preset_the_model_s_own(tmp_path):
     [
         ({"strength": -1.0}, "`--strength`"),
         ({"strength": float("nan")}, "`--strength`"),
+        ({"strength": 0.0, "scale": 100.0}, "`--strength 0` does not guide, and `--scale 100` would"),
         ({"stop": 1.5}, "`--stop`"),
         ({"stop": float("nan")}, "`--stop`"),
         ({"plan": "fast"}, "`--plan` must be one of auto, split"),

@@ -1,11 +1,14 @@
 """Parts in place of a pipeline's own, and its place in memory."""
 
+import warnings
+
 import pytest
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infsplign.generation.models import quiet
 from infsplign.generation.parts import SCHEDULERS, Lora, Parts, check_offload, parse_lora, place
 from tests import tiny, tiny_transformers
 
@@ -74,6 +77,30 @@ def test_a_lora_without_weights_for_the_model_is_refused(tmp_path):
     save_file({"unknown.weight": torch.zeros(1)}, tmp_path / "lora.safetensors")
     with pytest.raises((ValueError, OSError), match="`--lora`"):
         Parts(loras=(Lora(str(tmp_path / "lora.safetensors")),)).fit(tiny.sd())
+
+
+def test_weights_of_a_lora_that_fit_no_layer_are_told(tmp_path):
+    """Diffusers loads the others, and only logs it."""
+    from peft import LoraConfig
+    from peft.utils import get_peft_model_state_dict
+    from safetensors.torch import save_file
+
+    donor = tiny.sd()
+    donor.unet.add_adapter(LoraConfig(r=2, target_modules=["to_q"], init_lora_weights=False))
+    weights = {f"unet.{name}": value.clone() for name, value in get_peft_model_state_dict(donor.unet).items()}
+    save_file(weights, tmp_path / "whole.safetensors")
+    more = {name.replace("down_blocks.0", "down_blocks.7"): value.clone() for name, value in weights.items()}
+    save_file(more | weights, tmp_path / "more.safetensors")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        Parts(loras=(Lora(str(tmp_path / "whole.safetensors")),)).fit(tiny.sd())
+    with quiet(), pytest.warns(UserWarning, match=r"more.safetensors' has weights that fit no layer.*down_blocks\.7"):
+        Parts(loras=(Lora(str(tmp_path / "more.safetensors")),)).fit(tiny.sd())
+
+
+@pytest.mark.parametrize(("text", "weight"), [("a=.5", 0.5), ("a=1.", 1.0), ("a=+2", 2.0), ("a=-0.5", -0.5)])
+def test_weights_of_loras_are_read_however_they_are_written(text, weight):
+    assert parse_lora(text) == Lora("a", weight)
 
 
 @given(st.text(max_size=20), st.floats(0, 10).map(lambda x: round(x, 3)))

@@ -1,6 +1,7 @@
 """Every family that has a transformer: stock pipelines with random weights, guided by their own adapter."""
 
 import functools
+import warnings
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -289,6 +290,22 @@ def test_qwen_image_drops_its_template_and_nothing_else():
     with guide(pipe, [LEFT, longer], relations=relations, config=STRONG) as guidance:
         run("qwenimage", pipe, [LEFT, longer], seed=[0, 1], negative_prompt=[" "] * 2)
     assert guidance.token_indices == [whole, whole]
+
+
+def test_qwen_image_s_rows_of_unequal_length_are_known_as_its_encoder_s():
+    pipe, longer = MAKERS["qwenimage"](), f"{ABOVE}, oil on canvas, best quality"
+    with guide(pipe, [LEFT, longer], config=STRONG), warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        run("qwenimage", pipe, [LEFT, longer], seed=[0, 1], negative_prompt=[" ", " "])
+
+
+def test_an_empty_prompt_that_was_encoded_before_is_not_taken_for_the_beginning_of_the_prompt():
+    pipe = MAKERS["cogview4"]()
+    with guide(pipe, LEFT, config=STRONG) as guidance:
+        pipe.encode_prompt(ABOVE, "")
+        embeds, negative = pipe.encode_prompt(LEFT, "")
+        run("cogview4", pipe, None, prompt_embeds=embeds, negative_prompt_embeds=negative)
+    assert all(step.guided for step in guidance.trace)
 
 
 @pytest.mark.parametrize("name", ["sana", "hunyuandit"])

@@ -144,6 +144,14 @@ def test_prompt_embeds_need_token_indices():
         assert torch.allclose(run(pipe, **call), expected, atol=1e-6)
 
 
+def test_embeddings_made_outside_beside_a_negative_prompt_are_named_for_what_they_are():
+    """The pipeline encodes the negative prompt alone, which is no other prompt of the user's."""
+    pipe = tiny.sd()
+    embeds, _ = pipe.encode_prompt(PROMPT, "cpu", 1, True)
+    with pytest.raises(PromptError, match=r"made outside the block.*only given \['blurry'\].*`token_indices`"), guide(pipe, PROMPT):
+        run(pipe, prompt=None, prompt_embeds=embeds, negative_prompt="blurry")
+
+
 def test_embeddings_of_the_same_prompt_made_inside_are_accepted():
     pipe = tiny.sd()
     with guide(pipe, PROMPT, config=PAPER) as guidance:
@@ -167,6 +175,39 @@ def test_embeddings_of_another_prompt_are_reported_although_the_right_one_was_en
         earlier = pipe.text_encoder(ids, output_hidden_states=True).hidden_states[-2]
         skipped = pipe.text_encoder.final_layer_norm(earlier)  # what diffusers does with `clip_skip=1`
         run(pipe, prompt=None, prompt_embeds=skipped, negative_prompt_embeds=negative)
+
+
+def test_prompts_of_a_batch_may_be_encoded_one_by_one():
+    pipe = tiny.sd()
+    prompts = [PROMPT, "a square above a circle"]
+    with guide(pipe, prompts) as guidance, warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        each = [pipe.encode_prompt(prompt, "cpu", 1, True) for prompt in prompts]
+        embeds, negative = (torch.cat([pair[part] for pair in each]) for part in (0, 1))
+        run(pipe, prompt=None, prompt_embeds=embeds, negative_prompt_embeds=negative)
+    with guide(pipe, prompts) as together:
+        run(pipe, prompts)
+    assert guidance.token_indices == together.token_indices
+
+
+def test_weighted_embeddings_are_reported_whatever_was_encoded_first():
+    pipe = tiny.sd()
+    with guide(pipe, PROMPT):
+        negative, embeds = (pipe.encode_prompt(text, "cpu", 1, False)[0] for text in ("", PROMPT))
+        with pytest.warns(UserWarning, match="were weighted or changed"):
+            run(pipe, prompt=None, prompt_embeds=1.1 * embeds, negative_prompt_embeds=negative)
+
+
+def test_a_prompt_behind_another_in_the_embeddings_is_not_read_at_the_other_s_words():
+    pipe = tiny.sd()
+
+    def joined() -> None:
+        other, mine, negative = (pipe.encode_prompt(text, "cpu", 1, False)[0] for text in ("a square above a circle", PROMPT, ""))
+        both, none = torch.cat([other, mine], dim=1), torch.cat([negative, negative], dim=1)
+        run(pipe, prompt=None, prompt_embeds=both, negative_prompt_embeds=none)
+
+    with pytest.raises(PromptError, match="another prompt.*`token_indices`"), guide(pipe, PROMPT):
+        joined()
 
 
 @pytest.mark.parametrize(

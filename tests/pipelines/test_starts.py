@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from infsplign import GuidanceConfig, guide
+from infsplign import RECOMMENDED, GuidanceConfig, guide
 from infsplign.pipelines.starts import rank_seeds, starts_cost
 from infsplign.testing.module_state import module_state
 from tests import tiny
@@ -75,3 +75,15 @@ def test_the_cost_is_known_before():
     pipe = tiny.sd()
     assert starts_cost(pipe, 4, steps=5) == 4 * 5 / 50  # the pipeline's own number of steps
     assert starts_cost(pipe, 2, steps=9, num_inference_steps=6) == 2.0
+
+
+@pytest.mark.parametrize("name", ["generator", "num_images_per_prompt", "output_type"])
+def test_what_it_gives_itself_is_refused(name):
+    with pytest.raises(ValueError, match=f"gives '{name}' itself"):
+        rank_seeds(tiny.sd(), PROMPT, [0, 1], **{name: None})
+
+
+@pytest.mark.parametrize(("options", "told"), [({"scale": 0.0}, "`scale` 0"), ({"start": 0.3, "stop": 0.3}, "`start` and `stop` 0.3")])
+def test_options_that_guide_nothing_cannot_rank(options, told):
+    with pytest.raises(ValueError, match=f"`config` must guide some steps.*{told}"):
+        rank_seeds(tiny.sd(), PROMPT, [0, 1], config=RECOMMENDED.with_(**options))

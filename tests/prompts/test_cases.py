@@ -262,3 +262,49 @@ def test_case_22_long_texts_are_refused_at_once():
         assert "at most 5000 characters" in str(refusal(prompt))
     with pytest.raises(PromptError, match="at most 500 entries"):
         scene_from("a cat and a dog", [("cat", "left of", "dog")] * 10_000)
+
+
+class TestRelatives:
+    """Found later, of the same kinds."""
+
+    @pytest.mark.parametrize(
+        ("prompt", "expected"),
+        [
+            ("a cat in the background and a dog on the left", [("dog", LEFT)]),
+            ("a cat in the foreground and a tree on the right", [("tree", RIGHT)]),
+            ("a cat left of a dog and a tree in the foreground", [("cat", L, "dog")]),
+            ("a cat and a dog on the left", [("cat", LEFT), ("dog", LEFT)]),
+        ],
+    )
+    def test_what_is_behind_or_before_the_scene_is_not_placed_with_another(self, prompt, expected):
+        assert entries(parse_prompt(prompt)) == expected
+
+    @pytest.mark.parametrize("after", ["trees", "trees in the background", "blue background", "digital art", "moonlight, 4k"])
+    @pytest.mark.parametrize("thing", ["square", "large square", "orange"])
+    def test_a_thing_whose_name_is_an_adjective_too_ends_at_a_comma(self, thing, after):
+        assert entries(parse_prompt(f"a cat to the left of a {thing}, {after}")) == [("cat", L, thing)]
+        assert entries(parse_prompt("a cat to the left of a square, wooden table")) == [("cat", L, "square, wooden table")]
+
+    @pytest.mark.parametrize("count", ["exactly one", "only one", "1", "1x"])
+    def test_one_is_no_part_of_a_name_and_no_count_to_warn_of(self, count):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert entries(parse_prompt(f"{count} cat to the left of {count} dog")) == [("cat", L, "dog")]
+
+    @pytest.mark.parametrize("count", ["twenty-two", "thirty-one", "2x"])
+    def test_compound_numerals_are_counts(self, count):
+        with pytest.warns(PromptWarning, match=f"`{count} cats`"):
+            assert entries(parse_prompt(f"{count} cats to the left of a dog")) == [("cats", L, "dog")]
+
+    @pytest.mark.parametrize(
+        ("prompt", "expected"),
+        [
+            ("a cat left of a dog, close to the camera", [("cat", L, "dog")]),
+            ("a cat left of a dog, the cat near the camera, the dog far from the camera", [("cat", L, "dog")]),
+            ("a camera left of a laptop, a cup near the camera", [("camera", L, "laptop"), ("cup", "near", "camera")]),
+            ("a cup next to the camera", [("cup", "near", "camera")]),
+            ("a cup near a camera", [("cup", "near", "camera")]),
+        ],
+    )
+    def test_the_viewer_is_no_object(self, prompt, expected):
+        assert entries(parse_prompt(prompt)) == expected

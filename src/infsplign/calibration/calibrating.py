@@ -1,7 +1,7 @@
 """`calibrate`: fits guidance to a pipeline that nobody here has seen, without labels."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -57,14 +57,17 @@ def calibrate(
 
     Raises:
         UnsupportedPipelineError, AttentionError, PromptError: as `guide`.
-        ValueError: no prompt, a bound out of range, or `out` holds a calibration with other settings.
+        ValueError: no prompt, a bound out of range, a judge of other prompts, an argument of `sampling.call` that is given anyway, or
+            `out` holds a calibration with other settings.
         OutputError: `out` cannot be written.
     """
     backbone, sampling = backbone or backbone_for(pipe), sampling or Sampling()
     asked = checked_prompts(prompts)
     tried = checked_bounds(bounds)
+    check_judge(judge, asked)
     with ExitStack() as stack:
         folder = Path(out) if out is not None else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="infsplign-")))
+        sampling.sampler(pipe, (), backbone)  # an argument of the call that cannot be given is told before the work begins
         _, layers, unread = readable(partial(_one_step, pipe, asked[0].text, backbone, sampling), text_layers(pipe, backbone))
         readings = attention_of(pipe, asked, folder / "attention", layers, images, sampling, backbone)
         scores = score_layers(readings)
@@ -98,7 +101,24 @@ def checked_prompts(prompts: Sequence[str | BenchmarkPrompt] | None) -> list[Ben
         return pair_prompts()
     if isinstance(prompts, str) or not prompts:
         raise ValueError(f"`prompts` must be a list of at least one prompt, got {prompts!r}")
-    return [prompt_of(p, number) if isinstance(p, str) else p for number, p in enumerate(prompts)]
+    found = [prompt_of(p, number) if isinstance(p, str) else p for number, p in enumerate(prompts)]
+    for prompt in found:
+        prompt_of(prompt.text, 0)  # guidance reads the text, whatever else the prompt says
+    return found
+
+
+def check_judge(judge: Judge | None, prompts: Sequence[BenchmarkPrompt]) -> None:
+    """Refuses a judge of other prompts, whose verdicts would be on what nobody asked for.
+
+    Raises:
+        ValueError: it does not know one of the prompts.
+    """
+    unknown = next((p for p in prompts if judge.prompts.get(p.id) != p), None) if judge is not None else None
+    if unknown is not None:
+        raise ValueError(
+            f"`judge` must be made for the prompts that are sampled, and does not know {unknown.text!r} by the id {unknown.id!r}; give the "
+            "same list to `Judge` and to `calibrate`, for instance that of `checked_prompts`"
+        )
 
 
 def checked_bounds(bounds: Sequence[float]) -> list[float]:
@@ -107,11 +127,16 @@ def checked_bounds(bounds: Sequence[float]) -> list[float]:
     Raises:
         ValueError: none, or one out of range.
     """
-    found = sorted(set(bounds))
+    if isinstance(bounds, str) or not isinstance(bounds, Iterable):
+        raise ValueError(f"`bounds` must be a list of values of `max_shift`, got {bounds!r}")
+    each = list(bounds)
+    if any(bound is None for bound in each):
+        raise ValueError(f"`bounds` must hold numbers > 0, got {each!r}")
+    for bound in each:
+        GuidanceConfig(max_shift=bound)
+    found = sorted({float(bound) for bound in each})
     if not found:
         raise ValueError("`bounds` must hold at least one value of `max_shift`, got none")
-    for bound in found:
-        GuidanceConfig(max_shift=bound)
     return found
 
 

@@ -6,11 +6,11 @@ from typing import Any
 from PIL import Image
 
 from infsplign.core.scenes import Scene
-from infsplign.core.spellings import relation
 from infsplign.evaluation.detectors import Detector
 from infsplign.evaluation.metrics import strict, visor
 from infsplign.evaluation.metrics.box_relations import relations_hold
 from infsplign.evaluation.prompts import BenchmarkPrompt
+from infsplign.prompts import parse_prompt
 
 THRESHOLDS = {"owlvit": 0.1, "owlv2": 0.2, "grounding-dino": 0.3}
 """Least score of an object that counts as well drawn, by the detector's name."""
@@ -28,6 +28,7 @@ class Judge:
     def __init__(self, detector: Detector, prompts: Sequence[BenchmarkPrompt], *, least: float) -> None:
         self.detector, self.least = detector, least
         self.prompts: Mapping[str, BenchmarkPrompt] = {prompt.id: prompt for prompt in prompts}
+        self.scenes = {prompt.id: _scene(prompt) for prompt in prompts}
 
     def __call__(self, key: str, image: Image.Image) -> dict[str, Any]:
         """Judges image `key`, a prompt's id and its number.
@@ -36,16 +37,23 @@ class Judge:
             `both`, `correct`, `strict` and `doubled`: see `infsplign.evaluation.metrics`.
         """
         prompt = self.prompts[key.rpartition("_")[0]]
-        names = (prompt.first, prompt.second)
+        scene = self.scenes[prompt.id]
+        names = scene.objects
         (seen,) = self.detector.detect([image], [names])
         good = [found for found in seen if found.score >= self.least]
-        asked = relation(prompt.relation)
-        if asked.equation == "ordered" and len(asked.axes) == 1:
-            verdict = visor.judge(good, prompt.first, asked, prompt.second)
+        asked = scene.relations[0].relation
+        if len(scene.relations) == 1 and asked.equation == "ordered" and len(asked.axes) == 1:
+            verdict = visor.judge(good, names[0], asked, names[1])
             both, correct = verdict.both, verdict.correct
         else:
             boxes = {found.name: found.box for found in reversed(good)}  # the best one last
             both = all(name in boxes for name in names)
-            correct = both and all(relations_hold(boxes, image.size, Scene.of([(prompt.first, prompt.relation, prompt.second)])))
+            correct = both and all(relations_hold(boxes, image.size, scene))
         faith = strict.fidelity(seen, names, correct=correct, min_score=self.least)
         return {"both": both, "correct": correct, "strict": faith.strict, "doubled": faith.doubled}
+
+
+def _scene(prompt: BenchmarkPrompt) -> Scene:
+    """What to find in the prompt's image: all objects and relations of the text where there are several relations, as guidance reads it."""
+    whole = parse_prompt(prompt.text)
+    return whole if len(whole.relations) > 1 or len(whole.objects) > 2 else Scene.of([(prompt.first, prompt.relation, prompt.second)])

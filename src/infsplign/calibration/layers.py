@@ -14,18 +14,20 @@ def text_layers(pipe: Any, backbone: Backbone) -> tuple[str, ...]:
     """Returns the exact names of all modules of the denoiser that attend to text as the family's layers do.
 
     In a UNet these are all modules that end as the family's do, in every block. In a transformer they differ from the family's in their
-    numbers only. All have the class of the family's.
+    numbers only. All have the class of the family's, if the denoiser has any of these: a smaller one may lack them.
 
     Raises:
-        AttentionError: one of the family's layers is not there.
+        AttentionError: there is none.
     """
     denoiser = uncompiled(getattr(pipe, backbone.denoiser))
     modules = dict(denoiser.named_modules())
-    source = backbone.source(denoiser)
-    tapped = [(name, type(module)) for _, name, module in source.layers]
-    kinds = {kind for _, kind in tapped}
-    patterns = {_alike(name) for name, _ in tapped}
-    return tuple(name for name, module in modules.items() if type(module) in kinds and any(p.fullmatch(name) for p in patterns))
+    own = [name for names in backbone.layers(denoiser).values() for name in names]
+    patterns = {_alike(name) for name in own}
+    alike = [name for name in modules if any(pattern.fullmatch(name) for pattern in patterns)]
+    kinds = {type(modules[name]) for name in own if name in modules} or {type(modules[name]) for name in alike}
+    if not alike:
+        raise AttentionError(f"{type(denoiser).__name__} has no layer like {', '.join(own)}, which attend to text in its family")
+    return tuple(name for name in alike if type(modules[name]) in kinds)
 
 
 def _alike(name: str) -> re.Pattern[str]:

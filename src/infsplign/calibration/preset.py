@@ -118,8 +118,8 @@ class Calibration:
         wide = [name for name, k in zip(self.layers, self.chosen, strict=True) if self.scores.spread[k] > WIDE]
         if wide:
             found.append(
-                f"mind: in {', '.join(wide)} the map of one of the objects is spread over the whole picture until the end; guidance can only "
-                "move the other one there"
+                f"mind: in {', '.join(wide)} the map of one of the objects is spread over the whole picture until the end; guidance can "
+                "only move the other one there"
             )
         if not self.bounds:
             found.append(f"bound: {self.config.max_shift:g}, not searched")

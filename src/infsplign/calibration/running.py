@@ -65,13 +65,14 @@ def bounds_of(
     backbone: Backbone,
 ) -> dict[float, BoundScore]:
     """Samples one image a prompt under each bound, and scores them by attention, or by `judge`."""
-    run = Run(BENCHMARK, prompts, 1, {f"bound-{bound:g}": config for bound, config in configs.items()}, seed_for, sampling.batch)
+    names = {bound: f"bound-{bound!r}" for bound in configs}  # all digits: near bounds differ too
+    run = Run(BENCHMARK, prompts, 1, {names[bound]: config for bound, config in configs.items()}, seed_for, sampling.batch)
     sampler = sampling.sampler(pipe, unguided.layers, backbone, LATE)
     by = "" if judge is None else f"{judge.detector.settings()} {judge.least}"
     found = {}
     with made(run, sampler, out, judge, inspected_by=by, progress=sampling.progress) as (folders, _):
         for bound in configs:
-            name = f"bound-{bound:g}"
+            name = names[bound]
             score = score_bound(_readings(run, folders, name), unguided, scores.weight)
             if judge is not None:
                 records = [folders[name].records[key]["strict"] for prompt in whole(run, folders) for key in run.keys(prompt)]

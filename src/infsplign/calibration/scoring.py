@@ -30,8 +30,8 @@ class LayerScores:
         agreement: (S, L), correlation with the consensus in each step: layers x noise.
         sharpness: 1 minus the early unity loss: 1 where each object is one small blob.
         separation: 1 minus twice the early overlap: 1 where objects share no place, 0 where they have the same map.
-        spread: late variance of the object whose map is spread most, as a part of that of a map that is the same everywhere: near 1 the layer
-            does not tell where this object is.
+        spread: late variance of the object whose map is spread most, as a part of that of a map that is the same everywhere: near 1 the
+            layer does not tell where this object is.
         final: correlation of the consensus with the gaps of the last steps, by the layers that carry it; how far layers agree at all.
     """
 

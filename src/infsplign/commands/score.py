@@ -1,6 +1,6 @@
 """`infsplign score`: computes a benchmark's measures on any images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -114,6 +114,7 @@ def title(results: Mapping[str, Any]) -> str:
 
 def _recorded(path: Path, threshold: float | None, images: Path | None, useless: Mapping[str, Any], common: Mapping[str, Any]) -> Any:
     from infsplign.evaluation.detectors.recorded import read_recording
+    from infsplign.evaluation.scoring.image_files import group_by_prompt
     from infsplign.evaluation.scoring.score_images import score_recording, threshold_for
 
     if given := [name for name, value in useless.items() if value is not None]:
@@ -121,7 +122,10 @@ def _recorded(path: Path, threshold: float | None, images: Path | None, useless:
     recording = read_recording(path)
     drawn = recording.detector.get("model") if recording.detector["name"] == "world" else None
     least = threshold_for(common["benchmark"], drawn, threshold)
-    return score_recording(recording=recording, label=(images or path).resolve().stem, threshold=least, folder=images, **common)
+    scored = score_recording(recording=recording, label=(images or path).resolve().stem, threshold=least, folder=images, **common)
+    if images is None:
+        _tell_left_out(recording.images, group_by_prompt(recording.images, common["prompts"]))
+    return scored
 
 
 def _detected(detector: str, threshold: float | None, images: Path | None, options: Mapping[str, Any], common: Mapping[str, Any]) -> Any:
@@ -138,7 +142,9 @@ def _detected(detector: str, threshold: float | None, images: Path | None, optio
         raise ValueError("`--images` is needed: a detector looks at images")
     files = common.get("files") or find_images(images)
     folders = prompts_of_folders(files, common["prompts"])
-    evenly(group_by_prompt(files, common["prompts"], folders), common["count"])  # bad names are found before a model is loaded
+    groups = group_by_prompt(files, common["prompts"], folders)
+    evenly(groups, common["count"])  # bad names are found before a model is loaded
+    _tell_left_out(files, groups)
     if detector == "world" and options["model"] is None:
         names = [name for prompt in common["prompts"] for name in (prompt.first, prompt.second) if name]
         options = {**options, "model": common["benchmark"] if common["benchmark"] in WORLDS else world_of(names)}
@@ -147,6 +153,14 @@ def _detected(detector: str, threshold: float | None, images: Path | None, optio
     with quiet(bars=True):
         found_by = load_detector(detector, **{**options, "device": device}, threshold=least.floor)
     return score_images(folder=images, detector=found_by, threshold=least, **common)
+
+
+def _tell_left_out(images: Collection[str], groups: Mapping[str, Sequence[str]]) -> None:
+    """Says how many images have names that belong to no prompt: a slip in the names would be scored as fewer images."""
+    known = {key for keys in groups.values() for key in keys}
+    if others := [key for key in images if key not in known]:
+        which = f"their names belong to none of the prompts, such as {others[0]!r}"
+        typer.echo(f"{len(others)} of {len(images)} images are left out: {which}", err=True)
 
 
 def _asked(benchmark: str, prompts: Sequence[Any]) -> list[Any]:

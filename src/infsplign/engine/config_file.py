@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import fields
 from functools import partial
@@ -47,6 +48,8 @@ def from_json(cls: type, value: Any) -> Any:
 
 def write(config: Any, path: Path, about: Mapping[str, Any]) -> None:
     """Writes options and what else is known about them, whole or not at all."""
+    if taken := [name for name in about if name == CONFIG or name in {field.name for field in fields(config)}]:
+        raise ValueError(f"`about` must not be named as the options are, got {taken[0]!r}: where it stands it would not be read")
     content = {**about, CONFIG: to_json(config)}
     partial_path = path.with_name(f".{path.name}.{os.getpid()}.partial")
     partial_path.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
@@ -58,7 +61,7 @@ def read(cls: type, path: Path) -> Any:
     try:
         if path.is_char_device():
             raise ValueError("it is a device, and a file is needed")
-        content = json.loads(path.read_text("utf-8-sig"), parse_constant=_refuse, object_pairs_hook=_once)
+        content = json.loads(path.read_text("utf-8-sig"), parse_constant=_refuse, object_pairs_hook=once)
         if not isinstance(content, dict) or CONFIG not in content:
             raise ValueError(f"expected an object with `{CONFIG}`, as `GuidanceConfig.save` writes it")
         if beside := [field.name for field in fields(cls) if field.name in content]:
@@ -77,7 +80,7 @@ def _plain(name: str, value: Any) -> Any:
         return [_term(name, term) for term in value.terms]
     if isinstance(value, Mapping):
         return {level: list(names) for level, names in value.items()}
-    return value
+    return value.item() if hasattr(value, "item") else value  # a number of numpy
 
 
 def _name_of(field: str, function: Any) -> str:
@@ -141,10 +144,14 @@ def _refuse(name: str) -> None:
     raise ValueError(f"{name} is no number of JSON")
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON; Python would keep the last of two values of one name without a word."""
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; Python would keep the last of two values of one name without a word.
+
+    Raises:
+        ValueError: a name that is there twice.
+    """
     found = dict(pairs)
     if len(found) < len(pairs):
-        twice = next(name for name, _ in pairs if [other for other, _ in pairs].count(name) > 1)
-        raise ValueError(f"{twice!r} is given twice")
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise ValueError(f"{twice!r:.100} is given twice")
     return found

@@ -3,8 +3,9 @@
 A folder holds one prompt, or a folder of this kind for each prompt.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,8 @@ def read_generated(folder: Path) -> list[Generated]:
         except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
             raise GeneratedError(f"{str(place / TRACE)!r} is no record of `infsplign generate`: {error}") from error
         found.append(one)
-    return found
+    counts = Counter(one.id for one in found)  # folders of several runs, put side by side, may have one id
+    return [replace(one, id=one.folder.name) if counts[one.id] > 1 else one for one in found]
 
 
 def _checked(record: Any) -> dict[str, Any]:
@@ -106,16 +108,20 @@ def _checked(record: Any) -> dict[str, Any]:
 
 
 def settings(found: Sequence[Generated]) -> dict[str, Any]:
-    """What a report says of how the images were made."""
-    record = found[0].record
-    model = record["model"]
+    """What a report says of how the images were made; where the folders differ, all that they say."""
+
+    def told(name: str, *, of_model: bool = True) -> Any:
+        each = [(one.record["model"] if of_model else one.record).get(name, "" if of_model else None) for one in found]
+        several = list(dict.fromkeys(map(str, each)))
+        return ", ".join(several) if of_model or len(several) > 1 else each[0]
+
     return {
         "benchmark": "infsplign generate",
-        "pipeline": str(model.get("pipeline", "")),
-        "model": str(model.get("name", "")),
-        "scheduler": {"class": str(model.get("scheduler", ""))},
-        "device": str(model.get("device", "")),
-        "dtype": str(model.get("dtype", "")),
-        "steps": record.get("steps"),
-        "guidance_scale": record.get("guidance_scale"),
+        "pipeline": told("pipeline"),
+        "model": told("name"),
+        "scheduler": {"class": told("scheduler")},
+        "device": told("device"),
+        "dtype": told("dtype"),
+        "steps": told("steps", of_model=False),
+        "guidance_scale": told("guidance_scale", of_model=False),
     }

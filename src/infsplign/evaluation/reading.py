@@ -8,6 +8,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from infsplign.engine.config_file import once
+
 DEPTH = 64
 """Levels of lists and objects within each other; more is refused, since it could not be written or compared."""
 _UNUSUAL = re.compile(r"\\ud[89a-f]|\d{300}|[\d.]e\+?\d{3}", re.IGNORECASE)
@@ -36,7 +38,8 @@ def read_text(path: Path) -> str:
 
 
 def parse_json(text: str, *, surrogates: bool = False, finite: bool = True) -> Any:
-    """A JSON value whose numbers are finite floats or integers within their range, and whose depth is bounded.
+    """A JSON value whose numbers are finite floats or integers within their range, whose depth is bounded, and in whose objects each name
+    stands once.
 
     Args:
         text: the JSON.
@@ -47,13 +50,13 @@ def parse_json(text: str, *, surrogates: bool = False, finite: bool = True) -> A
         ValueError: it is something else.
     """
     try:
-        value = json.loads(text, parse_constant=_refuse) if finite else json.loads(text)
+        value = json.loads(text, object_pairs_hook=once, **({"parse_constant": _refuse} if finite else {}))
     except RecursionError:
         raise ValueError(f"lists and objects are nested more than {DEPTH} deep") from None
     except json.JSONDecodeError as error:
         raise ValueError(str(error)) from None
     except ValueError as error:
-        raise ValueError("a number of thousands of digits" if "digits" in str(error) else str(error)) from None
+        raise ValueError("a number of thousands of digits" if str(error).startswith("Exceeds the limit") else str(error)) from None
     unusual = _UNUSUAL.search(text) is not None
     for depth, level in enumerate(_levels(value)):
         if depth >= DEPTH:

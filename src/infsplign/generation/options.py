@@ -146,6 +146,8 @@ class GenerateOptions:
             GuidanceConfig(scale=self.scale)
         if self.strength is not None and not 0 <= self.strength < math.inf:
             raise ValueError(f"`--strength` must be a finite number >= 0, got {self.strength!r}")
+        if self.strength == 0 and self.scale:
+            raise ValueError(f"`--strength 0` does not guide, and `--scale {self.scale:g}` would; leave one of them out")
         if self.stop is not None and not 0 <= self.stop <= 1:
             raise ValueError(f"`--stop` must lie in [0, 1], a part of the sampling; got {self.stop}")
         if self.plan is not None and self.plan not in (AUTO, *PLANS):

@@ -1,7 +1,10 @@
 """Parts that replace or extend those of a pipeline: scheduler, autoencoder, LoRA; and where it lies in memory. Cheap to import."""
 
+import logging
 import re
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,8 @@ SCHEDULERS: Mapping[str, str] = {
     "flow-heun": "FlowMatchHeunDiscreteScheduler",
 }
 """Short names of diffusers' schedulers."""
+LORA_LOG = "diffusers.utils.peft_utils"
+"""Here diffusers tells which weights of a LoRA the model has no place for; it loads the others."""
 OFFLOADS = ("model", "sequential")
 _CLASS = re.compile(r"[A-Z]\w*Scheduler")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -91,7 +96,7 @@ def parse_lora(text: str) -> Lora:
     Lora(name='style.safetensors', weight=0.8)
     """
     name, sign, weight = text.rpartition("=")
-    weighted = sign and re.fullmatch(r"-?\d+(\.\d+)?", weight)
+    weighted = sign and re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)", weight)
     lora = Lora(name, float(weight)) if weighted else Lora(text)
     if not lora.name.strip():
         raise ValueError(f"`--lora` must be a file, a folder or a hub id, with =WEIGHT if you like; got {text!r}")
@@ -174,12 +179,34 @@ def _add_loras(pipe: Any, loras: tuple[Lora, ...]) -> None:
     for name, lora in zip(names, loras, strict=True):
         path = Path(lora.name).expanduser()
         try:
-            pipe.load_lora_weights(str(path) if path.exists() else lora.name, adapter_name=name)
+            with _told_by(LORA_LOG) as told:
+                pipe.load_lora_weights(str(path) if path.exists() else lora.name, adapter_name=name)
         except Exception as error:  # diffusers, peft, safetensors and the hub's client raise all sorts here
             raise OSError(f"`--lora` {lora.name!r} could not be loaded: {_first_line(error)}") from error
         if not any(name in found for found in pipe.get_list_adapters().values()):
             raise ValueError(f"`--lora` {lora.name!r} has no weights for this model; was it made for another one?")
+        if told:
+            which = f"has weights that fit no layer of this model and are left out: {told[0]:.200}"
+            warnings.warn(f"`--lora` {lora.name!r} {which}", stacklevel=2)
     pipe.set_adapters(names, [lora.weight for lora in loras])
+
+
+@contextmanager
+def _told_by(name: str) -> Iterator[list[str]]:
+    """Collects the warnings of a logger, whatever the verbosity."""
+    log, told = logging.getLogger(name), list[str]()
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: told.append(record.getMessage())  # type: ignore[method-assign]
+    level, propagate = log.level, log.propagate
+    log.setLevel(logging.WARNING)
+    log.propagate = False
+    log.addHandler(handler)
+    try:
+        yield told
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
+        log.propagate = propagate
 
 
 def _first_line(error: Exception) -> str:

@@ -120,14 +120,24 @@ class PromptCheck:
         segment, calls = next(iter(seen.items()))
         encoder = getattr(self.pipe, segment.encoder)
         outputs = [call.output for call in calls][: min(len(calls) for calls in seen.values())]
-        held = [None if rows is None else _holds(encoder, output, rows) for output in outputs]
-        used = next((number for number, holds in enumerate(held) if holds), 0)
-        if not any(held) and False in held:
-            warnings.warn(_CHANGED.format(encoder=segment.encoder), stacklevel=2)
-        try:
-            return self._of({segment: calls[used] for segment, calls in seen.items()})
-        except OtherPromptError as error:
-            raise PromptError(self._other(error.segment)) from None
+        compared = [None if rows is None else _holds(encoder, output, rows) for output in outputs]
+        held = [number for number, known in enumerate(compared) if known]
+        if not held and rows is not None and (single := _one_by_one(encoder, outputs, rows)):
+            seen = {segment: [Encoded([calls[number].ids[0] for number in single], None)] for segment, calls in seen.items()}
+            calls, held = seen[segment], [0]
+        foreign = not held and False in compared
+        refused: list[OtherPromptError] = []
+        # the states of a shorter text, such as that of the negative prompt, may begin as those of the prompt do
+        for used in held or (range(len(outputs)) if foreign else [0]):
+            try:
+                found = self._of({segment: calls[used] for segment, calls in seen.items()})
+            except OtherPromptError as error:
+                refused.append(error)
+                continue
+            if foreign:
+                warnings.warn(_CHANGED.format(encoder=segment.encoder), stacklevel=2)
+            return found
+        raise PromptError(self._foreign(segment) if foreign else self._other(refused[0].segment))
 
     def _of(self, first: Mapping[Segment, Encoded]) -> list[Positions]:
         pad = {segment: getattr(self.pipe, segment.tokenizer).pad_token_id for segment in first}
@@ -157,20 +167,30 @@ class PromptCheck:
         return [tuple(tuple(i - dropped for i in numbers) for numbers in row) for row in found]
 
     def _other(self, segment: Segment) -> str:
-        rows = [row for call in self.calls[segment] for row in call.ids]
-        texts = getattr(self.pipe, segment.tokenizer).batch_decode(rows, skip_special_tokens=True)
         return (
             f"the pipeline was called with another prompt than `guide`: expected {[p.prompt for p in self.prompts]}, "
-            f"got {[text for text in texts if text.strip()]} in `{segment.encoder}`; give both the same prompt, or pass `token_indices`"
+            f"got {[text for text in self._texts(segment) if text.strip()]} in `{segment.encoder}`; give both the same prompt, or pass "
+            "`token_indices`"
         )
+
+    def _foreign(self, segment: Segment) -> str:
+        return (
+            f"the denoiser got embeddings that were made outside the block, or changed: in the block `{segment.encoder}` was only given "
+            f"{self._texts(segment)}, not {[p.prompt for p in self.prompts]}. Pass `token_indices` to `guide`: the positions of the "
+            "objects in such embeddings cannot be known otherwise"
+        )
+
+    def _texts(self, segment: Segment) -> list[str]:
+        rows = [row for call in self.calls[segment] for row in call.ids]
+        return getattr(self.pipe, segment.tokenizer).batch_decode(rows, skip_special_tokens=True)
 
 
 def _holds(encoder: Any, output: Any, rows: Tensor) -> bool | None:
-    """Whether `rows` (prompts, T, channels) begin or end with an encoder's output; they may have more channels.
+    """Whether `rows` (prompts, T, channels) begin or end with an encoder's output, or are parts of it; they may have more channels.
 
     Pipelines take the last states, or earlier ones, which they may give the encoder's last norm (`clip_skip`). They put further tokens
-    behind them, or drop tokens between the first and the last ones. None if nothing in the output can be compared: the pipeline then makes
-    its embeddings in another way.
+    behind them, or drop tokens between the first and the last ones, or before the first. None if nothing in the output can be compared:
+    the pipeline then makes its embeddings in another way.
     """
     found: list[Tensor] = []
     map_tensors(found.append, output)
@@ -182,9 +202,29 @@ def _holds(encoder: Any, output: Any, rows: Tensor) -> bool | None:
         one, both = x[:: len(x) // len(rows)], min(x.shape[1], rows.shape[1])
         for states in (one, *_normed(encoder, one)):
             mine, theirs = rows[..., : x.shape[2]], states.to(rows.device, rows.dtype)
-            if torch.equal(mine[:, :both], theirs[:, :both]) or (both > 1 and torch.equal(mine[:, 1 - both :], theirs[:, 1 - both :])):
+            last = both > 1 and both == mine.shape[1] and torch.equal(mine[:, 1 - both :], theirs[:, 1 - both :])
+            if last or torch.equal(mine[:, :both], theirs[:, :both]):
+                return True
+            if all(_runs(row, of) for row, of in zip(mine, theirs, strict=True)):
                 return True
     return known
+
+
+def _one_by_one(encoder: Any, outputs: Sequence[Any], rows: Tensor) -> list[int]:
+    """The number of each row's output where the prompts of a batch were encoded one by one; none where a row has no output."""
+    found = [next((n for n, output in enumerate(outputs) if _holds(encoder, output, row)), None) for row in rows.split(1)]
+    return [number for number in found if number is not None] if None not in found else []
+
+
+def _runs(row: Tensor, states: Tensor) -> bool:
+    """Whether `row` (T, channels) without the zeros at its end is a part of `states` (T', channels), in one piece.
+
+    Pipelines that take each prompt's padding away, and the beginning of a template, fill the shorter rows of a batch with zeros.
+    """
+    filled = row.any(dim=1).nonzero()
+    length = int(filled[-1]) + 1 if len(filled) else 0
+    starts = (states == row[0]).all(dim=1).nonzero().flatten().tolist() if length else []
+    return any(torch.equal(states[start : start + length], row[:length]) for start in starts)
 
 
 def _normed(encoder: Any, states: Tensor) -> list[Tensor]:

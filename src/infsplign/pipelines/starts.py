@@ -61,15 +61,22 @@ def rank_seeds(
         All seeds, the best first.
 
     Raises:
-        ValueError: no seed, `steps` out of range, or options that guide none of the first `steps` steps.
+        ValueError: no seed, `steps` out of range, options that guide none of the first `steps` steps, or an argument of the call that this
+            function gives itself.
     """
     seeds = list(seeds)
     if not seeds:
         raise ValueError("`seeds` must hold at least one seed, got none")
     if steps < 1:
         raise ValueError(f"`steps` must be >= 1, got {steps!r}")
+    for name in ("prompt", "generator", "num_images_per_prompt", "output_type"):
+        if name in call:
+            raise ValueError(f"`rank_seeds` gives {name!r} itself; leave it out, and give it in the call that makes the picture")
+    guidance = guide(pipe, prompt, relations=relations, config=config)
+    if guidance.config.scale == 0 or guidance.config.start == guidance.config.stop:
+        raise ValueError(f"`config` must guide some steps, since seeds are ranked by the loss of guidance; got {_idle(guidance.config)}")
     generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
-    with guide(pipe, prompt, relations=relations, config=config) as guidance, _only(pipe, steps):
+    with guidance, _only(pipe, steps):
         pipe(prompt, num_images_per_prompt=len(seeds), generator=generators, output_type="latent", **call)
     looked = [step for step in guidance.trace if step.terms]
     if not looked:
@@ -92,6 +99,10 @@ def starts_cost(pipe: Any, starts: int, *, steps: int = 4, num_inference_steps: 
     """
     whole = signature_default(pipe, "num_inference_steps") if num_inference_steps is None else num_inference_steps
     return starts * min(steps, whole) / whole
+
+
+def _idle(config: GuidanceConfig) -> str:
+    return "`scale` 0" if config.scale == 0 else f"`start` and `stop` {config.start:g}"
 
 
 def _starts(seeds: Sequence[int], looked: Sequence[StepTrace]) -> list[Start]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from infsplign.prompts.nouns import first_name, is_adverb, is_modifier, is_number, is_plural
 from infsplign.prompts.refusing import UnreadError
 from infsplign.prompts.styles import STYLE_NOUNS, is_style
-from infsplign.prompts.word_lists import SETTINGS
+from infsplign.prompts.word_lists import SETTINGS, THINGS_THEMSELVES
 from infsplign.prompts.words import (
     AND,
     CHOICES,
@@ -69,7 +69,8 @@ def _between_adjectives(prompt: str, span: Span, comma: Span) -> bool:
     after = prompt[comma[1] : min(span[1], comma[1] + NEAR)].lower().replace(",", " , ").split()
     if not before or not after or not is_modifier(before[-1]) or is_adverb(before[-1]):
         return False
-    styled = is_style(before[-1])
+    styled, thing = is_style(before[-1]), before[-1] in THINGS_THEMSELVES
+    described = is_modifier(after[0])
     while before and (is_modifier(before[-1]) or (before[-1] in (",", "and", "&") and len(before) > 1 and is_modifier(before[-2]))):
         before.pop()
     if before and before[-1] not in DETERMINERS and not is_number(before[-1]):
@@ -77,6 +78,8 @@ def _between_adjectives(prompt: str, span: Span, comma: Span) -> bool:
     while len(after) > 1 and (after[0] in (",", "and", "&") or (is_modifier(after[0]) and after[1] not in STOPS)):
         styled = styled or is_style(after[0])
         after.pop(0)
+    if thing and (not described or styled or after[0] in SETTINGS):  # "left of a square, trees"; "a square, wooden table" is one name
+        return False
     return bool(after) and after[0] not in STOPS and (bool(before) or not styled)
 
 
@@ -173,8 +176,8 @@ def is_description(prompt: str, span: Span) -> bool:
 
 
 def is_far_behind(prompt: str, span: Span) -> bool:
-    """Whether a piece names what is behind the picture: "a river in the background"."""
-    return lower_of(prompt, span).endswith((" in the background", " in the distance", " in the back"))
+    """Whether a piece names what is behind the picture, or before it: "a river in the background"."""
+    return lower_of(prompt, span).rstrip().endswith((" in the background", " in the distance", " in the back", " in the foreground"))
 
 
 def parts_of(prompt: str, span: Span) -> list[Span]:

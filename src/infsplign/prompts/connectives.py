@@ -152,6 +152,7 @@ def _unclear(prompt: str, span: Span) -> About:
 def subjects(prompt: str, chunks: Sequence[Span]) -> list[Span]:
     """What the relation after these chunks is about: the last of them, and where an "and" ends a list, the chunks before it."""
     pieces = pieces_of(prompt, chunks[-1])
+    pieces = [*(piece for piece in pieces[:-1] if not is_far_behind(prompt, piece)), pieces[-1]]
     items: list[Span] = []
     if len(pieces) > 1:
         following = chunks[-1]

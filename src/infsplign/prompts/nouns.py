@@ -32,6 +32,7 @@ from infsplign.prompts.word_lists import (
 )
 from infsplign.prompts.words import DETERMINERS, LINKS, STOPS
 
+_HOW_EXACTLY = ("exactly", "only", "about", "just")
 LONGEST = 4
 """Nouns in a row that may be one name: "ice cream cone", "desktop computer monitor"."""
 
@@ -50,8 +51,11 @@ class Name(NamedTuple):
 
 
 def is_number(word: str) -> bool:
-    """Whether a word in lower case says how many: "two", "12"."""
-    return word in NUMBERS or word.isdecimal()
+    """Whether a word in lower case says how many: "two", "12", "twenty-two", "2x"."""
+    if word in NUMBERS or word.removesuffix("x").isdecimal():
+        return True
+    tens, _, units = word.partition("-")
+    return tens in NUMBERS and (units in NUMBERS or units == "one")
 
 
 def is_adjective(word: str) -> bool:
@@ -113,7 +117,7 @@ def _start(words: Sequence[str]) -> tuple[int, str]:
             count = word
         elif word in QUANTITIES and following == "of":
             begin += 1
-        elif word not in DETERMINERS and not (word in ("exactly", "only", "about", "just") and is_number(following)):
+        elif word not in DETERMINERS and not (word in _HOW_EXACTLY and (is_number(following) or following == "one")):
             break
         begin += 1
     return begin, count

@@ -80,7 +80,7 @@ def _counted(text: str, edges: Sequence[Edge]) -> Iterator[str]:
     """Numerals before objects, each with its object: where two dogs are is guided, and not that there are two."""
     for start, stop in dict.fromkeys(span for edge in edges for span in edge.spans):
         before = text[max(0, start - 20) : start].lower().split()
-        if before and is_number(before[-1]) and before[-1] not in VAGUE:
+        if before and is_number(before[-1]) and before[-1] not in VAGUE | {"1", "1x"}:
             yield f"{before[-1]} {text_of(text, (start, stop))}"
 
 

@@ -1,13 +1,16 @@
 """Settings: where the picture is, and no object in it. "In a park", "on a beach", "under a blue sky"."""
 
+import re
 from collections.abc import Sequence
 
-from infsplign.core.relations import ABOVE, BELOW, INSIDE
+from infsplign.core.relations import ABOVE, BELOW, FAR_FROM, INSIDE, NEAR
 from infsplign.prompts.clauses import Span, clauses, head_of, is_blank, text_of, words_of
 from infsplign.prompts.inverted import inverted
 from infsplign.prompts.matches import Match
-from infsplign.prompts.word_lists import GROUND, INDOORS, SETTINGS, SKY, WORN
+from infsplign.prompts.word_lists import GROUND, INDOORS, SETTINGS, SKY, VIEWERS, WORN
 from infsplign.prompts.words import SENTENCE_END
+
+FROM_VIEWER = re.compile(r"(?:near|closer?\s+to|far(?:\s+away)?\s+from|away\s+from)\s+the", re.IGNORECASE)
 
 
 def is_setting(prompt: str, span: Span) -> bool:
@@ -31,10 +34,20 @@ def without_settings(prompt: str, matches: Sequence[Match]) -> list[Match]:
     return kept
 
 
+def _from_viewer(prompt: str, match: Match, span: Span, head: str) -> bool:
+    """Whether a relation tells how far from whoever looks at the picture something is: "close to the camera". A camera that the prompt
+    names before is an object."""
+    if not FROM_VIEWER.fullmatch(f"{text_of(prompt, (match.start, match.stop))} {text_of(prompt, words_of(prompt, span)[0])}"):
+        return False
+    return not re.search(rf"\b{head}\b", re.sub(rf"{FROM_VIEWER.pattern}\s+{head}", "", prompt[: match.start], flags=re.I), re.I)
+
+
 def _leads_to_setting(prompt: str, match: Match, span: Span) -> bool:
     if not words_of(prompt, span):
         return False
     head, spelled = head_of(prompt, clauses(prompt, span)[0]), text_of(prompt, (match.start, match.stop)).lower()
+    if head in VIEWERS and match.relation in (NEAR, FAR_FROM):
+        return _from_viewer(prompt, match, span, head)
     if spelled == "in" and head in WORN:
         return True
     if match.relation is INSIDE:

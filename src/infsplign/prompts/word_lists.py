@@ -23,6 +23,8 @@ ADJECTIVES = word_set(
     "full broken"
 )
 """Words that say what an object is like: they never end its name. "A black and white cat" is one object; any other "and" joins two."""
+THINGS_THEMSELVES = word_set("square oval orange violet lavender lilac gold silver bronze copper cream antique light metal plastic")
+"""Adjectives that are names of things too: a comma after them ends the name, unless another adjective follows."""
 SETTINGS = word_set(
     "background foreground distance style manner front back air sky water sea ocean lake river beach sand desert park garden forest "
     "woods jungle field meadow grass lawn hill mountains valley landscape snow rain fog wind sun sunlight sunset sunrise light shadow "
@@ -52,6 +54,8 @@ SKY = word_set(
     "weather storm water"
 )
 """Under and beneath these a thing stands in the open; they are no objects that it is below."""
+VIEWERS = word_set("camera viewer lens observer")
+"""Near "the camera" a thing is near whoever looks at the picture."""
 GROUND = word_set("ground horizon floor water clouds")
 """Likewise what something is above when it is in the air."""
 NUMBERS = word_set(

@@ -119,7 +119,9 @@ def _run(run: RunFolder, colours: Mapping[str, str]) -> dict[str, Any]:
 def _facts(run: RunFolder) -> list[str]:
     s, r = run.settings, run.results
     scale = s.get("guidance_scale")
-    sampled = [f"{s['steps']} steps" if s.get("steps") else "", f"guidance scale {scale:g}" if is_kind(scale, float) else ""]
+    if is_kind(scale, float):
+        scale = f"{scale:g}"
+    sampled = [f"{s['steps']} steps" if s.get("steps") else "", f"guidance scale {scale}" if scale else ""]
     size = f"{r['prompts']} prompts × {r['images']} images" if "prompts" in r and "images" in r else ""
     return [str(fact) for fact in (s.get("benchmark") or r.get("benchmark", ""), s.get("pipeline", ""), size, *sampled) if fact]
 

@@ -22,6 +22,30 @@ def split_trace(trace: Sequence[Any], rows: int) -> list[list[dict[str, Any]]]:
     return [[step.to_dict(row) for step in trace] for row in range(rows)]
 
 
+OWN = {
+    "prompt": "", "generator": "", "output_type": "", "num_images_per_prompt": "",
+    "num_inference_steps": "give `steps` instead", "guidance_scale": "give `guidance_scale` beside `call` instead",
+}  # fmt: skip
+"""Arguments of the pipeline's call that samplers give themselves, and how to change them."""
+
+
+def check_call(call: Mapping[str, Any]) -> None:
+    """Refuses further arguments of the pipeline's call that the sampler gives itself.
+
+    Raises:
+        ValueError: such an argument.
+    """
+    for name in (name for name in call if name in OWN):
+        remedy = OWN[name] or "leave it out"
+        raise ValueError(f"`call` must hold arguments of the pipeline's call that the sampler does not give itself, got {name!r}; {remedy}")
+
+
+def for_each(call: Mapping[str, Any], count: int) -> dict[str, Any]:
+    """The further arguments for `count` prompts: one negative prompt is that of each, which some pipelines want as a list."""
+    texts = {name: value for name, value in call.items() if name.startswith("negative_prompt") and isinstance(value, str)}
+    return {**call} | {name: [text] * count for name, text in texts.items()}
+
+
 def _kind(device: Any) -> str:
     """What computes: other kinds of GPU round otherwise."""
     import torch
@@ -36,8 +60,11 @@ class PipelineSampler:
         pipe: the pipeline; its own scheduler is used.
         steps: denoising steps; the pipeline's own number when None.
         guidance_scale: of classifier-free guidance; the pipeline's own when None.
-        call: further arguments of the pipeline's call.
+        call: further arguments of the pipeline's call; a negative prompt is that of each image.
         keep_traces: keep what guidance did at each step.
+
+    Raises:
+        ValueError: `steps` below 1, or an argument in `call` that the sampler gives itself.
 
     Attributes:
         traces: of the last call, for each image its steps as JSON can hold them; empty when none were kept.
@@ -56,6 +83,7 @@ class PipelineSampler:
 
         if steps is not None and steps < 1:
             raise ValueError(f"`steps` must be >= 1, got {steps}")
+        check_call(call or {})
         self.pipe, self.call, self.keep_traces = pipe, dict(call or {}), keep_traces
         self.traces: list[Any] = []
         self.steps = signature_default(pipe, "num_inference_steps") if steps is None else steps
@@ -87,11 +115,11 @@ class PipelineSampler:
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
         bars = dict(getattr(self.pipe, "_progress_bar_config", {}))
         given = {"num_inference_steps": self.steps, "guidance_scale": self.guidance_scale}
-        options = {name: value for name, value in given.items() if value is not None}
+        options = {name: value for name, value in given.items() if value is not None} | for_each(self.call, len(texts))
         self.pipe.set_progress_bar_config(**bars | {"disable": True})
         try:
             with guide(self.pipe, list(texts), config=config) if config else nullcontext() as guidance:
-                images = self.pipe(list(texts), output_type="pil", generator=generators, **options, **self.call).images
+                images = self.pipe(list(texts), output_type="pil", generator=generators, **options).images
             self.traces = split_trace(guidance.trace, len(texts)) if guidance and self.keep_traces else []
             return images
         finally:
