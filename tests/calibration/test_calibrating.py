@@ -15,6 +15,7 @@ from infsplign.detection import Detection
 from infsplign.engine.config_file import to_json
 from infsplign.evaluation.prompts import BenchmarkPrompt
 from infsplign.evaluation.running.run_folder import SettingsError
+from infsplign.shipped import load
 from tests import tiny
 
 PROMPTS = ["a cat to the left of a dog", "a star above a moon", "a circle below a heart"]
@@ -150,3 +151,9 @@ def test_bounds_that_differ_in_their_last_digits_have_their_own_images(pipe, tmp
 def test_a_negative_prompt_is_that_of_every_image_of_a_batch(pipe):
     sampling = Sampling(steps=2, batch=2, call={"negative_prompt": "blurry"})
     assert infsplign.calibrate(pipe, PROMPTS, images=1, bounds=[0.1], sampling=sampling).prompts == 3
+
+
+def test_a_unet_without_the_layers_of_its_family_is_calibrated():
+    found = infsplign.calibrate(load("pictures-xl"), PROMPTS[:1], images=1, bounds=(0.1,), sampling=Sampling(steps=3))
+    assert len(found.readings.layers) == 8
+    assert found.config.max_shift == 0.1

@@ -41,11 +41,12 @@ class WatchingSampler(PipelineSampler):
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
         given = {"num_inference_steps": self.steps, "guidance_scale": self.guidance_scale}
         options = {name: value for name, value in given.items() if value is not None} | for_each(self.call, len(texts))
-        first = self.first if config is not None and config.start < config.stop else 0.0
+        guides = config is not None and config.start < config.stop
+        first = self.first if guides else 0.0
         bars = dict(getattr(self.pipe, "_progress_bar_config", {}))
         self.pipe.set_progress_bar_config(**bars | {"disable": True})
         try:
-            with watch(self.pipe, texts, self.layers, config=config, first=first, backbone=self.backbone) as watching:
+            with watch(self.pipe, texts, self.layers, config=config if guides else None, first=first, backbone=self.backbone) as watching:
                 images = self.pipe(list(texts), output_type="pil", generator=generators, **options).images
             counts = [len(scene.objects) for scene in watching.scenes]
             self.traces = of_images(watching.looks, counts)
