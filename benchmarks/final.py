@@ -59,17 +59,18 @@ def note(path: Path, facts: dict[str, Any]) -> None:
 
 def table(found: dict[str, Any]) -> str:
     """Formats docs/measured/final.md."""
+    shown = [m for m in SHOWN if any(m in quality for facts in found.values() for quality in facts["quality"].values())]
     lines = [
         "# On prompts and seeds never used",
         "",
         HEAD,
         "",
-        f"| model | method | {' | '.join(SHOWN)} |",
-        "|---" * (2 + len(SHOWN)) + "|",
+        f"| model | method | {' | '.join(shown)} |",
+        "|---" * (2 + len(shown)) + "|",
     ]
     for model, facts in found.items():
         for name, quality in facts["quality"].items():
-            cells = " | ".join(cell(quality[measure]) if measure in quality else "" for measure in SHOWN)
+            cells = " | ".join(cell(quality[measure]) if measure in quality else "" for measure in shown)
             lines.append(f"| `{model}` | {name} | {cells} |")
     lines += ["", *(f"`{model}`: {f['prompts']} prompts x {f['images']} images, commit {f['commit']}." for model, f in found.items()), ""]
     return "\n".join(lines)
