@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.layers import reading
 from benchmarks.measuring import commit, here, measured
 from infsplign.adapters import backbone_for
 from infsplign.adapters.backbone import uncompiled
@@ -45,7 +46,7 @@ def methods(model: str, docs: Path) -> dict[str, GuidanceConfig | None]:
     try:
         backbone.source(denoiser)
     except AttentionError:  # the family's layers are not in it, so `guide` without a configuration refuses it
-        default, published = (config.with_(layers=PRESETS[model].config.layers) for config in (default, published))
+        default, published = (reading(config, PRESETS[model].config.layers) for config in (default, published))
     found = dict(zip(METHODS, (None, default, calibrated, published), strict=True))
     own = PRESETS[model].config
     return found if own.layers in (None, default.layers) else found | {"preset": own}
