@@ -17,7 +17,7 @@ from PIL import Image
 
 from infsplign.core.scenes import Scene
 from infsplign.evaluation import fingerprint
-from infsplign.evaluation.files import write, write_json
+from infsplign.evaluation.files import make_folder, write, write_json
 from infsplign.evaluation.metrics import strict, visor
 from infsplign.evaluation.metrics.ratios import Ratios
 from infsplign.evaluation.prompts.world_prompts import RELATIONS, seed
@@ -101,6 +101,7 @@ def run(
     tasks = [Task(f"{key}_{i:02d}", text(edges), seed("heldout", text(edges), i)) for key, edges in chains.items() for i in range(images)]
     methods = {"unguided": None, "infsplign": config}
     settings = {"benchmark": "scenes", "objects": count, **sampler.settings()}
+    make_folder(out)
     folders = open_run(out, settings, methods)
     judged_by = fingerprint.sources(*drawn.sources, visor, strict)
 
