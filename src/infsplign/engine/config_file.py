@@ -80,7 +80,8 @@ def _plain(name: str, value: Any) -> Any:
         return [_term(name, term) for term in value.terms]
     if isinstance(value, Mapping):
         return {level: list(names) for level, names in value.items()}
-    return value.item() if hasattr(value, "item") else value  # a number of numpy
+    item = getattr(value, "item", None)
+    return value if item is None else item()  # a number of numpy
 
 
 def _name_of(field: str, function: Any) -> str:

@@ -83,7 +83,8 @@ def read_generated(folder: Path) -> list[Generated]:
             record = _checked(parse_json(read_text(place / TRACE), surrogates=True))
             name = record["id"] if record["id"] or place == folder else place.name
             one = Generated(place, record, name or "prompt")
-            one.prompt(), one.verdicts()
+            one.prompt()
+            one.verdicts()
         except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
             raise GeneratedError(f"{str(place / TRACE)!r} is no record of `infsplign generate`: {error}") from error
         found.append(one)

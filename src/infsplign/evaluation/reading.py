@@ -50,7 +50,7 @@ def parse_json(text: str, *, surrogates: bool = False, finite: bool = True) -> A
         ValueError: it is something else.
     """
     try:
-        value = json.loads(text, object_pairs_hook=once, **({"parse_constant": _refuse} if finite else {}))
+        value = json.loads(text, object_pairs_hook=once, parse_constant=_refuse if finite else None)
     except RecursionError:
         raise ValueError(f"lists and objects are nested more than {DEPTH} deep") from None
     except json.JSONDecodeError as error:
