@@ -45,18 +45,17 @@ dist: $(VENV)/.ready  ## wheels in dist/, tried in a fresh environment
 matrix: $(VENV)/.ready  ## tests with older and newest releases of what the package stands on, docs/measured/matrix.md; goes on where it stopped
 	$(BIN)/python -m benchmarks.matrix
 
-measure: $(VENV)/.ready  ## every figure of the README
-	$(BIN)/python -m benchmarks.detector --scenes 2000
+measure: $(VENV)/.ready  ## every figure of the README, and its first picture: an hour on two cores
 	$(BIN)/python -m benchmarks.flops
-	$(BIN)/infsplign eval world --prompts 64 --images 4 --batch 16 --methods unguided,infsplign,paper --split heldout --out out/heldout
-	cp out/heldout/table.md docs/measured/heldout.md
-	cp out/heldout/results.json docs/measured/heldout.json
-	$(BIN)/infsplign eval world --model shapes-pixart --prompts 64 --images 4 --batch 16 --methods unguided,infsplign --split heldout --out out/heldout-pixart
-	cp out/heldout-pixart/table.md docs/measured/heldout-pixart.md
-	cp out/heldout-pixart/results.json docs/measured/heldout-pixart.json
-	$(BIN)/infsplign eval world --model shapes-sd3 --prompts 64 --images 4 --batch 16 --methods unguided,infsplign --split heldout --out out/heldout-sd3
-	cp out/heldout-sd3/table.md docs/measured/heldout-sd3.md
-	cp out/heldout-sd3/results.json docs/measured/heldout-sd3.json
+	$(BIN)/python -m benchmarks.sdxl_memory
+	$(BIN)/infsplign eval world --model pictures --prompts 64 --images 4 --batch 16 --methods unguided,infsplign,paper --split heldout --out out/heldout-pictures
+	$(BIN)/python -m benchmarks.first_picture out/heldout-pictures --out docs/images/first.png
+	$(BIN)/python -m benchmarks.pictures_labels make
+	$(BIN)/python -m benchmarks.pictures_labels judge
+	$(BIN)/python -m benchmarks.relations --model pictures --images 12
+	$(BIN)/python -m benchmarks.scenes --model pictures --prompts 32 --images 2
+	$(BIN)/python -m benchmarks.calibration --prompts 0 --batch 16
+	$(BIN)/python -m benchmarks.final --prompts 48 --images 2
 
 bench: $(VENV)/.ready  ## all methods on all shipped models, docs/comparison.md and docs/report.html: under an hour on two cores
 	$(BIN)/python -m benchmarks.bench

@@ -15,12 +15,11 @@ from benchmarks.cases import records, verdict
 from infsplign.visuals.style import INK, LABEL, MUTED, drawing, rendered
 
 ROWS = {"unguided": "stock\npipeline", "infsplign": "with\ninfsplign"}
-
-
 NOUNS = {"cat", "dog", "car", "banana"}
+"""Of which a prompt names at least one."""
 
 
-def failing(run: Path, count: int) -> list[list[str]]:
+def chosen(run: Path, count: int) -> list[list[str]]:
     """Keys of the images of the first `count` prompts of the rule."""
     known = records(run, "unguided")
     prompts: dict[str, list[str]] = {}
@@ -34,7 +33,7 @@ def failing(run: Path, count: int) -> list[list[str]]:
 def picture(run: Path, count: int) -> Image.Image:
     """The picture of `count` prompts of a run of `infsplign eval world`."""
     known = {method: records(run, method) for method in ROWS}
-    groups = failing(run, count)
+    groups = chosen(run, count)
     columns = sum(map(len, groups))
     with drawing(1.4 * columns + 0.7, 3.6) as figure:
         grid = figure.add_gridspec(2, columns, left=0.06, right=0.998, top=0.9, bottom=0.06, wspace=0.04, hspace=0.14)

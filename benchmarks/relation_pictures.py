@@ -24,8 +24,6 @@ from infsplign.shipped.worlds import article
 from infsplign.visuals import comparison_sheet
 
 TRIES = 16
-
-
 NAMES = {"shapes": ("circle", "square", "heart"), "pictures": ("cat", "car", "banana")}
 """The objects of the pictures, by world."""
 

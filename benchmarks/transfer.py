@@ -79,14 +79,14 @@ def table(facts: Mapping[str, Any]) -> str:
             lines.append(f"| `{model}` | {label} | {name} | {cells} |")
     lines += [
         "",
-        "Tune split, by which they were chosen (strict / uncond):",
+        "Tune split, by which they were chosen (strict / uncond / doubled):",
         "",
         "| constants | " + " | ".join(f"`{m}`" for m in facts) + " |",
     ]
     lines.append("|---" * (1 + len(facts)) + "|")
     names = list(next(iter(facts.values()))["tune"])
     for name in names:
-        cells = (f"{percent(f['tune'][name], 'strict'):.1f} / {percent(f['tune'][name], 'uncond'):.1f}" for f in facts.values())
+        cells = (" / ".join(f"{percent(f['tune'][name], measure):.1f}" for measure in (*JUDGED, "doubled")) for f in facts.values())
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
 

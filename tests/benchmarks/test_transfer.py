@@ -47,7 +47,7 @@ def test_what_is_reported_and_its_table():
     text = table({"shapes": {"left_out": "bound-0.05", "own_best": "recipe", "tune": quality, "heldout": quality}})
     assert "| `shapes` | left out | bound-0.05 |" in text
     assert "| `shapes` | own best | recipe |" in text
-    assert "| bound-0.05 | 50.0 / 75.0 |" in text
+    assert "| bound-0.05 | 50.0 / 75.0 / 50.0 |" in text
 
 
 def test_a_single_model_is_an_error(monkeypatch, capsys):

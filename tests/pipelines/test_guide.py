@@ -2,12 +2,14 @@
 
 import contextlib
 import warnings
+from types import SimpleNamespace
 
 import pytest
 import torch
 from diffusers import DDIMPipeline, DDIMScheduler, DiTPipeline, DiTTransformer2DModel, UNet2DModel
 
 from infsplign import PAPER, AttentionError, GuidanceConfig, NonFiniteGradientError, PromptError, UnsupportedPipelineError, describe, guide
+from infsplign.pipelines.prompt_check import _normed
 from tests import tiny
 
 PROMPT = "a circle to the left of a square"
@@ -208,6 +210,25 @@ def test_a_prompt_behind_another_in_the_embeddings_is_not_read_at_the_other_s_wo
 
     with pytest.raises(PromptError, match="another prompt.*`token_indices`"), guide(pipe, PROMPT):
         joined()
+
+
+def test_embeddings_are_compared_although_the_encoder_has_been_offloaded():
+    """Sequentially offloaded weights are on "meta". Weighted embeddings equal no output, so that the last norm is tried too."""
+    pipe = tiny.sd()
+    with guide(pipe, PROMPT):
+        embeds, negative = pipe.encode_prompt(PROMPT, "cpu", 1, True)
+        pipe.text_encoder.final_layer_norm.to("meta")
+        with pytest.warns(UserWarning, match="they were weighted or changed"):
+            run(pipe, prompt=None, prompt_embeds=1.1 * embeds, negative_prompt_embeds=negative)
+
+
+def test_the_last_norm_is_taken_where_the_states_are():
+    norm, states = torch.nn.LayerNorm(4).double(), torch.randn(1, 3, 4)
+    (found,) = _normed(SimpleNamespace(final_layer_norm=norm), states)
+    assert found.dtype == states.dtype
+    assert torch.allclose(found, norm(states.double()).float())
+    assert _normed(SimpleNamespace(final_layer_norm=norm), torch.randn(1, 3, 5)) == []
+    assert _normed(SimpleNamespace(final_layer_norm=torch.nn.LayerNorm(4, device="meta")), states) == []
 
 
 @pytest.mark.parametrize(

@@ -101,10 +101,9 @@ def checked_prompts(prompts: Sequence[str | BenchmarkPrompt] | None) -> list[Ben
         return pair_prompts()
     if isinstance(prompts, str) or not prompts:
         raise ValueError(f"`prompts` must be a list of at least one prompt, got {prompts!r}")
-    found = [prompt_of(p, number) if isinstance(p, str) else p for number, p in enumerate(prompts)]
-    for prompt in found:
-        prompt_of(prompt.text, 0)  # guidance reads the text, whatever else the prompt says
-    return found
+    # guidance reads the text, whatever else a prompt says, so that each must be one that can be read
+    read = [prompt_of(p if isinstance(p, str) else p.text, number) for number, p in enumerate(prompts)]
+    return [own if isinstance(p, str) else p for p, own in zip(prompts, read, strict=True)]
 
 
 def check_judge(judge: Judge | None, prompts: Sequence[BenchmarkPrompt]) -> None:

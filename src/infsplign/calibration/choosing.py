@@ -9,11 +9,11 @@ from infsplign.calibration.readings import Numbers, Readings
 from infsplign.calibration.scoring import LATE, LayerScores, decided
 
 NEAR = 0.8
-"""Layers are chosen whose reach is at least this part of the best one's: among a few dozen images nearer ones cannot be told apart."""
+"""Layers are chosen whose reach is at least this part of the best one's: a few dozen images do not tell which of them is better."""
 LEAST = 0.1
 """Reach below which a layer tells too little to be guided by. Random weights stay below it, and so do blind layers of trained ones."""
 MOST = 3
-"""Layers that are read: together they double objects less than the best one alone. Each further one costs its part of the backward pass."""
+"""Layers that are read at most. Each further one costs its part of the backward pass."""
 SHORTEST, LONGEST, AFTER = 0.5, 1.0, 0.1
 """The window ends `AFTER` the progress at which positions are decided, within these."""
 BOUNDS = (0.025, 0.05, 0.1, 0.2)

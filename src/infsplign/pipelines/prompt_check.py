@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import layer_norm
 
 from infsplign.adapters.text import ExpectedPrompt, OtherPromptError, Positions, Segment, positions
 from infsplign.engine.patching import forward_hook
@@ -228,9 +229,12 @@ def _runs(row: Tensor, states: Tensor) -> bool:
 
 
 def _normed(encoder: Any, states: Tensor) -> list[Tensor]:
-    """The states after the last norm of a CLIP encoder; none for other encoders."""
+    """The states after the last norm of a CLIP encoder; none for other encoders and other tensors.
+
+    Computed where the states are: an offloaded encoder has gone back to the CPU by now, or, sequentially offloaded, has no weights at hand.
+    """
     norm = getattr(getattr(encoder, "text_model", encoder), "final_layer_norm", None)
-    if norm is None:
+    if not isinstance(norm, torch.nn.LayerNorm) or norm.normalized_shape != states.shape[-1:] or norm.weight is None or norm.weight.is_meta:
         return []
     with torch.no_grad():
-        return [norm(states)]
+        return [layer_norm(states, norm.normalized_shape, norm.weight.to(states), norm.bias.to(states), norm.eps)]

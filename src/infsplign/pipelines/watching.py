@@ -179,9 +179,10 @@ def watch(
     backbone = backbone or backbone_for(pipe)
     scenes = [parse_prompt(text) for text in prompts]
     read = [expected_prompt(pipe, backbone.segments, text, scene.objects) for text, scene in zip(prompts, scenes, strict=True)]
-    if config is None:  # no step is guided; the terms that need other levels are left out
-        config = GuidanceConfig(start=0.0, stop=0.0, presence=0.0, balance=0.0, layers={"coarse": tuple(layers)})
+    looked_at = {"coarse": tuple(layers)}
+    if config is None:  # no step is guided; terms that need other levels are left out
+        config = GuidanceConfig(start=0.0, stop=0.0, presence=0.0, balance=0.0, layers=looked_at)
     watching = PipelineWatch(pipe, backbone, scenes, read, config=config)
-    watching._calls.everything = backbone.source(watching.denoiser, {"coarse": tuple(layers)})  # type: ignore[attr-defined]
+    watching._calls.everything = backbone.source(watching.denoiser, looked_at)  # type: ignore[attr-defined]
     watching._calls.first = first  # type: ignore[attr-defined]
     return watching
