@@ -1,8 +1,10 @@
 """Does the recipe carry over? Leave one out: constants are chosen on the other models, and reported on this one.
 
-python -m benchmarks.transfer --prompts 28 --images 2 --report-prompts 64 --report-images 4        (resumes; every shipped model)
+python -m benchmarks.transfer --prompts 28 --images 2 --report-prompts 24 --report-images 2        (resumes; every shipped model)
+python -m benchmarks.transfer --models pictures-xl ...      measures this one on its tune split, and takes the others from transfer.json
 
-1. Each candidate of the recipe's constants is measured on the tune split of every model, on the layers of its preset.
+1. Each candidate of the recipe's constants is measured on the tune split of every model, on the layers of its preset. They are the recipe
+   with a bound of 0.1, *base*, and with one constant turned. `RECOMMENDED` is the one that most models chose, *bound-0.15*.
 2. For each model left out, the candidate is chosen that is best on the others: the greatest mean of *strict* and *uncond*, each as a part
    of the best that the model reaches with any candidate, so that no model counts more because its figures are high.
 3. On the held-out split of the model left out: that choice, the model's own best on its tune split, the paper's method and unguided.
@@ -11,6 +13,7 @@ Writes docs/measured/transfer.md.
 """
 
 import argparse
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,12 +29,16 @@ CANDIDATES = (
     "bound-0.05", "bound-0.15", "bound-0.2", "quarter", "third", "all-steps", "unity-0.5", "unity-2", "no-unity", "no-excite",
     "margin-0.05", "margin-0.2", "spatial-1", "spatial-4", "no-rest",
 )  # fmt: skip
-"""One constant of the recipe turned at a time, see `benchmarks.recipes`; and the recipe itself, "recipe"."""
+"""One constant of "base" turned at a time, see `benchmarks.recipes`."""
+BASE = RECOMMENDED.with_(max_shift=0.1)
+DEFAULT = "bound-0.15"
+"""The candidate that `RECOMMENDED` is."""
 JUDGED = ("strict", "uncond")
 SHOWN = ("OA", "cond", "uncond", "strict", "doubled")
 HEAD = """For each model, the recipe's constants were chosen by the tune splits of all other models (*left out*), and are reported on its
-own held-out split, beside what its own tune split would choose (*own best*), the recipe as it is, the paper's method and unguided. All read
-the layers of the model's preset. 95% bootstrap intervals. Command: `python -m benchmarks.transfer`."""
+own held-out split, beside what its own tune split would choose (*own best*), the default, the paper's method and unguided. All read the
+layers of the model's preset. Candidates: the recipe with a bound of 0.1 (*base*), and with one constant turned. `RECOMMENDED`, the default, is
+*bound-0.15*. 95% bootstrap intervals. Command: `python -m benchmarks.transfer`."""
 
 Scores = Mapping[str, Mapping[str, float]]
 """Model to candidate to its score in [0, 1]."""
@@ -39,8 +46,8 @@ Scores = Mapping[str, Mapping[str, float]]
 
 def candidates(model: str) -> dict[str, GuidanceConfig]:
     """Returns the candidates by name, on the layers of the model's preset."""
-    own = RECOMMENDED.with_(layers=PRESETS[model].config.layers)
-    return {"recipe": own} | {name: own.with_(**TURNED[name]) for name in CANDIDATES}
+    own = BASE.with_(layers=PRESETS[model].config.layers)
+    return {"base": own} | {name: own.with_(**TURNED[name]) for name in CANDIDATES}
 
 
 def scores(quality: Mapping[str, Any]) -> dict[str, float]:
@@ -64,7 +71,7 @@ def choose(found: Scores, models: Sequence[str]) -> str:
 def reported(model: str, left_out: str, own_best: str) -> dict[str, GuidanceConfig | None]:
     """Returns what is measured on the held-out split; a candidate that is chosen twice is sampled once."""
     known = candidates(model)
-    chosen = {name: known[name] for name in dict.fromkeys((left_out, own_best, "recipe"))}
+    chosen = {name: known[name] for name in dict.fromkeys((left_out, own_best, DEFAULT))}
     return {"unguided": None, "paper": PAPER, **chosen}
 
 
@@ -74,7 +81,7 @@ def table(facts: Mapping[str, Any]) -> str:
     lines += [f"| model | options | constants | {' | '.join(SHOWN)} |", "|---" * (3 + len(SHOWN)) + "|"]
     for model, found in facts.items():
         rows = {"unguided": "unguided", "the paper's": "paper", "left out": found["left_out"], "own best": found["own_best"]}
-        for label, name in (rows | {"as it is": "recipe"}).items():
+        for label, name in (rows | {"the default": DEFAULT}).items():
             cells = " | ".join(cell(found["heldout"][name][measure]) for measure in SHOWN)
             lines.append(f"| `{model}` | {label} | {name} | {cells} |")
     lines += [
@@ -102,20 +109,30 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("out"))
     parser.add_argument("--docs", type=Path, default=Path("docs/measured"))
     options = parser.parse_args()
-    models = here(options.models)
+    record = options.docs / "transfer.json"
+    kept = json.loads(record.read_text("utf-8")) if options.models and record.exists() else {}
+    named = here(options.models)
+    models = [m for m in PRESETS if m in {*named, *kept}]
     if len(models) < 2:
         parser.error("`--models` must name at least two models: one is left out, the others choose")
+    if any(facts["size"] != [options.prompts, options.images] for facts in kept.values()):
+        parser.error(f"`--prompts` and `--images` must be those of {record}, or leave `--models` out")
     size = {"prompts": options.prompts, "images": options.images, "batch": options.batch}
-    tune = {m: measured(m, candidates(m), options.out / f"transfer-{m}-tune", split="tune", **size) for m in models}
+    tune: dict[str, Any] = {}
+    for m in models:
+        out = options.out / f"transfer-{m}-tune"
+        tune[m] = measured(m, candidates(m), out, split="tune", **size) if m in named else kept[m]["tune"]
     found = {model: scores(quality) for model, quality in tune.items()}
     size = {"prompts": options.report_prompts, "images": options.report_images, "batch": options.batch}
+    measures = [options.prompts, options.images]
     facts: dict[str, Any] = {}
     for model in models:
         left_out, own_best = choose(found, [m for m in models if m != model]), choose(found, [model])
         chosen = reported(model, left_out, own_best)
         heldout = measured(model, chosen, options.out / f"transfer-{model}-heldout", split="heldout", **size)
         facts[model] = {"left_out": left_out, "own_best": own_best, "tune": tune[model], "heldout": heldout, "commit": commit()}
-    write_json(options.docs / "transfer.json", facts)
+        facts[model] |= {"size": measures}
+    write_json(record, facts)
     write(options.docs / "transfer.md", table(facts))
     print(table(facts))
 

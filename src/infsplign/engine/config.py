@@ -225,7 +225,7 @@ PAPER_CLI = PAPER.with_(alpha=0.75, spatial=1.0)
 """The defaults of the published command line."""
 RECOMMENDED = GuidanceConfig(
     scale=5000.0,
-    max_shift=0.1,
+    max_shift=0.15,
     spatial=2.0,
     penalty=relu,
     margin=0.1,
