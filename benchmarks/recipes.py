@@ -35,6 +35,7 @@ TURNED: Mapping[str, Mapping[str, Any]] = {
     "spatial-4": {"spatial": 4.0},
     "bound-0.05": {"max_shift": 0.05},
     "bound-0.1": {"max_shift": 0.1},
+    "bound-0.125": {"max_shift": 0.125},
     "bound-0.15": {"max_shift": 0.15},
     "bound-0.2": {"max_shift": 0.2},
     "quarter": {"stop": 0.25},

@@ -1,9 +1,11 @@
 """Leave one out: who is left out has no say."""
 
+import json
+
 import pytest
 
 from benchmarks import transfer
-from benchmarks.transfer import CANDIDATES, candidates, choose, reported, scores, table
+from benchmarks.transfer import CANDIDATES, DEFAULT, candidates, choose, reported, scores, table
 from infsplign.engine.config import PAPER, RECOMMENDED
 from infsplign.shipped import PRESETS
 
@@ -16,9 +18,9 @@ def measures(strict, uncond):
 def test_candidates_keep_the_layers_of_the_preset():
     for model, preset in PRESETS.items():
         found = candidates(model)
-        assert set(found) == {"recipe", *CANDIDATES}
+        assert set(found) == {"base", *CANDIDATES}
         assert all(config.layers == preset.config.layers for config in found.values())
-        assert found["recipe"] == RECOMMENDED.with_(layers=preset.config.layers)
+        assert found[DEFAULT] == RECOMMENDED.with_(layers=preset.config.layers)
         assert len(set(map(str, found.values()))) == len(found)
 
 
@@ -40,18 +42,28 @@ def test_the_model_left_out_does_not_choose():
 
 
 def test_what_is_reported_and_its_table():
-    methods = reported("shapes", "bound-0.05", "recipe")
-    assert list(methods) == ["unguided", "paper", "bound-0.05", "recipe"]
+    methods = reported("shapes", "bound-0.05", DEFAULT)
+    assert list(methods) == ["unguided", "paper", "bound-0.05", DEFAULT]
     assert (methods["unguided"], methods["paper"]) == (None, PAPER)
     quality = {name: measures(0.5, 0.75) for name in methods}
-    text = table({"shapes": {"left_out": "bound-0.05", "own_best": "recipe", "tune": quality, "heldout": quality}})
+    text = table({"shapes": {"left_out": "bound-0.05", "own_best": DEFAULT, "tune": quality, "heldout": quality}})
     assert "| `shapes` | left out | bound-0.05 |" in text
-    assert "| `shapes` | own best | recipe |" in text
+    assert "| `shapes` | own best | bound-0.15 |" in text
     assert "| bound-0.05 | 50.0 / 75.0 / 50.0 |" in text
 
 
-def test_a_single_model_is_an_error(monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["transfer", "--models", "shapes"])
+def refused(monkeypatch, capsys, *options):
+    monkeypatch.setattr("sys.argv", ["transfer", *map(str, options)])
     with pytest.raises(SystemExit):
         transfer.main()
-    assert "at least two models" in capsys.readouterr().err
+    return capsys.readouterr().err
+
+
+def test_a_single_model_is_an_error(monkeypatch, capsys, tmp_path):
+    assert "at least two models" in refused(monkeypatch, capsys, "--models", "shapes", "--docs", tmp_path)
+
+
+def test_models_that_were_measured_on_other_images_are_not_set_beside_new_ones(monkeypatch, capsys, tmp_path):
+    (tmp_path / "transfer.json").write_text(json.dumps({"pictures": {"size": [28, 2]}}))
+    told = refused(monkeypatch, capsys, "--models", "shapes", "--docs", tmp_path, "--prompts", 4)
+    assert "`--prompts` and `--images` must be those of" in told

@@ -212,6 +212,25 @@ def test_a_prompt_behind_another_in_the_embeddings_is_not_read_at_the_other_s_wo
         joined()
 
 
+def test_states_of_the_second_encoder_that_are_of_another_prompt_are_reported():
+    """SDXL joins the states of two encoders on channels: the words' positions count in both."""
+    pipe = tiny.sdxl()
+    foreign = pipe.encode_prompt("a square above a circle", device="cpu")[0]
+    for mixed in (False, True):
+        with guide(pipe, PROMPT):
+            embeds, negative, pooled, negative_pooled = pipe.encode_prompt(PROMPT, device="cpu")
+            if mixed:
+                width = pipe.text_encoder.config.hidden_size
+                embeds = torch.cat([embeds[..., :width], foreign[..., width:]], dim=-1)
+            given = {"prompt_embeds": embeds, "negative_prompt_embeds": negative}
+            given |= {"pooled_prompt_embeds": pooled, "negative_pooled_prompt_embeds": negative_pooled}
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                run(pipe, prompt=None, **given)
+        told = [str(w.message) for w in caught if "what `text_encoder_2` made of a prompt" in str(w.message)]
+        assert len(told) == mixed
+
+
 def test_embeddings_are_compared_although_the_encoder_has_been_offloaded():
     """Sequentially offloaded weights are on "meta". Weighted embeddings equal no output, so that the last norm is tried too."""
     pipe = tiny.sd()

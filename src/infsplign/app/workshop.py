@@ -21,8 +21,8 @@ from infsplign.generation.options import GenerateOptions, Pair
 PREVIEWS = 8
 """Pictures of a sampling before it is finished."""
 METHODS = ("unguided", "guided")
-UNBOUND = 0.1
-"""Where the slider of the strength begins for a preset without a bound; only moving it sets one."""
+UNBOUND = 0.15
+"""`max_shift` of `RECOMMENDED`: where the slider of the strength begins for a preset without a bound; only moving it sets one."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Workshop:
         self._lock, self._loaded = Lock(), ("", None)
 
     def strength(self, model: str) -> float:
-        """Returns the bound of a model's preset, where the page's slider begins; 0.1 where the preset has none."""
+        """Returns the bound of a model's preset, where the page's slider begins; `UNBOUND` where the preset has none."""
         own = self.base.loaded or defaults_for(model).config or RECOMMENDED
         return own.max_shift or UNBOUND
 

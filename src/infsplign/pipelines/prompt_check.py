@@ -135,10 +135,22 @@ class PromptCheck:
             except OtherPromptError as error:
                 refused.append(error)
                 continue
-            if foreign:
-                warnings.warn(_CHANGED.format(encoder=segment.encoder), stacklevel=2)
+            changed = segment if foreign else self._changed_beside(seen, used, rows) if held else None
+            if changed is not None:
+                warnings.warn(_CHANGED.format(encoder=changed.encoder), stacklevel=2)
             return found
         raise PromptError(self._foreign(segment) if foreign else self._other(refused[0].segment))
+
+    def _changed_beside(self, seen: Mapping[Segment, Sequence[Encoded]], used: int, rows: Tensor | None) -> Segment | None:
+        """Returns the first segment whose states are joined to the previous one's on channels, and are not what its encoder made."""
+        offset = 0
+        for before, segment in zip(self.segments, self.segments[1:], strict=False):
+            offset += getattr(getattr(self.pipe, before.encoder).config, "hidden_size", 0)
+            if segment.beside and segment in seen and rows is not None and 0 < offset < rows.shape[2]:
+                output = seen[segment][used].output
+                if output is not None and _holds(getattr(self.pipe, segment.encoder), output, rows[..., offset:]) is False:
+                    return segment
+        return None
 
     def _of(self, first: Mapping[Segment, Encoded]) -> list[Positions]:
         pad = {segment: getattr(self.pipe, segment.tokenizer).pad_token_id for segment in first}

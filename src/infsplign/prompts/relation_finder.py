@@ -83,9 +83,15 @@ def _refuse_misspelt(prompt: str, matches: list[Match]) -> None:
     for word in WORD.finditer(prompt):
         meant = misspelt(word.group().lower())
         if meant and not any(match.start <= word.start() < match.stop for match in matches):
-            before, after = prompt[: word.start()].split()[-3:], prompt[word.end() :].split()[:3]
             problem = f"{word.group()!r} is not understood, did you mean {meant!r}?"
-            raise error_at(prompt, word.span(), problem, f"Write `{' '.join([*before, meant, *after])}`")
+            raise error_at(prompt, word.span(), problem, f"Write `{_corrected(prompt, word.span(), meant)}`")
+
+
+def _corrected(prompt: str, span: tuple[int, int], meant: str) -> str:
+    """The prompt with the word that was meant; of a long one the part around it, with dots where something is left out."""
+    before, after = prompt[: span[0]].split(), prompt[span[1] :].split()
+    head, tail = (before, after) if len(before) + len(after) <= 16 else (before[-8:], after[:8])
+    return " ".join([*["..."][: len(before) > len(head)], *head, meant, *tail, *["..."][: len(after) > len(tail)]])
 
 
 def _refuse_quoted(prompt: str, matches: list[Match]) -> None:
