@@ -37,8 +37,8 @@ JUDGED = ("strict", "uncond")
 SHOWN = ("OA", "cond", "uncond", "strict", "doubled")
 HEAD = """For each model, the recipe's constants were chosen by the tune splits of all other models (*left out*), and are reported on its
 own held-out split, beside what its own tune split would choose (*own best*), the default, the paper's method and unguided. All read the
-layers of the model's preset. Candidates: the recipe with a bound of 0.1 (*base*), and with one constant turned. `RECOMMENDED`, the default, is
-*bound-0.15*. 95% bootstrap intervals. Command: `python -m benchmarks.transfer`."""
+layers of the model's preset. Candidates: the recipe with a bound of 0.1 (*base*), and with one constant turned. `RECOMMENDED`, the
+default, is *bound-0.15*. 95% bootstrap intervals. Command: `python -m benchmarks.transfer`."""
 
 Scores = Mapping[str, Mapping[str, float]]
 """Model to candidate to its score in [0, 1]."""
