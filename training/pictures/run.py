@@ -115,7 +115,7 @@ class Run:
                 checkpoints.write(self.name + checkpoints.STABLE, self._state())
             for group in (group for optimizer in self.optimizers for group in optimizer.param_groups):
                 group["lr"] = self.lr * factor
-            torch.manual_seed(self.step)
+            torch.manual_seed(self.step + self.earlier["steps"])
             loss = loss_of(self.step)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)

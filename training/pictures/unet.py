@@ -5,7 +5,9 @@
 Resumes when interrupted; without a checkpoint it begins from the weights that ship. `pictures-v` grows out of it: the same weights,
 trained on with the target of v-prediction. The text encoder stays as it is then, so that both models share one that ships.
 
-    python -m training.pictures.unet --v [--minutes 120]
+    python -m training.pictures.unet --v [--fresh] [--minutes 120]
+
+With `--fresh`, or where none ship, `pictures` begins from nothing, and `pictures-v` from `pictures`: do so when `pictures` has changed.
 """
 
 import copy
@@ -41,16 +43,19 @@ def build() -> UNet2DConditionModel:
 
 
 def main() -> None:
-    clock = Clock.read(minutes=600, batch=32, v="train `pictures-v`, from the weights of `pictures`")
+    more = {"v": "train `pictures-v`", "fresh": "begin from nothing, or `pictures-v` from `pictures`; not from the weights that ship"}
+    clock = Clock.read(minutes=600, batch=32, **more)
     velocity = "v" in clock.chosen
     torch.manual_seed(0)
     tokenizer = load_tokenizer()
     unet, text_encoder = build(), build_text_encoder(tokenizer)
     modules = {"unet": unet, "text_encoder": text_encoder}
     name = "pictures-v" if velocity else "pictures"
-    exists = (WEIGHTS / "pictures").exists()
-    if exists:  # a checkpoint in the cache, where there is one, replaces them
-        begin_from_shipped(modules)
+    onward = "fresh" not in clock.chosen and (WEIGHTS / name).exists()
+    if velocity:
+        begin_from_shipped("pictures", modules)  # the text encoder is that of `pictures` in any case
+    if onward:  # a checkpoint in the cache, where there is one, replaces them
+        begin_from_shipped(name, modules)
     for module in modules.values():
         module.to(clock.device)
     if velocity:
@@ -59,7 +64,7 @@ def main() -> None:
     if clock.device == "cpu":  # a third of a step is the backward pass of fused attention; the plain one takes half of that
         unet.set_attn_processor(AttnProcessor())
         text_encoder.set_attn_implementation("eager")
-    run = Run(name, modules, clock, lr=5e-4 if velocity else 1e-3, ema=0.999, onward=exists and not velocity)
+    run = Run(name, modules, clock, lr=5e-4 if velocity else 1e-3, ema=0.999, onward=onward)
     kind = "v_prediction" if velocity else "epsilon"
     denoising = Denoising(tokenizer, clock.device, kind)
 
@@ -79,16 +84,16 @@ def main() -> None:
 
 
 def shipped(name: str) -> dict[str, dict[str, torch.Tensor]]:
-    """The weights of a model that ships, by component: those of a training that another machine may have done."""
-    files = {"unet": "unet/diffusion_pytorch_model.safetensors", "text_encoder": "text_encoder/model.safetensors"}
-    found = {key: load_file(WEIGHTS / name / file) for key, file in files.items()}
-    return {key: {part.removeprefix("text_model."): value.float() for part, value in kept.items()} for key, kept in found.items()}
+    """The weights of a model that ships, by component; only of the components that it does not share."""
+    kept = {path.parent.name: load_file(path) for path in sorted((WEIGHTS / name).glob("*/*.safetensors"))}
+    return {key: {part.removeprefix("text_model."): value.float() for part, value in found.items()} for key, found in kept.items()}
 
 
-def begin_from_shipped(modules: dict[str, torch.nn.Module]) -> None:
-    """Loads the weights of `pictures` that ship, so that its training goes on from them, and that of `pictures-v` begins with them."""
-    for key, kept in shipped("pictures").items():
-        modules[key].load_state_dict(kept)
+def begin_from_shipped(name: str, modules: dict[str, torch.nn.Module]) -> None:
+    """Loads the weights of a model that ships, so that a training goes on from them."""
+    for key, kept in shipped(name).items():
+        known = modules[key].state_dict()
+        modules[key].load_state_dict({part: kept[part.removeprefix("text_model.")] for part in known})
 
 
 def pipeline(run: Run, text_encoder: torch.nn.Module, tokenizer, prediction_type: str) -> StableDiffusionPipeline:

@@ -1,11 +1,11 @@
-"""Trains `pictures-xl`, the SDXL of the world of pictures, from the weights of `pictures`.
+"""Trains `pictures-xl`, the SDXL of the world of pictures, on from its weights that ship.
 
-    OMP_WAIT_POLICY=PASSIVE python -m training.pictures.xl [--minutes 180] [--device cuda --batch 512]
+    OMP_WAIT_POLICY=PASSIVE python -m training.pictures.xl [--minutes 180] [--fresh] [--device cuda --batch 512]
 
 SDXL's layout: a first level without text, several transformer blocks in a row at the coarse level, two text encoders whose last but one
 states stand side by side, the second encoder's pooled text, and time ids. The first encoder is that of `pictures`, not trained on, so that
-it ships once; the second is smaller and begins as the first two layers of it. Where the layouts agree the UNet begins with the weights
-of `pictures`; blocks that are new add nothing yet. Resumes when interrupted.
+it ships once; the second is smaller and begins as the first two layers of it. With `--fresh`, or where no weights ship, the UNet begins with
+the weights of `pictures` where the layouts agree; blocks that are new add nothing yet. Do so when `pictures` has changed. Resumes when interrupted.
 """
 
 import copy
@@ -18,12 +18,14 @@ from transformers import CLIPTextModelWithProjection
 
 from training.common import CACHE
 from training.pictures import unet as first
+from training.pictures.checkpoints import WEIGHTS
 from training.pictures.denoising import SCHEDULE, Denoising
 from training.pictures.run import Clock, Run
 from training.pictures.sheet import sheet
 from training.pictures.text import WIDTH, build_text_encoder, load_tokenizer
 from training.pictures.vae import load_vae
 
+NAME = "pictures-xl"
 SIDE = 128
 TIME_IDS = (SIDE, SIDE, 0, 0, SIDE, SIDE)
 """Original size, crop, and size that is asked for, as the pipeline gives them by default."""
@@ -97,7 +99,8 @@ def side_by_side(left: torch.nn.Module, right: torch.nn.Module, ids: Tensor) -> 
 
 
 def main() -> None:
-    clock = Clock.read(minutes=180, batch=32)
+    clock = Clock.read(minutes=180, batch=32, fresh="begin from the weights of `pictures`, not from those of `pictures-xl` that ship")
+    onward = "fresh" not in clock.chosen and (WEIGHTS / NAME).exists()
     torch.manual_seed(0)
     tokenizer, kept = load_tokenizer(), first.shipped("pictures")
     denoising = Denoising(tokenizer, clock.device, "epsilon")
@@ -107,13 +110,16 @@ def main() -> None:
     modules = {"unet": unet, "text_encoder_2": two}
     for module in (one.requires_grad_(False), *modules.values()):
         module.to(clock.device)
-    begin(unet, one, two, kept, denoising.ids[:256, 0])
+    if onward:
+        first.begin_from_shipped(NAME, modules)
+    else:
+        begin(unet, one, two, kept, denoising.ids[:256, 0])
     unet.to(memory_format=torch.channels_last)
     if clock.device == "cpu":  # see training.pictures.unet
         unet.set_attn_processor(AttnProcessor())
         one.set_attn_implementation("eager")
         two.set_attn_implementation("eager")
-    run = Run("pictures-xl", modules, clock, lr=5e-4, ema=0.999)
+    run = Run(NAME, modules, clock, lr=5e-4, ema=0.999, onward=onward)
     time_ids = torch.tensor([TIME_IDS], dtype=torch.float32, device=clock.device)
 
     def loss_of(step: int) -> Tensor:
@@ -128,8 +134,8 @@ def main() -> None:
 
     def export(step: int) -> None:
         pipe = pipeline(run, one, tokenizer)
-        pipe.save_pretrained(CACHE / "pictures-xl")
-        sheet(pipe.to(clock.device), "pictures-xl")
+        pipe.save_pretrained(CACHE / NAME)
+        sheet(pipe.to(clock.device), NAME)
 
     run.train(loss_of, export)
 
