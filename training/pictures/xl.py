@@ -4,8 +4,9 @@
 
 SDXL's layout: a first level without text, several transformer blocks in a row at the coarse level, two text encoders whose last but one
 states stand side by side, the second encoder's pooled text, and time ids. The first encoder is that of `pictures`, not trained on, so that
-it ships once; the second is smaller and begins as the first two layers of it. With `--fresh`, or where no weights ship, the UNet begins with
-the weights of `pictures` where the layouts agree; blocks that are new add nothing yet. Do so when `pictures` has changed. Resumes when interrupted.
+it ships once; the second is smaller and begins as the first two layers of it. With `--fresh`, or where no weights ship,
+the UNet begins with the weights of `pictures` where the layouts agree; blocks that are new add nothing yet. Do so when `pictures` has
+changed. Resumes when interrupted.
 """
 
 import copy
