@@ -26,7 +26,9 @@ from infsplign.core.spatial import holds
 from infsplign.core.spellings import RELATIONS
 from infsplign.detection import Detection
 from infsplign.engine.config import GuidanceConfig
+from infsplign.engine.config_file import to_json
 from infsplign.evaluation.files import write, write_json
+from infsplign.evaluation.model_hash import model_hash
 from infsplign.evaluation.running.sampler import PipelineSampler
 from infsplign.pipelines.guide import guide
 from infsplign.shipped import DEFAULT, PRESETS, World, load, world
@@ -92,6 +94,12 @@ def table(record: Mapping[str, Mapping[str, Mapping[str, int]]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def kept(path: Path, by: Mapping[str, Any]) -> dict[str, Any]:
+    """What was measured by the same options and weights; nothing otherwise."""
+    found = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return found["relations"] if found.get("by") == json.loads(json.dumps(by)) else {}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=DEFAULT, choices=tuple(PRESETS))
@@ -102,12 +110,13 @@ def main() -> None:
     preset, path = PRESETS[options.model], options.docs / f"relations-{options.model}.json"
     sampler = PipelineSampler(load(options.model), steps=preset.steps, guidance_scale=preset.guidance_scale, call=preset.call)
     sampler.pipe.set_progress_bar_config(disable=True)
-    record: dict[str, Any] = {} if options.again or not path.exists() else json.loads(path.read_text())
+    by = {"options": to_json(preset.config), "weights": model_hash(sampler.pipe)}
+    record = {} if options.again else kept(path, by)
     options.docs.mkdir(parents=True, exist_ok=True)
     for relation in tqdm(RELATIONS):
         if record.get(relation.name, {}).get("unguided", {}).get("images") != options.images:
             record[relation.name] = measured(sampler, world(preset.world), relation, options.images, preset.config)
-            write_json(path, record)
+            write_json(path, {"by": by, "relations": record})
     command = f"python -m benchmarks.relations --model {options.model} --images {options.images}"
     head = f"`{options.model}`, {preset.steps} steps. Command: `{command}`.\n\n"
     write(path.with_suffix(".md"), head + table(record))

@@ -1,9 +1,11 @@
 """Pictures are judged by the relations' own equations."""
 
+import json
+
 import pytest
 
 from benchmarks.relation_pictures import asked as asked_of
-from benchmarks.relations import judged, prompts
+from benchmarks.relations import judged, kept, prompts
 from infsplign.core.spellings import RELATIONS, relation
 from infsplign.detection import Detection
 
@@ -52,3 +54,13 @@ def test_each_relation_has_prompts_of_its_own_that_do_not_change_with_their_numb
 def test_prompts_have_the_article_of_each_noun():
     assert asked_of(relation("between"), ("apple", "moon", "orange"))[0] == "an apple between a moon and an orange"
     assert asked_of(relation("in the centre"), ("apple", "moon", "orange"))[0] == "an apple in the centre"
+
+
+def test_what_was_measured_by_other_options_is_measured_again(tmp_path):
+    path, found = tmp_path / "relations.json", {"left of": {"unguided": {"images": 12}}}
+    assert kept(path, {"options": (0.1,)}) == {}
+    path.write_text(json.dumps({"by": {"options": [0.1]}, "relations": found}))
+    assert kept(path, {"options": (0.1,)}) == found
+    assert kept(path, {"options": (0.15,)}) == {}
+    path.write_text(json.dumps(found))  # as this command wrote it before
+    assert kept(path, {"options": (0.1,)}) == {}
