@@ -86,7 +86,7 @@ def test_the_pictures_are_images_of_comfyui(shown):
 
 def test_the_report_has_each_guided_step_of_each_image(shown):
     (_, report, run), (_, empty, _) = shown
-    assert report.startswith(f"prompt: {PROMPT}\nrelations: cat left of dog\nguided steps: 2 of 4 passes; strength 0.1, from 0 to 0.5\n")
+    assert report.startswith(f"prompt: {PROMPT}\nrelations: cat left of dog\nguided steps: 2 of 4 passes; strength 0.15, from 0 to 0.5\n")
     rows = [line.split() for line in report.splitlines() if line.strip()[:1].isdigit()]
     assert [row[0] for row in rows] == ["1", "2"] * 2
     head = next(line for line in report.splitlines() if "sigma" in line).split()

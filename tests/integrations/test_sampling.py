@@ -42,7 +42,7 @@ def noise(rows=1, seed=0, size=(16, 16)):
     return 14.6 * torch.randn(rows, 4, *size, generator=torch.Generator().manual_seed(seed))
 
 
-def guided(model, clip, *, prompt=PROMPT, relations="", strength=0.1, start=0.0, stop=0.5, check=True):
+def guided(model, clip, *, prompt=PROMPT, relations="", strength=RECOMMENDED.max_shift, start=0.0, stop=0.5, check=True):
     return SpatialGuidance().guide(model, clip, prompt, relations, strength, start, stop, check)[0]
 
 
@@ -138,7 +138,7 @@ def test_the_window_is_by_noise_as_in_guide(clip, conds, numbers, window):
     times = infsplign.timesteps_of(levels, 1 / (1 + SIGMAS**2))
     progress = [Timeline(times, levels, "sample").of(i).progress for i in range(len(levels))]
     assert [step.guided for step in run.steps.trace] == [start <= p < stop for p in progress]
-    assert all(float(step.shift[0]) <= 0.1 * sigma * 1.001 for step, sigma in zip(run.steps.trace, run.sigmas, strict=True) if step.guided)
+    assert all(float(step.shift[0]) <= RECOMMENDED.max_shift * sigma * 1.001 for step, sigma in zip(run.steps.trace, run.sigmas, strict=True) if step.guided)
 
 
 def test_outside_the_window_and_at_strength_0_nothing_changes_and_nothing_is_run(clip, conds):
