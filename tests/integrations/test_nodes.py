@@ -91,7 +91,7 @@ def test_the_report_has_each_guided_step_of_each_image(shown):
     assert [row[0] for row in rows] == ["1", "2"] * 2
     head = next(line for line in report.splitlines() if "sigma" in line).split()
     assert head == ["step", "sigma", "loss", "spatial", "excite", "unity", "shift"]
-    assert all(float(row[-1]) == 0.1 for row in rows)  # the bound is reached, in deviations of the noise
+    assert all(float(row[-1]) == 0.15 for row in rows)  # the bound is reached, in deviations of the noise
     steps = [(step.to_dict(image), sigma) for image in (0, 1) for step, sigma in zip(run.steps.trace[:2], run.sigmas[:2], strict=True)]
     for row, (step, sigma) in zip(rows, steps, strict=True):
         wanted = [step["step"] + 1, sigma, step["loss"], *step["terms"].values()]

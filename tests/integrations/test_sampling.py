@@ -138,7 +138,8 @@ def test_the_window_is_by_noise_as_in_guide(clip, conds, numbers, window):
     times = infsplign.timesteps_of(levels, 1 / (1 + SIGMAS**2))
     progress = [Timeline(times, levels, "sample").of(i).progress for i in range(len(levels))]
     assert [step.guided for step in run.steps.trace] == [start <= p < stop for p in progress]
-    assert all(float(step.shift[0]) <= RECOMMENDED.max_shift * sigma * 1.001 for step, sigma in zip(run.steps.trace, run.sigmas, strict=True) if step.guided)
+    bound = 1.001 * RECOMMENDED.max_shift
+    assert all(float(step.shift[0]) <= bound * sigma for step, sigma in zip(run.steps.trace, run.sigmas, strict=True) if step.guided)
 
 
 def test_outside_the_window_and_at_strength_0_nothing_changes_and_nothing_is_run(clip, conds):
