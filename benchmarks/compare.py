@@ -12,7 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from benchmarks.frontier import draw
+from benchmarks.comparison_plot import draw
 from benchmarks.image_cost import in_own_process
 from benchmarks.methods import methods
 from infsplign.evaluation.files import write, write_json
