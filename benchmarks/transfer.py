@@ -4,7 +4,8 @@ python -m benchmarks.transfer --prompts 28 --images 2 --report-prompts 24 --repo
 python -m benchmarks.transfer --models pictures-xl ...      measures this one on its tune split, and takes the others from transfer.json
 
 1. Each candidate of the recipe's constants is measured on the tune split of every model, on the layers of its preset. They are the recipe
-   with a bound of 0.1, *base*, and with one constant turned. `RECOMMENDED` is the one that most models chose, *bound-0.15*.
+   with a bound of 0.1, *base*, and with one constant turned. `RECOMMENDED` is the one that most models chose, *bound-0.15*;
+   `RECOMMENDED_JOINT`, for joint attention, is *base*.
 2. For each model left out, the candidate is chosen that is best on the others: the greatest mean of *strict* and *uncond*, each as a part
    of the best that the model reaches with any candidate, so that no model counts more because its figures are high.
 3. On the held-out split of the model left out: that choice, the model's own best on its tune split, the paper's method and unguided.
@@ -31,14 +32,13 @@ CANDIDATES = (
 )  # fmt: skip
 """One constant of "base" turned at a time, see `benchmarks.recipes`."""
 BASE = RECOMMENDED.with_(max_shift=0.1)
-DEFAULT = "bound-0.15"
-"""The candidate that `RECOMMENDED` is."""
 JUDGED = ("strict", "uncond")
 SHOWN = ("OA", "cond", "uncond", "strict", "doubled")
 HEAD = """For each model, the recipe's constants were chosen by the tune splits of all other models (*left out*), and are reported on its
 own held-out split, beside what its own tune split would choose (*own best*), the default, the paper's method and unguided. All read the
-layers of the model's preset. Candidates: the recipe with a bound of 0.1 (*base*), and with one constant turned. `RECOMMENDED`, the
-default, is *bound-0.15*. 95% bootstrap intervals. Command: `python -m benchmarks.transfer`."""
+layers of the model's preset. Candidates: the recipe with a bound of 0.1 (*base*), and with one constant turned. The default is
+*bound-0.15*, `RECOMMENDED`, and for joint attention, of which there is one model, *base*, `RECOMMENDED_JOINT`. 95% bootstrap intervals.
+Command: `python -m benchmarks.transfer`."""
 
 Scores = Mapping[str, Mapping[str, float]]
 """Model to candidate to its score in [0, 1]."""
@@ -48,6 +48,12 @@ def candidates(model: str) -> dict[str, GuidanceConfig]:
     """Returns the candidates by name, on the layers of the model's preset."""
     own = BASE.with_(layers=PRESETS[model].config.layers)
     return {"base": own} | {name: own.with_(**TURNED[name]) for name in CANDIDATES}
+
+
+def default(model: str) -> str:
+    """Returns the candidate that the default of the model's family is."""
+    own = PRESETS[model].config
+    return next(name for name, config in candidates(model).items() if config == own)
 
 
 def scores(quality: Mapping[str, Any]) -> dict[str, float]:
@@ -71,7 +77,7 @@ def choose(found: Scores, models: Sequence[str]) -> str:
 def reported(model: str, left_out: str, own_best: str) -> dict[str, GuidanceConfig | None]:
     """Returns what is measured on the held-out split; a candidate that is chosen twice is sampled once."""
     known = candidates(model)
-    chosen = {name: known[name] for name in dict.fromkeys((left_out, own_best, DEFAULT))}
+    chosen = {name: known[name] for name in dict.fromkeys((left_out, own_best, default(model)))}
     return {"unguided": None, "paper": PAPER, **chosen}
 
 
@@ -81,7 +87,7 @@ def table(facts: Mapping[str, Any]) -> str:
     lines += [f"| model | options | constants | {' | '.join(SHOWN)} |", "|---" * (3 + len(SHOWN)) + "|"]
     for model, found in facts.items():
         rows = {"unguided": "unguided", "the paper's": "paper", "left out": found["left_out"], "own best": found["own_best"]}
-        for label, name in (rows | {"the default": DEFAULT}).items():
+        for label, name in (rows | {"the default": default(model)}).items():
             cells = " | ".join(cell(found["heldout"][name][measure]) for measure in SHOWN)
             lines.append(f"| `{model}` | {label} | {name} | {cells} |")
     lines += [

@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from infsplign.core.relations import SceneRelation
     from infsplign.core.scenes import Scene
     from infsplign.cost.planner import MemoryPlan, plan_memory
-    from infsplign.engine.config import PAPER, PAPER_CLI, PAPER_SDXL, PUBLISHED, PUBLISHED_SDXL, RECOMMENDED, GuidanceConfig
+    from infsplign.engine.config import (
+        PAPER,
+        PAPER_CLI,
+        PAPER_SDXL,
+        PUBLISHED,
+        PUBLISHED_SDXL,
+        RECOMMENDED,
+        RECOMMENDED_JOINT,
+        GuidanceConfig,
+    )
     from infsplign.engine.guidance import Guidance, GuidedPass
     from infsplign.engine.steps import Steps
     from infsplign.engine.timeline import timesteps_of
@@ -31,7 +40,10 @@ logging.getLogger("infsplign").addHandler(logging.NullHandler())  # silent until
 
 _HOMES = {
     "infsplign.calibration": ("Calibration", "calibrate"),
-    "infsplign.engine.config": ("PAPER", "PAPER_CLI", "PAPER_SDXL", "PUBLISHED", "PUBLISHED_SDXL", "RECOMMENDED", "GuidanceConfig"),
+    "infsplign.engine.config": (
+        *("PAPER", "PAPER_CLI", "PAPER_SDXL", "PUBLISHED", "PUBLISHED_SDXL"),
+        *("RECOMMENDED", "RECOMMENDED_JOINT", "GuidanceConfig"),
+    ),
     "infsplign.core.relations": ("SceneRelation",),
     "infsplign.core.scenes": ("Scene",),
     "infsplign.pipelines.description": ("Description", "describe"),
@@ -54,6 +66,7 @@ __all__ = [
     "PUBLISHED",
     "PUBLISHED_SDXL",
     "RECOMMENDED",
+    "RECOMMENDED_JOINT",
     "AttentionError",
     "Calibration",
     "Description",

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from benchmarks import transfer
-from benchmarks.transfer import CANDIDATES, DEFAULT, candidates, choose, reported, scores, table
-from infsplign.engine.config import PAPER, RECOMMENDED
+from benchmarks.transfer import CANDIDATES, candidates, choose, default, reported, scores, table
+from infsplign.engine.config import PAPER
 from infsplign.shipped import PRESETS
 
 
@@ -20,7 +20,7 @@ def test_candidates_keep_the_layers_of_the_preset():
         found = candidates(model)
         assert set(found) == {"base", *CANDIDATES}
         assert all(config.layers == preset.config.layers for config in found.values())
-        assert found[DEFAULT] == RECOMMENDED.with_(layers=preset.config.layers)
+        assert found[default(model)] == preset.config
         assert len(set(map(str, found.values()))) == len(found)
 
 
@@ -42,11 +42,12 @@ def test_the_model_left_out_does_not_choose():
 
 
 def test_what_is_reported_and_its_table():
-    methods = reported("shapes", "bound-0.05", DEFAULT)
-    assert list(methods) == ["unguided", "paper", "bound-0.05", DEFAULT]
+    assert (default("shapes"), default("shapes-sd3")) == ("bound-0.15", "base")
+    methods = reported("shapes", "bound-0.05", "bound-0.15")
+    assert list(methods) == ["unguided", "paper", "bound-0.05", "bound-0.15"]
     assert (methods["unguided"], methods["paper"]) == (None, PAPER)
     quality = {name: measures(0.5, 0.75) for name in methods}
-    text = table({"shapes": {"left_out": "bound-0.05", "own_best": DEFAULT, "tune": quality, "heldout": quality}})
+    text = table({"shapes": {"left_out": "bound-0.05", "own_best": "bound-0.15", "tune": quality, "heldout": quality}})
     assert "| `shapes` | left out | bound-0.05 |" in text
     assert "| `shapes` | own best | bound-0.15 |" in text
     assert "| bound-0.05 | 50.0 / 75.0 / 50.0 |" in text

@@ -9,7 +9,19 @@ import pytest
 import torch
 from diffusers import FlowMatchHeunDiscreteScheduler
 
-from infsplign import PAPER, AttentionError, GuidanceConfig, PromptError, UnsupportedPipelineError, describe, guide
+from infsplign import (
+    PAPER,
+    RECOMMENDED,
+    RECOMMENDED_JOINT,
+    AttentionError,
+    Guidance,
+    GuidanceConfig,
+    PromptError,
+    Scene,
+    UnsupportedPipelineError,
+    describe,
+    guide,
+)
 from infsplign.adapters import FAMILIES
 from infsplign.testing import check_attention_source
 from infsplign.testing.module_state import module_state
@@ -20,11 +32,20 @@ from tests.tiny_transformers import MAKERS, byte_tokenizer, run
 LEFT, ABOVE = "a circle to the left of a square", "a star fruit above a blue square"
 # equally long: some pipelines pad embeddings to the longest of a batch, without a mask
 STRONG = PAPER.with_(scale=1e4)
+JOINT = {"sd3", "flux", "qwenimage", "cogview4"}
 
 
 @pytest.fixture(params=MAKERS)
 def family(request):
     return request.param, MAKERS[request.param]()
+
+
+def test_the_default_is_the_familys_in_every_place(family):
+    name, pipe = family
+    default = RECOMMENDED_JOINT if name in JOINT else RECOMMENDED
+    assert guide(pipe, LEFT).config == describe(pipe).config == default
+    scene, tokens = Scene.of([("circle", "left of", "square")]), [[1], [2]]
+    assert Guidance(pipe.transformer, FAMILIES[name], scene, tokens).config == default
 
 
 @contextmanager

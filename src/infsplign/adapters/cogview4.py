@@ -5,6 +5,7 @@ from typing import Any
 from infsplign.adapters.backbone import Backbone, Layers, patches, second_quarter
 from infsplign.adapters.rows import first_call
 from infsplign.adapters.text import Segment, unchanged
+from infsplign.engine.config import RECOMMENDED_JOINT
 
 
 def layers(transformer: Any) -> Layers:
@@ -15,6 +16,7 @@ def layers(transformer: Any) -> Layers:
 COGVIEW4 = Backbone(
     "cogview4",
     layers,
+    config=lambda _transformer: RECOMMENDED_JOINT,
     segments=(Segment(texts=unchanged, limit="call"),),
     text="first",
     grid=lambda transformer: patches(transformer.config.patch_size),

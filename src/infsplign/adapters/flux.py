@@ -12,6 +12,7 @@ from torch import Tensor
 from infsplign.adapters.backbone import SECOND_PICTURE, Backbone, Layers, second_quarter
 from infsplign.adapters.rows import first_call
 from infsplign.adapters.text import Segment
+from infsplign.engine.config import RECOMMENDED_JOINT
 from infsplign.errors import AttentionError
 
 
@@ -43,6 +44,7 @@ class PackedGrid:
 FLUX = Backbone(
     "flux",
     layers,
+    config=lambda _transformer: RECOMMENDED_JOINT,
     segments=(Segment("tokenizer_2", "text_encoder_2", limit="call"),),
     text="first",
     grid=lambda _transformer: PackedGrid(),

@@ -8,6 +8,7 @@ from torch import Tensor
 from infsplign.adapters.backbone import SECOND_PICTURE, Backbone, Layers, second_quarter
 from infsplign.adapters.rows import first_call
 from infsplign.adapters.text import Segment
+from infsplign.engine.config import RECOMMENDED_JOINT
 from infsplign.errors import AttentionError
 
 
@@ -35,6 +36,7 @@ def grid(_sample: Tensor, kwargs: Mapping[str, Any]) -> tuple[int, int]:
 QWEN_IMAGE = Backbone(
     "qwenimage",
     layers,
+    config=lambda _transformer: RECOMMENDED_JOINT,
     segments=(Segment(texts=texts, limit="call", unpadded=True),),
     text="first",
     grid=lambda _transformer: grid,

@@ -7,6 +7,7 @@ from typing import Any
 
 from infsplign.adapters.backbone import Backbone, Layers, patches, second_quarter
 from infsplign.adapters.text import Segment
+from infsplign.engine.config import RECOMMENDED_JOINT
 
 
 def layers(transformer: Any) -> Layers:
@@ -17,6 +18,7 @@ def layers(transformer: Any) -> Layers:
 SD3 = Backbone(
     "sd3",
     layers,
+    config=lambda _transformer: RECOMMENDED_JOINT,
     segments=(
         Segment(),
         Segment("tokenizer_2", "text_encoder_2", beside=True),

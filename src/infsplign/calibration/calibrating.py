@@ -43,7 +43,7 @@ def calibrate(
         found.save("preset.json")
         with infsplign.guide(pipe, prompt, config=found.config): ...
 
-    All other options are those of the family, `RECOMMENDED`.
+    All other options are the default of the family, as in `guide`.
 
     Args:
         pipe: a stock diffusers pipeline of a supported family.

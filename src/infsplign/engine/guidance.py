@@ -60,7 +60,7 @@ class Guidance:
         scenes: one scene, or one for each prompt. With `n` rows for each prompt, row `r` belongs to prompt `r // n`.
         token_indices: for each prompt, for each object of its scene, positions on the text axis. For a single scene you
             may omit the outer list.
-        config: options; `RECOMMENDED` when None.
+        config: options; when None, the default of the family, or `RECOMMENDED` if `source` is no family.
 
     Attributes:
         weights: of the denoiser, frozen during the call. `Steps` lists its modules anew for each sampling.
@@ -84,9 +84,10 @@ class Guidance:
         config: GuidanceConfig | None = None,
     ) -> None:
         check_config(config)
-        self.denoiser, self.config = denoiser, config or RECOMMENDED
+        self.denoiser = denoiser
         if not hasattr(source, "record") and not hasattr(source, "source"):
             raise TypeError(f"`source` must be a family (`Backbone`) or an `AttentionSource` with a method `record`, got {source!r}")
+        self.config: GuidanceConfig = config or (source.config(denoiser) if hasattr(source, "source") else RECOMMENDED)
         self.source: AttentionSource = source if hasattr(source, "record") else source.source(denoiser, self.config.layers)
         self.saving: Callable[[], AbstractContextManager[Any]] | None = None
         self.scenes: tuple[Scene, ...] = (scenes,) if isinstance(scenes, Scene) else tuple(scenes)

@@ -174,7 +174,7 @@ def _reason(error: Exception) -> str:
 
 
 def defaults_for(model: str) -> Defaults:
-    """Returns steps, guidance scale and options: a shipped model's own, else the pipeline's and `RECOMMENDED`."""
+    """Returns steps, guidance scale and options: a shipped model's own, else None, and so those of the pipeline and its family."""
     if model in PRESETS:
         preset = PRESETS[model]
         return Defaults(preset.steps, preset.guidance_scale, preset.config, preset.call)

@@ -107,7 +107,7 @@ def describe(pipe: Any, config: GuidanceConfig | None = None) -> Description:
 
     Args:
         pipe: the pipeline.
-        config: options; the family's, `RECOMMENDED`, when None.
+        config: options; the default of the family, as in `guide`, when None.
 
     Raises:
         UnsupportedPipelineError: no adapter knows the pipeline.

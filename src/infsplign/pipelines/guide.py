@@ -42,7 +42,7 @@ def guide(
             the prompt when None.
         token_indices: positions of each object's tokens on the text axis, in the order in which `relations` first
             names the objects; for a list of prompts, one list each. Found from the prompt when None.
-        config: options; `RECOMMENDED` when None, for every family.
+        config: options; when None, the default of the family: `RECOMMENDED`, or `RECOMMENDED_JOINT` for joint attention.
         keep_maps: keep the object maps of each step in the trace.
         backbone: your own adapter for the pipeline's family; found by the denoiser's class when None.
         adjectives: whether the map of "a red chair", read from the prompt, is that of both words or of the noun only; see

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from infsplign.engine.config import RECOMMENDED, GuidanceConfig
+from infsplign.engine.config import RECOMMENDED, RECOMMENDED_JOINT, GuidanceConfig
 
 T5_LENGTH = 32
 """Tokens of the T5 segment of the shipped MMDiT."""
@@ -71,12 +71,12 @@ PRESETS: Mapping[str, Preset] = {
         "shapes/sd3",
         30,
         5.0,
-        RECOMMENDED.with_(layers={"coarse": ("transformer_blocks.4.attn",)}),
+        RECOMMENDED_JOINT.with_(layers={"coarse": ("transformer_blocks.4.attn",)}),
         {"max_sequence_length": T5_LENGTH},
         shared=_SD3,
         family="sd3",
     ),
 }
-"""All use `RECOMMENDED`, as any other pipeline does; some name their own layers."""
+"""All use the default of their family, as any other pipeline does; some name their own layers."""
 DEFAULT = "pictures"
 """The model of the commands and of `load` where none is named."""
