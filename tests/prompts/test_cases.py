@@ -134,6 +134,11 @@ def test_case_18_misspelt_relations_get_a_hint(prompt, word, meant):
     assert f"did you mean {meant!r}? Write `" in str(error)
 
 
+def test_case_18_the_relation_by_hand_is_that_of_the_corrected_prompt():
+    by_hand = str(refusal("a cat abvoe a dog")).splitlines()[-1]
+    assert by_hand == 'By hand: `relations=[("cat", "above", "dog")]` or `--relation "cat above dog"`'
+
+
 def test_case_18_a_hint_for_objects_by_hand():
     with pytest.raises(PromptError, match="Did you mean 'dog'"):
         scene_from("a cat and a dog", [("cat", "left of", "dgo")])

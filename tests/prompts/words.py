@@ -28,7 +28,7 @@ def marked(error: PromptError) -> str:
     blank, shown, marks, _, by_hand = str(error).split("\n")
     assert blank == ""
     assert re.fullmatch(
-        r"By hand: `relations=\[\((['\"]).+\1, \"left of\", (['\"]).+\2\)\]` or `--relation (['\"]).+ left of .+\3`", by_hand
+        r"By hand: `relations=\[\((['\"]).+\1, \"([a-z -]+)\", (['\"]).+\3\)\]` or `--relation (['\"]).+ \2 .+\4`", by_hand
     )
     shown = shown.ljust(len(marks))
     return shown[marks.index("^") : marks.rindex("^") + 1]

@@ -70,7 +70,7 @@ def parse_relation(text: str) -> Entry:
         check_text(text)
         return _relation(plain(text))
     except UnreadError as error:
-        raise explained(text, error, names_of(text)) from None
+        raise explained(text, error, names_of(error.corrected(text))) from None
 
 
 def _relation(text: str) -> Entry:
@@ -122,6 +122,15 @@ def named_once(relations: Iterable[Any]) -> list[Any]:
         return names.setdefault(fold(named), named)
 
     return [(one(entry[0]), entry[1], *map(one, entry[2:])) for entry in relations]
+
+
+def relation_of(prompt: str) -> str:
+    """The first relation of a prompt that has two objects, for the example of an error; "left of" where none can be read."""
+    try:
+        found = [match[2] for match in find_relations(plain(prompt))]
+    except UnreadError:
+        found = []
+    return next((relation.name for relation in found if relation.arity == 2), "left of")
 
 
 def names_of(prompt: str) -> list[str]:

@@ -36,13 +36,13 @@ def lower_of(prompt: str, span: Span) -> str:
     return " ".join(text_of(prompt, word).lower() for word in words_of(prompt, span))
 
 
-def error_at(prompt: str, span: Span, problem: str, remedy: str = "") -> UnreadError:
+def error_at(prompt: str, span: Span, problem: str, remedy: str = "", meant: str = "") -> UnreadError:
     """An error about a span, without the blanks around it."""
     start, stop = span
     if text := text_of(prompt, span).strip():
         start = prompt.index(text, start)
         stop = start + len(text)
-    return UnreadError(problem, (start, stop), remedy)
+    return UnreadError(problem, (start, stop), remedy, meant)
 
 
 def parts_between(span: Span, cuts: Iterable[Span]) -> list[Span]:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from infsplign.core.scenes import Scene
 from infsplign.errors import PromptWarning
-from infsplign.prompts.by_hand import Entry, in_form, named_once, names_of
+from infsplign.prompts.by_hand import Entry, in_form, named_once, names_of, relation_of
 from infsplign.prompts.clauses import text_of
 from infsplign.prompts.grammar import Edge, edges_of
 from infsplign.prompts.mentions import check_places, with_same_mentions, without_adjectives, without_article
@@ -44,7 +44,8 @@ def parse_prompt(prompt: str, *, adjectives: Adjectives = "join") -> Scene:
         check_text(prompt)
         return _read(plain(prompt), adjectives)
     except UnreadError as error:
-        raise explained(prompt, error, names_of(prompt)) from None
+        meant = error.corrected(prompt)
+        raise explained(prompt, error, names_of(meant), relation_of(meant) if error.meant else "left of") from None
 
 
 def _read(text: str, adjectives: Adjectives) -> Scene:

@@ -16,11 +16,17 @@ class UnreadError(PromptError):
         problem: what is wrong, without a full stop.
         span: characters of the prompt.
         remedy: what to write; "" where only relations by hand help.
+        meant: the word that was probably meant at `span`; "" if none is known.
     """
 
-    def __init__(self, problem: str, span: tuple[int, int], remedy: str = "") -> None:
+    def __init__(self, problem: str, span: tuple[int, int], remedy: str = "", meant: str = "") -> None:
         super().__init__(problem)
-        self.problem, self.span, self.remedy = problem, span, remedy
+        self.problem, self.span, self.remedy, self.meant = problem, span, remedy, meant
+
+    def corrected(self, prompt: str) -> str:
+        """The prompt with the word that was meant, or unchanged."""
+        start, stop = self.span
+        return f"{prompt[:start]}{self.meant}{prompt[stop:]}" if self.meant else prompt
 
 
 class MarkedError(PromptError):
@@ -36,24 +42,26 @@ class MarkedError(PromptError):
         self.text, self.problem, self.span, self.remedy = text, problem, span, remedy
 
 
-def explained(prompt: str, error: UnreadError, names: Sequence[str] = ()) -> MarkedError:
+def explained(prompt: str, error: UnreadError, names: Sequence[str] = (), relation: str = "left of") -> MarkedError:
     """The error that a user sees: the place, what is wrong there and what to write, and the same by hand.
 
     Args:
         names: objects of the prompt as far as they are known, for the example.
+        relation: of two objects, for the example.
     """
     problem = f"{error.problem[:1].upper()}{error.problem[1:]}"
     remedy = f"{'' if problem.endswith('?') else ':'} {error.remedy}" if error.remedy else ""
-    message = f"\n{marked(prompt, *error.span)}\n{problem}{remedy}.\nBy hand: {example(names)}"
+    message = f"\n{marked(prompt, *error.span)}\n{problem}{remedy}.\nBy hand: {example(names, relation)}"
     return MarkedError(message, text=prompt, problem=error.problem, span=error.span, remedy=error.remedy)
 
 
-def example(names: Sequence[str]) -> str:
+def example(names: Sequence[str], relation: str = "left of") -> str:
     """Relations by hand in Python and on the command line, about the first two of these objects."""
     known = [*dict.fromkeys(names), "cat", "dog"]
     first = known[0]
     second = next(name for name in known[1:] if name != first)
-    return f'`relations=[({_quoted(first)}, "left of", {_quoted(second)})]` or `--relation {_quoted(f"{first} left of {second}")}`'
+    entry = f'({_quoted(first)}, "{relation}", {_quoted(second)})'
+    return f"`relations=[{entry}]` or `--relation {_quoted(f'{first} {relation} {second}')}`"
 
 
 def _quoted(text: str) -> str:

@@ -84,7 +84,7 @@ def _refuse_misspelt(prompt: str, matches: list[Match]) -> None:
         meant = misspelt(word.group().lower())
         if meant and not any(match.start <= word.start() < match.stop for match in matches):
             problem = f"{word.group()!r} is not understood, did you mean {meant!r}?"
-            raise error_at(prompt, word.span(), problem, f"Write `{_corrected(prompt, word.span(), meant)}`")
+            raise error_at(prompt, word.span(), problem, f"Write `{_corrected(prompt, word.span(), meant)}`", meant)
 
 
 def _corrected(prompt: str, span: tuple[int, int], meant: str) -> str:
