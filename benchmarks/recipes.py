@@ -42,6 +42,10 @@ TURNED: Mapping[str, Mapping[str, Any]] = {
     "third": {"stop": 1 / 3},
     "two-thirds": {"stop": 2 / 3},
     "all-steps": {"stop": 1.0},
+    "every-2": {"every": 2},
+    "every-2-reuse": {"every": 2, "reuse": True},
+    "every-3-reuse": {"every": 3, "reuse": True},
+    "third-every-2-reuse": {"stop": 1 / 3, "every": 2, "reuse": True},
     "family-layers": {"layers": None},
 }
 RIVALS = ("paper", "attend-and-excite", "psg", "layout", "overlap")

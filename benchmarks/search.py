@@ -234,7 +234,8 @@ def main() -> None:
     chosen = {name: known[name] for name in dict.fromkeys(options.only)}
     sampling = {"steps": options.steps or preset.steps, "guidance_scale": preset.guidance_scale, "call": preset.call}
     sampler = CountingSampler(load(options.model), out, chosen, **sampling)
-    evaluate_world(sampler, out, count=options.prompts, images=options.images, methods=chosen, split="tune", batch=options.batch)
+    asked = {"count": options.prompts, "images": options.images, "split": "tune", "batch": options.batch, "name": preset.world}
+    evaluate_world(sampler, out, methods=chosen, **asked)
     table = with_passes((out / TABLE).read_text(), sampler)
     write(out / TABLE, table)
     print(table)

@@ -31,12 +31,12 @@ def evaluate_world(
     sampler: SettledSampler | SettledWorkers,
     out: Path,
     *,
+    name: str,
     count: int,
     images: int = 4,
     methods: Mapping[str, GuidanceConfig | None] | None = None,
     split: str = "heldout",
     batch: int = 8,
-    name: str = presets.DEFAULT,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Makes the images, judges them, and writes `results.json` and `table.md`. What `out` holds of the same run is not made again.
@@ -44,12 +44,12 @@ def evaluate_world(
     Args:
         sampler: makes images, such as `PipelineSampler(infsplign.shipped.load("pictures"), steps=20, guidance_scale=5.0)`.
         out: folder of the run.
+        name: of the world that the sampler's model draws: its prompts are sampled, and its detector judges the images.
         count: prompts of the split.
         images: images a prompt.
         methods: name to options, None being unguided; `DEFAULT` with the preset of the world's Stable Diffusion, which has its
             name, when not given. Differences are from the first.
         split: "tune" or "heldout".
-        name: of the world.
         batch: images at once; it decides speed and memory, and the images within rounding, so a run keeps it.
         progress: show a bar with the time left.
 
