@@ -62,7 +62,7 @@ def _asked(models: Sequence[str], workshop: Workshop) -> dict[str, Any]:
     with gr.Row():
         steps = gr.Slider(1, 100, value=defaults.steps or STEPS, step=1, label="steps", min_width=180, elem_id="is-steps")
         bound = workshop.strength(models[0])
-        strength = gr.Slider(0, 0.5, value=bound, step=0.01, label="strength", info="unmoved: the model's own default", min_width=180)
+        strength = gr.Slider(0, 0.5, value=bound, step=0.01, label="strength", min_width=180)
     with gr.Accordion("more options", open=False):
         by_hand = gr.Textbox(label="relations by hand, one a line", placeholder="cat left of dog", lines=2)
         negative = gr.Textbox(label="negative prompt")
