@@ -44,7 +44,7 @@ def test_page_on_traces_names_fields_that_exist():
     table = TRACE.text.split("## What it tells")[0]
     named = re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE)
     fields = {name for cell in named for name in re.findall(r"\w+", cell)}
-    assert len(fields) == 11
+    assert len(fields) == 15
     assert fields <= set(StepTrace.__dataclass_fields__)
 
 

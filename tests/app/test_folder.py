@@ -56,6 +56,8 @@ def test_the_report_reads_it(root, tmp_path):
     assert done.exit_code == 0, done.output
     page = (tmp_path / "r.html").read_text("utf-8")
     assert "2 runs, 6 images" in done.output
+    alone = CliRunner().invoke(app, ["report", str(root / "shapes"), "--out", str(tmp_path / "one.html")])
+    assert "one.html: 1 run, " in alone.output.replace("\n", "")
     assert "a heart to the right of a diamond" in page
     assert "4 steps" in page
 

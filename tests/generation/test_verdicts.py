@@ -4,9 +4,10 @@ import numpy as np
 
 from infsplign.core.scenes import Scene
 from infsplign.core.spellings import relation
+from infsplign.detection import Detection
 from infsplign.evaluation.metrics.strict import fidelity
 from infsplign.evaluation.metrics.visor import judge
-from infsplign.generation.verdicts import judged
+from infsplign.generation.verdicts import _miscounted, judged
 from infsplign.shapes.detector import MIN_SCORE, detect
 from infsplign.shapes.world import Placed, render, sample_scene
 from infsplign.shapes.world import Scene as Rendered
@@ -51,6 +52,11 @@ def test_a_verdict_says_what_is_wrong():
         assert found.lines() == [f"guided: {wrong}"]
         assert found.to_dict()["strict"] == {"guided": [False]}
         assert found.to_dict()["relations"] == {"circle left of square": {"guided": ["no square" not in wrong]}}
+
+
+def test_a_malformed_drawing_is_something_malformed():
+    blobs = [Detection("circle", 1.0, (0, 0, 9, 9)), Detection("malformed", 0.6, (20, 0, 29, 9))]
+    assert _miscounted(blobs, ("circle", "square"), 0.5) == ["no square", "something malformed too"]
 
 
 def test_strict_is_what_the_evaluation_counts():

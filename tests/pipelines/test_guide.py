@@ -299,8 +299,9 @@ def test_pipelines_without_text_attention_are_refused_with_the_supported_ones_na
 def test_missing_layers_are_named():
     pipe = tiny.sd()
     del pipe.unet.up_blocks[2].attentions[1]
-    with pytest.raises(AttentionError, match=r"up_blocks\.2\.attentions\.1\.transformer_blocks\.0\.attn2"):
+    with pytest.raises(AttentionError, match=r"up_blocks\.2\.attentions\.1\.transformer_blocks\.0\.attn2") as error:
         guide(pipe, PROMPT)
+    assert "`GuidanceConfig(layers=...)`, which `infsplign calibrate` finds" in str(error.value)
 
 
 @pytest.mark.parametrize(("value", "steps"), [(float("nan"), 4), (float("inf"), 4), (float("nan"), 3)])

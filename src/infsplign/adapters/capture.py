@@ -66,7 +66,7 @@ class AttentionRecorder:
         if missing:
             raise AttentionError(
                 f"`layers` must be modules of {type(denoiser).__name__}, but it has no {', '.join(missing)}; "
-                "pass the layers of your backbone, or write an adapter for it"
+                "name some that it has in `GuidanceConfig(layers=...)`, which `infsplign calibrate` finds, or write an adapter for it"
             )
         self.layers = [(level, name, modules[name]) for level, names in layers.items() for name in names]
         self.denoiser, self.text, self.grid, self.added = denoiser, text, grid, added

@@ -12,7 +12,7 @@ from infsplign.commands.reading import READ
 def prompts(
     benchmark: Annotated[
         Literal["sr2d", "t2i", "geneval", "shapes", "pictures"],
-        typer.Argument(help="sr2d (VISOR; generated, published keys), t2i and geneval (read from --from), shapes, pictures (all splits)."),
+        typer.Argument(help="sr2d (VISOR; generated, published keys), t2i, geneval (read from --from), shapes, pictures (tune, heldout)."),
     ],
     out: Annotated[Path, typer.Option(help="File to write; one that is there is replaced.")],
     source: Annotated[

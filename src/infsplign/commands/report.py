@@ -18,4 +18,4 @@ def report(
     from infsplign.evaluation.page import write_report
 
     shown = write_report(folders, out, images=images, title=title)
-    typer.echo(f"{out}: {len(folders)} runs, {shown} images, {out.stat().st_size / 1e6:.1f} MB")
+    typer.echo(f"{out}: {len(folders)} run{'s' * (len(folders) != 1)}, {shown} images, {out.stat().st_size / 1e6:.1f} MB")

@@ -140,7 +140,13 @@ def _miscounted(blobs: Sequence[Any], nouns: Sequence[str], least: float) -> lis
         if found and found[0].score < least:
             wrong.append(f"{noun} misshapen")
     others = dict.fromkeys(blob.name for blob in blobs if blob.name not in nouns)
-    return [*wrong, *(f"{'an' if name[0] in 'aeiou' else 'a'} {name} too" for name in others)]
+    return [*wrong, *(f"{_one(name)} too" for name in others)]
+
+
+def _one(name: str) -> str:
+    if name == "malformed":  # the detector's class of what is there, but like no noun
+        return "something malformed"
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def plural(noun: str) -> str:
