@@ -5,7 +5,7 @@ import json
 import pytest
 
 from benchmarks import final, measuring
-from infsplign.engine.config import PAPER, RECOMMENDED
+from infsplign.engine.config import PAPER, RECOMMENDED, RECOMMENDED_JOINT
 from infsplign.shipped import PRESETS
 
 
@@ -33,7 +33,7 @@ def test_methods_and_a_whole_reading(tmp_path, monkeypatch):
     methods = final.methods("shapes-sd3", tmp_path)
     assert tuple(methods) == (*final.METHODS, "preset")
     assert methods["preset"] == PRESETS["shapes-sd3"].config  # it names its layers
-    assert (methods["unguided"], methods["default"], methods["paper"]) == (None, RECOMMENDED, PAPER)
+    assert (methods["unguided"], methods["default"], methods["paper"]) == (None, RECOMMENDED_JOINT, PAPER)
     assert methods["calibrated"].max_shift == 0.07
     with pytest.raises(OSError, match="calibration-shapes.json"):
         final.methods("shapes", tmp_path)
