@@ -46,7 +46,7 @@ def test_options_out_of_range_are_refused_by_name(field, value):
 
 
 PART, WHOLE = "lie in [0, 1], a part of the {}", "be a whole number >= 1"
-LAYERS = "map levels (coarse or middle) to tuples of module names"
+LAYERS = "map levels (coarse or middle) to tuples of module names, each in one level"
 ASKED = {
     **dict.fromkeys(("scale", "alpha", "spatial", "presence", "balance"), ("be a finite number >= 0", [-1, float("inf"), "1", None, True])),
     **dict.fromkeys(("margin", "margin_hold"), (PART.format("picture"), [-0.1, 1.1, "0", None, False])),
@@ -146,3 +146,8 @@ def test_something_else_than_options_is_refused(config, message):
     with pytest.raises(TypeError) as error:
         check_config(config)
     assert str(error.value) == message
+
+
+def test_a_layer_has_one_level():
+    with pytest.raises(ValueError, match="`layers` must map levels .* to tuples of module names, each in one level, got"):
+        GuidanceConfig(layers={"coarse": ("a", "b"), "middle": ("b",)})

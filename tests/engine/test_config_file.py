@@ -3,6 +3,7 @@
 import json
 import locale
 from dataclasses import replace
+from fractions import Fraction
 from functools import partial
 
 import numpy as np
@@ -182,3 +183,9 @@ def test_what_is_said_beside_the_options_is_not_named_as_they_are(tmp_path, name
     with pytest.raises(ValueError, match=f"`about` must not be named.*{name}"):
         RECOMMENDED.save(tmp_path / "preset.json", **{name: 3})
     assert not list(tmp_path.iterdir())
+
+
+def test_numbers_of_other_types_are_saved(tmp_path):
+    config = PAPER.with_(every=np.int64(2), scale=Fraction(1, 4))
+    config.save(tmp_path / "preset.json")
+    assert GuidanceConfig.load(tmp_path / "preset.json") == PAPER.with_(every=2, scale=0.25)

@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from diffusers import (
     AutoPipelineForImage2Image,
     DDIMScheduler,
     EulerDiscreteScheduler,
+    KDPM2AncestralDiscreteScheduler,
     StableDiffusionPanoramaPipeline,
     StableDiffusionXLImg2ImgPipeline,
 )
@@ -136,7 +138,7 @@ def test_case_3_a_single_pass_without_a_step_is_an_error_when_the_block_ends():
     with pytest.raises(KeyError), guide(p, **block), torch.no_grad():  # an exception of the block is not hidden
         p.unet(torch.randn(1, 4, 16, 16), 500, encoder_hidden_states=embeds)
         raise KeyError
-    with guide(p, **block):  # nothing ran, and nothing is missing
+    with pytest.warns(UserWarning, match="was not run"), guide(p, **block):
         pass
 
 
@@ -377,3 +379,31 @@ def test_case_24_several_timesteps_in_one_batch_are_refused_with_the_reason():
     with pytest.raises(UnsupportedPipelineError, match="several timesteps of one picture in one batch"), torch.no_grad():
         with guide(p, relations=[("circle", "left of", "square")], token_indices=[[2], [8]], config=S):
             p.unet(torch.randn(2, 4, 16, 16), p.scheduler.timesteps[:2], encoder_hidden_states=embeds.expand(2, -1, -1))
+
+
+def test_a_denoiser_that_is_replaced_before_the_block_is_not_put_back():
+    p, other = tiny.sd(), tiny.sd(seed=1)
+    block = guide(p, P, config=S)
+    p.unet = other.unet
+    with pytest.raises(RuntimeError, match="`pipe.unet` was replaced after `guide` was called: call `guide` again"), block:
+        pass
+    assert p.unet is other.unet
+
+
+def test_a_block_in_which_the_denoiser_did_not_run_is_warned_of():
+    p, other = tiny.sd(), tiny.sd(seed=1)
+    with pytest.warns(UserWarning, match="nothing was guided in the `guide` block: UNet2DConditionModel of `pipe` was not run"):
+        with guide(p, P, config=S):
+            run(other)
+
+
+def test_timesteps_that_rise_here_and_there_are_of_one_call():
+    """Ancestral KDPM2 under Karras' noise levels lists each timestep twice, the second time a rounding higher or lower."""
+    p = tiny.sd()
+    p.scheduler = KDPM2AncestralDiscreteScheduler.from_config(tiny.SD_SCHEDULE, use_karras_sigmas=True)
+    with guide(p, P, config=S.with_(stop=0.5)) as guidance:
+        run(p, num_inference_steps=5)
+    times = p.scheduler.timesteps.tolist()
+    assert any(b > a for a, b in pairwise(times))
+    assert [step.timestep for step in guidance.trace] == times
+    assert guided(guidance) == [True] * 3 + [False] * 6

@@ -87,3 +87,16 @@ def test_what_it_gives_itself_is_refused(name):
 def test_options_that_guide_nothing_cannot_rank(options, told):
     with pytest.raises(ValueError, match=f"`config` must guide some steps.*{told}"):
         rank_seeds(tiny.sd(), PROMPT, [0, 1], config=RECOMMENDED.with_(**options))
+
+
+@pytest.mark.parametrize("seeds", [5, "12", [1.5], [True], [None]])
+def test_seeds_are_whole_numbers(seeds):
+    with pytest.raises(TypeError, match="`seeds` must be a list of whole numbers, such as `range"):
+        rank_seeds(tiny.sd(), PROMPT, seeds, config=CONFIG, **CALL)
+
+
+def test_seeds_have_64_bits_and_one_prompt():
+    with pytest.raises(ValueError, match="`seeds` must be numbers of 64 bits"):
+        rank_seeds(tiny.sd(), PROMPT, [2**70], config=CONFIG, **CALL)
+    with pytest.raises(TypeError, match="`prompt` must be one prompt, got .*rank the seeds of each prompt by itself"):
+        rank_seeds(tiny.sd(), [PROMPT, PROMPT], [1, 2], config=CONFIG, **CALL)

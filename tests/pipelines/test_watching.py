@@ -92,3 +92,15 @@ def test_errors(pipe, layers):
         watch(pipe, PROMPTS, ["no.such"])
     with pytest.raises(infsplign.PromptError):
         watch(pipe, ["a cat"], layers)
+
+
+@pytest.mark.parametrize(("prompts", "named"), [(PROMPTS[0], "prompts"), ([], "prompts"), (PROMPTS, "layers")])
+def test_lists_are_no_texts(pipe, layers, prompts, named):
+    with pytest.raises(TypeError, match=f"`{named}` must be a list of at least one"):
+        watch(pipe, prompts, layers[0] if named == "layers" else layers)
+
+
+@pytest.mark.parametrize("first", [-1, 2, "a", None, float("nan"), True])
+def test_the_first_look_is_a_part_of_the_sampling(pipe, layers, first):
+    with pytest.raises(ValueError, match="`first` must lie in"):
+        watch(pipe, PROMPTS, layers, first=first)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Self
 
@@ -115,7 +115,7 @@ class GuidanceConfig:
         self._check("loss", "be None or a `CompoundLoss`", lambda value: value is None or isinstance(value, CompoundLoss))
         self._check("schedule", "be None or a function from progress to a factor", lambda value: value is None or callable(value))
         self._check("terms", "be a tuple of `LossTerm`s", _terms)
-        wanted = f"map levels ({' or '.join(LEVELS)}) to tuples of module names"
+        wanted = f"map levels ({' or '.join(LEVELS)}) to tuples of module names, each in one level"
         self._check("layers", wanted, lambda value: value is None or _layers(value))
         self._check("resize", "be None or a whole number >= 2", lambda value: value is None or (_counts(value) and value >= 2))
         self._check("wrt", 'be "input" or "latents"', lambda value: value in ("input", "latents"))
@@ -206,7 +206,10 @@ def _layers(value: object) -> bool:
     """Whether it maps known levels to sequences of names."""
     if not isinstance(value, Mapping) or not value or any(isinstance(names, str) for names in value.values()):
         return False
-    return all(level in LEVELS and names and all(isinstance(name, str) for name in names) for level, names in value.items())
+    if not all(level in LEVELS and names and all(isinstance(name, str) for name in names) for level, names in value.items()):
+        return False
+    levels = [set(names) for names in value.values()]
+    return len(set().union(*levels)) == sum(map(len, levels))  # no name in two levels
 
 
 def _terms(value: object) -> bool:
@@ -214,7 +217,7 @@ def _terms(value: object) -> bool:
 
 
 def _counts(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
 
 
 PAPER = GuidanceConfig(plan="split")

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import fields
 from functools import partial
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,9 @@ def _plain(name: str, value: Any) -> Any:
     if isinstance(value, Mapping):
         return {level: list(names) for level, names in value.items()}
     item = getattr(value, "item", None)
-    return value if item is None else item()  # a number of numpy
+    if item is not None:  # a number of numpy
+        return item()
+    return float(value) if isinstance(value, Real) and not isinstance(value, int) else value  # a fraction
 
 
 def _name_of(field: str, function: Any) -> str:

@@ -87,6 +87,7 @@ class Guidance:
         self.denoiser = denoiser
         if not hasattr(source, "record") and not hasattr(source, "source"):
             raise TypeError(f"`source` must be a family (`Backbone`) or an `AttentionSource` with a method `record`, got {source!r}")
+        _check_arguments(denoiser, source, scenes)
         self.config: GuidanceConfig = config or (source.config(denoiser) if hasattr(source, "source") else RECOMMENDED)
         self.source: AttentionSource = source if hasattr(source, "record") else source.source(denoiser, self.config.layers)
         self.saving: Callable[[], AbstractContextManager[Any]] | None = None
@@ -235,6 +236,18 @@ class RowsOf:
         padded = weights.new_zeros(self.batch, *weights.shape[1:])
         padded[self.rows] = weights
         return self.whole.object_maps(padded)[self.rows]
+
+
+def _check_arguments(denoiser: Any, source: Any, scenes: Any) -> None:
+    """Raises TypeError for a pipeline or a function in place of a denoiser, and for a prompt in place of its scene."""
+    if not callable(denoiser) or hasattr(denoiser, "scheduler") or (hasattr(source, "source") and not hasattr(denoiser, "config")):
+        raise TypeError(
+            "`denoiser` must be the module that predicts the noise, such as `pipe.unet` or `pipe.transformer`, or with a source of your "
+            f"own a function, got {type(denoiser).__name__}"
+        )
+    listed = [scenes] if isinstance(scenes, Scene) else scenes
+    if isinstance(listed, str) or not isinstance(listed, Sequence) or not listed or not all(isinstance(x, Scene) for x in listed):
+        raise TypeError(f"`scenes` must be a `Scene`, or a list of at least one, such as `parse_prompt` returns, got {scenes!r:.100}")
 
 
 def _nested(value: Any, depth: int) -> bool:

@@ -19,7 +19,7 @@ from infsplign.engine.rows import Rows
 from infsplign.engine.shift import Shift, latents_part, shift_of
 from infsplign.engine.step_pass import StepPass, needs
 from infsplign.engine.step_plan import StepPlan, StepPlanner, rows_mask
-from infsplign.engine.timeline import Place, Timeline
+from infsplign.engine.timeline import Place, Timeline, check_levels
 from infsplign.engine.trace import StepTrace, row_norm
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,8 @@ class Steps:
         needed: the same, if each row had been sampled alone, without other rows that still need guidance.
 
     Raises:
-        ValueError: no timestep, an unknown `prediction`, not one sigma a timestep, or no sigmas where they are needed.
+        ValueError: no timestep, an unknown `prediction`, not one sigma a timestep, sigmas out of range or rising, or none where they are
+            needed.
     """
 
     def __init__(
@@ -69,6 +70,8 @@ class Steps:
         self.guidance, self.config, self.keep_maps = guidance, guidance.config, keep_maps
         self.timeline = timesteps if isinstance(timesteps, Timeline) else Timeline(timesteps, sigmas, prediction)
         prediction = self.timeline.prediction
+        if sigmas is not None and self.timeline.sigmas is not None:
+            check_levels(self.timeline.sigmas, prediction)
         if self.timeline.sigmas is None and (self.config.repeats > 1 or (prediction != "epsilon" and self.config.update != "direct")):
             why = "`repeats` move the latents by them" if prediction == "epsilon" else f"a shift of the noise becomes one of {prediction!r}"
             raise ValueError(f"`sigmas` must be given, one a timestep: {why}")

@@ -44,15 +44,16 @@ class Timeline:
         prediction: what the model predicts, one of `infsplign.core.update.PREDICTIONS`.
 
     Raises:
-        ValueError: no timestep, an unknown `prediction`, or not one sigma a timestep.
+        ValueError: no timestep, one that is not a number, an unknown `prediction`, or not one sigma a timestep.
+        TypeError: not lists of numbers.
     """
 
     def __init__(self, timesteps: Any, sigmas: Any = None, prediction: str = "epsilon") -> None:
         if prediction not in PREDICTIONS:
             raise ValueError(f"`prediction` must be one of {', '.join(PREDICTIONS)}, got {prediction!r}")
         self.prediction, self._given = prediction, timesteps
-        self.timesteps = [float(t) for t in _listed(timesteps)]
-        self.sigmas = None if sigmas is None else [float(s) for s in _listed(sigmas)][: len(self.timesteps)]
+        self.timesteps = _numbers(timesteps, "timesteps")
+        self.sigmas = None if sigmas is None else _numbers(sigmas, "sigmas")[: len(self.timesteps)]
         if not self.timesteps:
             raise ValueError("`timesteps` must hold at least one timestep, got none")
         if self.sigmas is not None and len(self.sigmas) != len(self.timesteps):
@@ -174,5 +175,25 @@ def _shares(x: Tensor, whole: Tensor) -> bool:
     return same and x.device.type != "meta" and x.untyped_storage().data_ptr() == whole.untyped_storage().data_ptr()
 
 
-def _listed(values: Any) -> list[Any]:
-    return values.tolist() if hasattr(values, "tolist") else list(values)
+def check_levels(sigmas: Sequence[float], prediction: str) -> None:
+    """Raises ValueError unless noise levels can be those of a sampling: in range, and no higher at its end than at its beginning."""
+    most = 1.0 if prediction == "flow" else math.inf
+    if wrong := [s for s in sigmas if not 0 <= s <= most]:
+        wanted = 'lie in [0, 1] for "flow"; divide timesteps by 1000' if prediction == "flow" else "be >= 0"
+        raise ValueError(f"`sigmas` must {wanted}, got {wrong[0]:g}")
+    if sigmas[0] < sigmas[-1]:
+        raise ValueError(
+            f"`sigmas` must fall from the first step to the last, got {sigmas[0]:g} to {sigmas[-1]:g}; they are levels of the noise, in "
+            "the order of `timesteps`"
+        )
+
+
+def _numbers(values: Any, name: str) -> list[float]:
+    """The numbers of a list, an array or a tensor of one axis."""
+    try:
+        found = [float(x) for x in (values.tolist() if hasattr(values, "tolist") else list(values))]
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"`{name}` must be a list of numbers, one a step, got {values!r:.100}") from error
+    if any(math.isnan(x) for x in found):
+        raise ValueError(f"`{name}` must be numbers, got nan")
+    return found

@@ -93,6 +93,9 @@ class PipelineGuidance:
     def __enter__(self) -> "PipelineGuidance":
         if self._attached is not None or getattr(self.denoiser.__dict__.get("forward"), "infsplign", False):
             raise RuntimeError("the pipeline is guided already: leave the other `guide` block first")
+        name = self.backbone.denoiser
+        if uncompiled(getattr(self.pipe, name)) is not self.denoiser:
+            raise RuntimeError(f"`pipe.{name}` was replaced after `guide` was called: call `guide` again, for the one that is there now")
         check_scheduler(self.pipe.scheduler)
         check_denoiser(self.denoiser)
         self._calls.reset()
@@ -122,9 +125,15 @@ class PipelineGuidance:
         calls, config = self._calls, self.config
         if calls.call is not None:
             calls.call.steps.check()
-        if config.scale == 0 or config.start == config.stop or calls.failed or not calls.passes:
+        if config.scale == 0 or config.start == config.stop or calls.failed:
             return
         kind = type(self.denoiser).__name__
+        if not calls.passes:
+            warnings.warn(
+                f"nothing was guided in the `guide` block: {kind} of `pipe` was not run. Was another pipeline called, or one with no steps "
+                "to take, such as image-to-image of a small `strength`?", stacklevel=3,
+            )  # fmt: skip
+            return
         if not calls.taken:
             raise RuntimeError(
                 f"nothing was guided in the `guide` block: {kind} ran {calls.passes} times, but `step` of "

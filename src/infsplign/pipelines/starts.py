@@ -1,6 +1,7 @@
 """Ranks seeds: runs a few steps from each seed and compares the losses of their attention."""
 
 import functools
+import operator
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from statistics import fmean as mean
@@ -63,11 +64,14 @@ def rank_seeds(
     Raises:
         ValueError: no seed, `steps` out of range, options that guide none of the first `steps` steps, or an argument of the call that this
             function gives itself.
+        TypeError: `seeds` are no list of whole numbers, or `prompt` is no single prompt.
     """
-    seeds = list(seeds)
+    seeds = _whole(seeds)
     if not seeds:
         raise ValueError("`seeds` must hold at least one seed, got none")
-    if steps < 1:
+    if not isinstance(prompt, str):
+        raise TypeError(f"`prompt` must be one prompt, got {prompt!r:.100}; rank the seeds of each prompt by itself")
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
         raise ValueError(f"`steps` must be >= 1, got {steps!r}")
     for name in ("prompt", "generator", "num_images_per_prompt", "output_type"):
         if name in call:
@@ -99,6 +103,18 @@ def starts_cost(pipe: Any, starts: int, *, steps: int = 4, num_inference_steps: 
     """
     whole = signature_default(pipe, "num_inference_steps") if num_inference_steps is None else num_inference_steps
     return starts * min(steps, whole) / whole
+
+
+def _whole(seeds: Any) -> list[int]:
+    try:
+        found = [operator.index(seed) for seed in seeds]
+        if any(isinstance(seed, bool) for seed in seeds):
+            raise TypeError
+    except TypeError as error:
+        raise TypeError(f"`seeds` must be a list of whole numbers, such as `range(8)`, got {seeds!r:.100}") from error
+    if wrong := [seed for seed in found if not -(2**63) <= seed < 2**64]:
+        raise ValueError(f"`seeds` must be numbers of 64 bits, got {wrong[0]}")
+    return found
 
 
 def _idle(config: GuidanceConfig) -> str:

@@ -174,8 +174,14 @@ def watch(
         backbone: the family; found when None.
 
     Raises:
-        UnsupportedPipelineError, AttentionError, PromptError, ValueError: as `guide`.
+        UnsupportedPipelineError, AttentionError, PromptError, ValueError: as `guide`; `first` out of range.
+        TypeError: `prompts` or `layers` is a text, or empty.
     """
+    for name, value in (("prompts", prompts), ("layers", layers)):
+        if isinstance(value, str) or not value:
+            raise TypeError(f"`{name}` must be a list of at least one, got {value!r:.100}")
+    if isinstance(first, bool) or not isinstance(first, int | float) or not 0 <= first <= 1:
+        raise ValueError(f"`first` must lie in [0, 1], a part of the sampling, got {first!r}")
     backbone = backbone or backbone_for(pipe)
     scenes = [parse_prompt(text) for text in prompts]
     read = [expected_prompt(pipe, backbone.segments, text, scene.objects) for text, scene in zip(prompts, scenes, strict=True)]

@@ -18,6 +18,8 @@ from infsplign.prompts.word_lists import (
     COMPOUND,
     DEGREES,
     HOURS,
+    INDOORS,
+    MODALS,
     NUMBERS,
     PAST,
     PEOPLE,
@@ -30,7 +32,7 @@ from infsplign.prompts.word_lists import (
     THINGS_TOO,
     VERBS,
 )
-from infsplign.prompts.words import DETERMINERS, LINKS, STOPS
+from infsplign.prompts.words import COPULAS, DETERMINERS, LINKS, STOPS
 
 _HOW_EXACTLY = ("exactly", "only", "about", "just")
 LONGEST = 4
@@ -131,7 +133,7 @@ def _head(words: Sequence[str], begin: int, *, singular: bool) -> int:
     if i >= len(words) or words[i] in STOPS:
         return i if i == begin or words[i - 1] not in ("and", "&") else i - 1
     end = i + 1
-    while end < len(words) and _goes_on(words, end, singular):
+    while end < len(words) and _goes_on(words, end, i, singular):
         end += 1
     return end - 1 if end > i + 1 and end < len(words) and words[end] in _OF_A_NAME else end
 
@@ -161,8 +163,8 @@ def _names_thing(word: str) -> bool:
     return bool(word) and word != "of" and _nounlike(word) and not (is_style(word) or is_adjective(word))
 
 
-def _goes_on(words: Sequence[str], i: int, singular: bool) -> bool:
-    """Whether the word after a noun belongs to the name still."""
+def _goes_on(words: Sequence[str], i: int, noun: int, singular: bool) -> bool:
+    """Whether the word `i` after a noun belongs to the name still, whose first noun is the word `noun`."""
     word, before, following = words[i], words[i - 1], words[i + 1] if i + 1 < len(words) else ""
     letters = classes(word)
     if word in COMPOUND and _names_thing(following):
@@ -171,12 +173,16 @@ def _goes_on(words: Sequence[str], i: int, singular: bool) -> bool:
         return False
     if is_style(word) or is_medium(word, following) or is_adverb(word):
         return False
-    if word in ("left", "right", "close", "upside", "alone") or word.endswith(("'s", "\u2019s")):
+    if word in MODALS and (following in COPULAS or following in ACTIONS):  # "a car must be", and not "a trash can"
         return False
-    if word in STYLE_HEADS and before in MODIFIERS and i > 1:
+    if following and word in NUMBERS:  # "a fox two strides left of"
+        return False
+    if word in ("left", "right", "close", "upside", "alone", "half") or word.endswith(("'s", "\u2019s")):
+        return False
+    if word in STYLE_HEADS and before in MODIFIERS and i - 1 > noun:  # "a street light" is one thing
         return False
     if is_adjective(word):
-        return before in SHADES and word in COLOURS
+        return (before in SHADES and word in COLOURS) or (word == "square" and before in SETTINGS | INDOORS)
     if word in HOURS and (not following or following in STOPS or is_style(following)):
         return False
     if word.endswith("ing") and len(word) > 4:

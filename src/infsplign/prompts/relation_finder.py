@@ -110,6 +110,8 @@ def _matches(prompt: str, *, bare: bool = False) -> list[Match]:
         if any(start < match.end() and match.start() < stop for start, stop in taken):
             continue
         relation = _spelled(match.group())
+        if not bare and match.group().lower() == "left":
+            raise error_at(prompt, match.span(), "'left' is what someone did here, or a side", "for the side write `left of`")
         if (owned := OF_PRONOUN.fullmatch(match.group())) and not found:
             found.append(Match(*match.span(), SPELLINGS[f"{owned[1].lower()} of"], pronoun=True))
         elif relation is not None:
@@ -124,7 +126,7 @@ def _matches(prompt: str, *, bare: bool = False) -> list[Match]:
 
 def _opens_name(before: str) -> bool:
     words = before.lower().split()
-    return not words or begins_name(words[-1]) or is_modifier(words[-1])
+    return not words or begins_name(words[-1]) or is_modifier(words[-1]) or words[-1] in ("and", "&", "of", "with")
 
 
 def _sharing(prompt: str, matches: list[Match]) -> list[Match]:
@@ -138,7 +140,27 @@ def _sharing(prompt: str, matches: list[Match]) -> list[Match]:
                 span = (match.start, following.stop)
                 raise error_at(prompt, span, "it is not clear whether this is a side of the picture", "write `to the left of and above`")
             found[i] = match._replace(relation=SPELLINGS[f"{spelled.split()[2]} of"])
+        elif _shared(prompt, match, following):
+            remedy = f"write `{spelled} of the picture`, or `{spelled} of` and the object's name"
+            raise error_at(prompt, (match.start, match.stop), "it is not clear whether this is a side of the picture", remedy)
     return found
+
+
+def _shared(prompt: str, place: Match, following: Match) -> bool:
+    """Whether "on the left" may mean the object that follows: "a lamp on the left and a chair on the right of the bed"."""
+    one, other = (_SIDE_OF.fullmatch(prompt[match.start : match.stop]) for match in (place, following))
+    if (place.relation.arity, following.relation.arity) != (1, 2) or not one or not other:
+        return False
+    if {one[1].lower(), other[1].lower()} not in _OPPOSITE:
+        return False
+    joined = re.match(r",?\s*(?:and|&)\s+", prompt[place.stop : following.start])
+    words = prompt[following.stop :].lower().split()
+    name = next((word.strip(".,;:!?") for word in words if not begins_name(word)), "")
+    return joined is not None and name not in prompt[: place.start].lower().split()
+
+
+_SIDE_OF = re.compile(r"(?:on|at|to|in)\s+(?:the\s+)?(left|right|top|bottom)(?:\s+side)?(?:\s+of)?", re.IGNORECASE)
+_OPPOSITE = ({"left", "right"}, {"top", "bottom"})
 
 
 def _unknown(prompt: str, text: str, span: tuple[int, int]) -> UnreadError:

@@ -128,10 +128,12 @@ BELONGINGS = word_set(
 """What "dog ears" and "cat toys" end with, although "ear" and "toy" are verbs as well."""
 PAST = word_set("lay fell stuck hung held kept lost bent torn worn shut lit tied")
 """Nouns as well by the lexicon, and participles after a noun."""
+MODALS = word_set("can will must")
+"""Verbs before another verb, and nouns as well."""
 DEGREES = word_set("more most less least really rather")
 HOURS = word_set(
     "outdoors indoors outside inside underwater night nighttime daytime sunset sunrise dusk dawn twilight midnight winter summer "
-    "autumn spring"
+    "autumn spring today tonight tomorrow yesterday"
 )
 """When or where, and no part of a name that they end."""
 WHERE = word_set(

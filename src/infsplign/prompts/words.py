@@ -2,7 +2,7 @@
 
 import re
 
-from infsplign.prompts.word_lists import word_set
+from infsplign.prompts.word_lists import NUMBERS, word_set
 
 ARTICLES = word_set("a an the one")
 DETERMINERS = ARTICLES | word_set("another some this these those my your his her its our their")
@@ -81,7 +81,7 @@ STOPS = (
     | AWAY
     | COPULAS
     | CHOICES
-    | word_set("and & + both each all every there it them itself while whereas but then ; , . : !")
+    | word_set("and & + both each all every there it them itself while whereas but then if unless until ; , . : !")
 )
 """Words that no name goes on after."""
 VIEWPOINTS = (
@@ -94,7 +94,12 @@ DIRECTIONS = (
     r"(?:\w+ly\s+)?(?:(?:to|toward|towards|on)\s+(?:the|its|his|her|their)\s+)?(?:left|right|top|bottom)(?:wards?)?(?!\s+(?:side\s+)?of\b)(?!-)"
 )
 """Where something looks or goes: no place of it."""
+_LENGTH = (
+    rf"(?:\d[\d.]*|{'|'.join(sorted(NUMBERS))})\s*"
+    r"(?:m|cm|km|ft|px|pixels?|met(?:er|re)s?|feet|foot|inch(?:es)?|yards?|blocks?|steps?|paces?|miles?)"
+)
 IDIOMS = (
+    rf"(?:over|under)\s+{_LENGTH}(?=\s+(?:above|over|below|under|to|left|right|away|from|tall|high|long|wide|deep)\b)|"
     r"(?:knock|turn|tip|fall|bend|lean|roll|flip|tumbl)\w*\s+over(?=\s*(?:$|[,.;]))|(?:out|in)side(?=\s*(?:$|[,.;!]))|over\s+(?:easy|time|the\s+(?:shoulder|top))|"
     r"under\s+(?:construction|attack|repair|water|glass|pressure)|above\s+all|inside\s+out|upside\s+down|"
     r"(?:from\s+)?(?:left\s+to\s+right|right\s+to\s+left|top\s+to\s+bottom|bottom\s+to\s+top|side\s+to\s+side)|"
@@ -104,8 +109,7 @@ IDIOMS = (
 QUOTED = re.compile('"[^"]*"|\u201c[^\u201d]*\u201d')
 """Text between double quotes."""
 MEASURE = re.compile(
-    r"(?<!milky)\s(?:way|well|a\s+(?:bit|little|lot|few\s+\w+)|"
-    r"\d[\d.]*\s*(?:m|cm|km|ft|px|pixels?|met(?:er|re)s?|feet|foot|inch(?:es)?|steps?|miles?))\s+$",
+    rf"(?<!milky)\s(?:way|well|a\s+(?:bit|little|lot|few\s+\w+)|(?:(?:over|under|about|nearly|almost)\s+)?{_LENGTH})\s+$",
     re.IGNORECASE,
 )
 """How far: "way above", "a bit to the left of", "2 meters left of"."""

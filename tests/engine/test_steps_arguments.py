@@ -1,0 +1,53 @@
+"""What `Steps` and `Guidance` are given wrongly is refused by name."""
+
+import numpy as np
+import pytest
+import torch
+
+from infsplign import Guidance, Steps
+from infsplign.adapters import backbone_for
+from tests import tiny
+from tests.engine.test_steps import SCENE, TIMES, Source, made
+
+LEVELS = [3.0, 2.0, 1.0, 0.5, 0.2]
+
+
+@pytest.mark.parametrize(
+    ("sigmas", "prediction", "told"),
+    [
+        (LEVELS[::-1], "v_prediction", "must fall from the first step to the last, got 0.2 to 3"),
+        ([-s for s in LEVELS], "epsilon", "`sigmas` must be >= 0, got -3"),
+        ([float("nan")] * 5, "v_prediction", "`sigmas` must be numbers, got nan"),
+        (TIMES, "flow", r'must lie in \[0, 1\] for "flow"; divide timesteps by 1000, got 900'),
+        ([0.1, 0.3, 0.5, 0.7, 0.9], "flow", "must fall"),
+    ],
+)
+def test_noise_levels_that_cannot_be_those_of_a_sampling(sigmas, prediction, told):
+    with pytest.raises(ValueError, match=told):
+        Steps(made()[1], TIMES, sigmas=sigmas, prediction=prediction)
+
+
+@pytest.mark.parametrize("sigmas", [[*LEVELS, 0.0], [float("inf"), *LEVELS[1:]], np.asarray(LEVELS), [0.5] * 5])
+def test_levels_that_can_be(sigmas):
+    Steps(made()[1], TIMES, sigmas=sigmas, prediction="v_prediction")
+
+
+@pytest.mark.parametrize("timesteps", [TIMES[None], 4, "ab", [float("nan")]])
+def test_timesteps_are_a_list_of_numbers(timesteps):
+    with pytest.raises((TypeError, ValueError), match="`timesteps` must be"):
+        Steps(made()[1], timesteps)
+
+
+@pytest.mark.parametrize("scenes", [None, "a cat left of a dog", [], ["a cat left of a dog"], [[2], [8]]])
+def test_a_prompt_is_no_scene(scenes):
+    model = made()[0]
+    with pytest.raises(TypeError, match="`scenes` must be a `Scene`, or a list of at least one, such as `parse_prompt` returns, got"):
+        Guidance(model, Source(model), scenes, [[0], [1]])
+
+
+def test_the_denoiser_is_a_module_and_not_its_pipeline():
+    pipe = tiny.sd()
+    for denoiser in (pipe, None, lambda sample, *_: sample):
+        with pytest.raises(TypeError, match="`denoiser` must be the module that predicts the noise, such as `pipe.unet`"):
+            Guidance(denoiser, backbone_for(pipe), SCENE, [[2], [8]])
+    assert Guidance(lambda x: x, Source(torch.nn.Identity()), SCENE, [[0], [1]]).module is None

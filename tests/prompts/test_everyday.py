@@ -1,0 +1,53 @@
+"""Everyday prompts whose reading was wrong without a word: names that took in verbs and measures, sides that are shared."""
+
+import pytest
+
+from infsplign import PromptError, parse_prompt
+from tests.prompts.words import A, L, R, entries, marked
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("a red car must be left of a blue truck", [("red car", L, "blue truck")]),
+        ("a cat can be left of a dog", [("cat", L, "dog")]),
+        ("a fox can be seen left of a hen", [("fox", L, "hen")]),
+        ("a cat will stand to the left of a dog", [("cat", L, "dog")]),
+        ("a trash can left of a soda can", [("trash can", L, "soda can")]),
+        ("a fox two meters left of a hen", [("fox", L, "hen")]),
+        ("a lamp three feet above a table", [("lamp", A, "table")]),
+        ("a cat several pixels right of a dog", [("cat", R, "dog")]),
+        ("a bird over two feet above a dog", [("bird", A, "dog")]),
+        ("a house two blocks away from a church", [("house", "far from", "church")]),
+        ("a hand and two feet above a table", [("hand", A, "table"), ("feet", A, "table")]),
+        ("a street light left of a mailbox", [("street light", L, "mailbox")]),
+        ("a man left of a red street light at night", [("man", L, "red street light")]),
+        ("a neon light above a bar", [("neon light", A, "bar")]),
+        ("a town square left of a church", [("town square", L, "church")]),
+        ("a cat left of a dog if possible", [("cat", L, "dog")]),
+        ("a cat left of a dog tonight", [("cat", L, "dog")]),
+        ("a fox on the left, and on the right a hen", [("fox", "on the left side"), ("hen", "on the right side")]),
+        ("a lamp on the left of the picture and a chair to the right of a bed", [("lamp", "on the left side"), ("chair", R, "bed")]),
+        ("a cat on the left and a dog to the right of the cat", [("cat", "on the left side"), ("dog", R, "cat")]),
+    ],
+)
+def test_what_is_read(prompt, expected):
+    assert entries(parse_prompt(prompt)) == expected
+
+
+@pytest.mark.parametrize(
+    ("prompt", "at"),
+    [
+        ("the boy left a note on the fridge", "left"),
+        ("the train left the station, a clock above the platform", "left"),
+        ("a man left his keys on a table", "left"),
+        ("a fox to the left and a hen to the right of a tree", "to the left"),
+        ("a bird at the top and a cat at the bottom of a ladder", "at the top"),
+        ("a fox two strides left of a hen", "two strides"),
+        ("a glass half full of water left of a plate", "half full of water"),
+    ],
+)
+def test_what_is_refused(prompt, at):
+    with pytest.raises(PromptError) as error:
+        parse_prompt(prompt)
+    assert marked(error.value) == at
