@@ -1,4 +1,4 @@
-"""Whether the detector of the world of pictures judges generated pictures as a person does.
+"""Whether the detector of the world of pictures agrees with labels that were made by looking.
 
     python -m benchmarks.pictures_labels make                    200 pictures of the shipped model, in sheets to be looked at, in out/labels
     python -m benchmarks.pictures_labels judge                   compares docs/measured/pictures-labels.json with the detector
@@ -13,7 +13,7 @@ A file of labels is JSON like the one that is kept, or a text with two lines; wh
     right: 0 4 6 9-12
     doubtful: 6 30
 
-"doubtful" are those, right or wrong, that another person might label otherwise. Even and odd numbers share their prompts neither among
+"doubtful" are those, right or wrong, that others might label otherwise. Even and odd numbers share their prompts neither among
 unguided nor among guided pictures, so a threshold that was chosen on the even ones can be judged on the odd ones.
 """
 
@@ -138,11 +138,11 @@ def look(out: Path) -> tuple[list[tuple[str, str]], list[list[Found]]]:
 
 
 def agreement(pairs: Sequence[tuple[bool, bool]]) -> str:
-    """Pairs of the person's and the detector's verdict in words."""
+    """Pairs of the label and the detector's verdict in words."""
     agree = sum(a == b for a, b in pairs)
-    both, person, detector = (sum(map(test, pairs)) for test in (all, lambda p: p[0], lambda p: p[1]))
-    ends = f"both say right {both}, both wrong {len(pairs) - person - detector + both}, "
-    ends += f"right only to the person {person - both}, only to the detector {detector - both}"
+    both, label, detector = (sum(map(test, pairs)) for test in (all, lambda p: p[0], lambda p: p[1]))
+    ends = f"both say right {both}, both wrong {len(pairs) - label - detector + both}, "
+    ends += f"right only by the label {label - both}, only by the detector {detector - both}"
     return f"{agree} of {len(pairs)}, {100 * agree / max(len(pairs), 1):.1f}% ({ends})"
 
 
@@ -151,7 +151,7 @@ def page(labels: dict[str, Any], asked: Sequence[tuple[str, str]], found: Sequen
     pairs = [(number in labels["once"], verdict(seen, nouns)) for number, (nouns, seen) in enumerate(zip(asked, found, strict=True))]
     doubtful = labels.get("doubtful", [])
     lines = [
-        "# Does the detector see what a person sees?",
+        "# Does the detector agree with labels made by looking?",
         "",
         f"{len(pairs)} pictures of `{MODEL}`, half of them guided; labelled by {labels['by']}, before the detector was asked. Command: "
         "`python -m benchmarks.pictures_labels make`, then `judge`; the labels are in [pictures-labels.json](pictures-labels.json).",
@@ -165,12 +165,12 @@ def page(labels: dict[str, Any], asked: Sequence[tuple[str, str]], found: Sequen
         lines.append(f"- Odd numbers, which nothing was chosen on: {agreement(pairs[1::2])}.")
     if doubtful:
         sure = [pair for number, pair in enumerate(pairs) if number not in doubtful]
-        lines.append(f"- Without {len(doubtful)} that the person found doubtful: {agreement(sure)}.")
-    lines += ["", "| they differ on | asked | person | detector saw |", "|---|---|---|---|"]
-    for number, (person, detector) in enumerate(pairs):
-        if person != detector:
+        lines.append(f"- Without {len(doubtful)} that are labelled doubtful: {agreement(sure)}.")
+    lines += ["", "| they differ on | asked | label | detector saw |", "|---|---|---|---|"]
+    for number, (label, detector) in enumerate(pairs):
+        if label != detector:
             saw = ", ".join(f"{name} {score:.2f}" for name, score, _ in found[number] if score >= SEEN)
-            lines.append(f"| {number} | {', '.join(asked[number])} | {'right' if person else 'wrong'} | {saw or 'nothing'} |")
+            lines.append(f"| {number} | {', '.join(asked[number])} | {'right' if label else 'wrong'} | {saw or 'nothing'} |")
     return "\n".join(lines) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Labels of a person beside the verdicts of the detector of the world of pictures."""
+"""Labels beside the verdicts of the detector of the world of pictures."""
 
 import json
 
@@ -56,12 +56,12 @@ def test_the_page_counts_both_halves_and_what_is_not_doubtful():
     asked = [("cat", "dog")] * 4
     page = pictures_labels.page(LABELS, asked, [[CAT, DOG], [CAT], [], [CAT, DOG]])
     assert (
-        "All pictures: they agree on 2 of 4, 50.0% (both say right 1, both wrong 1, right only to the person 1, only to the detector 1)"
+        "All pictures: they agree on 2 of 4, 50.0% (both say right 1, both wrong 1, right only by the label 1, only by the detector 1)"
         in page
     )
     assert "Even numbers, on which the detector's thresholds were chosen: 2 of 2, 100.0%" in page
     assert "Odd numbers, which nothing was chosen on: 0 of 2, 0.0%" in page
-    assert "Without 1 that the person found doubtful: 2 of 3, 66.7%" in page
+    assert "Without 1 that are labelled doubtful: 2 of 3, 66.7%" in page
     assert "| 1 | cat, dog | right | cat 0.90 |" in page
     assert "| 3 | cat, dog | wrong | cat 0.90, dog 0.80 |" in page
 
