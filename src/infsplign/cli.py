@@ -98,8 +98,11 @@ def _message(error: Any) -> str | None:
     from infsplign.generation.messages import message_of
 
     if isinstance(error, USAGE_ERROR):
-        path = error.ctx.command_path if error.ctx else "infsplign"
-        return None if type(error).__name__ == "NoArgsIsHelpError" else f"{error.format_message().rstrip('.')}; see `{path} --help`"
+        if type(error).__name__ == "NoArgsIsHelpError":
+            return None
+        path, told = error.ctx.command_path if error.ctx else "infsplign", error.format_message().rstrip(".")
+        quotes = "; a prompt of several words needs quotes around it" if "unexpected extra argument" in told else ""
+        return f"{told}{quotes}; see `{path} --help`"
     if isinstance(error, BrokenPipeError):
         return None  # who reads has enough
     if isinstance(error, ModuleNotFoundError):

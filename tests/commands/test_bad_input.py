@@ -224,3 +224,8 @@ def test_a_model_that_is_not_there_is_told_before_torch_is_imported(unloaded):
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert "`--model` must be" in done.stderr
     assert done.stdout.strip() == "False"
+
+
+def test_a_prompt_without_quotes_has_a_hint():
+    said = message("generate", "a", "cat", "above", "it")
+    assert said.endswith("a prompt of several words needs quotes around it; see `infsplign generate --help`"), said

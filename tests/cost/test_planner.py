@@ -76,6 +76,8 @@ def test_the_plan_that_fits_has_the_fewest_operations(shipped):
     assert planned.advice(1e9).startswith('`GuidanceConfig(plan="split")`, which takes ')
     assert "enable_model_cpu_offload" in planned.advice(planned.need(checkpoint) - 1)
     assert planned.advice(10).startswith("no plan fits 0.0 MB: at least ")
+    with pytest.raises(TypeError, match=r"`memory` must be a number of bytes, such as 12e9, got '12GB'"):
+        planned.advice("12GB")
     assert "48x96, batch 1, float16" in str(planned)
 
 

@@ -151,3 +151,17 @@ def test_something_else_than_options_is_refused(config, message):
 def test_a_layer_has_one_level():
     with pytest.raises(ValueError, match="`layers` must map levels .* to tuples of module names, each in one level, got"):
         GuidanceConfig(layers={"coarse": ("a", "b"), "middle": ("b",)})
+
+
+def test_an_option_that_is_misspelt_has_a_hint():
+    with pytest.raises(TypeError, match="no option 'maxshift'; did you mean 'max_shift'"):
+        PAPER.with_(maxshift=0.1)
+    with pytest.raises(TypeError, match=r"no option 'colour'; it has \['scale', "):
+        PAPER.with_(colour=1)
+
+
+def test_a_bound_beyond_the_noise_is_warned_of(recwarn):
+    PAPER.with_(max_shift=1.0)
+    assert not recwarn
+    with pytest.warns(UserWarning, match="`max_shift` 15 bounds nothing"):
+        PAPER.with_(max_shift=15)

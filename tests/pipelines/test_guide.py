@@ -1,6 +1,7 @@
 """What is attached comes off exactly, whatever happens; what cannot be guided is refused."""
 
 import contextlib
+import gc
 import warnings
 from types import SimpleNamespace
 
@@ -364,3 +365,13 @@ def test_embeddings_without_their_first_tokens_are_not_those_of_the_prompt():
         with guide(pipe, PROMPT), told:
             embeds = pipe.encode_prompt(PROMPT, "cpu", 1, False)[0][:, part]
             run(pipe, None, prompt_embeds=embeds, negative_prompt_embeds=torch.zeros_like(embeds))
+
+
+def test_guidance_that_was_never_entered_is_warned_of(recwarn):
+    with guide(tiny.sd(), PROMPT):
+        pass
+    gc.collect()
+    assert not [w for w in recwarn if "never entered" in str(w.message)]
+    guide(tiny.sd(), PROMPT)
+    gc.collect()
+    assert "no image was guided by it: write `with infsplign.guide(" in str(recwarn.pop(UserWarning).message)

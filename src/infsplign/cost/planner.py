@@ -5,6 +5,7 @@ that an operator uses internally (such as cuDNN's workspaces), the allocator's r
 """
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import torch
@@ -55,7 +56,13 @@ class MemoryPlan:
         return (self.weights if offloaded else self.components) + self.step + plan.extra
 
     def fitting(self, memory: float) -> tuple[PlanCost, bool] | None:
-        """Returns the plan of fewest operations that fits `memory` bytes, and whether the rest must be offloaded; None if none fits."""
+        """Returns the plan of fewest operations that fits `memory` bytes, and whether the rest must be offloaded; None if none fits.
+
+        Raises:
+            TypeError: `memory` is no number.
+        """
+        if not isinstance(memory, Real) or isinstance(memory, bool):
+            raise TypeError(f"`memory` must be a number of bytes, such as 12e9, got {memory!r}")
         for offloaded in (False, True):
             for plan in self.plans:
                 if self.need(plan, offloaded=offloaded) <= memory:

@@ -1,7 +1,9 @@
 """`GuidanceConfig`: all options of guidance, frozen."""
 
+import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Self
@@ -13,6 +15,8 @@ from infsplign.core.terms import excite, unity
 from infsplign.engine import config_file
 
 PLANS = ("split", "batched", "checkpoint")
+WIDEST = 1.0
+"""`max_shift` above which a shift is larger than the noise."""
 AUTO = "auto"
 
 
@@ -111,6 +115,9 @@ class GuidanceConfig:
         self._check(
             "max_shift", "be None or a finite number > 0", lambda value: value is None or (_number(value) and 0 < value < float("inf"))
         )
+        if self.max_shift is not None and self.max_shift > WIDEST:
+            told = "bounds nothing: it is in standard deviations of the noise; `RECOMMENDED` has"
+            warnings.warn(f"`max_shift` {self.max_shift:g} {told} {RECOMMENDED.max_shift:g}", stacklevel=3)
         self._check("penalty", "be a function of `infsplign.core.penalties`", callable)
         self._check("loss", "be None or a `CompoundLoss`", lambda value: value is None or isinstance(value, CompoundLoss))
         self._check("schedule", "be None or a function from progress to a factor", lambda value: value is None or callable(value))
@@ -130,7 +137,17 @@ class GuidanceConfig:
             raise ValueError(f"`{name}` must {wanted}, got {value!r}")
 
     def with_(self, **changes: object) -> "GuidanceConfig":
-        """Returns a copy with some fields changed."""
+        """Returns a copy with some fields changed.
+
+        Raises:
+            TypeError: there is no such field.
+            ValueError: a value out of range.
+        """
+        known = [option.name for option in fields(self)]
+        for name in changes:
+            if name not in known:
+                near = get_close_matches(name, known, n=1)
+                raise TypeError(f"GuidanceConfig has no option {name!r}; {f'did you mean {near[0]!r}?' if near else f'it has {known}'}")
         return replace(self, **changes)  # type: ignore[arg-type]
 
     def save(self, path: str | Path, **about: Any) -> None:

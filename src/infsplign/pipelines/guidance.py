@@ -7,6 +7,7 @@ pipeline gets the same prompt as `guide`.
 
 import logging
 import warnings
+import weakref
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -28,6 +29,7 @@ from infsplign.pipelines.noise_schedule import check_scheduler
 from infsplign.pipelines.scheduler import GuidedScheduler
 
 log = logging.getLogger(__name__)
+UNUSED = "the result of `guide` was never entered, so no image was guided by it: write `with infsplign.guide(pipe, prompt): ...`"
 
 
 class PipelineGuidance:
@@ -61,6 +63,7 @@ class PipelineGuidance:
         self._guided_denoiser = GuidedDenoiser(self._calls, self._watch)
         self._attached: ExitStack | None = None
         self._watched: list[Any] = []
+        self._unused = weakref.finalize(self, warnings.warn, UNUSED)  # when it is collected, or at the end of the program
 
     @property
     def trace(self) -> list[StepTrace]:
@@ -91,6 +94,7 @@ class PipelineGuidance:
         return Passes() if self._calls.call is None else self._calls.call.steps.needed
 
     def __enter__(self) -> "PipelineGuidance":
+        self._unused.detach()
         if self._attached is not None or getattr(self.denoiser.__dict__.get("forward"), "infsplign", False):
             raise RuntimeError("the pipeline is guided already: leave the other `guide` block first")
         name = self.backbone.denoiser

@@ -70,7 +70,8 @@ def parse_relation(text: str) -> Entry:
         check_text(text)
         return _relation(plain(text))
     except UnreadError as error:
-        raise explained(text, error, names_of(error.corrected(text))) from None
+        names = names_of(error.corrected(text))
+        raise explained(text, error, names if len(names) > 1 else ()) from None  # a single name has the relation in it, as it stands
 
 
 def _relation(text: str) -> Entry:
