@@ -24,6 +24,7 @@ def scores(early, separation):
         ([0.9, 0.88, 0.95, 0.7, 0.94], [0.6, 0.3, 0.6, 0.6, 0.6], [0, 2, 4]),  # those near the best, in the order in which they run
         ([0.9, 0.9, 0.9, 0.9], [0.6, 0.6, 0.6, 0.6], [0, 1, 2]),  # of equal ones the earliest
         ([0.9, -0.9], [0.05, 1.0], []),
+        ([LEAST, 0.0], [1.0, 1.0], [0]),  # no more than just enough
         ([], [], []),
     ],
 )

@@ -3,6 +3,8 @@
 from collections import Counter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from infsplign.calibration.prompts import built_in, pair_prompts, prompt_of, read_prompts_of
 from infsplign.evaluation.prompts import PromptFileError, world_prompts
@@ -25,6 +27,16 @@ def test_pairs_are_balanced_and_say_what_they_ask_for():
 def test_few_nouns_are_used_again():
     assert len(pair_prompts(["cat", "dog"], 5)) == 5
     assert all({p.first, p.second} == {"cat", "dog"} for p in pair_prompts(["cat", "dog", "cat"], 5))
+
+
+@given(st.integers(2, 9), st.integers(1, 12))
+def test_no_noun_comes_again_before_all_others_have_had_their_turn(nouns, count):
+    """Of an odd number of them, one has no partner in each turn."""
+    known = [f"noun{number}" for number in range(nouns)]
+    listed, turn = pair_prompts(known, count), nouns // 2
+    for start in range(0, count, turn):
+        used = [noun for p in listed[start : start + turn] for noun in (p.first, p.second)]
+        assert len(set(used)) == len(used)
 
 
 @pytest.mark.parametrize("model", ["shapes", "shapes-sd3"])

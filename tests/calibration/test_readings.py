@@ -40,6 +40,13 @@ def test_a_part_of_the_sampling_without_a_step_is_the_nearest_one():
     assert readings.part(0.8).tolist() == [False, True]
 
 
+def test_a_part_has_the_step_at_its_start_and_not_the_one_at_its_end():
+    readings = Readings.of(traces({"a": 1.0}, images=2, steps=4)[0])
+    assert readings.part(0.25, 0.75).tolist() == [False, True, True, False]
+    assert readings.part(0.25, 0.5).tolist() == [False, True, False, False]
+    assert readings.part(0.75).tolist() == [False, False, False, True]
+
+
 @pytest.mark.parametrize("broken", [lambda found: [], lambda found: [found[0], found[1][:2]], lambda found: [[], []]])
 def test_traces_that_do_not_fit(broken):
     found, _ = traces({"a": 1.0}, images=2, steps=3)

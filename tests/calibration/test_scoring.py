@@ -1,5 +1,7 @@
 """Scores of layers: what reads positions is found, whatever else there is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -52,6 +54,14 @@ def test_decided_is_where_objects_reach_their_places():
 def test_decided_at_the_first_step_where_nothing_changes():
     readings = Readings.of(traces(SKILLS, settle=0.0)[0])
     assert decided(readings, score_layers(readings), [0]) == 0.0
+
+
+@pytest.mark.parametrize(("low", "first"), [([], 0), ([0], 1), ([2, 7], 8), ([19], 19), ([0, 18, 19], 19)])
+def test_decided_is_the_first_step_from_which_on_layers_agree(low, first):
+    """What falls again later is not decided yet; where the last step falls too, the last one is all there is."""
+    readings = Readings.of(traces({"a": 1.0}, images=2, steps=20)[0])
+    agreement = np.where(np.isin(np.arange(20), low), 0.1, 0.9)[:, None]
+    assert decided(readings, replace(score_layers(readings), agreement=agreement), [0]) == first / 20
 
 
 @given(arrays.arrays(float, (7, 2), elements=st.floats(-1, 1)), st.floats(0.1, 10), st.floats(-5, 5))

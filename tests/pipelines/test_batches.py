@@ -63,6 +63,21 @@ def test_several_images_of_the_same_seeds_without_classifier_free_guidance_are_a
     assert guidance.trace[0].loss.shape == (8,)
 
 
+@pytest.mark.parametrize(
+    ("seeds", "options", "rows"),
+    [
+        ([0, 0], {"num_images_per_prompt": 2, "guidance_scale": 1.0}, 2),
+        ([0], {"negative_prompt": LEFT, "guidance_scale": 5.0}, 1),
+    ],
+)
+def test_two_rows_that_are_equal_are_two_images_or_a_prompt_and_its_equal_negative_prompt(seeds, options, rows):
+    """The denoiser gets the same in both cases; which it is, the number of prompts that were encoded tells."""
+    pipe = tiny.sd()
+    with guide(pipe, LEFT) as guidance:
+        run(pipe, LEFT, seeds, num_inference_steps=1, **options)
+    assert guidance.trace[0].loss.shape == (rows,)
+
+
 def test_a_number_of_rows_that_does_not_fit_the_prompts_is_refused():
     pipe = tiny.sd()
     indices = [[[2], [8]]] * 2

@@ -296,6 +296,16 @@ def test_sana_without_its_instruction():
     assert guidance.token_indices[0][0][0] == 3
 
 
+def test_sana_s_embeddings_that_come_again_are_read_where_they_were():
+    """The call between has no instruction, so that fewer of the encoder's tokens are left out."""
+    pipe, found = MAKERS["sana"](), []
+    with guide(pipe, LEFT, config=STRONG) as guidance:
+        for options in ({}, {"complex_human_instruction": None}, {}):
+            run("sana", pipe, LEFT, **options)
+            found.append((guidance.token_indices, guidance.trace[0].loss.tolist()))
+    assert found[2] == found[0] != found[1]
+
+
 def test_qwen_image_drops_its_template_and_nothing_else():
     """Neither the length of the call, which cuts the text's end, nor padding on either side, which is taken out, moves the words."""
     pipe = MAKERS["qwenimage"]()

@@ -10,7 +10,7 @@ import torch
 from diffusers import DDIMPipeline, DDIMScheduler, DiTPipeline, DiTTransformer2DModel, UNet2DModel
 
 from infsplign import PAPER, AttentionError, GuidanceConfig, NonFiniteGradientError, PromptError, UnsupportedPipelineError, describe, guide
-from infsplign.pipelines.prompt_check import _normed
+from infsplign.pipelines.prompt_check import PromptCheck, _normed
 from tests import tiny
 
 PROMPT = "a circle to the left of a square"
@@ -242,8 +242,16 @@ def test_embeddings_are_compared_although_the_encoder_has_been_offloaded():
             run(pipe, prompt=None, prompt_embeds=1.1 * embeds, negative_prompt_embeds=negative)
 
 
+def test_positions_are_counted_behind_the_part_that_does_not_reach_the_denoiser():
+    """An object may begin with the first token behind it, and not with the last one in it."""
+    check, found = SimpleNamespace(prompts=[SimpleNamespace(phrases=("cat", "dog"))]), [((34, 35), (40,))]
+    assert PromptCheck.after(check, 34, found) == [((0, 1), (6,))]
+    with pytest.raises(PromptError, match="'cat' lies in the part of the text that does not reach the denoiser: token 34"):
+        PromptCheck.after(check, 35, found)
+
+
 def test_the_last_norm_is_taken_where_the_states_are():
-    norm, states = torch.nn.LayerNorm(4).double(), torch.randn(1, 3, 4)
+    norm, states = torch.nn.LayerNorm(4, eps=0.1).double(), torch.randn(1, 3, 4)  # of an `eps` of its own, so that it counts
     (found,) = _normed(SimpleNamespace(final_layer_norm=norm), states)
     assert found.dtype == states.dtype
     assert torch.allclose(found, norm(states.double()).float())

@@ -18,6 +18,12 @@ class TestSceneFrom:
         scene = scene_from("a cat, a dog, a tree", given)
         assert entries(scene) == [("cat", W, "Dog", "tree"), ("Dog", "in the centre"), ("tree", "at the top")]
 
+    def test_500_relations_are_read_and_no_more(self):
+        entry = ("cat", "left of", "dog")
+        assert entries(scene_from("a cat and a dog", [entry] * 500)) == [("cat", L, "dog")] * 500
+        with pytest.raises(PromptError, match="at most 500 entries, got 501"):
+            scene_from("a cat and a dog", [entry] * 501)
+
     def test_object_not_in_the_prompt(self):
         with pytest.raises(
             PromptError, match=r"(?s)'bird' does not occur in the prompt.*a cat and a dog.*Spell objects as the prompt does"
