@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from diffusers import (
     AutoPipelineForImage2Image,
     DDIMScheduler,
     EulerDiscreteScheduler,
+    KDPM2AncestralDiscreteScheduler,
     StableDiffusionPanoramaPipeline,
     StableDiffusionXLImg2ImgPipeline,
 )
@@ -393,3 +395,15 @@ def test_a_block_in_which_the_denoiser_did_not_run_is_warned_of():
     with pytest.warns(UserWarning, match="nothing was guided in the `guide` block: UNet2DConditionModel of `pipe` was not run"):
         with guide(p, P, config=S):
             run(other)
+
+
+def test_timesteps_that_rise_here_and_there_are_of_one_call():
+    """Ancestral KDPM2 under Karras' noise levels lists each timestep twice, the second time a rounding higher or lower."""
+    p = tiny.sd()
+    p.scheduler = KDPM2AncestralDiscreteScheduler.from_config(tiny.SD_SCHEDULE, use_karras_sigmas=True)
+    with guide(p, P, config=S.with_(stop=0.5)) as guidance:
+        run(p, num_inference_steps=5)
+    times = p.scheduler.timesteps.tolist()
+    assert any(b > a for a, b in pairwise(times))
+    assert [step.timestep for step in guidance.trace] == times
+    assert guided(guidance) == [True] * 3 + [False] * 6

@@ -354,3 +354,12 @@ def test_embeddings_that_change_during_a_call_are_reported():
         warnings.simplefilter("error", UserWarning)
         run(pipe, callback_on_step_end=without_negative, **inputs)
     assert [step.guided for step in guidance.trace] == [True] * 3
+
+
+def test_embeddings_without_their_first_tokens_are_not_those_of_the_prompt():
+    """All positions would be one too far."""
+    pipe = tiny.sd()
+    for part, told in ((slice(1, 21), pytest.warns(UserWarning, match="weighted or changed")), (slice(20), contextlib.nullcontext())):
+        with guide(pipe, PROMPT), told:
+            embeds = pipe.encode_prompt(PROMPT, "cpu", 1, False)[0][:, part]
+            run(pipe, None, prompt_embeds=embeds, negative_prompt_embeds=torch.zeros_like(embeds))

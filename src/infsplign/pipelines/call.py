@@ -90,7 +90,7 @@ class Calls:
         self.token_indices: list[Positions] = []
         self.check: PromptCheck | None = None
         if isinstance(tokens[0], ExpectedPrompt):
-            self.check = PromptCheck(pipe, tokens)  # type: ignore[arg-type]
+            self.check = PromptCheck(pipe, tokens, whole=backbone.dropped is None)  # type: ignore[arg-type]
         else:
             self.token_indices = list(tokens)  # type: ignore[arg-type]
         self.call: Call | None = None
@@ -164,6 +164,8 @@ class Calls:
             return False
         if value not in known:  # the pipeline passes other units than the scheduler's
             return call.done >= len(known)
+        if call.done < len(known) and value == known[call.done]:  # the next step, also where a list does not fall throughout
+            return False
         before = known[call.done - 1] if call.done else None
         if value == before and (call.done >= len(known) or known[call.done] != value):
             raise UnsupportedPipelineError(

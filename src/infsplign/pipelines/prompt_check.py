@@ -48,13 +48,15 @@ class PromptCheck:
     Args:
         pipe: the pipeline.
         prompts: the expected prompts.
+        whole: whether the pipeline gives the denoiser an encoder's tokens from the first one on, as most do: positions are those of its
+            input.
 
     Attributes:
         length: number of ids of a prompt in the first encoder's input, in the latest call.
     """
 
-    def __init__(self, pipe: Any, prompts: Sequence[ExpectedPrompt]) -> None:
-        self.pipe, self.prompts = pipe, prompts
+    def __init__(self, pipe: Any, prompts: Sequence[ExpectedPrompt], *, whole: bool = True) -> None:
+        self.pipe, self.prompts, self.whole = pipe, prompts, whole
         self.segments = [segment for segment, _ in prompts[0].segments]
         self.reset()
 
@@ -121,9 +123,9 @@ class PromptCheck:
         segment, calls = next(iter(seen.items()))
         encoder = getattr(self.pipe, segment.encoder)
         outputs = [call.output for call in calls][: min(len(calls) for calls in seen.values())]
-        compared = [None if rows is None else _holds(encoder, output, rows) for output in outputs]
+        compared = [None if rows is None else _holds(encoder, output, rows, self.whole) for output in outputs]
         held = [number for number, known in enumerate(compared) if known]
-        if not held and rows is not None and (single := _one_by_one(encoder, outputs, rows)):
+        if not held and rows is not None and (single := _one_by_one(encoder, outputs, rows, self.whole)):
             seen = {segment: [Encoded([calls[number].ids[0] for number in single], None)] for segment, calls in seen.items()}
             calls, held = seen[segment], [0]
         foreign = not held and False in compared
@@ -148,7 +150,7 @@ class PromptCheck:
             offset += getattr(getattr(self.pipe, before.encoder).config, "hidden_size", 0)
             if segment.beside and segment in seen and rows is not None and 0 < offset < rows.shape[2]:
                 output = seen[segment][used].output
-                if output is not None and _holds(getattr(self.pipe, segment.encoder), output, rows[..., offset:]) is False:
+                if output is not None and _holds(getattr(self.pipe, segment.encoder), output, rows[..., offset:], self.whole) is False:
                     return segment
         return None
 
@@ -198,12 +200,12 @@ class PromptCheck:
         return getattr(self.pipe, segment.tokenizer).batch_decode(rows, skip_special_tokens=True)
 
 
-def _holds(encoder: Any, output: Any, rows: Tensor) -> bool | None:
-    """Whether `rows` (prompts, T, channels) begin or end with an encoder's output, or are parts of it; they may have more channels.
+def _holds(encoder: Any, output: Any, rows: Tensor, whole: bool) -> bool | None:
+    """Whether `rows` (prompts, T, channels) begin with an encoder's output; unless `whole`, whether they end with it or are parts of it.
 
     Pipelines take the last states, or earlier ones, which they may give the encoder's last norm (`clip_skip`). They put further tokens
-    behind them, or drop tokens between the first and the last ones, or before the first. None if nothing in the output can be compared:
-    the pipeline then makes its embeddings in another way.
+    behind them, and those that are not `whole` drop tokens between the first and the last ones, or before the first. `rows` may have more
+    channels. None if nothing in the output can be compared: the pipeline then makes its embeddings in another way.
     """
     found: list[Tensor] = []
     map_tensors(found.append, output)
@@ -215,28 +217,29 @@ def _holds(encoder: Any, output: Any, rows: Tensor) -> bool | None:
         one, both = x[:: len(x) // len(rows)], min(x.shape[1], rows.shape[1])
         for states in (one, *_normed(encoder, one)):
             mine, theirs = rows[..., : x.shape[2]], states.to(rows.device, rows.dtype)
-            last = both > 1 and both == mine.shape[1] and torch.equal(mine[:, 1 - both :], theirs[:, 1 - both :])
+            last = not whole and both > 1 and both == mine.shape[1] and torch.equal(mine[:, 1 - both :], theirs[:, 1 - both :])
             if last or torch.equal(mine[:, :both], theirs[:, :both]):
                 return True
-            if all(_runs(row, of) for row, of in zip(mine, theirs, strict=True)):
+            if all(_runs(row, of, whole) for row, of in zip(mine, theirs, strict=True)):
                 return True
     return known
 
 
-def _one_by_one(encoder: Any, outputs: Sequence[Any], rows: Tensor) -> list[int]:
+def _one_by_one(encoder: Any, outputs: Sequence[Any], rows: Tensor, whole: bool) -> list[int]:
     """The number of each row's output where the prompts of a batch were encoded one by one; none where a row has no output."""
-    found = [next((n for n, output in enumerate(outputs) if _holds(encoder, output, row)), None) for row in rows.split(1)]
+    found = [next((n for n, output in enumerate(outputs) if _holds(encoder, output, row, whole)), None) for row in rows.split(1)]
     return [number for number in found if number is not None] if None not in found else []
 
 
-def _runs(row: Tensor, states: Tensor) -> bool:
-    """Whether `row` (T, channels) without the zeros at its end is a part of `states` (T', channels), in one piece.
+def _runs(row: Tensor, states: Tensor, whole: bool) -> bool:
+    """Whether `row` (T, channels) without the zeros at its end is a part of `states` (T', channels) in one piece, or begins them (`whole`).
 
     Pipelines that take each prompt's padding away, and the beginning of a template, fill the shorter rows of a batch with zeros.
     """
     filled = row.any(dim=1).nonzero()
     length = int(filled[-1]) + 1 if len(filled) else 0
     starts = (states == row[0]).all(dim=1).nonzero().flatten().tolist() if length else []
+    starts = [start for start in starts if start == 0] if whole else starts
     return any(torch.equal(states[start : start + length], row[:length]) for start in starts)
 
 
