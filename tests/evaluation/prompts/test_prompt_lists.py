@@ -72,3 +72,8 @@ def test_case_28_members_of_other_kinds(tmp_path, change, message):
 def test_case_28_files_that_are_none(tmp_path, data, message):
     with pytest.raises(ValueError, match=message):
         read(tmp_path, data)
+
+
+def test_a_row_that_contradicts_its_prompt_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="row 2: the prompt 'a cat above a dog' asks for 'cat above dog', and the row for 'cat below dog'"):
+        read(tmp_path, json.dumps([ROW, ROW | {"unique_id": 8, "rel_type": "below"}]))

@@ -97,6 +97,7 @@ GOOD = ROWS[0]
         ([GOOD | {"obj_1_attributes": "person"}], "row 1: expected `obj_1_attributes` to be a list of one name"),
         ([GOOD | {"obj_2_attributes": [None]}], "row 1: expected `obj_2_attributes`"),
         ([GOOD | {"text": 5}], "row 1: expected `text`"),
+        ([GOOD | {"rel_type": "above"}], "row 1: the prompt .* asks for .*left of.*, and the row for .* above "),
         ([GOOD | {"text": " "}], "row 1: `text` must not be empty"),
         ([GOOD, GOOD], "prompts 1 and 2 have the same id '0'"),
     ],

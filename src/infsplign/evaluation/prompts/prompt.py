@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from infsplign.evaluation.files import write
+from infsplign.evaluation.prompts.agreement import check_agreement
 from infsplign.evaluation.reading import member, parse_json, read_text, short, unpaired
 
 _SAFE = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
@@ -81,6 +82,7 @@ def _prompt(row: Any) -> BenchmarkPrompt:
         raise ValueError(f"expected an object with texts {', '.join(texts)}")
     extra = member(row, "extra", dict, missing=True) or {}
     member(extra, "number", int, missing=True)
+    check_agreement(row["text"], row["first"], row["relation"], row["second"])
     return BenchmarkPrompt(**{name: row[name] for name in texts}, extra=extra)
 
 

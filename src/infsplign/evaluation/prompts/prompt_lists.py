@@ -13,6 +13,7 @@ from typing import Any
 from infsplign.core.spellings import SPELLINGS
 from infsplign.core.spellings import relation as relation_of
 from infsplign.errors import PromptError
+from infsplign.evaluation.prompts.agreement import check_agreement
 from infsplign.evaluation.prompts.geneval import read_geneval
 from infsplign.evaluation.prompts.prompt import BenchmarkPrompt, PromptFileError
 from infsplign.evaluation.prompts.sr2d import AND, SINGLE, spatial, sr2d
@@ -131,10 +132,16 @@ def _values(path: Path, text: str) -> list[Any]:
 
 
 def _checked_row(value: Any, number: int, path: Path) -> ListedPrompt:
+    where = f"`--prompts` {str(path)!r}, row {number}"
     try:
-        return _row(value)
+        row = _row(value)
     except ValueError as error:
-        raise ValueError(f"`--prompts` {str(path)!r}, row {number}, must have `unique_id` (or `id`) and `text`: {error}") from error
+        raise ValueError(f"{where}, must have `unique_id` (or `id`) and `text`: {error}") from error
+    try:
+        check_agreement(row.text, row.first, row.relation, row.second)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
+    return row
 
 
 def _row(value: Any) -> ListedPrompt:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from infsplign.core.spellings import SPELLINGS, relation
+from infsplign.evaluation.prompts.agreement import check_agreement
 from infsplign.evaluation.prompts.coco import COCO
 from infsplign.evaluation.prompts.prompt import BenchmarkPrompt, PromptFileError, distinct
 from infsplign.evaluation.reading import parse_json, read_text, short
@@ -99,7 +100,9 @@ def _of_row(row: Any) -> BenchmarkPrompt:
     if not isinstance(spelling, str):
         raise ValueError(f"`relation` is unknown: expected `rel_type` to be a text, got {short(spelling)}")
     name = AND if spelling == AND else relation(spelling).name
-    return BenchmarkPrompt(number, text, _name(row, "obj_1_attributes"), name, _name(row, "obj_2_attributes"), {"rel_type": spelling})
+    first, second = _name(row, "obj_1_attributes"), _name(row, "obj_2_attributes")
+    check_agreement(text, first, spelling, second)
+    return BenchmarkPrompt(number, text, first, name, second, {"rel_type": spelling})
 
 
 def _name(row: dict[str, Any], key: str) -> str:
