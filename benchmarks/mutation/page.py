@@ -25,7 +25,7 @@ score.
 """
 _LEFT_OUT = """**What this page leaves out.** The figures are of samples: the column *of* tells how many mutants there are, and a file with
 few of them is tried more closely than one with many. After each sample, tests were written for its survivors and most of these tried again,
-so that the next sample may do worse. For the survivors that are still listed the tests are written too, and have not been tried on them.
+so that the next sample may do worse.
 Not run for mutants are core's tests that compile with jax or torch, the engine's tests of checkpointing with whole pipelines, and two tests
 of the capture with every family; `benchmarks/mutation/rooms.py` lists them. Operators of CUDA are called by stand-ins with torch's schemas,
 not on a GPU. `engine/freezing.py`, and functions that were changed after their mutants were tried, are not in the samples."""
