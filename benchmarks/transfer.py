@@ -78,7 +78,7 @@ def reported(model: str, left_out: str, own_best: str) -> dict[str, GuidanceConf
     """Returns what is measured on the held-out split; a candidate that is chosen twice is sampled once."""
     known = candidates(model)
     chosen = {name: known[name] for name in dict.fromkeys((left_out, own_best, default(model)))}
-    return {"unguided": None, "paper": PAPER, **chosen}
+    return {"unguided": None, "paper": PAPER.with_(layers=known["base"].layers), **chosen}
 
 
 def table(facts: Mapping[str, Any]) -> str:
