@@ -12,12 +12,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.layers import reading
+from benchmarks.layers import of_family
 from benchmarks.measuring import commit, here, measured
 from infsplign.adapters import backbone_for
 from infsplign.adapters.backbone import uncompiled
 from infsplign.engine.config import GuidanceConfig
-from infsplign.errors import AttentionError
 from infsplign.evaluation.files import append, make_folder, write, write_json
 from infsplign.evaluation.scoring.summary import cell
 from infsplign.shipped import PRESETS, load
@@ -43,10 +42,7 @@ def methods(model: str, docs: Path) -> dict[str, GuidanceConfig | None]:
     denoiser = uncompiled(getattr(pipe, backbone.denoiser))
     default, published = backbone.config(denoiser), backbone.published
     calibrated = GuidanceConfig.load(docs / f"calibration-{model}.json")
-    try:
-        backbone.source(denoiser)
-    except AttentionError:  # the family's layers are not in it, so `guide` without a configuration refuses it
-        default, published = (reading(config, PRESETS[model].config.layers) for config in (default, published))
+    default, published = of_family(model, default, published)
     found = dict(zip(METHODS, (None, default, calibrated, published), strict=True))
     own = PRESETS[model].config
     return found if own.layers in (None, default.layers) else found | {"preset": own}

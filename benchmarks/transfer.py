@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.layers import of_family
 from benchmarks.measuring import commit, here, measured, percent
 from benchmarks.recipes import TURNED
 from infsplign.engine.config import PAPER, RECOMMENDED, GuidanceConfig
@@ -34,11 +35,12 @@ CANDIDATES = (
 BASE = RECOMMENDED.with_(max_shift=0.1)
 JUDGED = ("strict", "uncond")
 SHOWN = ("OA", "cond", "uncond", "strict", "doubled")
-HEAD = """For each model, the recipe's constants were chosen by the tune splits of all other models (*left out*), and are reported on its
-own held-out split, beside what its own tune split would choose (*own best*), the default, the paper's method and unguided. All read the
-layers of the model's preset. Candidates: the recipe with a bound of 0.1 (*base*), and with one constant turned. The default is
-*bound-0.15*, `RECOMMENDED`, and for joint attention, of which there is one model, *base*, `RECOMMENDED_JOINT`. 95% bootstrap intervals.
-Command: `python -m benchmarks.transfer`."""
+HEAD = """For each model, the recipe's constants were chosen by the tune splits of all other models (*left out*), and are reported on
+its own held-out split, beside what its own tune split would choose (*own best*), the default, the paper's method and
+unguided. All read the layers of the model's preset, but the paper's method those of the family where the model has them.
+Candidates: the recipe with a bound of 0.1 (*base*), and with one constant turned. The default is *bound-0.15*, `RECOMMENDED`,
+and for joint attention, of which there is one model, *base*, `RECOMMENDED_JOINT`. 95% bootstrap intervals. Command: `python
+-m benchmarks.transfer`."""
 
 Scores = Mapping[str, Mapping[str, float]]
 """Model to candidate to its score in [0, 1]."""
@@ -78,7 +80,7 @@ def reported(model: str, left_out: str, own_best: str) -> dict[str, GuidanceConf
     """Returns what is measured on the held-out split; a candidate that is chosen twice is sampled once."""
     known = candidates(model)
     chosen = {name: known[name] for name in dict.fromkeys((left_out, own_best, default(model)))}
-    return {"unguided": None, "paper": PAPER.with_(layers=known["base"].layers), **chosen}
+    return {"unguided": None, "paper": of_family(model, PAPER)[0], **chosen}
 
 
 def table(facts: Mapping[str, Any]) -> str:

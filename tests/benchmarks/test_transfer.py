@@ -45,7 +45,8 @@ def test_what_is_reported_and_its_table():
     assert (default("shapes"), default("shapes-sd3")) == ("bound-0.15", "base")
     methods = reported("shapes", "bound-0.05", "bound-0.15")
     assert list(methods) == ["unguided", "paper", "bound-0.05", "bound-0.15"]
-    assert (methods["unguided"], methods["paper"]) == (None, PAPER.with_(layers=PRESETS["shapes"].config.layers))
+    assert (methods["unguided"], methods["paper"]) == (None, PAPER)
+    assert reported("pictures-xl", "base", "base")["paper"].layers == PRESETS["pictures-xl"].config.layers
     quality = {name: measures(0.5, 0.75) for name in methods}
     text = table({"shapes": {"left_out": "bound-0.05", "own_best": "bound-0.15", "tune": quality, "heldout": quality}})
     assert "| `shapes` | left out | bound-0.05 |" in text
