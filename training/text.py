@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
@@ -148,3 +149,11 @@ def encode(tokenizer: CLIPTokenizer, texts: list[str], length: int = LENGTH):
 
 def save(folder: Path, tokenizer: CLIPTokenizer) -> None:
     tokenizer.save_pretrained(folder)
+
+
+def name_as_published(folder: Path) -> None:
+    """Renames the weights of a `CLIPTextModel` as in published checkpoints, which every release of transformers reads; release 5 leaves the
+    prefix out, and release 4 then reads nothing."""
+    path = folder / "model.safetensors"
+    weights = load_file(path)
+    save_file({f"text_model.{name.removeprefix('text_model.')}": value for name, value in weights.items()}, path, {"format": "pt"})

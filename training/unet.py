@@ -12,7 +12,7 @@ from diffusers import DDPMScheduler, StableDiffusionPipeline, UNet2DConditionMod
 
 from training.common import CACHE, MODELS, Run, averaged_parts, batches, load_vae
 from training.data import latents_and_captions
-from training.text import build_text_encoder, encode, kept_tokenizer
+from training.text import build_text_encoder, encode, kept_tokenizer, name_as_published
 
 STEPS, BATCH, SEED, DROP = 5000, 32, 0, 0.1
 SCHEDULER = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "clip_sample": False}
@@ -59,6 +59,7 @@ def main() -> None:
 
     run.train(loss_of, export)
     save(run, tokenizer, scheduler, MODELS / "sd", torch.float16)
+    name_as_published(MODELS / "sd" / "text_encoder")
     shutil.rmtree(MODELS / "sd" / "vae")  # it is kept once, in MODELS / "vae"
     run.write_facts()
 

@@ -69,6 +69,14 @@ def call(name, texts, seeds, steps, **options):
     return run
 
 
+def test_text_encoders_have_the_names_of_published_checkpoints_which_transformers_4_needs():
+    folders = [path for path in WEIGHTS.rglob("text_encoder*") if "CLIP" in (path / "config.json").read_text("utf-8")]
+    assert len(folders) >= 5
+    for folder in folders:
+        with safe_open(folder / "model.safetensors", "pt") as file:
+            assert all(name.startswith(("text_model.", "text_projection.")) for name in file.keys())  # noqa: SIM118
+
+
 def test_all_models_together_are_small_and_in_half_precision():
     files = [path for path in WEIGHTS.rglob("*") if path.is_file()]
     assert sum(len(zlib.compress(path.read_bytes())) for path in files) < 60e6  # as a wheel packs them

@@ -14,6 +14,7 @@ from diffusers import DiffusionPipeline
 
 from training.common import CACHE
 from training.pictures.checkpoints import WEIGHTS
+from training.text import name_as_published
 
 SHARED = ("vae", "tokenizer", "tokenizer_2")
 """Components that `infsplign.shipped.PRESETS` names folders of their own for; the text encoder is that of `pictures` in all models."""
@@ -27,6 +28,8 @@ def ship(name: str) -> None:
     pipe.save_pretrained(folder)
     for part in SHARED if name == "pictures" else (*SHARED, "text_encoder"):
         shutil.rmtree(folder / part, ignore_errors=True)
+    if (folder / "text_encoder").exists():
+        name_as_published(folder / "text_encoder")
     for path in folder.rglob("*.json"):  # the path of this machine's cache is of no use to anyone
         kept = json.loads(path.read_text("utf-8"))
         if kept.pop("_name_or_path", None) is not None:
