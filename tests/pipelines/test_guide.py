@@ -376,10 +376,14 @@ def test_embeddings_without_their_first_tokens_are_not_those_of_the_prompt():
 
 
 def test_guidance_that_was_never_entered_is_warned_of(recwarn):
+    gc.collect()  # those of other tests
+    recwarn.clear()
     with guide(tiny.sd(), PROMPT):
         pass
+    guide(tiny.sd(), PROMPT).dismiss()
     gc.collect()
     assert not [w for w in recwarn if "never entered" in str(w.message)]
+    recwarn.clear()
     guide(tiny.sd(), PROMPT)
     gc.collect()
     assert "no image was guided by it: write `with infsplign.guide(" in str(recwarn.pop(UserWarning).message)
