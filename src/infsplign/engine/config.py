@@ -247,7 +247,7 @@ def _terms(value: object) -> bool:
 
 
 def _counts(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
 
 
 PAPER = GuidanceConfig(plan="split")
