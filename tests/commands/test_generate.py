@@ -1,5 +1,6 @@
 """`infsplign generate` inside this process: the options, other models, and runs that stop early."""
 
+import gc
 import json
 
 import numpy as np
@@ -49,6 +50,15 @@ def test_scale_0_is_the_unguided_image(run, tmp_path):
     assert (pixels(tmp_path / "here/guided_0.png") == pixels(tmp_path / "here/unguided_0.png")).all()
     assert {path.name for path in (tmp_path / "here").iterdir()} == {"guided_0.png", "unguided_0.png", "sheet.png", "trace.json"}
     assert "no step was guided" in done.stdout
+
+
+def test_a_run_does_not_say_that_its_guidance_was_never_entered(run, recwarn):
+    """The guidance that only checks the prompt is not entered."""
+    gc.collect()  # what other tests have left
+    recwarn.clear()
+    assert run(PROMPT, "--no-unguided", "--out", "here", steps=1).exit_code == 0
+    gc.collect()
+    assert not [str(w.message) for w in recwarn if "never entered" in str(w.message)]
 
 
 def test_options_reach_the_pipeline(run, tmp_path):

@@ -163,5 +163,8 @@ def test_an_option_that_is_misspelt_has_a_hint():
 def test_a_bound_beyond_the_noise_is_warned_of(recwarn):
     PAPER.with_(max_shift=1.0)
     assert not recwarn
-    with pytest.warns(UserWarning, match="`max_shift` 15 bounds nothing"):
-        PAPER.with_(max_shift=15)
+    with pytest.warns(UserWarning, match="`max_shift` 15 lets the shift be larger than the noise") as told:
+        wide = PAPER.with_(max_shift=15)
+    assert told[0].filename == __file__
+    wide.with_(plan="split")  # as each call of the pipeline does
+    assert not recwarn, "it has been told"

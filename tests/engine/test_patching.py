@@ -6,6 +6,7 @@ import pickle
 
 import pytest
 import torch
+from diffusers import AutoPipelineForImage2Image, StableDiffusionImg2ImgPipeline
 
 from infsplign import PAPER, guide
 from infsplign.engine.patching import marked, replaced_attribute, swapped_attribute
@@ -60,6 +61,20 @@ def clean(pipe):
         not any({"forward", "step", "maybe_free_model_hooks"} & vars(part).keys() for part in parts)
         and not pipe.text_encoder._forward_pre_hooks
     )
+
+
+@pytest.mark.parametrize("kind", [StableDiffusionImg2ImgPipeline, AutoPipelineForImage2Image])
+def test_a_pipeline_made_inside_the_block_from_the_guided_one_is_guided(kind):
+    """`from_pipe` compares the types of the parts."""
+    pipe = tiny.sd()
+    with guide(pipe, PROMPT, config=STRONG) as guidance:
+        other = kind.from_pipe(pipe)
+        other.set_progress_bar_config(disable=True)
+        other(PROMPT, image=torch.rand(1, 3, 32, 32), strength=0.6, num_inference_steps=5, output_type="latent")
+    assert other.unet is pipe.unet
+    assert [step.guided for step in guidance.trace] == [True] * 3
+    assert clean(pipe)
+    assert clean(other)
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))], ids=["deepcopy", "pickle"])

@@ -11,6 +11,7 @@ from diffusers import DDIMPipeline, DDIMScheduler, DiTPipeline, DiTTransformer2D
 
 from infsplign import PAPER, AttentionError, GuidanceConfig, NonFiniteGradientError, PromptError, UnsupportedPipelineError, describe, guide
 from infsplign.pipelines.prompt_check import PromptCheck, _normed
+from infsplign.pipelines.watching import watch
 from tests import tiny
 
 PROMPT = "a circle to the left of a square"
@@ -264,6 +265,7 @@ def test_the_last_norm_is_taken_where_the_states_are():
     [
         ({"prompt": ""}, "prompt"),
         ({"prompt": []}, "at least one prompt"),
+        ({"prompt": [PROMPT, None]}, "`prompt` must be a list of prompts, got .*None"),
         ({"relations": [("circle", "left of", "banana")]}, "banana"),
         ({"relations": [("circle", "sideways of", "square")]}, "sideways of"),
         ({"relations": [("circle", "left of", "circle")]}, "two different objects"),
@@ -282,6 +284,13 @@ def test_bad_input_is_refused_before_anything_is_attached(options, message):
     with pytest.raises(ValueError, match=message):
         guide(pipe, **({"prompt": PROMPT} | options))
     assert state(pipe) == before
+
+
+def test_a_backbone_by_its_name_is_refused():
+    with pytest.raises(TypeError, match="`backbone` must be a `Backbone` or None, got 'sd'; leave it out"):
+        guide(tiny.sd(), PROMPT, backbone="sd")
+    with pytest.raises(TypeError, match="`backbone` must be a `Backbone`"):
+        watch(tiny.sd(), [PROMPT], ["down_blocks.1.attentions.0.transformer_blocks.0.attn2"], backbone="sd")
 
 
 def test_pipelines_without_text_attention_are_refused_with_the_supported_ones_named():
@@ -376,10 +385,14 @@ def test_embeddings_without_their_first_tokens_are_not_those_of_the_prompt():
 
 
 def test_guidance_that_was_never_entered_is_warned_of(recwarn):
+    gc.collect()  # those of other tests
+    recwarn.clear()
     with guide(tiny.sd(), PROMPT):
         pass
+    guide(tiny.sd(), PROMPT).dismiss()
     gc.collect()
     assert not [w for w in recwarn if "never entered" in str(w.message)]
+    recwarn.clear()
     guide(tiny.sd(), PROMPT)
     gc.collect()
     assert "no image was guided by it: write `with infsplign.guide(" in str(recwarn.pop(UserWarning).message)

@@ -1,5 +1,7 @@
 """Several starts: the ranking is that of the pictures' own traces, and the pipeline is as it was."""
 
+import gc
+
 import pytest
 import torch
 
@@ -84,9 +86,14 @@ def test_what_it_gives_itself_is_refused(name):
 
 
 @pytest.mark.parametrize(("options", "told"), [({"scale": 0.0}, "`scale` 0"), ({"start": 0.3, "stop": 0.3}, "`start` and `stop` 0.3")])
-def test_options_that_guide_nothing_cannot_rank(options, told):
-    with pytest.raises(ValueError, match=f"`config` must guide some steps.*{told}"):
+def test_options_that_guide_nothing_cannot_rank(options, told, recwarn):
+    gc.collect()  # what other tests have left
+    recwarn.clear()
+    with pytest.raises(ValueError, match=f"`config` must guide some steps.*{told}") as refused:
         rank_seeds(tiny.sd(), PROMPT, [0, 1], config=RECOMMENDED.with_(**options))
+    del refused
+    gc.collect()
+    assert not recwarn.list, "the user has called no `guide` that could be entered"
 
 
 @pytest.mark.parametrize("seeds", [5, "12", [1.5], [True], [None]])

@@ -227,6 +227,9 @@ def test_case_20_other_languages_are_named(prompt):
         ("a photo of (a red car:1.2), two blue bikes in a garden, oil painting, 4k", ("red car", "blue bikes")),
         ("astronaut riding a horse on mars", ("astronaut", "horse")),
         ("a cat left of a dog, no people", ("cat", "dog")),
+        ("a circle to the left of a square, oil painting", ("circle", "square")),  # words that may be adjectives
+        ("a square and an orange", ("square", "orange")),
+        ("a red, shiny ball and a square and round table", ("red, shiny ball", "square and round table")),
     ],
 )
 def test_case_20_scenes_without_relations_where_asked_for(prompt, objects):

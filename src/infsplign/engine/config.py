@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from numbers import Integral, Real
@@ -96,6 +97,15 @@ class GuidanceConfig:
     wrt: str = "input"
 
     def __post_init__(self) -> None:
+        self._check_all()
+        self._warn_of_bound(stacklevel=4)
+
+    def _warn_of_bound(self, stacklevel: int) -> None:
+        if self.max_shift is not None and self.max_shift > WIDEST:
+            told = "lets the shift be larger than the noise: it is in standard deviations of the noise; `RECOMMENDED` has"
+            warnings.warn(f"`max_shift` {self.max_shift:g} {told} {RECOMMENDED.max_shift:g}", stacklevel=stacklevel)
+
+    def _check_all(self) -> None:
         for name in ("scale", "alpha", "spatial", "presence", "balance"):
             self._check(name, "be a finite number >= 0", lambda value: _number(value) and 0 <= value < float("inf"))
         for name in ("margin", "margin_hold"):
@@ -115,9 +125,6 @@ class GuidanceConfig:
         self._check(
             "max_shift", "be None or a finite number > 0", lambda value: value is None or (_number(value) and 0 < value < float("inf"))
         )
-        if self.max_shift is not None and self.max_shift > WIDEST:
-            told = "bounds nothing: it is in standard deviations of the noise; `RECOMMENDED` has"
-            warnings.warn(f"`max_shift` {self.max_shift:g} {told} {RECOMMENDED.max_shift:g}", stacklevel=3)
         self._check("penalty", "be a function of `infsplign.core.penalties`", callable)
         self._check("loss", "be None or a `CompoundLoss`", lambda value: value is None or isinstance(value, CompoundLoss))
         self._check("schedule", "be None or a function from progress to a factor", lambda value: value is None or callable(value))
@@ -148,7 +155,13 @@ class GuidanceConfig:
             if name not in known:
                 near = get_close_matches(name, known, n=1)
                 raise TypeError(f"GuidanceConfig has no option {name!r}; {f'did you mean {near[0]!r}?' if near else f'it has {known}'}")
-        return replace(self, **changes)  # type: ignore[arg-type]
+        changed = copy(self)
+        for name, value in changes.items():
+            object.__setattr__(changed, name, value)
+        changed._check_all()
+        if "max_shift" in changes:  # else it was warned of when it was given
+            changed._warn_of_bound(stacklevel=3)
+        return changed
 
     def save(self, path: str | Path, **about: Any) -> None:
         """Writes these options to a JSON file, a preset, whole or not at all.
@@ -234,7 +247,7 @@ def _terms(value: object) -> bool:
 
 
 def _counts(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
 
 
 PAPER = GuidanceConfig(plan="split")

@@ -154,9 +154,18 @@ def _copied_clean(kind: type) -> type:
         make = _new if make.__name__ == "__newobj__" else make  # pickle allows that one for the object's own class alone
         return make, tuple(kind if x is type(self) else x for x in args), *rest
 
+    class Equal(type(kind)):  # pyright: ignore[reportGeneralTypeIssues, reportUntypedBaseClass]
+        """The subclass equals `kind`, because diffusers' `from_pipe` compares the types of its parts."""
+
+        def __eq__(cls, other: object) -> bool:
+            return other is cls or other is kind
+
+        def __hash__(cls) -> int:
+            return hash(kind)
+
     same = {name: getattr(kind, name) for name in ("__module__", "__qualname__", "__doc__")}
     body = same | {"__reduce_ex__": reduce, "_infsplign_original": kind}
-    return types.new_class(kind.__name__, (kind,), exec_body=lambda namespace: namespace.update(body))
+    return types.new_class(kind.__name__, (kind,), {"metaclass": Equal}, exec_body=lambda namespace: namespace.update(body))
 
 
 def _new(kind: type, *args: Any) -> Any:

@@ -41,7 +41,7 @@ class Job:
         self.guidance_scale = self._chosen("guidance_scale", options.guidance_scale, defaults.guidance_scale)
         self.call = defaults.call
         self.token_indices: Any = ()
-        self.guide()  # raises before sampling if an object is not in the prompt or is cut off
+        self.guide().dismiss()  # raises before sampling if an object is not in the prompt or is cut off
 
     def _chosen(self, argument: str, asked: Any, preset: Any) -> Any:
         """Returns the requested value, else the preset's, else the default of the pipeline's call."""

@@ -93,8 +93,12 @@ class PipelineGuidance:
         """Like `passes`, if each image had been sampled alone: a paused row then costs no gradient because other rows need one."""
         return Passes() if self._calls.call is None else self._calls.call.steps.needed
 
-    def __enter__(self) -> "PipelineGuidance":
+    def dismiss(self) -> None:
+        """Leaves the guidance unused on purpose, so that no warning says that it was never entered."""
         self._unused.detach()
+
+    def __enter__(self) -> "PipelineGuidance":
+        self.dismiss()
         if self._attached is not None or getattr(self.denoiser.__dict__.get("forward"), "infsplign", False):
             raise RuntimeError("the pipeline is guided already: leave the other `guide` block first")
         name = self.backbone.denoiser

@@ -53,17 +53,19 @@ def guide(
         AttentionError: a tapped layer is not in the denoiser.
         PromptError: the prompt or a relation cannot be parsed, or an object is not in the prompt or is cut off.
         ValueError: relations that contradict each other, unknown relations, indices out of range.
-        TypeError: `keep_maps` is neither True nor False.
+        TypeError: `keep_maps` is neither True nor False, or `backbone` is no `Backbone`.
     """
     check_flag(keep_maps, "keep_maps")
     warn_of_newer()
-    backbone = backbone or backbone_for(pipe)
+    backbone = checked_backbone(backbone) or backbone_for(pipe)
     if prompt is None and (relations is None or token_indices is None):
         raise PromptError("`prompt` must be given, or both `relations` and `token_indices` (for calls with `prompt_embeds`)")
     many = not (isinstance(prompt, str) or prompt is None)
     prompts: list[str | None] = list(prompt) if many else [prompt]  # type: ignore[arg-type, list-item]
     if not prompts:
         raise PromptError("`prompt` must hold at least one prompt, got an empty list")
+    if many and None in prompts:
+        raise PromptError(f"`prompt` must be a list of prompts, got {prompts!r:.100}; for calls with `prompt_embeds` give no `prompt`")
     listed = _per_prompt(relations, len(prompts), many, "relations")
     scenes = [_scene(text, triples, adjectives) for text, triples in zip(prompts, listed, strict=True)]
     options = {"config": config, "keep_maps": keep_maps}
@@ -76,6 +78,17 @@ def guide(
         for given, scene, text in zip(indices, scenes, prompts, strict=True)
     ]
     return PipelineGuidance(pipe, backbone, scenes, tokens, **options)
+
+
+def checked_backbone(backbone: Any) -> Backbone | None:
+    """Returns the adapter that was given.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if backbone is not None and not isinstance(backbone, Backbone):
+        raise TypeError(f"`backbone` must be a `Backbone` or None, got {backbone!r:.100}; leave it out, and it is found for `pipe`")
+    return backbone
 
 
 def _text_length(pipe: Any, backbone: Backbone, prompt: str | None) -> int | None:

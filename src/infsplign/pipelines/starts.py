@@ -78,6 +78,7 @@ def rank_seeds(
             raise ValueError(f"`rank_seeds` gives {name!r} itself; leave it out, and give it in the call that makes the picture")
     guidance = guide(pipe, prompt, relations=relations, config=config)
     if guidance.config.scale == 0 or guidance.config.start == guidance.config.stop:
+        guidance.dismiss()
         raise ValueError(f"`config` must guide some steps, since seeds are ranked by the loss of guidance; got {_idle(guidance.config)}")
     generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
     with guidance, _only(pipe, steps):

@@ -23,6 +23,7 @@ from infsplign.engine.steps import Steps
 from infsplign.engine.timeline import Place, Timeline
 from infsplign.pipelines.call import Calls
 from infsplign.pipelines.guidance import PipelineGuidance
+from infsplign.pipelines.guide import checked_backbone
 from infsplign.prompts import parse_prompt
 
 
@@ -182,7 +183,7 @@ def watch(
             raise TypeError(f"`{name}` must be a list of at least one, got {value!r:.100}")
     if isinstance(first, bool) or not isinstance(first, int | float) or not 0 <= first <= 1:
         raise ValueError(f"`first` must lie in [0, 1], a part of the sampling, got {first!r}")
-    backbone = backbone or backbone_for(pipe)
+    backbone = checked_backbone(backbone) or backbone_for(pipe)
     scenes = [parse_prompt(text) for text in prompts]
     read = [expected_prompt(pipe, backbone.segments, text, scene.objects) for text, scene in zip(prompts, scenes, strict=True)]
     looked_at = {"coarse": tuple(layers)}

@@ -1,13 +1,13 @@
 """All objects that a prompt names, whatever it says about them: for scenes without relations, and for examples in errors."""
 
-from infsplign.prompts.clauses import Span, clauses, text_of, without_lead, words_of
+from infsplign.prompts.clauses import Span, begins_name, clauses, text_of, without_lead, words_of
 from infsplign.prompts.hints import misspelt
 from infsplign.prompts.lexicon import NOUN, classes
 from infsplign.prompts.nouns import first_name, is_adjective
 from infsplign.prompts.phrases import fold
 from infsplign.prompts.styles import is_medium, is_style
 from infsplign.prompts.word_lists import INDOORS, SETTINGS, VERBS
-from infsplign.prompts.words import AWAY, CHOICES, CONTEXT, LINKS, NAMELESS, SIDES, STOPS, WHICH
+from infsplign.prompts.words import ARTICLES, AWAY, CHOICES, CONTEXT, LINKS, NAMELESS, SIDES, STOPS, WHICH
 
 _NO_NAMES = {"of", "each", "far", "close"} | STOPS | AWAY | LINKS | WHICH | SIDES | NAMELESS | VERBS
 
@@ -62,4 +62,13 @@ def _skipped(words: list[str], begin: int, end: int, *, within: bool) -> bool:
         return True
     if end - begin > 1 and is_medium(words[end - 2], last):
         return True
-    return end - begin == 1 and (is_adjective(last) or misspelt(last) is not None or (bool(classes(last)) and NOUN not in classes(last)))
+    adjective = is_adjective(last) and not _is_noun(words, begin)
+    return end - begin == 1 and (adjective or misspelt(last) is not None or (bool(classes(last)) and NOUN not in classes(last)))
+
+
+def _is_noun(words: list[str], place: int) -> bool:
+    """Whether a word that may be an adjective is a noun: "an orange", and "a square and a dog", but not "a square and red box"."""
+    if NOUN not in classes(words[place]) or not {*words[max(0, place - 1) : place]} & ARTICLES:
+        return False
+    following = words[place + 1 : place + 3]
+    return not following or following[0] not in {"and", "&"} | CHOICES or (len(following) > 1 and begins_name(following[1]))

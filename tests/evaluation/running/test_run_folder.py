@@ -41,6 +41,19 @@ class TestRefusing:
         with pytest.raises(SettingsError, match=r"holds unguided, infsplign of unknown settings, without manifest.json"):
             run(tmp_path)
 
+    def test_results_of_a_method_that_the_manifest_does_not_name(self, tmp_path):
+        """They were copied from another folder: nothing tells the options that they were made with."""
+        here, other = tmp_path / "here", tmp_path / "other"
+        run(here, methods={"unguided": None})
+        run(other, methods={"infsplign": GuidanceConfig(scale=5.0)})
+        shutil.copytree(other / "infsplign", here / "infsplign")
+        shutil.copy(other / "infsplign.jsonl", here)
+        before = contents(here)
+        with pytest.raises(SettingsError, match=r"holds infsplign of unknown settings, which manifest.json does not name; move them away"):
+            run(here, methods={"unguided": None, "infsplign": GuidanceConfig()})
+        assert contents(here) == before
+        run(here, methods={"unguided": None})
+
     @pytest.mark.parametrize("text", ["", "[]", '{"settings": ', '{"settings": null, "versions": {}, "methods": {}}', "\0" * 900])
     def test_case_32_a_broken_manifest_is_repaired_from_the_results(self, tmp_path, text):
         run(tmp_path)

@@ -55,24 +55,26 @@ def open_run(out: Path, settings: Mapping[str, Any], methods: Mapping[str, Any])
         For each method the place of its results.
 
     Raises:
-        SettingsError: the folder holds a run with other settings, or results without a manifest.
+        SettingsError: the folder holds a run with other settings, or results of a method that its manifest does not name.
         OutputError: the folder cannot be written.
         ValueError: a method's name cannot name a file.
     """
     check_names(methods)
     check_writable(out)
     asked = json.loads(json.dumps({"settings": plain(settings), "versions": versions(), "methods": plain(methods)}))
-    there = read_manifest(out, asked)
+    there, whole = read_manifest(out, asked), _whole(out / MANIFEST)
+    known = {} if there is None else there["methods"]
+    taken = [name for name in methods if name not in known and ((out / f"{name}.jsonl").exists() or (out / name).exists())]
+    if taken and (there is None or whole):  # the rest of a manifest does not tell all methods
+        why = f"which {MANIFEST} does not name; move them away, or" if whole else f"without {MANIFEST};"
+        raise SettingsError(f"`--out` {str(out)!r} holds {', '.join(taken)} of unknown settings, {why} choose another folder")
     if there is not None:
-        known = there["methods"]
         parts = [(there.get(name), asked[name], name) for name in ("settings", "versions")]
         parts += [(known[name], asked["methods"][name], f"methods.{name}") for name in methods if name in known]
         if lines := [line for part in parts for line in differences(*part)]:
             raise SettingsError(f"`--out` {str(out)!r} holds a run with other settings; choose another folder:\n  " + "\n  ".join(lines))
         asked = {**there, **asked, "methods": known | asked["methods"]}
-    elif taken := [name for name in methods if (out / f"{name}.jsonl").exists() or (out / name).exists()]:
-        raise SettingsError(f"`--out` {str(out)!r} holds {', '.join(taken)} of unknown settings, without {MANIFEST}; choose another folder")
-    if asked != there or not _whole(out / MANIFEST):
+    if asked != there or not whole:
         write_json(out / MANIFEST, asked, make=False)
     batches = {name: note["batch"] for name, note in asked.get("reduced", {}).items()}
     return {name: MethodFolder(out, name, reduced=batches.get(name), on_reduced=partial(_note_reduced, out, name)) for name in methods}
