@@ -39,8 +39,8 @@ HEAD = """For each model, the recipe's constants were chosen by the tune splits 
 its own held-out split, beside what its own tune split would choose (*own best*), the default, the paper's method and
 unguided. All read the layers of the model's preset, but the paper's method those of the family where the model has them.
 Candidates: the recipe with a bound of 0.1 (*base*), and with one constant turned. The default is *bound-0.15*, `RECOMMENDED`,
-and for joint attention, of which there is one model, *base*, `RECOMMENDED_JOINT`. 95% bootstrap intervals. Command: `python
--m benchmarks.transfer`."""
+and for joint attention, of which there is one model, *base*, `RECOMMENDED_JOINT`. 95% bootstrap intervals. Command:
+`python -m benchmarks.transfer`."""
 
 Scores = Mapping[str, Mapping[str, float]]
 """Model to candidate to its score in [0, 1]."""
