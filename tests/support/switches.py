@@ -35,7 +35,7 @@ def lora_before() -> None:
     with tempfile.TemporaryDirectory() as folder:
         StableDiffusionPipeline.save_lora_weights(folder, unet_lora_layers=get_peft_model_state_dict(pipe.unet))
         pipe = tiny.sd()
-        pipe.load_lora_weights(folder)
+        pipe.load_lora_weights(folder, weight_name="pytorch_lora_weights.safetensors")
     trace = guides_and_detaches(pipe)
     assert not torch.allclose(trace[0].gradient_norm, bare[0].gradient_norm, rtol=1e-3), "the LoRA was not seen"
 
@@ -239,7 +239,7 @@ def half_precision() -> None:
     for make in (tiny.sd, tiny.sdxl):
         _, expected = traced(make())
         for dtype in (torch.float16, torch.bfloat16):
-            same_gradient(guides_and_detaches(make().to(dtype)), expected, rtol=0.1)
+            same_gradient(guides_and_detaches(make().to(dtype)), expected, rtol=0.2)  # bfloat16 has 8 bits
 
 
 @works("channels_last", "SD")
