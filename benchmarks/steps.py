@@ -6,8 +6,8 @@ python -m benchmarks.steps auto [ROUNDS [MODEL ...]]    a table in docs/performa
     chooses; MODEL:4 is a batch of four images. Models of random weights, which are slow, take a fifth of the rounds.
 """
 
+import argparse
 import json
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -145,18 +145,28 @@ def auto(names: Sequence[str], rounds: int) -> str:
 
 
 def main() -> None:
-    task, *rest = sys.argv[1:]
-    if task == "auto":
-        print(fill(PAGE, "auto", auto(rest[1:] or CHOICES, int(rest[0]) if rest else 15)))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    tasks = parser.add_subparsers(dest="task", required=True)
+    for task, what in (("time", "rounds"), ("memory", "way")):
+        one = tasks.add_parser(task)
+        one.add_argument("model", choices=(*CHOICES, *RANDOM))
+        one.add_argument(what, type=int if what == "rounds" else str)
+    table = tasks.add_parser("auto")
+    table.add_argument("rounds", type=int, nargs="?", default=15)
+    table.add_argument("models", nargs="*", default=CHOICES)
+    options = parser.parse_args()
+    if options.task == "auto":
+        print(fill(PAGE, "auto", auto(options.models, options.rounds)))
         return
-    name, what = rest
-    steps = ways(made(name))
-    if task == "memory":
-        steps[what]()
+    steps = ways(made(options.model))
+    if options.task == "memory":
+        if options.way not in steps:
+            parser.error(f"`way` must be one of {', '.join(steps)}, got {options.way!r}")
+        steps[options.way]()
         print(peak())
         return
     steps["unguided"]()  # warm up
-    for _ in range(int(what)):
+    for _ in range(options.rounds):
         seconds = {}
         for way, step in steps.items():
             start = time.perf_counter()
