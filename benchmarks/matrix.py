@@ -30,6 +30,10 @@ OTHERS = (
 """What the tests need besides, in the newest releases that go with the combination."""
 
 
+HEAD = """By `make matrix` (`python -m benchmarks.matrix`), on a CPU. CI runs all tests with those of `constraints.txt`: diffusers 0.42.1,
+transformers 5.23.0 and torch 2.13.0. `group_offloading` fails on a CPU in diffusers itself before 0.42: it asks for an accelerator."""
+
+
 class Combination(NamedTuple):
     """Versions as pip takes them, such as "0.35.2"."""
 
@@ -103,20 +107,25 @@ def sources(tests: Sequence[str]) -> str:
     return digest.hexdigest()[:16]
 
 
+def commit() -> str:
+    """The commit of the sources that the tests were run with."""
+    return subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+
+
 def page(results: dict[str, Any]) -> str:
     """The table, and what failed."""
-    rows = ["| diffusers | transformers | torch | passed | failed | tests |", "|---|---|---|---|---|---|"]
+    rows = ["| diffusers | transformers | torch | passed | failed | at commit | tests |", "|---" * 7 + "|"]
     notes = []
     for one in COMBINATIONS:
         if (found := results.get(one.name)) is None:
-            rows.append(f"| {one.diffusers} | {one.transformers} | {one.torch} | not run here | | |")
+            rows.append(f"| {one.diffusers} | {one.transformers} | {one.torch} | not run here | | | |")
             continue
         lost = found["failed"]
-        rows.append(f"| {' | '.join(one)} | {found['passed']} | {len(lost)} | {', '.join(found['tests'])} |")
+        rows.append(f"| {' | '.join(one)} | {found['passed']} | {len(lost)} | {found['commit']} | {', '.join(found['tests'])} |")
         if lost:
             listed = [f"- `{name}`" for name in lost[:20]] + ([f"- and {len(lost) - 20} more"] if len(lost) > 20 else [])
             notes += ["", f"diffusers {one.diffusers}, transformers {one.transformers}, torch {one.torch}:", "", *listed]
-    head = ["# Releases that the tests were run with", "", "By `make matrix` (`python -m benchmarks.matrix`), on a CPU.", ""]
+    head = ["# Releases that the tests were run with", "", HEAD, ""]
     return "\n".join([*head, *rows, *(["", "## What failed", *notes] if notes else [])]) + "\n"
 
 
@@ -144,7 +153,7 @@ def main() -> None:
         except subprocess.CalledProcessError as error:
             print(f"  no environment: {error.stderr.strip().splitlines()[-1]}", file=sys.stderr)
             continue
-        results[one.name] = found | {"sources": state, "tests": options.tests}
+        results[one.name] = found | {"sources": state, "tests": options.tests, "commit": commit()}
         print(f"  {found['passed']} passed, {len(found['failed'])} failed", flush=True)
         kept.write_text(json.dumps(results, indent=1), "utf-8")
         PAGE.write_text(page(results), "utf-8")

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from weakref import WeakKeyDictionary
 
-NEWEST = {"diffusers": (0, 42), "transformers": (5, 23), "torch": (2, 13)}
+NEWEST = {"diffusers": (0, 42), "transformers": (5, 24), "torch": (2, 13)}
 """The newest releases that the tests were run with: docs/measured/matrix.md."""
 _FAST: Any = WeakKeyDictionary()
 
