@@ -56,7 +56,7 @@ def test_a_verdict_says_what_is_wrong():
 
 def test_a_malformed_drawing_is_something_malformed():
     blobs = [Detection("circle", 1.0, (0, 0, 9, 9)), Detection("malformed", 0.6, (20, 0, 29, 9))]
-    assert _miscounted(blobs, ("circle", "square"), 0.5) == ["no square", "something malformed too"]
+    assert _miscounted(blobs, ("circle", "square"), 0.5) == ["no square", "one malformed too"]
 
 
 def test_strict_is_what_the_evaluation_counts():

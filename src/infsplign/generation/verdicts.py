@@ -145,7 +145,7 @@ def _miscounted(blobs: Sequence[Any], nouns: Sequence[str], least: float) -> lis
 
 def _one(name: str) -> str:
     if name == "malformed":  # the detector's class of what is there, but like no noun
-        return "something malformed"
+        return "one malformed"
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
