@@ -12,12 +12,15 @@ _WEIGHT = (
 _MARKS = r"[()\[\]{}*\\]"
 _BLANKED = re.compile("|".join((_NETWORK, _OPTIONS, _SETTINGS, _WEIGHT, _MARKS)), re.DOTALL | re.IGNORECASE)
 _BREAK = re.compile(r"\bBREAK\b")
+_UNSEEN = re.compile(r"[\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
+"""Characters without width that come along when a text is copied: a byte order mark, a zero-width space, marks of direction."""
 CHANGING = re.compile(rf"[(\[{{][^()\[\]{{}}|]*\|[^()\[\]{{}}]*[)\]}}]|\[[^()\[\]{{}}:]*:[^()\[\]{{}}:]*:\s*{_NUMBER}\s*\]")
 """A choice between words, or one that changes in the course of sampling: `[cat|dog]`, `{cat|dog}`, `[cat:dog:0.5]`."""
 
 
 def plain(text: str) -> str:
-    """A prompt with blanks for its weights and parameters, and a semicolon for `BREAK`; every other character keeps its place.
+    """A prompt with blanks for its weights, parameters and characters without width, and a semicolon for `BREAK`; every other character
+    keeps its place.
 
     Stock pipelines encode these characters as they stand, so that words are looked up in a text of the same length.
 
@@ -25,4 +28,4 @@ def plain(text: str) -> str:
     ['red', 'cat', 'left', 'of', 'a', 'dog']
     """
     blanked = _BLANKED.sub(lambda found: " " * len(found.group()), text)
-    return _BREAK.sub(";    ", blanked)
+    return _UNSEEN.sub(" ", _BREAK.sub(";    ", blanked))
