@@ -29,10 +29,30 @@ from tests.prompts.words import A, L, R, entries, marked
         ("a fox on the left, and on the right a hen", [("fox", "on the left side"), ("hen", "on the right side")]),
         ("a lamp on the left of the picture and a chair to the right of a bed", [("lamp", "on the left side"), ("chair", R, "bed")]),
         ("a cat on the left and a dog to the right of the cat", [("cat", "on the left side"), ("dog", R, "cat")]),
+        ("a cat and a dog where the dog is on the left", [("dog", "on the left side")]),
+        ("a bird, a cat and a dog where the dog is left of the cat", [("dog", L, "cat")]),
+        ("a bus and a street where a cat and a dog are left of a tree", [("cat", L, "tree"), ("dog", L, "tree")]),
+        ("a cat and a dog and the dog is above the cat", [("dog", A, "cat")]),
+        (
+            "a square and a red circle left of an orange and a red ball",
+            [
+                ("square", L, "orange"),
+                ("square", L, "red ball"),
+                ("red circle", L, "orange"),
+                ("red circle", L, "red ball"),
+            ],
+        ),
     ],
 )
 def test_what_is_read(prompt, expected):
     assert entries(parse_prompt(prompt)) == expected
+
+
+@pytest.mark.parametrize(
+    "prompt", ["\ufeffa cat left of a dog", "a cat\u200b left of a\u200bdog", "a \u202acat\u202c left of a dog\u200f, 4k"]
+)
+def test_characters_without_width_are_no_part_of_a_name(prompt):
+    assert parse_prompt(prompt).objects == ("cat", "dog")
 
 
 @pytest.mark.parametrize(
@@ -45,6 +65,9 @@ def test_what_is_read(prompt, expected):
         ("a bird at the top and a cat at the bottom of a ladder", "at the top"),
         ("a fox two strides left of a hen", "two strides"),
         ("a glass half full of water left of a plate", "half full of water"),
+        ("a red and a blue ball left of a cat", "red"),
+        ("a cat left of a big and a small dog", "big"),
+        ("one old and one young man above a boat", "old"),
     ],
 )
 def test_what_is_refused(prompt, at):

@@ -139,9 +139,8 @@ def without_lead(prompt: str, span: Span) -> Span:
         span = (lead.end(), span[1])
     words = words_of(prompt, span)
     lower = [text_of(prompt, word).lower() for word in words]
-    where = next((i for i in range(len(words) - 1) if lower[i] == "where" and begins_name(lower[i + 1])), None)
-    if where is not None:  # "a street where a bus ..."
-        return without_lead(prompt, (words[where][1], span[1]))
+    if (after := after_where(prompt, span)) != span:
+        return without_lead(prompt, after)
     later = next((i for i in range(2, len(words)) if begins_name(lower[i])), 0)
     if (
         later
@@ -150,6 +149,14 @@ def without_lead(prompt: str, span: Span) -> Span:
     ):
         return without_lead(prompt, (words[later][0], span[1]))
     return span
+
+
+def after_where(prompt: str, span: Span) -> Span:
+    """What follows "where" in a clause: "a bus" of "a street where a bus"; the span itself without one."""
+    words = words_of(prompt, span)
+    lower = [text_of(prompt, word).lower() for word in words]
+    where = next((i for i in range(len(words) - 1) if lower[i] == "where" and begins_name(lower[i + 1])), None)
+    return span if where is None else (words[where][1], span[1])
 
 
 def is_bare_item(prompt: str, span: Span) -> bool:

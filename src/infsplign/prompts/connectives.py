@@ -7,6 +7,7 @@ from enum import Enum
 from infsplign.prompts.clauses import (
     COMMAS,
     Span,
+    after_where,
     begins_name,
     clauses,
     error_at,
@@ -25,6 +26,7 @@ from infsplign.prompts.clauses import (
 )
 from infsplign.prompts.matches import Match
 from infsplign.prompts.objects import objects_of
+from infsplign.prompts.phrases import fold
 from infsplign.prompts.words import AND, CONTEXT, COPULAS, DETERMINERS, LINKS, SENTENCE_END, WHICH
 
 UNCLEAR_JOIN = "it is not clear which objects these two relations join"
@@ -151,10 +153,11 @@ def _unclear(prompt: str, span: Span) -> About:
 
 def subjects(prompt: str, chunks: Sequence[Span]) -> list[Span]:
     """What the relation after these chunks is about: the last of them, and where an "and" ends a list, the chunks before it."""
-    pieces = pieces_of(prompt, chunks[-1])
+    clause = after_where(prompt, chunks[-1])
+    pieces = pieces_of(prompt, clause)
     pieces = [*(piece for piece in pieces[:-1] if not is_far_behind(prompt, piece)), pieces[-1]]
     items: list[Span] = []
-    if len(pieces) > 1:
+    if len(pieces) > 1 and clause == chunks[-1]:
         following = chunks[-1]
         last = lower_of(prompt, pieces[-1]).split()
         bare = bool(last) and not begins_name(last[0])  # "cat, dog and bird above a table"
@@ -167,7 +170,9 @@ def subjects(prompt: str, chunks: Sequence[Span]) -> list[Span]:
             following = chunk
         if len(items) == 1 and is_blank(prompt, pieces[0]):  # "a table, and a cat left of a dog": the table is by itself
             items = []
-    return objects_of(prompt, [*items, *pieces], about=True)
+    found = objects_of(prompt, [*items, *pieces], about=True)
+    names = [fold(text_of(prompt, span)) for span in found]
+    return found[-1:] if names[-1] in names[:-1] else found  # "a cat and a dog and the dog is left of a bird"
 
 
 def _rest_of_list(prompt: str, chunks: Sequence[Span]) -> list[Span]:

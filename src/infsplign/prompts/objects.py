@@ -10,15 +10,16 @@ from infsplign.prompts.clauses import (
     head_of,
     is_blank,
     is_list_item,
+    lower_of,
     parts_of,
     text_of,
     without_lead,
     words_of,
 )
 from infsplign.prompts.lexicon import classes
-from infsplign.prompts.nouns import LONGEST, first_name, is_loose, is_modifier, is_number
+from infsplign.prompts.nouns import LONGEST, first_name, is_adjective, is_loose, is_modifier, is_number
 from infsplign.prompts.styles import EITHER, STYLE_HEADS
-from infsplign.prompts.word_lists import PARTS, SETTINGS, SKY, WHERE, WORN
+from infsplign.prompts.word_lists import PARTS, SETTINGS, SKY, THINGS_THEMSELVES, WHERE, WORN
 from infsplign.prompts.words import (
     AWAY,
     CHOICES,
@@ -42,7 +43,20 @@ def listed_in(prompt: str, span: Span) -> list[Span]:
 def objects_of(prompt: str, pieces: Sequence[Span], *, about: bool = False) -> list[Span]:
     """The object of each piece that names one."""
     named = [piece for piece in pieces if not is_blank(prompt, piece)]
-    return [_object(prompt, piece, about=about) for piece in named or pieces[:1]]
+    found = [_object(prompt, piece, about=about) for piece in named or pieces[:1]]
+    _check_nouns(prompt, found)
+    return found
+
+
+def _check_nouns(prompt: str, listed: Sequence[Span]) -> None:
+    """Refuses adjectives alone before a noun that they may share: "a red and a blue ball"."""
+    *last, noun = lower_of(prompt, listed[-1]).split()
+    if not last or not is_adjective(last[0]) or is_adjective(noun):
+        return
+    for span in listed[:-1]:
+        words = lower_of(prompt, span).split()
+        if all(is_adjective(word) and word not in THINGS_THEMSELVES for word in words):
+            raise error_at(prompt, span, "it is not clear what this describes", f"write `{' '.join(words)} {noun}` if that is meant")
 
 
 def _object(prompt: str, span: Span, *, about: bool = False) -> Span:
