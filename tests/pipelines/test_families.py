@@ -399,6 +399,23 @@ def test_a_cached_transformer_is_refused():
         pass
 
 
+def test_a_cache_put_there_by_a_function_is_refused():
+    """It would give the conditional rows of a guided step what the unconditional ones computed."""
+    from diffusers.hooks import HookRegistry, PyramidAttentionBroadcastConfig, apply_pyramid_attention_broadcast
+
+    pipe = MAKERS["pixart"]()
+    options = PyramidAttentionBroadcastConfig(spatial_attention_block_skip_range=2, current_timestep_callback=lambda: 500)
+    apply_pyramid_attention_broadcast(pipe.transformer, options)
+    with pytest.raises(UnsupportedPipelineError, match="transformer_blocks.0.attn1.*remove_hook"), guide(pipe, LEFT):
+        pass
+    HookRegistry.check_if_exists_or_initialize(pipe.transformer).remove_hook("pyramid_attention_broadcast")
+    with guide(pipe, LEFT):
+        run("pixart", pipe, LEFT)
+        apply_pyramid_attention_broadcast(pipe.transformer, options)
+        with pytest.raises(UnsupportedPipelineError, match="must not cache steps"):
+            run("pixart", pipe, LEFT)
+
+
 def test_an_adapter_from_outside_the_package():
     """A pipeline whose transformer no family knows by its class."""
 

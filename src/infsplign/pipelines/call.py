@@ -25,6 +25,7 @@ from infsplign.engine.rows import Rows
 from infsplign.engine.steps import Steps
 from infsplign.engine.timeline import Place, Timeline
 from infsplign.errors import UnsupportedPipelineError
+from infsplign.pipelines.denoiser_check import check_caches
 from infsplign.pipelines.noise_schedule import first_step, same_timesteps, timeline_of
 from infsplign.pipelines.prompt_check import PromptCheck
 
@@ -197,6 +198,7 @@ class Calls:
         """Reads rows, prompts and steps of a call from its first pass, and chooses its plan."""
         self.call = self.choice = None
         _check_one_timestep(timestep)
+        check_caches(self.denoiser)
         rows = self.rows_of(sample, kwargs)
         if self.config.plan == AUTO and self.config.scale != 0:
             first = Pass(sample, args, kwargs, rows)
