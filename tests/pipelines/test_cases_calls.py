@@ -407,3 +407,21 @@ def test_timesteps_that_rise_here_and_there_are_of_one_call():
     assert any(b > a for a, b in pairwise(times))
     assert [step.timestep for step in guidance.trace] == times
     assert guided(guidance) == [True] * 3 + [False] * 6
+
+
+def embeddings(pipe, text):
+    ids = pipe.tokenizer(text, padding="max_length", max_length=77, return_tensors="pt").input_ids
+    return pipe.text_encoder(ids)[0].detach()
+
+
+@pytest.mark.parametrize("batched", [True, False])
+def test_a_loop_by_hand_whose_first_rows_are_of_the_negative_prompt_is_told_the_order(batched):
+    """Not to pass `token_indices`: the attention of the negative prompt would then be guided without a word."""
+    p, latents = tiny.sd(), torch.zeros(1, 4, 16, 16)
+    p.scheduler.set_timesteps(3)
+    with pytest.raises(PromptError, match="run the pass of the prompt first") as error, guide(p, P, config=S), torch.no_grad():
+        prompt, negative = embeddings(p, P), embeddings(p, "blurry")
+        rows = torch.cat((prompt, negative)) if batched else negative
+        p.unet(latents.expand(len(rows), -1, -1, -1), p.scheduler.timesteps[0], encoder_hidden_states=rows)
+    assert "blurry" in str(error.value)
+    assert "token_indices" not in str(error.value)

@@ -34,6 +34,9 @@ def guide(
             image = pipe("a cat to the left of a dog").images[0]
         guidance.trace
 
+    A loop of your own in place of the call must have the rows of the prompt where the pipeline has them: behind those of the negative
+    prompt, or in the first pass of each step.
+
     Args:
         pipe: a stock diffusers pipeline of a supported family.
         prompt: the prompt, or the list of prompts, that `pipe` will be called with. May be None if `pipe` is called with

@@ -141,7 +141,17 @@ class PromptCheck:
             if changed is not None:
                 warnings.warn(_CHANGED.format(encoder=changed.encoder), stacklevel=2)
             return found
+        if held and any(self._fits({segment: calls[n] for segment, calls in seen.items()}) for n in range(len(outputs))):
+            raise PromptError(self._misplaced(segment, calls[held[0]]))
         raise PromptError(self._foreign(segment) if foreign else self._other(refused[0].segment))
+
+    def _fits(self, call: Mapping[Segment, Encoded]) -> bool:
+        """Whether a call of the encoders was given the expected prompts."""
+        try:
+            self._of(call)
+        except PromptError:
+            return False
+        return True
 
     def _changed_beside(self, seen: Mapping[Segment, Sequence[Encoded]], used: int, rows: Tensor | None) -> Segment | None:
         """Returns the first segment whose states are joined to the previous one's on channels, and are not what its encoder made."""
@@ -186,6 +196,14 @@ class PromptCheck:
             f"the pipeline was called with another prompt than `guide`: expected {[p.prompt for p in self.prompts]}, "
             f"got {[text for text in self._texts(segment) if text.strip()]} in `{segment.encoder}`; give both the same prompt, or pass "
             "`token_indices`"
+        )
+
+    def _misplaced(self, segment: Segment, got: Encoded) -> str:
+        texts = getattr(self.pipe, segment.tokenizer).batch_decode(got.ids, skip_special_tokens=True)
+        return (
+            f"the pipeline was called with another prompt than `guide`: expected {[p.prompt for p in self.prompts]}, and the rows of the "
+            f"denoiser's first pass that hold the prompt have the embeddings of {texts}. Give both the same prompt; in a loop of your own, "
+            "put it behind the negative prompt in one batch, or run the pass of the prompt first in each step"
         )
 
     def _foreign(self, segment: Segment) -> str:
