@@ -206,6 +206,15 @@ def test_a_fault_of_what_is_recorded_is_named(fault):
         check(altered(alter))
 
 
+@pytest.mark.parametrize("fault", LAYER_FAULTS)
+def test_a_fault_of_a_later_layer_alone_is_named(fault):
+    """As in models whose single blocks have the text elsewhere than their double blocks."""
+    alter, message = LAYER_FAULTS[fault]
+    with pytest.raises(AssertionError, match=message) as error:
+        check(altered(lambda a: alter(a) if a.layer == "attention.1" else a))
+    assert str(error.value).startswith("`attention.1`")
+
+
 def test_the_wrong_end_of_the_keys_is_named():
     with pytest.raises(AssertionError, match="where does the text begin"):
         check(lambda denoiser: AttentionRecorder(denoiser, LAYERS, text="first", grid=grid))

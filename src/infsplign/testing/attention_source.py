@@ -120,33 +120,36 @@ def _check_rows(trial: Trial) -> None:
 
 
 def _check_tokens(trial: Trial, names: Sequence[str]) -> None:
-    before = trial.attention()[0]
+    layers = trial.attention()
     lengths = [trial.kwargs[name].shape[1] for name in names]
-    extra = before.text_length - sum(lengths)
-    first = _column(trial, before, names[0], 0) if extra > 0 else 0
-    assert extra <= 0, (
-        f"`{before.layer}`: the text axis has {before.text_length} columns for the {sum(lengths)} tokens of {' and '.join(names)}, the "
-        f"first of which is column {first}: the denoiser adds {extra} tokens of its own (registers). Leave their columns out, with "
-        f"`AttentionRecorder(added=({first}, {extra - first}))` or in your `record`: `token_indices` count the text's tokens alone"
-    )
-    assert extra == 0, (
-        f"`{before.layer}`: the text axis must be as long as {' and '.join(names)} together, {sum(lengths)}, got {before.text_length}"
-    )
+    for number, before in enumerate(layers):
+        extra = before.text_length - sum(lengths)
+        first = _columns(trial, layers, names[0], 0)[number] if extra > 0 else 0
+        assert extra <= 0, (
+            f"`{before.layer}`: the text axis has {before.text_length} columns for the {sum(lengths)} tokens of {' and '.join(names)}, the "
+            f"first of which is column {first}: the denoiser adds {extra} tokens of its own (registers). Leave their columns out, with "
+            f"`AttentionRecorder(added=({first}, {extra - first}))` or in your `record`: `token_indices` count the text's tokens alone"
+        )
+        assert extra == 0, (
+            f"`{before.layer}`: the text axis must be as long as {' and '.join(names)} together, {sum(lengths)}, got {before.text_length}"
+        )
     for number, (name, length) in enumerate(zip(names, lengths, strict=True)):
         for token in sorted({0, length // 3, length - 1}):
-            changed, column = _column(trial, before, name, token), sum(lengths[:number]) + token
-            assert changed == column, (
-                f"`{before.layer}`: token {token} of `{name}` was changed, and column {changed} of the maps changed most, not {column} "
-                "(tokens that the model adds to the text are no columns); where does the text begin among the keys?"
-            )
+            column = sum(lengths[:number]) + token
+            for before, changed in zip(layers, _columns(trial, layers, name, token), strict=True):
+                assert changed == column, (
+                    f"`{before.layer}`: token {token} of `{name}` was changed, and column {changed} of the maps changed most, not {column} "
+                    "(tokens that the model adds to the text are no columns); where does the text begin among the keys?"
+                )
 
 
-def _column(trial: Trial, before: Attention, name: str, token: int) -> int:
-    """The column of the maps that changes most when a token does."""
+def _columns(trial: Trial, layers: Sequence[Attention], name: str, token: int) -> list[int]:
+    """The column of each layer's maps that changes most when a token does."""
     planted = trial.kwargs[name].clone()
     planted[:, token] = -2 * planted[:, token]
-    after = trial._replace(kwargs=trial.kwargs | {name: planted}).attention()[0]
-    return int(change(before, after, len(trial.sample)).mean((0, 2, 3)).argmax())
+    after = trial._replace(kwargs=trial.kwargs | {name: planted}).attention()
+    pairs = zip(layers, after, strict=True)
+    return [int(change(old, new, len(trial.sample)).mean((0, 2, 3)).argmax()) for old, new in pairs]
 
 
 def _check_grid(trial: Trial, size: tuple[int, int]) -> None:
