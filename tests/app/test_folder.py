@@ -65,8 +65,8 @@ def test_the_report_reads_it(root, tmp_path):
 def test_the_commands_of_the_readme_work(root, monkeypatch):
     monkeypatch.chdir(root)
     commands = re.findall(r"^  infsplign (.+)$", (root / "README.txt").read_text(), re.MULTILINE)
-    assert [command.split()[0] for command in commands] == ["report", "score", "score"]
-    report, score = (CliRunner().invoke(app, command.split(), env={"COLUMNS": "200"}) for command in commands[:2])
+    assert [command.split()[0] for command in commands] == ["report", "score"]  # the other model has nothing to score
+    report, score = (CliRunner().invoke(app, command.split(), env={"COLUMNS": "200"}) for command in commands)
     assert report.exit_code == 0, report.output
     assert score.exit_code == 0, score.output
     assert "2 of 2 prompts x 1 images" in " ".join(score.output.split())
@@ -75,3 +75,15 @@ def test_the_commands_of_the_readme_work(root, monkeypatch):
 def test_prompts_of_other_relations_are_not_scored(root):
     assert not (root / "some-other-model" / "prompts.jsonl").exists()
     assert len((root / "shapes" / "prompts.jsonl").read_text().splitlines()) == 2
+
+
+def test_a_relation_by_hand_that_the_prompt_contradicts_is_not_scored(results, tmp_path):
+    """`score` would refuse the whole file of prompts."""
+    turned = replace(results[0], scene=Scene.of([("heart", "left of", "diamond")]))
+    write_results([turned, results[2]], tmp_path)
+    (row,) = (tmp_path / "shapes" / "prompts.jsonl").read_text().splitlines()
+    assert json.loads(row)["id"] == "0002"
+    places = {"images": "shapes/guided", "prompts": "shapes/prompts.jsonl", "out": "scores"}
+    options = [f"--{name}={tmp_path / place}" for name, place in places.items()]
+    done = CliRunner().invoke(app, ["score", "--benchmark", "visor", "--detector", "world", *options])
+    assert done.exit_code == 0, done.output

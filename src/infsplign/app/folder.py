@@ -15,6 +15,7 @@ from typing import Any
 
 from infsplign.app.results import Result
 from infsplign.evaluation.files import make_folder, write
+from infsplign.evaluation.prompts.agreement import check_agreement
 from infsplign.evaluation.prompts.prompt import BenchmarkPrompt, write_prompts
 from infsplign.evaluation.running.method_folder import MethodFolder, Record, png
 from infsplign.evaluation.running.run_folder import open_run
@@ -56,7 +57,7 @@ def write_results(results: Sequence[Result], root: Path) -> None:
         name = _free_name(slug(model), names.values())
         names[model] = name
         _write_run(list(group), root / name)
-    write(root / "README.txt", _readme(names))
+    write(root / "README.txt", _readme(names, [model for model, name in names.items() if (root / name / PROMPTS).exists()]))
 
 
 def _write_run(results: Sequence[Result], out: Path) -> None:
@@ -96,14 +97,18 @@ def _add(folder: MethodFolder, key: str, method: str, result: Result, data: byte
 
 
 def _prompt(name: str, result: Result) -> BenchmarkPrompt | None:
-    """The prompt as benchmarks have it; None where it asks for something else than one relation between two objects."""
+    """The prompt as benchmarks have it; None where it asks for something else than one relation between two objects, or where the
+    relation by hand is another one, since `score` refuses a row whose text says otherwise."""
     scene = result.scene
     if len(scene.relations) != 1 or scene.relations[0].relation.arity != 2 or scene.relations[0].second is None:
         return None
     edge = scene.relations[0]
-    return BenchmarkPrompt(
-        name, result.options.prompt, scene.objects[edge.first], edge.relation.name, scene.objects[scene.relations[0].second]
-    )
+    text, first, second = result.options.prompt, scene.objects[edge.first], scene.objects[scene.relations[0].second]
+    try:
+        check_agreement(text, first, edge.relation.name, second)
+    except ValueError:
+        return None
+    return BenchmarkPrompt(name, text, first, edge.relation.name, second)
 
 
 def _free_name(name: str, taken: Any) -> str:
@@ -111,12 +116,14 @@ def _free_name(name: str, taken: Any) -> str:
     return next(candidate for candidate in candidates if candidate not in taken)
 
 
-def _readme(names: Mapping[str, str]) -> str:
+def _readme(names: Mapping[str, str], scored: Sequence[str]) -> str:
     lines = ["Images of `infsplign app`. Each folder holds those of one model:", ""]
     lines += [f"  {name}/  {model}" for model, name in names.items()]
     lines += ["", "A page with all of them:", "", f"  infsplign report {' '.join(names.values())} --out report.html", ""]
-    lines += ["Measures of the images whose prompts ask for one direction between two objects, such as:", ""]
-    for model, name in names.items():
+    if scored:
+        lines += ["Measures of the images whose prompts ask for one direction between two objects, such as:", ""]
+    for model in scored:
+        name = names[model]
         detector = f"world --model {PRESETS[model].world}" if nouns_of(model) else "owlv2"
         lines.append(f"  infsplign score --prompts {name}/{PROMPTS} --benchmark visor --detector {detector} --images {name}/guided")
     return "\n".join([*lines, "", "A trace (METHOD/KEY.trace.json) has what guidance did at each step.", ""])

@@ -1,11 +1,12 @@
 """Reads the folder of a run, and the scores below it, for the report."""
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from infsplign.errors import PromptError
+from infsplign.errors import PromptError, PromptWarning
 from infsplign.evaluation.generated import TRACE, Generated, read_generated, settings
 from infsplign.evaluation.page.checking import checked_results, verdict_rows
 from infsplign.evaluation.reading import is_kind, parse_json, read_text
@@ -149,7 +150,9 @@ def relation_of(text: str, row: Mapping[str, Any]) -> str:
     if isinstance(row.get("relation"), str):
         return row["relation"]
     try:
-        return " + ".join(dict.fromkeys(edge.relation.name for edge in parse_prompt(text).relations)) or OTHER
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PromptWarning)  # on counts
+            return " + ".join(dict.fromkeys(edge.relation.name for edge in parse_prompt(text).relations)) or OTHER
     except (PromptError, ValueError):
         return OTHER
 
