@@ -60,6 +60,28 @@ def test_model_hash_follows_the_weights():
     assert model_hash(pipe) != before
 
 
+def test_model_hash_follows_what_is_switched_on():
+    """A run that goes on with another scale of a LoRA would mix images of two models."""
+    from peft import LoraConfig
+
+    pipe = tiny.sd()
+    stock = model_hash(pipe)
+    pipe.enable_freeu(s1=0.9, s2=0.2, b1=1.1, b2=1.2)
+    freeu = model_hash(pipe)
+    pipe.disable_freeu()
+    assert freeu != stock == model_hash(pipe)
+    pipe.unet.add_adapter(LoraConfig(r=2, target_modules=["to_q"], init_lora_weights=False), adapter_name="fur")
+    hashes = [model_hash(pipe)]
+    for weight in (0.5, 0.9):
+        pipe.unet.set_adapters(["fur"], [weight])
+        hashes += [model_hash(pipe), model_hash(pipe)]
+    pipe.unet.disable_adapters()
+    hashes.append(model_hash(pipe))
+    assert hashes[1] == hashes[2]
+    assert hashes[3] == hashes[4]
+    assert len({stock, *hashes}) == 5
+
+
 def test_the_source_of_guidance_is_known_and_that_of_evaluation_is_not_part_of_it(monkeypatch, tmp_path):
     root = tmp_path / "infsplign"
     (root / "evaluation").mkdir(parents=True)

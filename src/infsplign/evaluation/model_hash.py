@@ -1,20 +1,41 @@
-"""One hash for all weights of a pipeline."""
+"""One hash for all weights of a pipeline, and for what is switched on in its modules."""
 
 import hashlib
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 
+FREEU = ("s1", "s2", "b1", "b2")
+"""Attributes that `enable_freeu` sets on blocks of a U-Net."""
+
 
 def model_hash(pipe: Any) -> str:
-    """SHA-256 over the weights of a pipeline's modules, by name, and the vocabularies of its tokenizers."""
+    """SHA-256 over the weights of a pipeline's modules, by name, the vocabularies of its tokenizers, and the scales of LoRA and
+    IP-Adapter layers and of FreeU, where there are any."""
     digest = hashlib.sha256()
     for name, component in sorted(pipe.components.items()):
         if isinstance(component, torch.nn.Module):
             for key, tensor in sorted(component.state_dict().items()):
                 digest.update(f"{name}.{key} {tuple(tensor.shape)} {tensor.dtype}".encode())
                 digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+            for key, switches in _switched(component):
+                digest.update(f"{name}.{key} {switches}".encode())
         elif hasattr(component, "get_vocab"):
             digest.update(json.dumps(sorted(component.get_vocab().items())).encode())
     return digest.hexdigest()
+
+
+def _switched(component: torch.nn.Module) -> Iterator[tuple[str, Any]]:
+    """Yields for each module what changes its output and is no weight."""
+    for key, module in component.named_modules():
+        scaling = getattr(module, "scaling", None)
+        if isinstance(scaling, dict):  # a LoRA layer of peft
+            active: Any = module.active_adapters
+            yield key, [sorted(scaling.items()), list(active), module.disable_adapters]
+        if any(factors := [getattr(module, name, None) for name in FREEU]):
+            yield key, factors
+        scale = getattr(getattr(module, "processor", None), "scale", None)
+        if scale is not None:
+            yield key, scale
