@@ -132,7 +132,7 @@ def test_seeds_depend_on_the_prompt_alone():
 
 def test_what_cannot_be_sampled_is_told_before_the_work(pipe):
     """Arguments that the sampler gives itself, a prompt without a pair, whoever made it, and a judge of other prompts."""
-    for call, told in (({"num_inference_steps": 4}, "'num_inference_steps'; give `steps`"), ({"generator": None}, "'generator'; leave")):
+    for call, told in (({"num_inference_steps": 4}, "'num_inference_steps'; give `steps`"), ({"latents": 0}, "'latents'; they are drawn")):
         with pytest.raises(ValueError, match=told):
             infsplign.calibrate(pipe, PROMPTS, sampling=Sampling(call=call))
     alone = BenchmarkPrompt("alone", "a cat at the top", "cat", "top", "")

@@ -79,6 +79,11 @@ def test_the_cost_is_known_before():
     assert starts_cost(pipe, 2, steps=9, num_inference_steps=6) == 2.0
 
 
+def test_latents_in_place_of_those_of_the_seeds_are_refused():
+    with pytest.raises(ValueError, match="`latents` are drawn from the seeds"):
+        rank_seeds(tiny.sd(), PROMPT, range(2), latents=torch.zeros(2, 4, 16, 16))
+
+
 @pytest.mark.parametrize("name", ["generator", "num_images_per_prompt", "output_type"])
 def test_what_it_gives_itself_is_refused(name):
     with pytest.raises(ValueError, match=f"gives '{name}' itself"):

@@ -76,6 +76,8 @@ def rank_seeds(
     for name in ("prompt", "generator", "num_images_per_prompt", "output_type"):
         if name in call:
             raise ValueError(f"`rank_seeds` gives {name!r} itself; leave it out, and give it in the call that makes the picture")
+    if call.get("latents") is not None:
+        raise ValueError("`latents` are drawn from the seeds that are ranked: leave them out, or compare them by the trace of `guide`")
     guidance = guide(pipe, prompt, relations=relations, config=config)
     if guidance.config.scale == 0 or guidance.config.start == guidance.config.stop:
         guidance.dismiss()

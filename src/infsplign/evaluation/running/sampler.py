@@ -24,6 +24,7 @@ def split_trace(trace: Sequence[Any], rows: int) -> list[list[dict[str, Any]]]:
 
 OWN = {
     "prompt": "", "generator": "", "output_type": "", "num_images_per_prompt": "",
+    "latents": "they are drawn from each image's seed",
     "num_inference_steps": "give `steps` instead", "guidance_scale": "give `guidance_scale` beside `call` instead",
 }  # fmt: skip
 """Arguments of the pipeline's call that samplers give themselves, and how to change them."""
