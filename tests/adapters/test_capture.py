@@ -125,6 +125,35 @@ def test_boolean_masks_are_read_as_attended_where_true():
     assert attention[0].probabilities()[..., 2].max() == 0
 
 
+class CausalText(torch.nn.Module):
+    """Joint attention over `[text; image]` in which no position attends to those behind it."""
+
+    def __init__(self, *, fused):
+        super().__init__()
+        self.attention, self.fused = torch.nn.Identity(), fused
+        self.attention.forward = self.attend
+
+    def attend(self, x):
+        mask = torch.ones(x.shape[2], x.shape[2], dtype=torch.bool).tril()
+        given = {"is_causal": True} if self.fused else {"attn_mask": mask}
+        return torch.nn.functional.scaled_dot_product_attention(x, x, x, **given)
+
+    def forward(self, sample):
+        return self.attention(torch.cat((torch.ones(1, 1, 5, 4), sample.flatten(2).mT[:, None]), 2))
+
+
+def test_a_causal_call_is_read_as_one_with_a_causal_mask():
+    sample, found = torch.randn(1, 4, 3, 3, generator=torch.Generator().manual_seed(0)), []
+    for fused in (True, False):
+        model = CausalText(fused=fused)
+        source = AttentionRecorder(model, {"coarse": ("attention",)}, text="first", grid=lambda *_: (3, 3))
+        with source.record(sample) as attention:
+            model(sample)
+        found.append(attention[0].probabilities())
+    assert torch.equal(*found)
+    assert float(found[0][0, 0, 0, 6:].abs().max()) == 0  # the first position of the image attends to nothing behind it
+
+
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit, GeneratorExit, RuntimeError])
 @pytest.mark.parametrize(
     "place", ["up_blocks.1.attentions.0.transformer_blocks.0.attn2.to_v", "up_blocks.1.attentions.0.transformer_blocks.0.attn2", "conv_out"]

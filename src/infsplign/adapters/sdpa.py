@@ -21,7 +21,7 @@ class SdpaCall(NamedTuple):
     Attributes:
         query, key, value: (B, N, S, D), (B, N, K, D) and (B, N, K, D); `value` is None if it is not known.
         scale: factor of the logits.
-        mask: booleans, True where attended, or numbers that are added to the logits.
+        mask: booleans, True where attended, or numbers that are added to the logits; that of a causal call too.
         plain: whether the call has no dropout, no causal mask and no grouped heads.
     """
 
@@ -39,6 +39,8 @@ class SdpaCall(NamedTuple):
     ) -> Self:  # fmt: skip
         """Makes it from the arguments of the call."""
         factor = query.shape[-1] ** -0.5 if scale is None else float(scale)
+        if is_causal:
+            attn_mask = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool, device=query.device).tril()
         return cls(query, key, value, factor, attn_mask, not (dropout_p or is_causal or enable_gqa))
 
 
