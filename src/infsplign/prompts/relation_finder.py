@@ -14,7 +14,7 @@ from infsplign.prompts.matches import Match
 from infsplign.prompts.nouns import is_modifier
 from infsplign.prompts.refusing import UnreadError
 from infsplign.prompts.scenery import is_setting, without_settings
-from infsplign.prompts.sides import bare_places
+from infsplign.prompts.sides import LONE_SIDE, bare_places
 from infsplign.prompts.weights import CHANGING
 from infsplign.prompts.word_lists import NUMBERS
 from infsplign.prompts.words import (
@@ -59,6 +59,7 @@ def find_relations(prompt: str, *, by_hand: bool = False) -> list[Match]:
         matches = without_settings(prompt, matches)
     _refuse_misspelt(prompt, matches)
     _refuse_quoted(prompt, matches)
+    _refuse_lone_side(prompt, matches)
     if not matches:
         places = [word.span() for word in WORD.finditer(prompt) if word.group().lower() in CONTEXT - {"for", "as", "like", "with"}]
         remedy = "say where things are, such as `left of` or `above`"
@@ -99,6 +100,14 @@ def _refuse_quoted(prompt: str, matches: list[Match]) -> None:
     for quoted in QUOTED.finditer(prompt):
         if prompt[: quoted.start()].strip() and any(quoted.start() < match.start and match.stop < quoted.end() for match in matches):
             raise error_at(prompt, quoted.span(), "words in quotes are text in the picture", "remove the quotes if they are not")
+
+
+def _refuse_lone_side(prompt: str, matches: list[Match]) -> None:
+    """Refuses a clause that is a side and nothing else beside relations that are read: it would be left out, "the fork, right"."""
+    for side in LONE_SIDE.finditer(prompt):
+        if matches and not any(match.start < side.end("side") and side.start("side") < match.stop for match in matches):
+            remedy = "write it behind the object's name, as in `a cup on the left`"
+            raise error_at(prompt, side.span("side"), "it is not clear which object is there", remedy)
 
 
 def _matches(prompt: str, *, bare: bool = False) -> list[Match]:

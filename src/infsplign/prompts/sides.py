@@ -13,6 +13,8 @@ _AT = re.compile(rf"(?<![\w-])(?:on|at|in|to)\s+{_SIDE}{_END}", re.IGNORECASE)
 _BARE = re.compile(rf"(?<![\w-]){_SIDE}{_END}", re.IGNORECASE)
 _LABEL = re.compile(rf"(?:^|(?<=[,;.]))\s*(?P<label>{_SIDE}(?:\s*[:=]|(?=\s+(?:a|an|the|one|two)\s)))", re.IGNORECASE)
 _NO_NAME = re.compile(r"(?:^|[,;.:!?]|\b(?:the|a|an|his|her|its|their|my|your|and|or|of|stage|camera|slightly))\s*$", re.IGNORECASE)
+LONE_SIDE = re.compile(rf"(?:^|(?<=[,;.]))\s*{_SIDE}\s*(?=[,;.]|$)", re.IGNORECASE)
+"""A clause that is a side and nothing else."""
 _NEAR = 40
 
 
@@ -20,7 +22,7 @@ def bare_places(prompt: str, directions: list[tuple[int, int]]) -> list[tuple[in
     """Finds them, left to right. A side without "on" or "at" is a place only where there are two: a lone one may be anything.
 
     Args:
-        directions: where a side tells a direction, "turning left".
+        directions: where a side tells a direction, "turning left", or an order, "from left to right".
     """
     found = [(*match.span(), _place(match["side"])) for match in _AT.finditer(prompt)]
     lone = [(*match.span("label"), _place(match["side"])) for match in _LABEL.finditer(prompt)]
@@ -28,7 +30,9 @@ def bare_places(prompt: str, directions: list[tuple[int, int]]) -> list[tuple[in
         apart = not any(start <= match.start() < stop for start, stop, _ in found + lone)
         if apart and not _NO_NAME.search(prompt[max(0, match.start() - _NEAR) : match.start()]):
             lone.append((*match.span(), _place(match["side"])))
-    lone = [place for place in lone if not any(start <= place[0] < stop for start, stop in directions)]
+    found, lone = (
+        [place for place in places if not any(start <= place[0] < stop for start, stop in directions)] for places in (found, lone)
+    )
     return sorted(found + (lone if len(lone) > 1 else []), key=lambda place: place[:2])
 
 

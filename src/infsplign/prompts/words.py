@@ -102,7 +102,8 @@ IDIOMS = (
     rf"(?:over|under)\s+{_LENGTH}(?=\s+(?:above|over|below|under|to|left|right|away|from|tall|high|long|wide|deep)\b)|"
     r"(?:knock|turn|tip|fall|bend|lean|roll|flip|tumbl)\w*\s+over(?=\s*(?:$|[,.;]))|(?:out|in)side(?=\s*(?:$|[,.;!]))|over\s+(?:easy|time|the\s+(?:shoulder|top))|"
     r"under\s+(?:construction|attack|repair|water|glass|pressure)|above\s+all|inside\s+out|upside\s+down|"
-    r"(?:from\s+)?(?:left\s+to\s+right|right\s+to\s+left|top\s+to\s+bottom|bottom\s+to\s+top|side\s+to\s+side)|"
+    r"(?:from\s+)?(?:the\s+)?"
+    r"(?:left\s+to\s+(?:the\s+)?right|right\s+to\s+(?:the\s+)?left|top\s+to\s+(?:the\s+)?bottom|bottom\s+to\s+(?:the\s+)?top|side\s+to\s+side)|"
     r"near\s+(?:future|miss)|(?:larger|bigger)\s+than\s+life|over\s+and\s+over|all\s+over(?:\s+the\s+place)?"
 )
 """Words that spell a relation and say none."""
