@@ -33,6 +33,9 @@ from tests.prompts.words import A, L, R, entries, marked
         ("a bird, a cat and a dog where the dog is left of the cat", [("dog", L, "cat")]),
         ("a bus and a street where a cat and a dog are left of a tree", [("cat", L, "tree"), ("dog", L, "tree")]),
         ("a cat and a dog and the dog is above the cat", [("dog", A, "cat")]),
+        ("a paper square left of a wood oval", [("paper square", L, "wood oval")]),
+        ("a circle left of a 2d square, oil painting", [("circle", L, "2d square")]),
+        ("a dog square left of a cat", [("dog", L, "cat")]),
         ("from top to bottom, a cat above a dog", [("cat", A, "dog")]),
         ("light from the left to the right, a cat above a dog", [("cat", A, "dog")]),
         (
@@ -68,6 +71,7 @@ def test_characters_without_width_are_no_part_of_a_name(prompt):
         ("a fox two strides left of a hen", "two strides"),
         ("a glass half full of water left of a plate", "half full of water"),
         ("from left to right, a cat and a dog", "from"),
+        ("a cat above you", "you"),
         ("the cup left of the plate; the fork, right", "right"),
         ("in the centre, a tree; left, a house; right, a car", "left"),
         ("a red and a blue ball left of a cat", "red"),

@@ -18,7 +18,6 @@ from infsplign.prompts.word_lists import (
     COMPOUND,
     DEGREES,
     HOURS,
-    INDOORS,
     MODALS,
     NUMBERS,
     PAST,
@@ -182,7 +181,8 @@ def _goes_on(words: Sequence[str], i: int, noun: int, singular: bool) -> bool:
     if word in STYLE_HEADS and before in MODIFIERS and i - 1 > noun:  # "a street light" is one thing
         return False
     if is_adjective(word):
-        return (before in SHADES and word in COLOURS) or (word == "square" and before in SETTINGS | INDOORS)
+        of_paper = word in ("square", "oval") and before not in BEINGS and not is_modifier(following)  # "a paper square", "a town square"
+        return (before in SHADES and word in COLOURS) or of_paper
     if word in HOURS and (not following or following in STOPS or is_style(following)):
         return False
     if word.endswith("ing") and len(word) > 4:

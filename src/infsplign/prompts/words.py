@@ -7,11 +7,11 @@ from infsplign.prompts.word_lists import NUMBERS, word_set
 ARTICLES = word_set("a an the one")
 DETERMINERS = ARTICLES | word_set("another some this these those my your his her its our their")
 NAMELESS = word_set(
-    "it itself they them themselves he she him i me we us there other others each both everything nothing something anything all "
+    "it itself they them themselves he she him i me we us you there other others each both everything nothing something anything all "
     "former latter what whatever this that these those "
     "left right top bottom middle center centre side"
 )
-PRONOUNS = word_set("it them him her me us")
+PRONOUNS = word_set("it them him her me us you")
 CHOICES = word_set("or nor either neither no not never none nobody nowhere hardly barely scarcely")
 """Nothing that can be drawn in one picture."""
 WHICH = word_set("that which who whose where that's who's which's that\u2019s who\u2019s")
