@@ -1,6 +1,7 @@
 """The one object that a span of a prompt names; refusals where it is not clear which."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from infsplign.prompts.clauses import (
     Span,
@@ -22,6 +23,7 @@ from infsplign.prompts.styles import EITHER, STYLE_HEADS
 from infsplign.prompts.word_lists import PARTS, SETTINGS, SKY, THINGS_THEMSELVES, WHERE, WORN
 from infsplign.prompts.words import (
     AWAY,
+    CARRYING,
     CHOICES,
     CONTEXT,
     COPULAS,
@@ -45,7 +47,19 @@ def objects_of(prompt: str, pieces: Sequence[Span], *, about: bool = False) -> l
     named = [piece for piece in pieces if not is_blank(prompt, piece)]
     found = [_object(prompt, piece, about=about) for piece in named or pieces[:1]]
     _check_nouns(prompt, found)
+    for name, (piece, following) in zip(found, pairwise(named), strict=False):
+        _check_not_carried(prompt, (name[1], piece[1]), following)
     return found
+
+
+def _check_not_carried(prompt: str, rest: Span, following: Span) -> None:
+    """Refuses an object of a list that may belong to what is said of the one before it: "a man [with long hair] and a beard"."""
+    words = words_of(prompt, rest)
+    lower = [text_of(prompt, word).lower() for word in words]
+    carried = next((i for i, word in enumerate(lower) if begins_name(word) or word in CARRYING), None)
+    if carried is not None and head_of(prompt, (words[carried + (lower[carried] in CARRYING)][0], rest[1])) not in SETTINGS | SKY:
+        told = text_of(prompt, (words[0][0], words[-1][1]))
+        raise error_at(prompt, following, f"it is not clear whether this belongs to `{told}`", "leave that out, or name this object before")
 
 
 def _check_nouns(prompt: str, listed: Sequence[Span]) -> None:

@@ -9,7 +9,9 @@ DETERMINERS = ARTICLES | word_set("another some this these those my your his her
 NAMELESS = word_set(
     "it itself they them themselves he she him i me we us you there other others each both everything nothing something anything all "
     "former latter what whatever this that these those "
-    "left right top bottom middle center centre side"
+    "left right top bottom middle center centre side "
+    "it's he's she's i'm we're you're they're what's "
+    "it\u2019s he\u2019s she\u2019s i\u2019m we\u2019re you\u2019re they\u2019re what\u2019s"
 )
 PRONOUNS = word_set("it them him her me us you")
 CHOICES = word_set("or nor either neither no not never none nobody nowhere hardly barely scarcely")
@@ -19,6 +21,8 @@ CONTEXT = word_set(
     "in on at upon with without within from by during against through along across around into onto wearing holding w/ w/o to too toward "
     "towards for as like than via per off out past up down"
 )
+CARRYING = word_set("with without wearing holding carrying in w/ w/o")
+"""Between a thing and what it has or wears."""
 AWAY = word_set("above below under beneath underneath over near beside between inside behind atop next among alongside opposite")
 """Prepositions of place: no name goes on after them."""
 COPULAS = word_set("is are was were be being been")
@@ -104,6 +108,7 @@ IDIOMS = (
     r"under\s+(?:construction|attack|repair|water|glass|pressure)|above\s+all|inside\s+out|upside\s+down|"
     r"(?:from\s+)?(?:the\s+)?"
     r"(?:left\s+to\s+(?:the\s+)?right|right\s+to\s+(?:the\s+)?left|top\s+to\s+(?:the\s+)?bottom|bottom\s+to\s+(?:the\s+)?top|side\s+to\s+side)|"
+    r"in\s+(?:(?:a|one|two|three|straight|neat)\s+)*(?:rows?|lines?|queue|pairs)(?!\s+of\b)|"
     r"near\s+(?:future|miss)|(?:larger|bigger)\s+than\s+life|over\s+and\s+over|all\s+over(?:\s+the\s+place)?"
 )
 """Words that spell a relation and say none."""
