@@ -141,7 +141,9 @@ class PromptCheck:
             if changed is not None:
                 warnings.warn(_CHANGED.format(encoder=changed.encoder), stacklevel=2)
             return found
-        if held and any(self._fits({segment: calls[n] for segment, calls in seen.items()}) for n in range(len(outputs))):
+        length = sum(len(calls[0].ids[0]) for segment, calls in seen.items() if not segment.beside)
+        alone = rows is not None and rows.shape[1] <= length  # no other text is joined to it
+        if held and alone and any(self._fits({segment: calls[n] for segment, calls in seen.items()}) for n in range(len(outputs))):
             raise PromptError(self._misplaced(segment, calls[held[0]]))
         raise PromptError(self._foreign(segment) if foreign else self._other(refused[0].segment))
 
