@@ -1,14 +1,14 @@
-"""Whether the detector of the world of pictures agrees with labels that were made by looking.
+"""Whether the detector of the world of pictures agrees with labels that raters made by looking, and the raters with each other.
 
     python -m benchmarks.pictures_labels make                    200 pictures of the shipped model, in sheets to be looked at, in out/labels
     python -m benchmarks.pictures_labels judge                   compares docs/measured/pictures-labels.json with the detector
-    python -m benchmarks.pictures_labels judge --labels new.txt --by "who looked"     the same with new labels, which are kept there
-    python -m benchmarks.pictures_labels thresholds              agreement on the even numbers by MIN_SCORE and SEEN
+    python -m benchmarks.pictures_labels judge --labels A.txt B.txt --by "who A is" "who B is"     keeps new labels, then the same
+    python -m benchmarks.pictures_labels thresholds              agreement with all raters by MIN_SCORE and SEEN, on the even numbers
 
 Half of the pictures are unguided, half guided, one for each of 100 prompts of the tune split. A label says what was seen, before the
 detector was asked: whether each named object is there exactly once and well drawn, and nothing else is there. The relation is not asked.
 
-A file of labels is JSON like the one that is kept, or a text with two lines; what is not named there is wrong:
+A file of labels is a text of two lines; a picture that is not named is wrong:
 
     right: 0 4 6 9-12
     doubtful: 6 30
@@ -23,7 +23,6 @@ import json
 import re
 from collections.abc import Sequence
 from contextlib import nullcontext
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +42,17 @@ MODEL, COUNT, BATCH = "pictures", 100, 20
 OUT, DOCS = Path("out/labels"), Path("docs/measured")
 COLUMNS, ROWS, SIDE, LINE = 5, 4, 256, 18
 """Of a sheet: pictures, and pixels of a picture and of the line below it."""
+MADE, KEPT = "made.json", "pictures-labels.json"
 QUESTION = "is each named object there exactly once and well drawn, and nothing else?"
+LEGGED = frozenset(("person", "bird", "cat", "dog", "horse", "sheep", "cow", "elephant", "zebra", "giraffe"))
 LEAST, EXTRA = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7), (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
 """Of MIN_SCORE and SEEN, where `thresholds` looks."""
 
 
-def weights_hash(model: str = MODEL) -> str:
-    """First digits of the SHA-256 of the denoiser's weights: labels belong to the pictures of one training."""
-    return hashlib.sha256((WEIGHTS / model / "unet" / "diffusion_pytorch_model.safetensors").read_bytes()).hexdigest()[:16]
+def made_by(model: str = MODEL) -> dict[str, str]:
+    """What decides the pictures: the first digits of the SHA-256 of the denoiser's weights, and the options of guidance."""
+    weights = (WEIGHTS / model / "unet" / "diffusion_pytorch_model.safetensors").read_bytes()
+    return {"weights": hashlib.sha256(weights).hexdigest()[:16], "config": str(PRESETS[model].config)}
 
 
 def make(out: Path) -> None:
@@ -68,7 +70,7 @@ def make(out: Path) -> None:
                 pictures += pipe(texts, **options, **preset.call).images
     for number, picture in enumerate(pictures):
         picture.save(out / f"{number:03d}.png")
-    (out / "weights.txt").write_text(weights_hash())
+    write_json(out / MADE, made_by())
     sheets([(p.first, p.second) for p in asked] * 2, pictures, out)
 
 
@@ -88,27 +90,23 @@ def sheets(objects: Sequence[tuple[str, str]], pictures: Sequence[Image.Image], 
 
 
 def read_labels(path: Path, count: int, by: str) -> dict[str, Any]:
-    """Reads labels from JSON, or from a text with the lines "right:" and "doubtful:".
+    """Reads one rater's labels from a text with the lines "right:" and "doubtful:".
 
     Args:
         path: of the file.
         count: of pictures.
-        by: who looked, for a text.
+        by: who looked.
 
     Raises:
         ValueError: a line that says neither, a word that is no number or range, or a number that no picture has.
     """
-    text = path.read_text("utf-8")
-    if path.suffix == ".json":
-        labels = json.loads(text)
-    else:
-        labels = {"by": by, "question": QUESTION, "once": [], "doubtful": []}
-        for line in filter(None, map(str.strip, text.splitlines())):
-            kind, _, numbers = line.partition(":")
-            if kind not in ("right", "doubtful"):
-                raise ValueError(f'a line of {path} must begin with "right:" or "doubtful:", got {line[:40]!r}')
-            labels["once" if kind == "right" else kind] += _numbers(numbers, path)
-    wrong = sorted({n for key in ("once", "doubtful") for n in labels.get(key, []) if not 0 <= n < count})
+    labels: dict[str, Any] = {"by": by, "once": [], "doubtful": []}
+    for line in filter(None, map(str.strip, path.read_text("utf-8").splitlines())):
+        kind, _, numbers = line.partition(":")
+        if kind not in ("right", "doubtful"):
+            raise ValueError(f'a line of {path} must begin with "right:" or "doubtful:", got {line[:40]!r}')
+        labels["once" if kind == "right" else kind] += _numbers(numbers, path)
+    wrong = sorted({n for key in ("once", "doubtful") for n in labels[key] if not 0 <= n < count})
     if wrong:
         raise ValueError(f"{path} must name pictures 0 to {count - 1}, got {', '.join(map(str, wrong))}; correct these numbers")
     return labels
@@ -137,83 +135,115 @@ def look(out: Path) -> tuple[list[tuple[str, str]], list[list[Found]]]:
     return asked, detect([Image.open(out / f"{number:03d}.png") for number in range(len(asked))], min_score=min(EXTRA))
 
 
-def agreement(pairs: Sequence[tuple[bool, bool]]) -> str:
-    """Pairs of the label and the detector's verdict in words."""
-    agree = sum(a == b for a, b in pairs)
-    both, label, detector = (sum(map(test, pairs)) for test in (all, lambda p: p[0], lambda p: p[1]))
-    ends = f"both say right {both}, both wrong {len(pairs) - label - detector + both}, "
-    ends += f"right only by the label {label - both}, only by the detector {detector - both}"
-    return f"{agree} of {len(pairs)}, {100 * agree / max(len(pairs), 1):.1f}% ({ends})"
+def percent(same: Sequence[bool]) -> str:
+    """A share in percent, or a dash for that of nothing."""
+    return f"{100 * sum(same) / len(same):.1f}" if same else "-"
 
 
-def page(labels: dict[str, Any], asked: Sequence[tuple[str, str]], found: Sequence[Sequence[Found]]) -> str:
+def page(kept: dict[str, Any], asked: Sequence[tuple[str, str]], found: Sequence[Sequence[Found]]) -> str:
     """The comparison as a page."""
-    pairs = [(number in labels["once"], verdict(seen, nouns)) for number, (nouns, seen) in enumerate(zip(asked, found, strict=True))]
-    doubtful = labels.get("doubtful", [])
+    raters, count = kept["raters"], len(asked)
+    labels = {f"rater {letter}": [n in rater["once"] for n in range(count)] for letter, rater in zip("ABCDEFGH", raters, strict=False)}
+    detector = [verdict(seen, nouns) for nouns, seen in zip(asked, found, strict=True)]
+    half = count // 2
     lines = [
         "# Does the detector agree with labels made by looking?",
         "",
-        f"{len(pairs)} pictures of `{MODEL}`, half of them guided; labelled by {labels['by']}, before the detector was asked. Command: "
-        "`python -m benchmarks.pictures_labels make`, then `judge`; the labels are in [pictures-labels.json](pictures-labels.json).",
+        f"{count} pictures of `{MODEL}`, the first half unguided, the second half guided. Each rater looked at all of them, without the "
+        "verdicts of the detector or of another rater. Command: `python -m benchmarks.pictures_labels make`, then `judge`. The labels: "
+        "[pictures-labels.json](pictures-labels.json).",
         "",
-        f"The question: {labels['question']}",
+        f"The question: {kept['question']}",
         "",
-        f"- All pictures: they agree on {agreement(pairs)}.",
+        *(f"- {name}: {rater['by']}." for name, rater in zip(labels, raters, strict=True)),
+        "",
+        f"| says right, % | all | unguided | guided | agrees with the detector | {' | '.join(f'with {name}' for name in labels)} |",
+        "|---" * (5 + len(labels)) + "|",
     ]
-    if labels.get("chosen_on") == "even":
-        lines.append(f"- Even numbers, on which the detector's thresholds were chosen: {agreement(pairs[::2])}.")
-        lines.append(f"- Odd numbers, which nothing was chosen on: {agreement(pairs[1::2])}.")
-    if doubtful:
-        sure = [pair for number, pair in enumerate(pairs) if number not in doubtful]
-        lines.append(f"- Without {len(doubtful)} that are labelled doubtful: {agreement(sure)}.")
-    lines += ["", "| they differ on | asked | label | detector saw |", "|---|---|---|---|"]
-    for number, (label, detector) in enumerate(pairs):
-        if label != detector:
+    for name, said in ({"detector": detector} | labels).items():
+        others = [percent(_same(said, other)) if other is not said else "" for other in labels.values()]
+        shares = [percent(part) for part in (said, said[:half], said[half:])]
+        with_detector = percent(_same(said, detector)) if said is not detector else ""
+        lines.append(f"| {' | '.join([name, *shares, with_detector, *others])} |")
+    clear = [n for n in range(count) if len({said[n] for said in labels.values()}) == 1]
+    first = next(iter(labels.values()))
+    agreed = percent([first[n] == detector[n] for n in clear])
+    lines += ["", f"Where all raters agree, {len(clear)} pictures, the detector agrees on {agreed}%.", ""]
+    lines += ["| pictures of | number | raters agree, % | where they do, the detector agrees, % |", "|---|---|---|---|"]
+    for words, some in (
+        ("an animal or a person", [n for n in range(count) if LEGGED & set(asked[n])]),
+        ("things only", [n for n in range(count) if not LEGGED & set(asked[n])]),
+    ):
+        unanimous = percent([n in clear for n in some])
+        agreed = percent([first[n] == detector[n] for n in some if n in clear])
+        lines.append(f"| {words} | {len(some)} | {unanimous} | {agreed} |")
+    lines += ["", "Pictures on which all raters differ from the detector:", ""]
+    lines += ["| picture | asked | raters | detector saw |", "|---|---|---|---|"]
+    for number in clear:
+        if first[number] != detector[number]:
             saw = ", ".join(f"{name} {score:.2f}" for name, score, _ in found[number] if score >= SEEN)
-            lines.append(f"| {number} | {', '.join(asked[number])} | {'right' if label else 'wrong'} | {saw or 'nothing'} |")
+            lines.append(f"| {number} | {', '.join(asked[number])} | {'right' if first[number] else 'wrong'} | {saw or 'nothing'} |")
     return "\n".join(lines) + "\n"
 
 
-def judge(labels: Path, out: Path, docs: Path, by: str) -> None:
+def _same(a: Sequence[bool], b: Sequence[bool]) -> list[bool]:
+    return [x == y for x, y in zip(a, b, strict=True)]
+
+
+def judge(files: Sequence[Path], by: Sequence[str], out: Path, docs: Path) -> None:
     """Compares the labels with the detector's verdicts, and keeps both.
 
+    Args:
+        files: new labels, one of each rater; none for those that are kept.
+        by: who made each.
+        out: folder of the pictures.
+        docs: folder of the labels and the page that are kept.
+
     Raises:
-        ValueError: the labels are of other pictures, see `read_labels` too.
+        ValueError: the labels are of other pictures, not one `by` for each file, see `read_labels` too.
     """
+    if len(files) != len(by):
+        raise ValueError(f"--by must name one rater for each of the {len(files)} files of --labels, got {len(by)}")
     asked, found = look(out)
-    known, made = read_labels(labels, len(asked), by), (out / "weights.txt").read_text().strip()
-    if known.setdefault("weights", made) != made:
-        raise ValueError(f"{labels} is about pictures of the weights {known['weights']}, but {out} has those of {made}; label these anew")
-    text = page(known, asked, found)
-    write_json(docs / "pictures-labels.json", known)
+    made = json.loads((out / MADE).read_text("utf-8"))
+    if files:
+        kept = {"question": QUESTION} | made | {"raters": [read_labels(path, len(asked), who) for path, who in zip(files, by, strict=True)]}
+    else:
+        kept = json.loads((docs / KEPT).read_text("utf-8"))
+    for key, value in made.items():
+        if kept[key] != value:
+            raise ValueError(f"{docs / KEPT} is about pictures of {key} {kept[key]}, but {out} has those of {value}; label these anew")
+    text = page(kept, asked, found)
+    write_json(docs / KEPT, kept)
     write(docs / "pictures-labels.md", text)
     print(text)
 
 
-def thresholds(labels: Path, out: Path) -> None:
-    """Prints the agreement on the even numbers, in percent: a row for each MIN_SCORE, a column for each SEEN."""
+def thresholds(out: Path, docs: Path) -> None:
+    """Prints the mean agreement with the raters on the even numbers, in percent: a row for each MIN_SCORE, a column for each SEEN."""
     asked, found = look(out)
-    right = set(read_labels(labels, len(asked), "")["once"])
+    even = range(0, len(asked), 2)
+    raters = [set(rater["once"]) for rater in json.loads((docs / KEPT).read_text("utf-8"))["raters"]]
     print("least   " + "  ".join(f"{seen:5.2f}" for seen in EXTRA))
-    table = {
-        (least, seen): sum((n in right) == verdict(found[n], asked[n], least, seen) for n in range(0, len(asked), 2)) / (len(asked) / 2)
-        for least, seen in product(LEAST, EXTRA)
-    }
     for least in LEAST:
-        print(f"{least:5.2f}   " + "  ".join(f"{100 * table[least, seen]:5.1f}" for seen in EXTRA))
+        row = []
+        for seen in EXTRA:
+            said = {n: verdict(found[n], asked[n], least, seen) for n in even}
+            row.append(percent([(n in right) == said[n] for right in raters for n in even]))
+        print(f"{least:5.2f}   " + "  ".join(f"{value:>5}" for value in row))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("make", "judge", "thresholds"))
-    parser.add_argument("--labels", type=Path, default=DOCS / "pictures-labels.json")
-    parser.add_argument("--by", default="one of the authors of this repository (a language model that looked at the sheets)")
+    parser.add_argument("--labels", type=Path, nargs="+", default=(), help="new labels, a file of each rater; without, those that are kept")
+    parser.add_argument("--by", nargs="+", default=(), help="who made each of them")
     parser.add_argument("--out", type=Path, default=OUT, help="folder of the pictures and sheets")
     parser.add_argument("--docs", type=Path, default=DOCS, help="folder of the labels and the page that are kept")
     options = parser.parse_args()
     if options.what == "make":
         make(options.out)
     elif options.what == "judge":
-        judge(options.labels, options.out, options.docs, options.by)
+        judge(options.labels, options.by, options.out, options.docs)
     else:
-        thresholds(options.labels, options.out)
+        thresholds(options.out, options.docs)

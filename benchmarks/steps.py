@@ -25,8 +25,9 @@ from infsplign.cost.choice import Pass, choose_plan, free_memory
 from infsplign.cost.meta_inputs import Size, meta_call
 from infsplign.cost.meta_model import SCENE
 from infsplign.engine.config import PLANS, GuidanceConfig
+from infsplign.engine.freezing import FrozenWeights
 from infsplign.engine.guidance import Guidance
-from infsplign.engine.pytree import map_tensors
+from infsplign.engine.pytree import first_tensor, map_tensors
 from infsplign.engine.rows import Rows
 from infsplign.shipped import PRESETS, load
 
@@ -111,6 +112,25 @@ def ways(model: Made, unguided_by: Callable[..., Any] | None = None) -> dict[str
     return {"unguided": unguided, "published": as_published} | plans
 
 
+def bare(model: Made) -> Callable[[], Any]:
+    """What a gradient takes without this package: the halves one by one, and torch's gradient of the output with respect to the input.
+
+    The plan "split" does the same, adds maps and loss, and leaves out what lies behind the last tapped layer.
+    """
+    sample, kwargs = map_tensors(lambda x: filled(x, model.device), meta_call(model.denoiser, model.size))
+    weights = FrozenWeights(model.denoiser)
+
+    def step() -> Any:
+        if model.together:
+            with torch.no_grad():
+                model.denoiser(sample, **kwargs)
+        with weights.frozen(), torch.enable_grad():
+            leaf = sample.detach().requires_grad_()
+            return torch.autograd.grad(first_tensor(model.denoiser(leaf, **kwargs)).sum(), leaf)
+
+    return step
+
+
 def chosen(model: Made) -> str:
     """The plan that "auto" takes for a step of the model."""
     rows = model.size.rows
@@ -123,13 +143,13 @@ def chosen(model: Made) -> str:
 def auto(names: Sequence[str], rounds: int) -> str:
     """A table of each plan's CPU time, as a multiple of an unguided step's, and of the plan that is chosen; the ways take turns."""
     torch.set_num_threads(1)
-    lines = ["| one step | unguided, ms | split | batched | checkpoint | auto | of the best |", "|---" * 7 + "|"]
+    lines = ["| one step | unguided, ms | split | batched | checkpoint | auto | of the best | bare gradient |", "|---" * 8 + "|"]
     for name in names:
         kind, _, images = name.partition(":")
         model = made(kind)
         model = model._replace(size=model.size._replace(rows=int(images or 1)))
         steps, plan = ways(model), chosen(model)
-        steps = {way: steps[way] for way in ("unguided", *PLANS)} | {"auto": steps[plan]}
+        steps = {way: steps[way] for way in ("unguided", *PLANS)} | {"auto": steps[plan], "bare": bare(model)}
         seconds: dict[str, list[float]] = {way: [] for way in steps}
         for number in range(1 + (max(3, rounds // 5) if kind in RANDOM else rounds)):
             for way, step in steps.items():
@@ -140,6 +160,7 @@ def auto(names: Sequence[str], rounds: int) -> str:
         middle = {way: median(found) for way, found in seconds.items()}
         figures = [f"{middle[way] / middle['unguided']:.2f}" for way in PLANS]
         figures += [f"{middle['auto'] / middle['unguided']:.2f} ({plan})", f"{middle['auto'] / min(middle[way] for way in PLANS):.3f}"]
+        figures.append(f"{middle['bare'] / middle['unguided']:.2f}")
         lines.append(f"| {name} | {1e3 * middle['unguided']:.1f} | {' | '.join(figures)} |")
     return "\n".join(lines)
 

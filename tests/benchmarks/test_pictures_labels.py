@@ -8,7 +8,12 @@ from PIL import Image
 from benchmarks import pictures_labels
 
 CAT, DOG = ("cat", 0.9, (0.0, 0.0, 40.0, 40.0)), ("dog", 0.8, (60.0, 0.0, 100.0, 40.0))
-LABELS = {"by": "a person", "question": "right?", "once": [0, 1], "doubtful": [3], "chosen_on": "even"}
+KEPT = {
+    "question": "right?",
+    "weights": "w",
+    "config": "c",
+    "raters": [{"by": "one", "once": [0, 1], "doubtful": [3]}, {"by": "another", "once": [1], "doubtful": []}],
+}
 
 
 def test_a_text_says_which_are_right_and_the_rest_is_wrong(tmp_path):
@@ -31,12 +36,6 @@ def test_a_slip_in_a_text_is_refused(tmp_path, text, message):
         pictures_labels.read_labels(path, 200, "me")
 
 
-def test_json_labels_keep_what_they_say(tmp_path):
-    path = tmp_path / "labels.json"
-    path.write_text(json.dumps(LABELS))
-    assert pictures_labels.read_labels(path, 200, "somebody else") == LABELS
-
-
 @pytest.mark.parametrize(
     ("found", "right"),
     [
@@ -52,37 +51,48 @@ def test_a_verdict_needs_each_once_and_nothing_else(found, right):
     assert pictures_labels.verdict(found, ("cat", "dog"), min_score=0.5, seen=0.2) is right
 
 
-def test_the_page_counts_both_halves_and_what_is_not_doubtful():
-    asked = [("cat", "dog")] * 4
-    page = pictures_labels.page(LABELS, asked, [[CAT, DOG], [CAT], [], [CAT, DOG]])
-    assert (
-        "All pictures: they agree on 2 of 4, 50.0% (both say right 1, both wrong 1, right only by the label 1, only by the detector 1)"
-        in page
-    )
-    assert "Even numbers, on which the detector's thresholds were chosen: 2 of 2, 100.0%" in page
-    assert "Odd numbers, which nothing was chosen on: 0 of 2, 0.0%" in page
-    assert "Without 1 that are labelled doubtful: 2 of 3, 66.7%" in page
+def test_the_page_says_how_far_raters_and_detector_agree():
+    asked = [("cat", "dog"), ("cat", "dog"), ("cup", "car"), ("cup", "car")]
+    page = pictures_labels.page(KEPT, asked, [[CAT, DOG], [CAT], [], [("cup", *CAT[1:]), ("car", *DOG[1:])]])
+    assert "- rater A: one." in page
+    assert "| detector | 50.0 | 50.0 | 50.0 |  | 50.0 | 25.0 |" in page
+    assert "| rater A | 50.0 | 100.0 | 0.0 | 50.0 |  | 75.0 |" in page
+    assert "| rater B | 25.0 | 50.0 | 0.0 | 25.0 | 75.0 |  |" in page
+    assert "Where all raters agree, 3 pictures, the detector agrees on 33.3%." in page
+    assert "| an animal or a person | 2 | 50.0 | 0.0 |" in page
+    assert "| things only | 2 | 100.0 | 50.0 |" in page
+    assert "| 0 |" not in page, "the raters differ on it"
     assert "| 1 | cat, dog | right | cat 0.90 |" in page
-    assert "| 3 | cat, dog | wrong | cat 0.90, dog 0.80 |" in page
+    assert "| 3 | cup, car | wrong | cup 0.90, car 0.80 |" in page
 
 
-def test_labels_of_other_pictures_are_refused(tmp_path, monkeypatch):
+@pytest.fixture
+def pictures(tmp_path, monkeypatch):
     monkeypatch.setattr(pictures_labels, "look", lambda out: ([("cat", "dog")] * 4, [[]] * 4))
-    (tmp_path / "weights.txt").write_text("new")
-    path = tmp_path / "labels.json"
-    path.write_text(json.dumps(LABELS | {"weights": "old"}))
-    with pytest.raises(ValueError, match="weights old, but .* has those of new"):
-        pictures_labels.judge(path, tmp_path, tmp_path / "docs", "me")
-    pictures_labels.judge(_text(tmp_path), tmp_path, tmp_path / "docs", "me")
-    kept = json.loads((tmp_path / "docs" / "pictures-labels.json").read_text())
-    assert kept["weights"] == "new"
-    assert kept["once"] == [2]
+    (tmp_path / pictures_labels.MADE).write_text(json.dumps({"weights": "w", "config": "c"}))
+    (tmp_path / pictures_labels.KEPT).write_text(json.dumps(KEPT))
+    return tmp_path
 
 
-def _text(folder):
-    path = folder / "labels.txt"
-    path.write_text("right: 2")
-    return path
+@pytest.mark.parametrize("key", ["weights", "config"])
+def test_labels_of_other_pictures_are_refused(pictures, key):
+    pictures_labels.judge([], [], pictures, pictures)
+    (pictures / pictures_labels.MADE).write_text(json.dumps({"weights": "w", "config": "c", key: "new"}))
+    with pytest.raises(ValueError, match=f"{key} {key[0]}, but .* has those of new"):
+        pictures_labels.judge([], [], pictures, pictures)
+
+
+def test_new_labels_are_kept_with_what_made_the_pictures(pictures):
+    paths = [pictures / "a.txt", pictures / "b.txt"]
+    paths[0].write_text("right: 2")
+    paths[1].write_text("right: 1 2\ndoubtful: 1")
+    pictures_labels.judge(paths, ["me", "you"], pictures, pictures)
+    kept = json.loads((pictures / pictures_labels.KEPT).read_text())
+    assert kept["weights"] == "w"
+    assert kept["config"] == "c"
+    assert kept["raters"] == [{"by": "me", "once": [2], "doubtful": []}, {"by": "you", "once": [1, 2], "doubtful": [1]}]
+    with pytest.raises(ValueError, match="--by must name one rater for each of the 2 files"):
+        pictures_labels.judge(paths, ["me"], pictures, pictures)
 
 
 def test_a_sheet_has_twenty_pictures_at_twice_their_size(tmp_path):
