@@ -1,6 +1,7 @@
 """What a step of guidance costs: unguided, as published, and by each plan of ours, counted and timed in the same run.
 
-python -m benchmarks.cost                 everything (on two quiet cores about a quarter of an hour); run again, it goes on where it was
+python -m benchmarks.cost                 everything (on two quiet cores about a quarter of an hour); run again, it goes on where it was,
+                                          or from the beginning if the package or torch has changed
 python -m benchmarks.cost --part counted  operations and bytes of real configurations on meta tensors, half precision
 python -m benchmarks.cost --quick         the counts, and short timings of the shipped models
 
@@ -30,6 +31,7 @@ from infsplign.cost.meta_inputs import meta_call
 from infsplign.cost.meta_model import SCENE
 from infsplign.cost.planner import guided_step, unguided_step
 from infsplign.engine.config import PLANS, RECOMMENDED
+from infsplign.evaluation.fingerprint import guidance_source
 
 WAYS = ("unguided", "published", *PLANS)
 RESULT, PAGE = Path("docs/measured/cost.json"), Path("docs/performance.md")
@@ -170,6 +172,15 @@ def timed_table(record: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def earlier() -> dict[str, Any]:
+    """What has been measured of the present source with the present torch; a record of another one is forgotten."""
+    now = {"torch": torch.__version__, "source": guidance_source()}
+    kept = json.loads(RESULT.read_text()) if RESULT.exists() else {}
+    if any(kept.get(key) != value for key, value in now.items()):
+        kept = {}
+    return {**now, "counted": {}, "timed": {}} | kept
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--part", choices=("all", "counted", "timed"), default="all")
@@ -178,9 +189,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="the shipped models alone, three rounds")
     parser.add_argument("--again", action="store_true", help="forget what has been measured")
     options = parser.parse_args()
-    record: dict[str, Any] = {"torch": torch.__version__, "counted": {}, "timed": {}}
-    if RESULT.exists() and not options.again:
-        record |= json.loads(RESULT.read_text())
+    record = earlier()
+    if options.again:
+        record |= {"counted": {}, "timed": {}}
     if options.part != "timed":
         for name in CASES:
             if name not in record["counted"]:

@@ -38,6 +38,7 @@ def methods(model: str) -> Mapping[str, GuidanceConfig | None]:
         "infsplign": own,
         "infsplign-all-steps": own.with_(start=0.0, stop=1.0),
         "infsplign-third": own.with_(stop=1 / 3),
+        "infsplign-sixth": own.with_(stop=1 / 3, every=2, reuse=True),
         "infsplign-no-unity": own.with_(terms=tuple(term for term in own.terms if term.name != "unity")),
         "spatial": own.with_(terms=()),
         "spatial+unity": own.with_(terms=(unity(),)),
