@@ -23,7 +23,7 @@ CLASSES: tuple[str, ...] = (*NAMES, MALFORMED)
 CELL = 4
 """Pixels a cell."""
 MIN_SCORE = 0.35
-"""Least score that counts as found; chosen on composed scenes and on half of the labels of `docs/measured/pictures-labels.md`."""
+"""Least score that counts as found; chosen on composed scenes and on labels of generated images."""
 SEEN = 0.2
 """Least score of what is there at all: an extra thing above it spoils a picture, whatever it is."""
 OVERLAP = 0.45
