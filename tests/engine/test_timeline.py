@@ -172,3 +172,28 @@ def test_progress_is_that_of_the_timesteps_or_of_the_noise_levels_of_flows():
         assert [Timeline(times, sigmas, prediction).of(i).progress for i in range(3)] == [0, 1 / 3, 2 / 3]
     assert [Timeline(times, sigmas, "flow").of(i).progress for i in range(3)] == progress(sigmas) != [0, 1 / 3, 2 / 3]
     assert [Timeline(times, None, "flow").of(i).progress for i in range(3)] == [0, 1 / 3, 2 / 3]
+
+
+def test_timesteps_that_share_the_memory_of_the_list_are_found_by_their_value_where_they_are_none_of_its():
+    times = torch.linspace(1000, 0, 11)
+    for part in (times[::2], times[3:], times[:4]):
+        timeline = Timeline(part)
+        assert [timeline.at(t).timestep for t in times] == [timeline.at(float(t)).timestep for t in times] == times.tolist()
+
+
+@pytest.mark.parametrize(
+    ("timestep", "error", "message"),
+    [
+        (torch.tensor([900.0, 100.0]), ValueError, "must be one number for all rows of `sample`, got 2 different ones"),
+        (torch.tensor([]), ValueError, "got none"),
+        (None, TypeError, "`timestep` must be a number, as in `timesteps`, got None"),
+        ("first", TypeError, "got 'first'"),
+    ],
+)
+def test_a_pass_at_no_timestep_or_at_several_is_refused(timestep, error, message):
+    with pytest.raises(error, match=message):
+        Timeline([900.0, 500.0, 100.0]).at(timestep)
+
+
+def test_a_timestep_may_be_given_once_a_row():
+    assert Timeline([900.0, 500.0]).at(torch.tensor([500.0, 500.0])).timestep == 500.0

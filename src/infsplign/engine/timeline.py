@@ -71,9 +71,14 @@ class Timeline:
         return Place(self.timesteps[index], self._progress[index], alpha, sigma, index + 1 >= len(self))
 
     def at(self, timestep: Any) -> Place:
-        """Returns the place of a pass at `timestep`, which may lie between two steps, as in second-order samplers."""
-        value = self.value(timestep)
-        value = float(timestep.flatten()[0]) if value is None else value
+        """Returns the place of a pass at `timestep`, which may lie between two steps, as in second-order samplers.
+
+        Raises:
+            ValueError: it is not one number, or its rows are at different timesteps.
+            TypeError: it is no number at all.
+        """
+        value = _one_number(timestep) if self._index(timestep) is None else self.value(timestep)
+        assert value is not None  # it is one of `timesteps`
         nearest = min(range(len(self)), key=lambda i: abs(self.timesteps[i] - value))
         if abs(self.timesteps[nearest] - value) <= self._tolerance:
             return self.of(nearest)._replace(last=self.timesteps[nearest] == self.timesteps[-1])  # Heun's list ends with one timestep twice
@@ -97,10 +102,20 @@ class Timeline:
         """Returns a timestep as a number, if it is on the host or one of `timesteps`; None if reading it would wait for a device."""
         if not isinstance(timestep, Tensor):
             return float(timestep)
-        given = self._given
-        if isinstance(given, Tensor) and given.ndim == 1 and _shares(timestep, given):
-            return self.timesteps[(timestep.storage_offset() - given.storage_offset()) // max(1, given.stride(0))]
+        index = self._index(timestep)
+        if index is not None:
+            return self.timesteps[index]
         return float(timestep.flatten()[0]) if timestep.device.type == "cpu" else None
+
+    def _index(self, timestep: Any) -> int | None:
+        """Returns the number of the step that a timestep is an element of; None if it is none of `timesteps`, or a copy of one.
+
+        What shares their memory may also lie before, after or between them, where `timesteps` are a part of a longer tensor."""
+        given = self._given
+        if not (isinstance(timestep, Tensor) and isinstance(given, Tensor) and given.ndim == 1 and _shares(timestep, given)):
+            return None
+        index, between = divmod(timestep.storage_offset() - given.storage_offset(), max(1, given.stride(0)))
+        return index if not between and 0 <= index < len(self) else None
 
 
 def progress(times: Sequence[float]) -> list[float]:
@@ -165,6 +180,18 @@ def timesteps_of(sigmas: Tensor, alphas_cumprod: Tensor) -> Tensor:
     after = torch.searchsorted(levels, wanted).clamp(1, len(levels) - 1)
     low, high = levels[after - 1], levels[after]
     return (after - 1 + (wanted - low) / (high - low)).to(sigmas.dtype)
+
+
+def _one_number(timestep: Any) -> float:
+    """The number of a timestep, which may be given once a row: rows at different timesteps would have one window and one shift."""
+    try:
+        found = set(timestep.flatten().tolist() if hasattr(timestep, "flatten") else [float(timestep)])
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"`timestep` must be a number, as in `timesteps`, got {timestep!r:.100}") from error
+    if len(found) != 1:
+        told = f"{len(found)} different ones: rows at different timesteps must be sampled apart" if found else "none"
+        raise ValueError(f"`timestep` must be one number for all rows of `sample`, got {told}")
+    return float(found.pop())
 
 
 def _shares(x: Tensor, whole: Tensor) -> bool:
