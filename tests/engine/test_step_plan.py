@@ -81,6 +81,16 @@ def test_the_row_that_needs_most_decides_what_is_run():
     assert (plan.action, plan.rows, plan.shifted) == ("watched", None, None)
 
 
+@pytest.mark.parametrize("rows", [1, 3])
+def test_other_rows_than_those_that_were_looked_at_are_guided(rows):
+    planner = StepPlanner(GuidanceConfig(patience=1))
+    planner.plan(0 / 9, 2)
+    planner.observe(torch.tensor([True, False]))
+    assert planner.plan(1 / 9, rows) == ("guided", None, False)
+    planner.observe(torch.ones(rows, dtype=torch.bool))
+    assert planner.plan(2 / 9, rows).action == "watched"
+
+
 @given(window=windows, every=small, steps=st.integers(1, 60))
 def test_each_kth_step_of_the_window_beginning_with_its_first(window, every, steps):
     config = GuidanceConfig(start=window[0], stop=window[1])

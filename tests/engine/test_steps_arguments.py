@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
 
 from infsplign import Guidance, Steps
 from infsplign.adapters import backbone_for
@@ -51,3 +52,22 @@ def test_the_denoiser_is_a_module_and_not_its_pipeline():
         with pytest.raises(TypeError, match="`denoiser` must be the module that predicts the noise, such as `pipe.unet`"):
             Guidance(denoiser, backbone_for(pipe), SCENE, [[2], [8]])
     assert Guidance(lambda x: x, Source(torch.nn.Identity()), SCENE, [[0], [1]]).module is None
+
+
+@pytest.mark.parametrize(
+    ("value", "came"),
+    [
+        ((torch.zeros(1),), "tuple; take the tensor out of it, such as its `sample`"),
+        (UNet2DConditionOutput(torch.zeros(1)), "UNet2DConditionOutput; take the tensor out of it, such as its `sample`"),
+        (np.zeros(1), "ndarray"),
+        (torch.zeros(1, dtype=torch.int64), "torch.int64"),
+        (None, "NoneType"),
+    ],
+)
+def test_what_is_no_tensor_of_real_numbers_is_refused(value, came):
+    _, guidance = made()
+    steps = Steps(guidance, TIMES)
+    for call, name in ((steps.shifted, "output"), (lambda x: steps(x, TIMES[0]), "sample"), (guidance, "sample")):
+        with pytest.raises(TypeError) as error:
+            call(value)
+        assert str(error.value) == f"`{name}` must be a tensor of real numbers, got {came}"

@@ -35,6 +35,15 @@ class Shifted(NamedTuple):
     alpha: float | None = None
 
 
+def check_tensor(value: object, name: str) -> None:
+    """Raises TypeError unless `value` is a tensor of real numbers."""
+    if isinstance(value, Tensor) and value.is_floating_point():
+        return
+    came = str(value.dtype) if isinstance(value, Tensor) else type(value).__name__
+    hint = "; take the tensor out of it, such as its `sample`" if isinstance(value, tuple) or hasattr(value, "to_tuple") else ""
+    raise TypeError(f"`{name}` must be a tensor of real numbers, got {came}{hint}")
+
+
 def check(step: Shifted) -> None:
     """Checks a step after its end.
 

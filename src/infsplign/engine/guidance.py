@@ -14,6 +14,7 @@ from infsplign.core.object_attention import observe_layers
 from infsplign.core.scene_arrays import SceneArrays, scene_arrays
 from infsplign.core.scenes import Scene
 from infsplign.engine.checkpointing import checkpointed
+from infsplign.engine.checks import check_tensor
 from infsplign.engine.config import RECOMMENDED, GuidanceConfig, check_config
 from infsplign.engine.freezing import FrozenWeights
 from infsplign.engine.loss_scale import LossScale
@@ -116,7 +117,11 @@ class Guidance:
         Args:
             sample: (rows, ...), the denoiser's input; rows must be a multiple of the number of scenes.
             *args, **kwargs: further arguments of the denoiser.
+
+        Raises:
+            TypeError: `sample` is no tensor of real numbers.
         """
+        check_tensor(sample, "sample")
         return self.run(sample, args, kwargs)
 
     def run(self, sample: Tensor, args: Sequence[Any], kwargs: Mapping[str, Any], *, rows: slice | None = None) -> GuidedPass:

@@ -65,14 +65,21 @@ class StepPlanner:
         self._looked: tuple[bool, ...] = ()
         self._seen: HostCopy | None = None
 
-    def plan(self, progress: float) -> StepPlan:
-        """Returns the plan of the next step, at `progress`. Call it once for each step, in order."""
+    def plan(self, progress: float, rows: int | None = None) -> StepPlan:
+        """Returns the plan of the next step, at `progress`. Call it once for each step, in order.
+
+        Args:
+            progress: of the step.
+            rows: of the step, where it is known: other rows than before are guided, since nothing was seen of them.
+        """
         if not self.config.within(progress):
             return StepPlan("plain")
         number, self._inside = self._inside, self._inside + 1
         if number % self.config.every:
             return StepPlan("plain", reuses=self.config.reuse)
         self._learn()
+        if rows is not None and self._rows is not None and len(self._rows) != rows:
+            self._rows = None
         if self.config.patience is None or self._rows is None:
             return StepPlan("guided")
         actions = tuple(self._action(row) for row in self._rows)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from infsplign.core.losses import LossReport
 from infsplign.core.update import gain
-from infsplign.engine.checks import Shifted, check
+from infsplign.engine.checks import Shifted, check, check_tensor
 from infsplign.engine.config import PLANS
 from infsplign.engine.freezing import FrozenWeights
 from infsplign.engine.guidance import Guidance
@@ -100,7 +100,9 @@ class Steps:
                 the next one.
             ValueError: the first pass is not at one of `timesteps`.
             NonFiniteGradientError, ValueError: see `check`.
+            TypeError: `sample` is no tensor of real numbers, or `timestep` no number.
         """
+        check_tensor(sample, "sample")
         place = self.timeline.at(timestep)
         self._check_order(place)
         return self.run(sample, (timestep, *args), kwargs, place=place)
@@ -110,13 +112,12 @@ class Steps:
 
         The plan applies to the first pass of a step. Further passes before `shifted` run unchanged.
         """
-        first = self.plan is None
+        first, rows = self.plan is None, rows or Rows(slice(0, len(sample)))
         if first:
             self.check()
-            self._place, self.plan = place, self.planner.plan(place.progress)
+            self._place, self.plan = place, self.planner.plan(place.progress, rows.size)
             log.debug("timestep %g: %s", place.timestep, self.plan.action if self.plan.rows is None else ", ".join(self.plan.rows))
         plan = self.plan if first and self.plan is not None else StepPlan("plain")
-        rows = rows or Rows(slice(0, len(sample)))
         times = self.config.gradients(place.progress)
         self.needed.add(needs(plan, len(sample), rows, times))
         if plan.action == "plain":
@@ -147,8 +148,10 @@ class Steps:
         Raises:
             RuntimeError: the step had no pass.
             ValueError: rows or shape differ from the gradient's.
+            TypeError: `output` is no tensor, as where the denoiser's whole output was passed on.
             NonFiniteGradientError: at the last step, see `check`.
         """
+        check_tensor(output, "output")
         if self.plan is None:
             raise RuntimeError("`shifted` must follow a pass of the denoiser: call `steps(latents, timestep, ...)` first")
         plan, found, place = self.plan, self.found, self._place

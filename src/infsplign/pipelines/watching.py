@@ -100,8 +100,8 @@ class _Watcher:
     def __init__(self, planner: StepPlanner, first: float) -> None:
         self.planner, self.first, self.observe = planner, first, planner.observe
 
-    def plan(self, progress: float) -> StepPlan:
-        return StepPlan("watched") if progress >= self.first else self.planner.plan(progress)
+    def plan(self, progress: float, rows: int | None = None) -> StepPlan:
+        return StepPlan("watched") if progress >= self.first else self.planner.plan(progress, rows)
 
 
 class WatchingSteps(Steps):
