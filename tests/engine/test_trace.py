@@ -1,6 +1,7 @@
 """The record of a step: as numbers of all images and of one, and what a shift adds to it."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -46,9 +47,14 @@ def test_one_image_has_its_part_of_every_value():
     each = [trace().to_dict(row) for row in range(2)]
     assert each[1] == WHOLE | {
         "loss": 2.0, "terms": {"spatial": 2.0}, "centroid": [[0.5, 0.5]], "variance": [0.25], "gradient_norm": 2.0, "shift": 2.0,
-        "bounded": 2.0, "repeated": [2.0, 2.0], "holds": False, "actions": "plain",
+        "bounded": 2.0, "repeated": [2.0, 2.0], "holds": False, "actions": "plain", "guided": False,
     }  # fmt: skip
-    assert (each[0]["loss"], each[0]["actions"], each[0]["holds"]) == (1.0, "guided", True)
+    assert (each[0]["loss"], each[0]["actions"], each[0]["holds"], each[0]["guided"]) == (1.0, "guided", True, True)
+
+
+def test_an_image_that_is_only_watched_says_so_where_others_are_guided():
+    found = replace(trace(), actions=("watched", "guided"))
+    assert [(one["guided"], one["watched"]) for one in map(found.to_dict, range(2))] == [(False, True), (True, False)]
 
 
 @pytest.mark.parametrize("row", [None, 0])

@@ -55,7 +55,10 @@ class StepTrace:
     def to_dict(self, row: int | None = None) -> dict[str, Any]:
         """Converts the step to numbers and lists for JSON, without the maps. With `row`, only the values of that image."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "maps"}
-        return {name: _plain(value if row is None else _of_row(value, row)) for name, value in values.items()}
+        found = {name: _plain(value if row is None else _of_row(value, row)) for name, value in values.items()}
+        if row is not None and self.actions is not None:  # the step is guided if any of its rows is
+            found |= {"guided": found["actions"] == "guided", "watched": found["actions"] == "watched"}
+        return found
 
     def with_shift(self, shift: Any, *, reused: bool, weight: float, gradient_norm: Tensor | None) -> "StepTrace":
         """The same step, shifted."""
