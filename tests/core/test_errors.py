@@ -8,12 +8,16 @@ from infsplign.core import (
     CompoundLoss,
     LossTerm,
     QueryKeyAttention,
+    balance_loss,
     observe,
     paper_loss,
     presence_loss,
     scene_arrays,
+    spatial_loss,
     token_weights,
 )
+from infsplign.core.spatial import gaps, holds
+from infsplign.core.terms import excite, excite_loss, layout_loss, overlap_loss, superiority_loss, unity_loss
 from tests.core.strategies import RELATIONS, pair
 
 four = np.ones((2, 1, 6, 4))
@@ -81,11 +85,57 @@ CASES = {
         lambda: observe(np.ones((2, 3, 4))),
         "`maps` must have shape (batch, objects, height, width), got (2, 3, 4)",
     ),
+    "a scene of other objects": (
+        lambda: paper_loss()([AttentionMap(four, (2, 3))], np.ones((2, 4, 3)), scene_arrays([pair(RELATIONS[0])], xp=np)),
+        "`scene` must have the rows and the objects of the maps, (2, 3), got (1, 2): one map for each object of `Scene.objects`, in their "
+        "order",
+    ),
+    "a weight that is no number": (lambda: LossTerm("mine", presence_loss, float("nan")), "`weight` must be finite, got nan"),
+    "a negative width": (lambda: excite(sigma=-1.0), "`sigma` must be >= 0, got -1.0"),
     "no layers": (
         lambda: paper_loss()([], weights, scene_arrays([pair(RELATIONS[0])], xp=np)),
         "`attention` must hold at least one layer, got none",
     ),
 }
+
+
+TERMS = {
+    f.__name__: f
+    for f in (spatial_loss, gaps, holds, presence_loss, balance_loss, excite_loss, unity_loss, overlap_loss, superiority_loss, layout_loss)
+}
+
+
+@pytest.mark.parametrize("maps", [(2, 1), (2, 3), (3, 2)])
+@pytest.mark.parametrize("term", TERMS.values(), ids=TERMS)
+def test_a_scene_of_other_objects_or_rows_than_the_maps_is_refused(term, maps):
+    with pytest.raises(ValueError) as error:
+        term(observe(np.ones((*maps, 3, 4))), scene_arrays([pair(RELATIONS[0])] * 2, xp=np))
+    assert str(error.value).startswith(f"`scene` must have the rows and the objects of the maps, {maps}, got (2, 2)")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: LossTerm("mine", presence_loss, "1"), "`weight` must be a number, got '1'"),
+        (lambda: LossTerm(None, presence_loss), "`name` must be a text, got None"),
+        (lambda: CompoundLoss((len,)), "`terms` must be a tuple of `LossTerm`s, got (<built-in function len>,)"),
+        (lambda: paper_loss(penalty="relu"), "`penalty` must be a function of `infsplign.core.penalties`, got 'relu'"),
+        (lambda: paper_loss(margin=None), "`margin` must be a number, got None"),
+        (lambda: excite(sharpness="100"), "`sharpness` must be a number, got '100'"),
+        (lambda: observe([[1.0]]), "`maps` must be an array (batch, objects, height, width), got list"),
+        (lambda: token_weights([[[1.5]]], 4, xp=np), "`token_indices` must be integers, got 1.5"),
+        (lambda: token_weights([[["1"]]], 4, xp=np), "`token_indices` must be integers, got '1'"),
+        (lambda: token_weights([[[True]]], 4, xp=np), "`token_indices` must be integers, got True"),
+        (
+            lambda: token_weights([[1], [2]], 4, xp=np),
+            "`token_indices` must list positions for each object of each row, got 1 for object 0 of row 0; one row is [[[2], [6, 7]]]",
+        ),
+    ],
+)
+def test_other_types_are_refused(call, message):
+    with pytest.raises(TypeError) as error:
+        call()
+    assert str(error.value) == message
 
 
 @pytest.mark.parametrize(("call", "message"), CASES.values(), ids=CASES)

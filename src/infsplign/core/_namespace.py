@@ -1,6 +1,7 @@
 """Functions that core needs and the array-API standard lacks."""
 
 import math
+from numbers import Real
 from typing import Any
 
 from array_api_compat import array_namespace, is_jax_namespace, is_numpy_namespace, is_torch_namespace
@@ -71,3 +72,11 @@ def check_flag(value: object, name: str) -> None:
     """Raises TypeError unless `value` is True or False: any text that is not empty, "no" and "False" too, counts as true."""
     if type(value).__name__ != "bool":  # Python's or numpy's
         raise TypeError(f"`{name}` must be True or False, got {value!r}")
+
+
+def check_number(value: object, name: str) -> None:
+    """Raises TypeError unless `value` is a real number, ValueError unless it is finite."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise TypeError(f"`{name}` must be a number, got {value!r}")
+    if not math.isfinite(value):
+        raise ValueError(f"`{name}` must be finite, got {value!r}")

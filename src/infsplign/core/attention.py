@@ -1,5 +1,6 @@
 """Attention maps: where they come from, and how heads and tokens become one map an object."""
 
+import operator
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -181,7 +182,7 @@ def token_weights(token_indices: Sequence[Sequence[Sequence[int]]], length: int,
 
     Raises:
         ValueError: no row, an object without tokens, or an index that is not in [0, T).
-        TypeError: `dtype` holds no fractions.
+        TypeError: `dtype` holds no fractions, or `token_indices` are no integers, row by row and object by object.
 
     >>> import numpy
     >>> token_weights([[[1], [2, 3]]], 4, xp=numpy).tolist()
@@ -193,13 +194,28 @@ def token_weights(token_indices: Sequence[Sequence[Sequence[int]]], length: int,
     weights = [[[0.0] * wide for _ in range(length)] for _ in token_indices]
     for row, objects in enumerate(token_indices):
         for column, indices in enumerate(objects):
+            if not hasattr(indices, "__len__") or isinstance(indices, str):
+                raise TypeError(
+                    f"`token_indices` must list positions for each object of each row, got {indices!r} for object {column} of row {row}; "
+                    "one row is [[[2], [6, 7]]]"
+                )
             if len(indices) == 0:
                 raise ValueError(f"`token_indices` must give every object at least one token, got none for object {column} of row {row}")
-            for index in indices:
+            for index in map(_position, indices):
                 if not 0 <= index < length:
                     raise ValueError(f"`token_indices` must be >= 0 and < {length}, got {index}; was the prompt truncated?")
                 weights[row][index][column] = 1.0 / len(set(indices))
     return xp.asarray(weights, dtype=floating_dtype(dtype, xp), device=device)
+
+
+def _position(index: object) -> int:
+    """A position on the text axis as a plain integer."""
+    try:
+        if isinstance(index, bool):
+            raise TypeError
+        return operator.index(index)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise TypeError(f"`token_indices` must be integers, got {index!r}") from error
 
 
 def resize(maps: Array, height: int, width: int) -> Array:

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from array_api_compat import array_namespace
 
-from infsplign.core._namespace import Array, check_flag
+from infsplign.core._namespace import Array, check_flag, check_number
 from infsplign.core.attention import Attention, check_level
-from infsplign.core.object_attention import LayerGroup, Layers, ObjectAttention, observe_layers
+from infsplign.core.object_attention import LayerGroup, Layers, ObjectAttention, check_fits, observe_layers
 from infsplign.core.penalties import Penalty, gelu
 from infsplign.core.scene_arrays import SceneArrays
 from infsplign.core.spatial import spatial_loss
@@ -20,12 +20,14 @@ from infsplign.core.spatial import spatial_loss
 
 def presence_loss(objects: ObjectAttention, scene: SceneArrays) -> Array:
     """Asks for tight maps: `L_p = 2 mean_o v_o`, which is `v(A) + v(B)` for two objects. Returns (B,)."""
+    check_fits(objects, scene)
     xp = array_namespace(objects.variance)
     return 2.0 * xp.sum(objects.variance * scene.present, axis=-1) / xp.sum(scene.present, axis=-1)
 
 
 def balance_loss(objects: ObjectAttention, scene: SceneArrays) -> Array:
     """Asks for equally tight maps: `L_b = mean_{i<j} |v_i - v_j|`. Returns (B,); 0 for a single object."""
+    check_fits(objects, scene)
     xp = array_namespace(objects.variance)
     v = objects.variance
     apart = xp.abs(v[:, :, None] - v[:, None, :]) * (scene.present[:, :, None] * scene.present[:, None, :])
@@ -48,8 +50,8 @@ class LossTerm:
             once, which saves kernel launches on a GPU. A term with its own numbers for each row must leave it False.
 
     Raises:
-        TypeError: `term` is not a function, `levels` is a single text, or `rowwise` is neither True nor False.
-        ValueError: a level that is none of `infsplign.core.attention.LEVELS`.
+        TypeError: `name` is no text, `term` no function, `weight` no number, `levels` a single text, or `rowwise` neither True nor False.
+        ValueError: a level that is none of `infsplign.core.attention.LEVELS`, or a weight that is not finite.
     """
 
     name: str
@@ -59,6 +61,9 @@ class LossTerm:
     rowwise: bool = False
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise TypeError(f"`name` must be a text, got {self.name!r}")
+        check_number(self.weight, "weight")
         if not callable(self.term):
             raise TypeError(f"`term` must be a function of the maps and the scene, got {self.term!r} for {self.name!r}")
         if isinstance(self.levels, str):
@@ -95,11 +100,14 @@ class CompoundLoss:
 
     Raises:
         ValueError: two terms of the same name.
+        TypeError: `terms` is no list of `LossTerm`s.
     """
 
     terms: tuple[LossTerm, ...]
 
     def __post_init__(self) -> None:
+        if not isinstance(self.terms, tuple | list) or not all(isinstance(term, LossTerm) for term in self.terms):
+            raise TypeError(f"`terms` must be a tuple of `LossTerm`s, got {self.terms!r:.100}")
         names = [term.name for term in self.terms]
         if len(set(names)) < len(names):
             raise ValueError(f"`terms` must have different names, got {', '.join(names)}")
@@ -170,7 +178,16 @@ def paper_loss(
     penalty: Penalty = gelu,
     extra: Sequence[LossTerm] = (),
 ) -> CompoundLoss:
-    """The published compound: spatial on every layer, presence on the coarse level, balance on the middle one; then `extra` terms."""
+    """The published compound: spatial on every layer, presence on the coarse level, balance on the middle one; then `extra` terms.
+
+    Raises:
+        TypeError: `alpha`, `margin` or a weight is no number, or `penalty` no function.
+        ValueError: one of the numbers is not finite.
+    """
+    check_number(alpha, "alpha")
+    check_number(margin, "margin")
+    if not callable(penalty):
+        raise TypeError(f"`penalty` must be a function of `infsplign.core.penalties`, got {penalty!r}")
 
     def spatial_term(objects: ObjectAttention, scene: SceneArrays) -> Array:
         return spatial_loss(objects, scene, alpha=alpha, margin=margin, penalty=penalty)

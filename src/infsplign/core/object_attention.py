@@ -33,10 +33,28 @@ class ObjectAttention(NamedTuple):
 
 def observe(maps: Array) -> ObjectAttention:
     """Computes the statistics of `maps` (B, O, H, W) once, for all terms; in float32 for half-precision maps."""
+    if not hasattr(maps, "ndim"):
+        raise TypeError(f"`maps` must be an array (batch, objects, height, width), got {type(maps).__name__}")
     if maps.ndim != 4:
         raise ValueError(f"`maps` must have shape (batch, objects, height, width), got {tuple(maps.shape)}")
     maps = at_least_float32(maps)
     return ObjectAttention(maps, *statistics.moments(maps))
+
+
+def check_fits(objects: ObjectAttention, scene: SceneArrays) -> None:
+    """Raises ValueError unless a scene has the objects of the maps, and their rows or one for all: other numbers of 1 would be spread.
+
+    Args:
+        objects: statistics of the maps.
+        scene: from `scene_arrays`.
+    """
+    *rows, count = objects.maps.shape[:-2]
+    *asked, wanted = scene.present.shape
+    if count != wanted or any(there != told and 1 not in (there, told) for there, told in zip(rows, asked, strict=False)):
+        raise ValueError(
+            f"`scene` must have the rows and the objects of the maps, {(*rows, count)}, got {(*asked, wanted)}: one map for each object "
+            "of `Scene.objects`, in their order"
+        )
 
 
 class LayerGroup(NamedTuple):
@@ -105,7 +123,7 @@ def observe_layers(attention: Sequence[Attention], weights: Array, scene: SceneA
         resize: cells that the shorter side of every map is resized to first, see `core.attention.resize`; None leaves maps as they are.
 
     Raises:
-        ValueError: no layer, or one of an unknown level.
+        ValueError: no layer, or one of an unknown level; a scene of other rows or objects.
     """
     if not attention:
         raise ValueError("`attention` must hold at least one layer, got none")
@@ -122,4 +140,5 @@ def observe_layers(attention: Sequence[Attention], weights: Array, scene: SceneA
         together = maps[0] if len(maps) == 1 else array_namespace(*maps).concat(maps, axis=0)
         shared = scene.present.shape[0] == 1  # one scene for all rows
         groups.append(LayerGroup(level, indices, observe(together), scene if shared else repeated(scene, len(maps))))
+        check_fits(groups[-1].objects, groups[-1].scene)
     return Layers(tuple(groups), scene)

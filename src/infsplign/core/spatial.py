@@ -24,7 +24,7 @@ from array_api_compat import array_namespace
 
 from infsplign.core import statistics
 from infsplign.core._namespace import Array
-from infsplign.core.object_attention import ObjectAttention
+from infsplign.core.object_attention import ObjectAttention, check_fits
 from infsplign.core.penalties import Penalty, gelu
 from infsplign.core.relations import CLOSE, FAR, HALF_CELL, MERGED
 from infsplign.core.scene_arrays import SceneArrays
@@ -51,6 +51,7 @@ class Geometry(NamedTuple):
 
 def gaps(objects: ObjectAttention, scene: SceneArrays) -> Array:
     """Computes the gap of every relation, (B, R), in widths of the image: >= 0 exactly where it holds, larger is better; 0 where padded."""
+    check_fits(objects, scene)
     geometry = _geometry(objects, scene)
     found = [EQUATIONS[name](geometry) * asked for name, asked in scene.equation.items()]
     return sum(found[1:], found[0]) if found else geometry.along[..., 0]  # 0 without relations

@@ -6,9 +6,9 @@ from functools import partial
 
 from array_api_compat import array_namespace
 
-from infsplign.core._namespace import Array, check_flag, device_of
+from infsplign.core._namespace import Array, check_flag, check_number, device_of
 from infsplign.core.losses import LossTerm
-from infsplign.core.object_attention import ObjectAttention
+from infsplign.core.object_attention import ObjectAttention, check_fits
 from infsplign.core.scene_arrays import SceneArrays
 
 
@@ -32,6 +32,7 @@ def excite_loss(
     Returns:
         (B,), in [0, 1].
     """
+    check_fits(objects, scene)
     check_flag(worst, "worst")
     xp = array_namespace(objects.maps)
     maps = objects.maps if sharpness is None else _compete(objects.maps, scene.present, sharpness)
@@ -86,7 +87,12 @@ def excite(
     """`excite_loss` as a term of the coarse level, the one that is 16x16 in Stable Diffusion, as published.
 
     Raises:
-        TypeError: `worst` is neither True nor False.
+        TypeError: `worst` is neither True nor False, or `sigma` or `sharpness` no number.
+        ValueError: one of them is negative or not finite.
     """
     check_flag(worst, "worst")
+    for name, value in (("sigma", sigma), ("sharpness", 0.0 if sharpness is None else sharpness)):
+        check_number(value, name)
+        if value < 0:
+            raise ValueError(f"`{name}` must be >= 0, got {value!r}")
     return LossTerm("excite", partial(excite_loss, worst=worst, sigma=sigma, sharpness=sharpness), weight, tuple(levels), rowwise=True)

@@ -7,7 +7,7 @@ from array_api_compat import array_namespace
 
 from infsplign.core._namespace import Array, device_of
 from infsplign.core.losses import LossTerm
-from infsplign.core.object_attention import ObjectAttention
+from infsplign.core.object_attention import ObjectAttention, check_fits
 from infsplign.core.scene_arrays import SceneArrays
 from infsplign.core.statistics import EPSILON
 
@@ -33,6 +33,7 @@ def boxes_loss(objects: ObjectAttention, scene: SceneArrays, *, boxes: Array) ->
     Raises:
         ValueError: `boxes` fit neither the rows nor the objects.
     """
+    check_fits(objects, scene)
     xp = array_namespace(objects.maps)
     batch, count, height, width = objects.maps.shape
     if not hasattr(boxes, "shape"):

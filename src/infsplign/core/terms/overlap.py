@@ -7,7 +7,7 @@ from array_api_compat import array_namespace
 
 from infsplign.core._namespace import Array, check_flag, device_of
 from infsplign.core.losses import LossTerm
-from infsplign.core.object_attention import ObjectAttention
+from infsplign.core.object_attention import ObjectAttention, check_fits
 from infsplign.core.scene_arrays import SceneArrays
 from infsplign.core.statistics import EPSILON
 
@@ -27,6 +27,7 @@ def overlap_loss(objects: ObjectAttention, scene: SceneArrays, *, normalised: bo
     Returns:
         (B,), in [0, 0.5]: 0.5 for equal maps; 0 for a single object. Memory grows with the square of the number of objects.
     """
+    check_fits(objects, scene)
     check_flag(normalised, "normalised")
     xp = array_namespace(objects.maps)
     maps, mass = objects.maps, objects.mass

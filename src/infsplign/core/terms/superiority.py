@@ -6,7 +6,7 @@ from array_api_compat import array_namespace
 
 from infsplign.core._namespace import Array
 from infsplign.core.losses import LossTerm
-from infsplign.core.object_attention import ObjectAttention
+from infsplign.core.object_attention import ObjectAttention, check_fits
 from infsplign.core.scene_arrays import SceneArrays
 from infsplign.core.statistics import EPSILON
 
@@ -26,6 +26,7 @@ def superiority_loss(objects: ObjectAttention, scene: SceneArrays) -> Array:
     Returns:
         (B,), in [0, 1]: 0 where all relations hold wholly, 0.5 for equal or empty maps; 0 for a row without relations of direction.
     """
+    check_fits(objects, scene)
     xp = array_namespace(objects.maps)
     share = objects.maps / xp.maximum(objects.mass, xp.full_like(objects.mass, EPSILON))[:, :, None, None]
     edges = scene.difference

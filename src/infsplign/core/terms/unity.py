@@ -10,7 +10,7 @@ from array_api_compat import array_namespace
 
 from infsplign.core._namespace import Array, device_of
 from infsplign.core.losses import LossTerm
-from infsplign.core.object_attention import ObjectAttention
+from infsplign.core.object_attention import ObjectAttention, check_fits
 from infsplign.core.scene_arrays import SceneArrays
 from infsplign.core.statistics import EPSILON
 
@@ -36,6 +36,7 @@ def unity_loss(objects: ObjectAttention, scene: SceneArrays, *, sigma: float = 0
     Raises:
         ValueError: `sigma` or `power` out of range.
     """
+    check_fits(objects, scene)
     _check(sigma, power)
     xp = array_namespace(objects.maps)
     height, width = objects.maps.shape[-2:]
