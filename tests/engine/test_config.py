@@ -168,3 +168,9 @@ def test_a_bound_beyond_the_noise_is_warned_of(recwarn):
     assert told[0].filename == __file__
     wide.with_(plan="split")  # as each call of the pipeline does
     assert not recwarn, "it has been told"
+
+
+@pytest.mark.parametrize("given", [None, "half", (1.0, 2.0)])
+def test_a_schedule_that_gives_no_number_is_named(given):
+    with pytest.raises(TypeError, match="`schedule` must give a number, got .* at progress 0.5"):
+        GuidanceConfig(schedule=lambda progress: given).weight(0.5)

@@ -45,7 +45,7 @@ class GuidanceConfig:
             "split" runs the conditional half of a guided step separately, and keeps the tensors that its gradient needs.
             "checkpoint" keeps only the inputs of the blocks and recomputes the blocks: a fraction of the memory, for about a third of a
             step more. "batched" runs both halves in one call: twice the memory and gradient, but half the calls; use it if kernel
-            launches dominate the time. The images are the same; with "batched", to rounding.
+            launches dominate the time. The images are the same, to rounding.
         layers: level ("coarse", "middle") to the exact names of the attention modules that are read; the family's when None.
         terms: further loss terms, see `infsplign.core.losses.LossTerm`.
         every: guide each `every`-th step of the guided part.
@@ -205,12 +205,17 @@ class GuidanceConfig:
         """The factor of `scale` at a guided step.
 
         Raises:
-            ValueError: `schedule` gives something else than a finite number >= 0.
+            ValueError: `schedule` gives a number that is negative or not finite.
+            TypeError: it gives no number.
         """
         if self.schedule is None:
             return 1.0
         part = (progress - self.start) / (self.stop - self.start)
-        factor = float(self.schedule(part))
+        found = self.schedule(part)
+        try:
+            factor = float(found)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"`schedule` must give a number, got {found!r:.100} at progress {part:g}") from error
         if not 0 <= factor < float("inf"):
             raise ValueError(f"`schedule` must give a finite number >= 0, got {factor!r} at progress {part:g}")
         return factor
