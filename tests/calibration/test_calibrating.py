@@ -79,6 +79,13 @@ def test_the_preset_is_read_and_has_its_evidence(found, tmp_path):
     assert f"bound {found.config.max_shift:g}" in table
 
 
+@pytest.mark.parametrize("name", ["preset.md", "preset.png", "preset"])
+def test_a_preset_that_its_plot_or_table_would_replace_is_refused(found, tmp_path, name):
+    with pytest.raises(ValueError, match=f"`path` must be the name of a JSON file, such as preset.json, got .*{name}"):
+        found.write(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_second_call_goes_on_where_the_first_was(pipe, folder, found, monkeypatch):
     def forbidden(*_, **__):
         pytest.fail("an image was made again")

@@ -139,8 +139,15 @@ class Calibration:
         )  # fmt: skip
 
     def write(self, path: str | Path, **about: Any) -> list[Path]:
-        """Writes the preset, and beside it the plot (.png) and the table (.md). Returns the paths."""
+        """Writes the preset, and beside it the plot (.png) and the table (.md). Returns the paths.
+
+        Raises:
+            ValueError: `path` does not end in .json; ending as the plot or the table does, it would be replaced by them.
+            OSError: a file cannot be written.
+        """
         path = Path(path)
+        if path.suffix != ".json":
+            raise ValueError(f"`path` must be the name of a JSON file, such as preset.json, got {str(path)!r}")
         title = f"Which layers read positions: {about['model']}" if "model" in about else "Which layers read positions"
         self.save(path, **about)
         write(path.with_suffix(".md"), self.table())
