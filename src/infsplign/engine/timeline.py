@@ -114,7 +114,7 @@ class Timeline:
         given = self._given
         if not (isinstance(timestep, Tensor) and isinstance(given, Tensor) and given.ndim == 1 and _shares(timestep, given)):
             return None
-        index, between = divmod(timestep.storage_offset() - given.storage_offset(), max(1, given.stride(0)))
+        index, between = divmod(int(timestep.storage_offset() - given.storage_offset()), max(1, int(given.stride(0))))
         return index if not between and 0 <= index < len(self) else None
 
 
