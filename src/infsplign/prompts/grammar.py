@@ -10,7 +10,7 @@ from typing import NamedTuple
 from infsplign.core.relations import Relation
 from infsplign.prompts.clauses import Span, clauses, error_at, is_blank, lower_of, parts_between, says_nothing
 from infsplign.prompts.connectives import UNCLEAR_JOIN, About, after_last, between_two, follows_at_once, opening, subjects
-from infsplign.prompts.inverted import Inverted, around_pronoun, inverted, nothing_before, sides
+from infsplign.prompts.inverted import Inverted, around_pronoun, inverted, leads_on, nothing_before, sides
 from infsplign.prompts.matches import Match
 from infsplign.prompts.objects import listed_in, objects_of
 from infsplign.prompts.words import EACH_OTHER, SENTENCE_END, THEM
@@ -80,7 +80,8 @@ def _turned(prompt: str, match: Match, gap: Span, following: Span, first: bool) 
     if match.relation.arity == 1 or (named if first else not nothing_before(prompt, gap)):
         return None
     stop = max([gap[0], *(end.end() for end in SENTENCE_END.finditer(prompt, *gap))])
-    return inverted(prompt, following, opens=first or (stop > gap[0] and is_blank(prompt, (stop, gap[1]))))
+    opens = first or (stop > gap[0] and is_blank(prompt, (stop, gap[1]))) or leads_on(prompt, following)
+    return inverted(prompt, following, opens=opens)
 
 
 def _is_place(match: Match) -> bool:

@@ -7,7 +7,9 @@ from infsplign.prompts.clauses import (
     begins_name,
     clauses,
     error_at,
+    head_of,
     is_blank,
+    lower_of,
     parts_between,
     parts_of,
     pieces_of,
@@ -16,7 +18,8 @@ from infsplign.prompts.clauses import (
     words_of,
 )
 from infsplign.prompts.objects import objects_of
-from infsplign.prompts.word_lists import VERBS
+from infsplign.prompts.styles import STYLE_NOUNS, is_style
+from infsplign.prompts.word_lists import SETTINGS, VERBS
 from infsplign.prompts.words import AND, COPULAS, LINKS, SENTENCE_END
 
 _BETWEEN = LINKS | COPULAS | VERBS | {"there", "there's", "we", "you", "can", "see"}
@@ -49,6 +52,21 @@ def inverted(prompt: str, gap: Span, *, opens: bool) -> Inverted | None:
     if opens and len(chunks) > 1 and words and not SENTENCE_END.search(prompt, chunks[0][1], chunks[1][0]) and _begins(prompt, chunks[1]):
         return Inverted(chunks[0], chunks[1], chunks[2:])
     return None
+
+
+def leads_on(prompt: str, gap: Span) -> bool:
+    """Whether a relation leads from an object that was named before to a new one: "a cat left of a dog, and above the dog, a bird".
+
+    Args:
+        gap: from the relation to the next one.
+    """
+    chunks = clauses(prompt, gap)
+    if len(chunks) < 2 or not _begins(prompt, chunks[1]) or SENTENCE_END.search(prompt, chunks[0][1], chunks[1][0]):
+        return False
+    article, *name = lower_of(prompt, chunks[0]).split() or [""]
+    styled = any(is_style(word) or word in STYLE_NOUNS for word in lower_of(prompt, chunks[1]).split())
+    known = article == "the" and bool(name) and name[-1] in lower_of(prompt, (0, gap[0])).split()
+    return known and not styled and head_of(prompt, chunks[1]) not in SETTINGS
 
 
 def _begins(prompt: str, chunk: Span) -> bool:
