@@ -153,16 +153,21 @@ def plot(record: dict[str, Any]) -> None:
             axes = figure.add_axes((0.075 + 0.33 * (number % 3), 0.58 - 0.48 * (number // 3), 0.235, 0.34))
             light_axes(axes)
             x = [float(value) for value in record[what]]
-            for (name, column), colour in zip(curves.items(), OBJECT_COLOURS, strict=False):
-                y = [r[column] for r in record[what].values()]
+            lines = {name: [r[column] for r in record[what].values()] for name, column in curves.items()}
+            lower = min(lines, key=lambda name: lines[name][-1])
+            for (name, y), colour in zip(lines.items(), OBJECT_COLOURS, strict=False):
                 axes.plot(x, y, color=colour, linewidth=1.8, marker="o", markersize=3.5)
-                axes.text(x[-1], y[-1], f"{name}  ", color=colour, fontsize=LABEL, weight="bold", ha="right", va="bottom")
+                # above the end of the upper curve, below the beginning of the lower one: neither lies on a curve
+                end, side, away = (0, "left", -7) if name == lower else (-1, "right", 5)
+                place = {"xytext": (0, away), "textcoords": "offset points", "ha": side, "va": "top" if name == lower else "bottom"}
+                axes.annotate(name, (x[end], y[end]), color=colour, fontsize=LABEL, weight="bold", **place)
             axes.set_xscale("log", base=2)
             axes.set_yscale("log")
             axes.set_xticks(x, [f"{value:g}" for value in x])
             axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
             axes.minorticks_off()
+            axes.margins(y=0.2)
             axes.set_xlabel(label, color=INK)
             axes.set_title(unit, fontsize=LABEL, loc="left")
         IMAGE.parent.mkdir(parents=True, exist_ok=True)
