@@ -57,6 +57,8 @@ def read(folder, images, change=None):
         ({"detector": {}}, "expected `detector` to be an object with a `name`"),
         ({"detector": "owlvit"}, "expected `detector`"),
         ({"images": []}, "expected `images` to be an object, got list"),
+        ({"detector": {"name": "x", "threshold": "0.9"}}, "`detector`: expected `threshold` to be a number or null, got '0.9'"),
+        ({"detector": {"name": "x", "threshold": True}}, "`detector`: expected `threshold` to be a number or null, got True"),
     ],
 )
 def test_broken_files(change, message, tmp_path):

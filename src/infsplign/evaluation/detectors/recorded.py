@@ -17,7 +17,7 @@ from typing import Any
 from infsplign.detection import Detection, check_units
 from infsplign.evaluation.detectors.protocol import ImageDetections, best_first
 from infsplign.evaluation.files import write
-from infsplign.evaluation.reading import parse_json, read_text, short
+from infsplign.evaluation.reading import member, parse_json, read_text, short
 
 FORMAT = "infsplign detections 1"
 LARGEST = 1e9
@@ -73,6 +73,7 @@ def read_recording(path: Path) -> Recording:
     if not isinstance(detector, dict) or not isinstance(detector.get("name"), str):
         raise RecordingError(f"{str(path)!r}: expected `detector` to be an object with a `name`, got {short(detector)}")
     try:
+        member(detector, "threshold", float, None, missing=True)
         parse_json(json.dumps(detector))
     except ValueError as error:
         raise RecordingError(f"{str(path)!r}, `detector`: {error}") from error
