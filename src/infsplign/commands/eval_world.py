@@ -35,6 +35,8 @@ def eval_world(
     from infsplign.evaluation.scoring.summary import print_table
     from infsplign.evaluation.scoring.world_evaluation import TABLE, evaluate_world
 
+    if world and model in PRESETS and PRESETS[model].world != world:
+        raise ValueError(f"`--world` must be {PRESETS[model].world}, which the shipped model {model!r} draws, got {world!r}; leave it out")
     drawn = world or (PRESETS.get(model, PRESETS[DEFAULT]).world)
     try:
         prompts_of(split, prompts, drawn)  # before a model is loaded

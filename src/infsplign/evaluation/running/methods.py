@@ -34,10 +34,12 @@ def choose_methods(
     """The options of methods named with commas between; `scale`, where given, replaces that of every guided one.
 
     Raises:
-        ValueError: no name, an unknown one, or one twice.
+        ValueError: no name, an unknown one, or one twice; a `scale` for no guided method.
     """
     listed = [name.strip() for name in asked.split(",") if name.strip()]
     if not listed or len(set(listed)) != len(listed) or not set(listed) <= set(NAMES):
         raise ValueError(f"`--methods` must be one or more of {', '.join(NAMES)}, each once, got {asked!r}")
+    if scale is not None and listed == ["unguided"]:
+        raise ValueError("`--scale` is of no use without a guided method; leave it out, or name one in `--methods`")
     configs = {name: method(name, own, published) for name in listed}
     return {name: c.with_(scale=scale) if c is not None and scale is not None else c for name, c in configs.items()}
