@@ -57,6 +57,16 @@ def test_both_methods_are_scored_and_reported(tmp_path, many):
     assert 'href="made/' in page
 
 
+def test_ids_are_those_that_generate_takes_and_any_folder_has_one(tmp_path):
+    """`generate --prompts` takes `a+b`; folders of single prompts, put side by side, may have blanks and any letters in their names."""
+    write(tmp_path / "made" / "a+b", "a+b")
+    for name in ("a cat", "кот", "plain"):
+        write(tmp_path / "made" / name)
+    found = read_generated(tmp_path / "made")
+    assert len({one.prompt().id for one in found}) == 4
+    assert {"a+b", "plain"} < {one.id for one in found}
+
+
 def test_without_scores_the_verdicts_of_the_trace_are_shown(tmp_path):
     (one,) = read_generated(write(tmp_path / "made"))
     assert one.verdicts() == {

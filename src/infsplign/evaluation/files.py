@@ -8,6 +8,7 @@ import errno
 import json
 import math
 import os
+import re
 import stat
 import tempfile
 from contextlib import suppress
@@ -16,6 +17,8 @@ from typing import Any
 
 LONGEST_NAME = 255
 """Bytes of a file's name, on common file systems."""
+NAME = re.compile(r"[A-Za-z0-9][\w.+-]*")
+"""Of methods and of prompts' ids, which name files."""
 _NEW = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 

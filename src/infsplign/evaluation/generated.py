@@ -3,12 +3,15 @@
 A folder holds one prompt, or a folder of this kind for each prompt.
 """
 
+import hashlib
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from infsplign.evaluation.files import NAME
 from infsplign.evaluation.prompts.prompt import BenchmarkPrompt
 from infsplign.evaluation.reading import member, parse_json, read_text
 
@@ -81,7 +84,7 @@ def read_generated(folder: Path) -> list[Generated]:
     for place in places:
         try:
             record = _checked(parse_json(read_text(place / TRACE), surrogates=True))
-            name = record["id"] if record["id"] or place == folder else place.name
+            name = record["id"] if record["id"] or place == folder else _id_of(place)
             one = Generated(place, record, name or "prompt")
             one.prompt()
             one.verdicts()
@@ -89,7 +92,12 @@ def read_generated(folder: Path) -> list[Generated]:
             raise GeneratedError(f"{str(place / TRACE)!r} is no record of `infsplign generate`: {error}") from error
         found.append(one)
     counts = Counter(one.id for one in found)  # folders of several runs, put side by side, may have one id
-    return [replace(one, id=one.folder.name) if counts[one.id] > 1 else one for one in found]
+    return [replace(one, id=_id_of(one.folder)) if counts[one.id] > 1 else one for one in found]
+
+
+def _id_of(folder: Path) -> str:
+    """The name of a folder as an id; a digest of it where it has signs, such as blanks, that no id has."""
+    return folder.name if NAME.fullmatch(folder.name) else hashlib.sha256(os.fsencode(folder.name)).hexdigest()[:12]
 
 
 def _checked(record: Any) -> dict[str, Any]:

@@ -1,17 +1,14 @@
 """A prompt of any benchmark, and the file that holds such prompts: JSON, one object a line."""
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from infsplign.evaluation.files import write
+from infsplign.evaluation.files import NAME, write
 from infsplign.evaluation.prompts.agreement import check_agreement
 from infsplign.evaluation.reading import member, parse_json, read_text, short, unpaired
-
-_SAFE = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
 class PromptFileError(ValueError):
@@ -41,8 +38,8 @@ class BenchmarkPrompt:
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
-        if not _SAFE.fullmatch(self.id):
-            raise ValueError(f"`id` must be letters, digits and any of `_.-`, got {short(self.id)}")
+        if not NAME.fullmatch(self.id):
+            raise ValueError(f"`id` must be letters, digits and any of `_.+-`, got {short(self.id)}")
         for name in ("text", "first"):
             if not getattr(self, name).strip():
                 raise ValueError(f"`{name}` must not be empty, in the prompt {self.id!r}")

@@ -11,12 +11,12 @@ from tqdm import tqdm
 
 from infsplign.engine.config import GuidanceConfig
 from infsplign.evaluation import fingerprint
-from infsplign.evaluation.files import OutputError, write_json
+from infsplign.evaluation.files import NAME, OutputError, write_json
 from infsplign.evaluation.locking import locked
 from infsplign.evaluation.reading import short
 from infsplign.evaluation.running.job import Sampler, Task
 from infsplign.evaluation.running.method_folder import MethodFolder
-from infsplign.evaluation.running.run_folder import LONGEST_ID, NAME, RESULTS, check_names, open_run
+from infsplign.evaluation.running.run_folder import LONGEST_ID, RESULTS, check_names, open_run
 from infsplign.evaluation.running.runner import FailedError, Inspect, Local, Workers, make_images
 
 Methods = Mapping[str, GuidanceConfig | None]

@@ -9,21 +9,18 @@ A manifest that a power cut has left cut short is written anew, where results.js
 """
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from infsplign.evaluation.files import LONGEST_NAME, OutputError, check_writable, encoded, json_text, write_json
+from infsplign.evaluation.files import LONGEST_NAME, NAME, OutputError, check_writable, encoded, json_text, write_json
 from infsplign.evaluation.fingerprint import differences, plain, versions
 from infsplign.evaluation.reading import member, parse_json, read_text
 from infsplign.evaluation.running.method_folder import MethodFolder
 
 MANIFEST, RESULTS = "manifest.json", "results.json"
-NAME = re.compile(r"[A-Za-z0-9][\w.+-]*")
-"""Of methods and of prompts' ids."""
 LONGEST_ID = LONGEST_NAME - len("_99.trace.json")
 """Bytes of a prompt's id, and of a method's name: files are named by them."""
 
