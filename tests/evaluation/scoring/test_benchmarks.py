@@ -72,6 +72,12 @@ class TestJudging:
         assert (clean.strict, clean.doubled, clean.correct) == (True, False, True)
         assert (doubled.strict, doubled.doubled, doubled.correct) == (False, True, True)
 
+    def test_a_score_at_the_threshold_in_single_precision_is_enough_for_strict_too(self):
+        least = float(np.float32(0.35))  # below 0.35 in double precision
+        (verdict,) = judge_all(BENCHMARKS["pictures"], [PROMPT], {"0": ["0_00"]}, {"0_00": picture(("cat", least, 50), ("dog", 0.8, 200))})["0"]
+        assert verdict.correct
+        assert verdict.strict
+
     def test_prompts_without_images_are_left_out(self):
         assert judge_all(BENCHMARKS["visor"], [PROMPT, replace(PROMPT, id="1")], {"1": ["1_00"]}, {"1_00": picture()}).keys() == {"1"}
 

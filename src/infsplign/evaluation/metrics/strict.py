@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from infsplign.evaluation.metrics.names import plain
 from infsplign.evaluation.metrics.ratios import Ratios
 
@@ -42,7 +44,7 @@ def fidelity(blobs: Sequence[Blob], objects: Sequence[str], *, correct: bool, mi
         blobs: all that the detector saw, below its threshold too: an extra blob spoils `strict` however badly it is drawn.
         objects: the names that the prompt asks for, each once.
         correct: whether the relations hold among the detected objects, from `judge`.
-        min_score: the detector's threshold.
+        min_score: the detector's threshold, compared in single precision as by every rule.
 
     Raises:
         ValueError: no object, or one twice.
@@ -55,7 +57,7 @@ def fidelity(blobs: Sequence[Blob], objects: Sequence[str], *, correct: bool, mi
     if not objects or len(set(map(plain, objects))) != len(objects):
         raise ValueError(f"`objects` must name at least one object, and each once; got {list(objects)}")
     scores = {name: [blob.score for blob in blobs if plain(blob.name) == plain(name)] for name in objects}
-    once = all(len(found) == 1 and found[0] >= min_score for found in scores.values())
+    once = all(len(found) == 1 and np.float32(found[0]) >= np.float32(min_score) for found in scores.values())
     return Fidelity(
         strict=once and len(blobs) == len(objects) and correct,
         doubled=any(len(found) > 1 for found in scores.values()),
