@@ -78,6 +78,11 @@ class TestJudging:
         assert verdict.correct
         assert verdict.strict
 
+    def test_people_are_persons_in_any_spelling(self):
+        asked = BenchmarkPrompt("0", "a Girl near a dog", "Girl", "near", "dog")
+        seen = {"0_00": picture(("person", 0.9, 50), ("dog", 0.8, 100))}
+        assert judge_all(BENCHMARKS["t2i"], [asked], {"0": ["0_00"]}, seen)["0"][0].both
+
     def test_prompts_without_images_are_left_out(self):
         assert judge_all(BENCHMARKS["visor"], [PROMPT, replace(PROMPT, id="1")], {"1": ["1_00"]}, {"1_00": picture()}).keys() == {"1"}
 

@@ -39,7 +39,7 @@ class SpatialScore:
 
 def label(noun: str) -> str:
     """What the detector calls a noun of a prompt: girls, boys, men and women are persons."""
-    return "person" if noun in PEOPLE else noun
+    return "person" if plain(noun) in PEOPLE else noun
 
 
 def frame_of(size: tuple[float, float]) -> tuple[int, int]:
