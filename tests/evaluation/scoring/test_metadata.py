@@ -105,3 +105,9 @@ def test_contradictions_are_refused(number, metadata, message, prompts, tmp_path
     files = find_images(images(tmp_path / "made", {number: metadata}))
     with pytest.raises(ValueError, match=message):
         prompts_of_folders(files, prompts)
+
+
+def test_prompts_that_ask_for_the_same_keep_their_folders(tmp_path):
+    (tmp_path / "prompts.jsonl").write_text("".join(json.dumps(found) + "\n" for found in (ROWS[0], ROWS[0])))
+    files = find_images(images(tmp_path / "images", {0: ROWS[0], 1: ROWS[0]}))
+    assert prompts_of_folders(files, read_geneval(tmp_path / "prompts.jsonl")) == {0: "geneval-00000", 1: "geneval-00001"}

@@ -38,8 +38,12 @@ def prompts_of_folders(files: Mapping[str, Path], prompts: Sequence[BenchmarkPro
         if not path.is_file():
             continue
         told = _read(path, number)
+        own = numbered.get(number)
+        if told is not None and own is not None and _asked(own) == _asked(told):
+            found[number] = own.id  # one of several prompts that ask for the same
+            continue
         owner = None if told is None else asked.get(_asked(told))
-        rival = None if told is None else texts.get(told.text) or numbered.get(number)
+        rival = None if told is None else texts.get(told.text) or own
         if told is not None and owner is None and rival is not None:
             raise ValueError(
                 f"{str(path)!r} contradicts the file of prompts: it asks for {_quoted(told)}, and prompt {rival.id!r} for "
