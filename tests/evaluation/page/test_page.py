@@ -40,6 +40,15 @@ def test_the_page_needs_nothing_else(page):
     assert path.stat().st_size < 5e6
 
 
+def test_runs_in_folders_of_one_name_are_told_apart(tmp_path):
+    folders = [tmp_path / model / "run" for model in ("sd", "sdxl")]
+    for folder in folders:
+        run(folder)
+    write_report(folders, tmp_path / "report.html", images=4)
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert all(f"<h2>{folder}</h2>" in page and f'data-run="{folder}"' in page for folder in folders)
+
+
 @needs_chromium
 def test_filters_of_the_address_leave_what_fits(page, tmp_path):
     address = page[0].as_uri()

@@ -1,5 +1,6 @@
 """Fills the template: tables, bars and gallery of one or more runs."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from colorsys import hls_to_rgb
 from pathlib import Path
@@ -53,6 +54,9 @@ def write_report(folders: Sequence[Path], out: Path, *, images: int = IMAGES, ti
         raise ValueError(f"`folders` must name at least one and `images` be >= 0, got {len(folders)} and {images}")
     check_writable(out.parent)
     runs = [read_run(folder) for folder in folders]
+    names = Counter(run.name for run in runs)
+    for run, folder in zip(runs, folders, strict=True):
+        run.title = str(folder) if names[run.name] > 1 else ""
     colours = colours_of([name for run in runs for name in _methods(run)])
     with_images = [run for run in runs if run.records]
     parts = max(1, len(with_images))  # each run gets its share of the images and of the page

@@ -64,6 +64,8 @@ class RunFolder:
     measured: list[Measured]
     files: dict[str, dict[str, Path]] = field(default_factory=dict)
     """Method to key to the image's file, where it is not METHOD/KEY.png."""
+    title: str = ""
+    """What the page calls it instead of the folder's name, which another run may have too."""
 
     def image(self, method: str, key: str) -> Path:
         """The file of an image."""
@@ -82,7 +84,7 @@ class RunFolder:
 
     @property
     def name(self) -> str:
-        return self.folder.resolve().name
+        return self.title or self.folder.resolve().name
 
 
 def read_run(folder: Path) -> RunFolder:
