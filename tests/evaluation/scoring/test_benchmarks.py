@@ -74,7 +74,8 @@ class TestJudging:
 
     def test_a_score_at_the_threshold_in_single_precision_is_enough_for_strict_too(self):
         least = float(np.float32(0.35))  # below 0.35 in double precision
-        (verdict,) = judge_all(BENCHMARKS["pictures"], [PROMPT], {"0": ["0_00"]}, {"0_00": picture(("cat", least, 50), ("dog", 0.8, 200))})["0"]
+        seen = {"0_00": picture(("cat", least, 50), ("dog", 0.8, 200))}
+        (verdict,) = judge_all(BENCHMARKS["pictures"], [PROMPT], {"0": ["0_00"]}, seen)["0"]
         assert verdict.correct
         assert verdict.strict
 
