@@ -54,6 +54,10 @@ def score(
 
     if threshold is not None and threshold != threshold:
         raise ValueError("`--threshold` must be a number from 0 to 1, got nan")
+    if detector.endswith(".json") and not Path(detector).is_file():
+        raise ValueError(f"`--detector` {detector!r} must be a file of detections, and there is none; look for them with a detector")
+    if detections is not None and detections.is_dir():
+        raise ValueError(f"`--detections` must be a file, got the folder {str(detections)!r}; name a file in it, such as found.json")
     made = [] if images is None or detector.endswith(".json") else read_generated(images)
     if prompts is None and not made:
         raise ValueError("`--prompts` is needed: only a folder of `infsplign generate` says what was asked for")
