@@ -1,5 +1,6 @@
 """What the buttons do. Each visitor has a `Session`, kept by the server until the page is closed; nothing is shared between visitors."""
 
+import math
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -97,7 +98,7 @@ def asked(values: dict[str, Any], workshop: Workshop) -> GenerateOptions:
 def _whole(name: str, value: float | None, *, least: int) -> int | None:
     if value is None:
         return None
-    if value != int(value) or value < least:
+    if not math.isfinite(value) or value != int(value) or value < least:
         raise ValueError(f"`{name}` must be a whole number >= {least}, got {value:g}")
     return int(value)
 
