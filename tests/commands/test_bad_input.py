@@ -21,6 +21,7 @@ from tests.evaluation.test_image_reading import png
 
 PROMPT = "a circle to the left of a square"
 SR2D = ["eval", "sr2d", "--model", "shapes", "--out", "out"]
+SCORE = ["score", "--benchmark", "visor", "--prompts", "prompts.jsonl"]
 
 
 @pytest.fixture
@@ -87,8 +88,8 @@ def message(*arguments: str) -> str:
         (["calibrate", "--out", "a.json", "--prompts", "nowhere"], "Invalid value for '--prompts': file 'nowhere' does not exist"),
         (["prompts", "geneval", "--out", "a", "--from", "nowhere"], "Invalid value for '--from': file 'nowhere' does not exist"),
         (["app", "--preset", "nowhere"], "Invalid value for '--preset': file 'nowhere' does not exist"),
-        (["score", "--benchmark", "visor", "--detector", "nowhere.json"], "`--detector` 'nowhere.json' must be a file of detections"),
-        (["score", "--benchmark", "visor", "--detector", "owlvit", "--detections", "."], "`--detections` must be a file, got the folder"),
+        ([*SCORE, "--detector", "nowhere.json"], "`--detector` 'nowhere.json' must be a file of detections"),
+        ([*SCORE, "--detector", "owlvit", "--detections", "."], "`--detections` must be a file, got the folder"),
         (["eval", "world", "--model", "shapes", "--world", "pictures"], "`--world` must be shapes, which the shipped model 'shapes' draws"),
         (["eval", "world", "--methods", "unguided", "--scale", "3"], "`--scale` is of no use without a guided method"),
         (["eval", "world", "--out", "out", "--prompts", "99999"], "`--prompts` must be 1 to"),

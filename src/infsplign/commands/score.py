@@ -54,8 +54,6 @@ def score(
 
     if threshold is not None and threshold != threshold:
         raise ValueError("`--threshold` must be a number from 0 to 1, got nan")
-    if detector.endswith(".json") and not Path(detector).is_file():
-        raise ValueError(f"`--detector` {detector!r} must be a file of detections, and there is none; look for them with a detector")
     if detections is not None and detections.is_dir():
         raise ValueError(f"`--detections` must be a file, got the folder {str(detections)!r}; name a file in it, such as found.json")
     made = [] if images is None or detector.endswith(".json") else read_generated(images)
@@ -123,6 +121,8 @@ def _recorded(path: Path, threshold: float | None, images: Path | None, useless:
 
     if given := [name for name, value in useless.items() if value is not None]:
         raise ValueError(f"{given[0]} is of no use with detections that are there already; nothing is looked for")
+    if not path.is_file():
+        raise ValueError(f"`--detector` {str(path)!r} must be a file of detections, and there is none; look for them with a detector")
     recording = read_recording(path)
     drawn = recording.detector.get("model") if recording.detector["name"] == "world" else None
     least = threshold_for(common["benchmark"], drawn, threshold)
