@@ -34,6 +34,7 @@ from PIL import Image, ImageDraw, ImageFont
 from infsplign import guide
 from infsplign.detection import Detection
 from infsplign.evaluation.files import write, write_json
+from infsplign.evaluation.fingerprint import differences, plain
 from infsplign.evaluation.metrics.strict import fidelity
 from infsplign.evaluation.prompts.world_prompts import prompts, seed
 from infsplign.shipped import PRESETS, load
@@ -44,15 +45,15 @@ COLUMNS, ROWS, SIDE, LINE = 5, 4, 256, 18
 """Of a sheet: pictures, and pixels of a picture and of the line below it."""
 MADE, KEPT = "made.json", "pictures-labels.json"
 QUESTION = "is each named object there exactly once and well drawn, and nothing else?"
-LEGGED = frozenset(("person", "bird", "cat", "dog", "horse", "sheep", "cow", "elephant", "zebra", "giraffe"))
+ALIVE = frozenset(("person", "bird", "cat", "dog", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe"))
 LEAST, EXTRA = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7), (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
 """Of MIN_SCORE and SEEN, where `thresholds` looks."""
 
 
-def made_by(model: str = MODEL) -> dict[str, str]:
-    """What decides the pictures: the first digits of the SHA-256 of the denoiser's weights, and the options of guidance."""
+def made_by(model: str = MODEL) -> dict[str, Any]:
+    """What decides the pictures, as plain JSON: the first digits of the SHA-256 of the denoiser's weights, and the options of guidance."""
     weights = (WEIGHTS / model / "unet" / "diffusion_pytorch_model.safetensors").read_bytes()
-    return {"weights": hashlib.sha256(weights).hexdigest()[:16], "config": str(PRESETS[model].config)}
+    return {"weights": hashlib.sha256(weights).hexdigest()[:16], "config": plain(PRESETS[model].config)}
 
 
 def make(out: Path) -> None:
@@ -143,7 +144,7 @@ def percent(same: Sequence[bool]) -> str:
 def page(kept: dict[str, Any], asked: Sequence[tuple[str, str]], found: Sequence[Sequence[Found]]) -> str:
     """The comparison as a page."""
     raters, count = kept["raters"], len(asked)
-    labels = {f"rater {letter}": [n in rater["once"] for n in range(count)] for letter, rater in zip("ABCDEFGH", raters, strict=False)}
+    labels = {f"rater {chr(ord('A') + k)}": [n in rater["once"] for n in range(count)] for k, rater in enumerate(raters)}
     detector = [verdict(seen, nouns) for nouns, seen in zip(asked, found, strict=True)]
     half = count // 2
     lines = [
@@ -171,8 +172,8 @@ def page(kept: dict[str, Any], asked: Sequence[tuple[str, str]], found: Sequence
     lines += ["", f"Where all raters agree, {len(clear)} pictures, the detector agrees on {agreed}%.", ""]
     lines += ["| pictures of | number | raters agree, % | where they do, the detector agrees, % |", "|---|---|---|---|"]
     for words, some in (
-        ("an animal or a person", [n for n in range(count) if LEGGED & set(asked[n])]),
-        ("things only", [n for n in range(count) if not LEGGED & set(asked[n])]),
+        ("an animal or a person", [n for n in range(count) if ALIVE & set(asked[n])]),
+        ("things only", [n for n in range(count) if not ALIVE & set(asked[n])]),
     ):
         unanimous = percent([n in clear for n in some])
         agreed = percent([first[n] == detector[n] for n in some if n in clear])
@@ -210,9 +211,8 @@ def judge(files: Sequence[Path], by: Sequence[str], out: Path, docs: Path) -> No
         kept = {"question": QUESTION} | made | {"raters": [read_labels(path, len(asked), who) for path, who in zip(files, by, strict=True)]}
     else:
         kept = json.loads((docs / KEPT).read_text("utf-8"))
-    for key, value in made.items():
-        if kept[key] != value:
-            raise ValueError(f"{docs / KEPT} is about pictures of {key} {kept[key]}, but {out} has those of {value}; label these anew")
+    if wrong := differences({key: kept[key] for key in made}, made):
+        raise ValueError(f"{docs / KEPT} is about other pictures than those in {out}: {'; '.join(wrong)}. Label these anew")
     text = page(kept, asked, found)
     write_json(docs / KEPT, kept)
     write(docs / "pictures-labels.md", text)

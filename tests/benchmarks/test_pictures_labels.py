@@ -78,8 +78,14 @@ def pictures(tmp_path, monkeypatch):
 def test_labels_of_other_pictures_are_refused(pictures, key):
     pictures_labels.judge([], [], pictures, pictures)
     (pictures / pictures_labels.MADE).write_text(json.dumps({"weights": "w", "config": "c", key: "new"}))
-    with pytest.raises(ValueError, match=f"{key} {key[0]}, but .* has those of new"):
+    with pytest.raises(ValueError, match=f'other pictures .*{key}: "{key[0]}" there, "new" asked for'):
         pictures_labels.judge([], [], pictures, pictures)
+
+
+def test_the_labels_that_are_kept_are_of_the_model_that_ships_and_its_options():
+    kept = json.loads((pictures_labels.DOCS / pictures_labels.KEPT).read_text())
+    made = json.loads(json.dumps(pictures_labels.made_by()))
+    assert {key: kept[key] for key in made} == made
 
 
 def test_new_labels_are_kept_with_what_made_the_pictures(pictures):
