@@ -6,6 +6,7 @@ are in `core.terms`, and `docs/losses.md` shows how to write one. Source of the 
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from array_api_compat import array_namespace
@@ -39,6 +40,18 @@ def balance_loss(objects: ObjectAttention, scene: SceneArrays) -> Array:
 Term = Callable[[ObjectAttention, SceneArrays], Array]
 """Interface of a term: (maps of one layer with their statistics, scene) to one value a row, (B,), lower is better.
 It must leave out what `scene.present` and `scene.relation_weight` mark as padding, and read shapes but no values, so that it compiles."""
+
+
+class WithOptions(partial):
+    """A function with its options. Two with the same function and options are equal, so that configurations compare by value."""
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, WithOptions):
+            return NotImplemented
+        return (self.func, self.args, self.keywords) == (other.func, other.args, other.keywords)
+
+    def __hash__(self) -> int:
+        return hash((self.func, self.args, tuple(sorted(self.keywords.items()))))
 
 
 @dataclass(frozen=True)
@@ -189,9 +202,7 @@ def paper_loss(
     if not callable(penalty):
         raise TypeError(f"`penalty` must be a function of `infsplign.core.penalties`, got {penalty!r}")
 
-    def spatial_term(objects: ObjectAttention, scene: SceneArrays) -> Array:
-        return spatial_loss(objects, scene, alpha=alpha, margin=margin, penalty=penalty)
-
+    spatial_term = WithOptions(spatial_loss, alpha=alpha, margin=margin, penalty=penalty)
     return CompoundLoss(
         (
             LossTerm("spatial", spatial_term, spatial, rowwise=True),

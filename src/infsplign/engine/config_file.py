@@ -4,13 +4,13 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from infsplign.core.losses import CompoundLoss, LossTerm
+from infsplign.core.losses import CompoundLoss, LossTerm, WithOptions
 from infsplign.core.penalties import PENALTIES
 from infsplign.core.terms import TERMS
 from infsplign.engine.weight_schedules import SCHEDULES
@@ -51,10 +51,15 @@ def write(config: Any, path: Path, about: Mapping[str, Any]) -> None:
     """Writes options and what else is known about them, whole or not at all."""
     if taken := [name for name in about if name == CONFIG or name in {field.name for field in fields(config)}]:
         raise ValueError(f"`about` must not be named as the options are, got {taken[0]!r}: where it stands it would not be read")
-    content = {**about, CONFIG: to_json(config)}
+    text = json.dumps({**about, CONFIG: to_json(config)}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    if path.exists() and not path.is_file():  # a rename would put a file in the place of `/dev/null`, for everyone
+        raise OSError(f"{str(path)!r} must be the name of a file, and is {'a folder' if path.is_dir() else 'a device, a pipe or a socket'}")
     partial_path = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial_path.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
-    os.replace(partial_path, path)
+    try:
+        partial_path.write_text(text, "utf-8")
+        os.replace(partial_path, path)
+    finally:
+        partial_path.unlink(missing_ok=True)
 
 
 def read(cls: type, path: Path) -> Any:
@@ -96,14 +101,16 @@ def _name_of(field: str, function: Any) -> str:
 
 def _term(field: str, term: LossTerm) -> dict[str, Any]:
     """A term by its name and options; the factory of `TERMS` makes it again."""
-    options = dict(term.term.keywords) if isinstance(term.term, partial) else {}
+    if isinstance(function := term.term, partial):  # one of functools is equal to no other
+        term = replace(term, term=WithOptions(function.func, *function.args, **function.keywords))
+    options = dict(function.keywords) if isinstance(function, partial) else {}
     saved = {"name": term.name, "weight": term.weight, "levels": list(term.levels), **options}
     try:
-        same = _same(term, _made(field, saved))
+        same = term == _made(field, saved)
     except (ValueError, TypeError):
         same = False
     if not same:
-        raise ValueError(f"`{field}` cannot be saved: {term.name!r} is a term of your own, not one of {', '.join(TERMS)}")
+        raise ValueError(f"`{field}` cannot be saved: a file holds the terms {', '.join(TERMS)} of this package alone, got {term.name!r}")
     return saved
 
 
@@ -116,14 +123,6 @@ def _made(field: str, saved: Any) -> LossTerm:
         return TERMS[saved["name"]](**{key: item for key, item in saved.items() if key != "name"})
     except TypeError as error:
         raise ValueError(f"the term {saved['name']!r} of `{field}`: {error}") from error
-
-
-def _same(one: LossTerm, other: LossTerm) -> bool:
-    def parts(term: LossTerm) -> tuple[Any, ...]:
-        function = (term.term.func, term.term.args, term.term.keywords) if isinstance(term.term, partial) else term.term
-        return term.name, function, term.weight, term.levels, term.rowwise
-
-    return parts(one) == parts(other)
 
 
 def _value(name: str, value: Any, kind: Any) -> Any:

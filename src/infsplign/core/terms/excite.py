@@ -2,12 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from functools import partial
 
 from array_api_compat import array_namespace
 
 from infsplign.core._namespace import Array, check_flag, check_number, device_of
-from infsplign.core.losses import LossTerm
+from infsplign.core.losses import LossTerm, WithOptions
 from infsplign.core.object_attention import ObjectAttention, check_fits
 from infsplign.core.scene_arrays import SceneArrays
 
@@ -95,4 +94,4 @@ def excite(
         check_number(value, name)
         if value < 0:
             raise ValueError(f"`{name}` must be >= 0, got {value!r}")
-    return LossTerm("excite", partial(excite_loss, worst=worst, sigma=sigma, sharpness=sharpness), weight, tuple(levels), rowwise=True)
+    return LossTerm("excite", WithOptions(excite_loss, worst=worst, sigma=sigma, sharpness=sharpness), weight, tuple(levels), rowwise=True)

@@ -1,12 +1,11 @@
 """Layout guidance: an object's attention lies in its box. Source: arXiv 2304.03373, backward guidance."""
 
 from collections.abc import Sequence
-from functools import partial
 
 from array_api_compat import array_namespace
 
 from infsplign.core._namespace import Array, device_of
-from infsplign.core.losses import LossTerm
+from infsplign.core.losses import LossTerm, WithOptions
 from infsplign.core.object_attention import ObjectAttention, check_fits
 from infsplign.core.scene_arrays import SceneArrays
 from infsplign.core.statistics import EPSILON
@@ -97,7 +96,7 @@ def boxes(boxes: Sequence[Sequence[Sequence[float]]], weight: float = 1.0, *, le
         raise ValueError("`boxes` must hold at least one prompt, got none")
     wide = max(len(prompt) for prompt in boxes)
     checked = tuple(tuple(_box(box) for box in (*prompt, *[None] * (wide - len(prompt)))) for prompt in boxes)
-    return LossTerm("boxes", partial(boxes_loss, boxes=checked), weight, tuple(levels))
+    return LossTerm("boxes", WithOptions(boxes_loss, boxes=checked), weight, tuple(levels))
 
 
 def _box(box: Sequence[float] | None) -> tuple[float, ...]:

@@ -1,12 +1,11 @@
 """Attention segregation: two objects do not share a place. Source: A-STAR, arXiv 2306.14544."""
 
 from collections.abc import Sequence
-from functools import partial
 
 from array_api_compat import array_namespace
 
 from infsplign.core._namespace import Array, check_flag, device_of
-from infsplign.core.losses import LossTerm
+from infsplign.core.losses import LossTerm, WithOptions
 from infsplign.core.object_attention import ObjectAttention, check_fits
 from infsplign.core.scene_arrays import SceneArrays
 from infsplign.core.statistics import EPSILON
@@ -50,4 +49,4 @@ def overlap(weight: float = 1.0, *, normalised: bool = False, levels: Sequence[s
         TypeError: `normalised` is neither True nor False.
     """
     check_flag(normalised, "normalised")
-    return LossTerm("overlap", partial(overlap_loss, normalised=normalised), weight, tuple(levels), rowwise=True)
+    return LossTerm("overlap", WithOptions(overlap_loss, normalised=normalised), weight, tuple(levels), rowwise=True)

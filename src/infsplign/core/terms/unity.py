@@ -4,12 +4,11 @@ C. R. Rao, "Diversity and dissimilarity coefficients: a unified approach", Theor
 """
 
 from collections.abc import Sequence
-from functools import partial
 
 from array_api_compat import array_namespace
 
 from infsplign.core._namespace import Array, device_of
-from infsplign.core.losses import LossTerm
+from infsplign.core.losses import LossTerm, WithOptions
 from infsplign.core.object_attention import ObjectAttention, check_fits
 from infsplign.core.scene_arrays import SceneArrays
 from infsplign.core.statistics import EPSILON
@@ -73,7 +72,7 @@ def unity(weight: float = 1.0, *, sigma: float = 0.15, power: float = 2.0, level
         ValueError: `sigma` or `power` out of range.
     """
     _check(sigma, power)
-    return LossTerm("unity", partial(unity_loss, sigma=sigma, power=power), weight, tuple(levels), rowwise=True)
+    return LossTerm("unity", WithOptions(unity_loss, sigma=sigma, power=power), weight, tuple(levels), rowwise=True)
 
 
 def _check(sigma: float, power: float) -> None:
