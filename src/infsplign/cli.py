@@ -18,15 +18,12 @@ from infsplign.commands.prompts import prompts
 from infsplign.commands.reading import READ
 from infsplign.commands.report import report
 from infsplign.commands.score import score
+from infsplign.generation.limits import LARGEST_SIDE, MOST_STEPS
 from infsplign.shipped.presets import DEFAULT
 
 DEBUG = "infsplign.debug"
 LONGEST = 4000
 """Characters of a message: what is wrong may be a file's whole content."""
-LARGEST = 16384
-"""Pixels of an image's side that can be asked for."""
-MOST_STEPS = 1000
-"""Denoising steps that can be asked for: no model is trained with more."""
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells count it: 128 + SIGINT."""
 USAGE_ERROR: Any = typer.BadParameter.__bases__[0]
@@ -177,8 +174,8 @@ def generate(
     stop: Annotated[float | None, typer.Option(help="Guide this part of the steps only, from 0 to 1; 0.5 is the first half.")] = None,
     scale: Annotated[float | None, typer.Option(min=0, help="Factor of the gradient (eta) before the bound; 0 is no guidance.")] = None,
     negative_prompt: Annotated[str | None, typer.Option(help="What the images should not show.")] = None,
-    height: Annotated[int | None, typer.Option(min=8, max=LARGEST, help="In pixels; the model's own if not given.")] = None,
-    width: Annotated[int | None, typer.Option(min=8, max=LARGEST, help="In pixels; the model's own if not given.")] = None,
+    height: Annotated[int | None, typer.Option(min=8, max=LARGEST_SIDE, help="In pixels; the model's own if not given.")] = None,
+    width: Annotated[int | None, typer.Option(min=8, max=LARGEST_SIDE, help="In pixels; the model's own if not given.")] = None,
     scheduler: Annotated[
         str | None, typer.Option(help="Another sampler: ddim, euler, dpm++, unipc, ..., flow-euler, or a scheduler class of diffusers.")
     ] = None,
@@ -227,7 +224,7 @@ def describe(
     device: Device = "cpu",
     dtype: Dtype = "auto",
     size: Annotated[
-        int | None, typer.Option(min=8, max=LARGEST, help="Side of the images in pixels, for the memory; else the model's own.")
+        int | None, typer.Option(min=8, max=LARGEST_SIDE, help="Side of the images in pixels, for the memory; else the model's own.")
     ] = None,
     batch: Annotated[int, typer.Option(min=1, max=1024, help="Images at a time, for the memory.")] = 1,
     memory: Annotated[str | None, typer.Option(help="What the device has, such as 12GB: propose the plan that fits.")] = None,

@@ -10,6 +10,7 @@ from typing import Any
 from infsplign.core.scenes import Scene
 from infsplign.engine.config import AUTO, PLANS, GuidanceConfig
 from infsplign.errors import PromptError
+from infsplign.generation.limits import LARGEST_SIDE, MOST_STEPS
 from infsplign.generation.memory import parse_memory
 from infsplign.generation.parts import Parts, check_offload, parse_lora
 from infsplign.prompts import Entry, parse_prompt, parse_relation, scene_from
@@ -164,8 +165,10 @@ class GenerateOptions:
         if self.guidance_scale is not None:
             check_guidance_scale(self.guidance_scale)
         for name, side in (("height", self.height), ("width", self.width)):
-            if side is not None and side % 8:
-                raise ValueError(f"`--{name}` must be a multiple of 8, got {side}")
+            if side is not None and (side % 8 or not 8 <= side <= LARGEST_SIDE):
+                raise ValueError(f"`--{name}` must be a multiple of 8 from 8 to {LARGEST_SIDE}, got {side}")
+        if self.steps is not None and not 1 <= self.steps <= MOST_STEPS:
+            raise ValueError(f"`--steps` must be a whole number from 1 to {MOST_STEPS}, got {self.steps}")
 
 
 @dataclass(frozen=True)
