@@ -142,15 +142,17 @@ class TestT2I:
         assert results["methods"]["theirs"]["score"]["value"] == pytest.approx(expected)
         assert "detector unidet of unknown version, score > 0.1" in said(done)
 
-    @pytest.mark.parametrize("looked", [False, True])
+    @pytest.mark.parametrize("looked", ["with a detector", "before", "before, with the images"])
     def test_images_of_no_prompt_are_counted(self, t2i, looked):
         """A slip in their names would be scored as fewer images."""
         (t2i / "some.txt").write_text(PROMPTS.splitlines()[1])
         common = ["--prompts", t2i / "some.txt", "--benchmark", "t2i"]
-        if looked:
+        if looked == "with a detector":
             tiny_detectors.owl(t2i / "owl")
             common += ["--images", t2i / "samples", "--detector", "owlvit", "--model", t2i / "owl", "--device", "cpu"]
-        done = run(*common, *(() if looked else ("--detector", self.detections(t2i))))
+        else:
+            common += ["--detector", self.detections(t2i), *(["--images", t2i / "samples"] if "images" in looked else [])]
+        done = run(*common)
         assert done.exit_code == 0, done.output
         assert "2 of 4 images are left out: their names belong to none of the prompts, such as 'a cat on the left of a dog_" in said(done)
 
@@ -180,6 +182,7 @@ class TestT2I:
             (["--detector", "world", "--images", "{0}/samples", "--model", "x"], "`world` must be one of shapes, pictures"),
             (["--detector", "{0}/none.json"], "none.json"),
             (["--detector", "{0}/none.json", "--model", "x"], "--model is of no use"),
+            (["--detector", "{0}/none.json", "--device", "cuda"], "--device is of no use"),
             (["--detector", "owlvit", "--images", "{0}/samples", "--against", "{0}"], "holds no scores"),
             (["--detector", "owlvit", "--images", "{0}/samples", "--out", "{0}/spatial_val.txt"], "cannot be written"),
         ],

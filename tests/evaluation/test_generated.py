@@ -57,6 +57,31 @@ def test_both_methods_are_scored_and_reported(tmp_path, many):
     assert 'href="made/' in page
 
 
+@pytest.mark.parametrize("method", ["unguided", "guided"])
+def test_recorded_detections_are_of_the_method_whose_images_were_looked_at(tmp_path, method):
+    folder, found = write(tmp_path / "made"), tmp_path / f"found-{method}.json"
+    common = ["score", "--images", str(folder), "--benchmark", "shapes", "--no-progress"]
+    looked = CliRunner().invoke(app, [*common, "--detector", "world", "--detections", str(tmp_path / "found.json")])
+    assert looked.exit_code == 0, looked.stderr
+    done = CliRunner().invoke(app, [*common, "--detector", str(found), "--out", str(tmp_path / "scores")])
+    assert done.exit_code == 0, done.stderr
+    results = json.loads((tmp_path / "scores" / "results.json").read_text())
+    assert results["methods"][method]["strict"]["value"] == (method == "guided")
+    assert list(results["methods"]) == [method]
+
+
+@pytest.mark.parametrize(("changed", "said"), [('"sha256": "0', "holds other images (unguided, guided)"), ('"sha": "', "do not say which")])
+def test_recorded_detections_of_other_images_are_refused(tmp_path, changed, said):
+    folder = write(tmp_path / "made")
+    common = ["score", "--images", str(folder), "--benchmark", "shapes", "--no-progress", "--detector"]
+    CliRunner().invoke(app, [*common, "world", "--detections", str(tmp_path / "found.json")])
+    found = tmp_path / "found-guided.json"
+    found.write_text(found.read_text().replace('"sha256": "', changed))
+    done = CliRunner().invoke(app, [*common, str(found)])
+    assert done.exit_code == 2
+    assert said in done.stderr
+
+
 def test_ids_are_those_that_generate_takes_and_any_folder_has_one(tmp_path):
     """`generate --prompts` takes `a+b`; folders of single prompts, put side by side, may have blanks and any letters in their names."""
     write(tmp_path / "made" / "a+b", "a+b")

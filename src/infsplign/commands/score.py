@@ -56,7 +56,7 @@ def score(
         raise ValueError("`--threshold` must be a number from 0 to 1, got nan")
     if detections is not None and detections.is_dir():
         raise ValueError(f"`--detections` must be a file, got the folder {str(detections)!r}; name a file in it, such as found.json")
-    made = [] if images is None or detector.endswith(".json") else read_generated(images)
+    made = [] if images is None else read_generated(images)
     if prompts is None and not made:
         raise ValueError("`--prompts` is needed: only a folder of `infsplign generate` says what was asked for")
     asked = _asked(benchmark, [one.prompt() for one in made] if prompts is None else read_for(benchmark, prompts))
@@ -66,8 +66,8 @@ def score(
             check_writable(folder)
     common = {"benchmark": benchmark, "prompts": asked, "count": count}
     if detector.endswith(".json"):
-        useless = {"--model": model, "--revision": revision, "--detections": detections}
-        _tell(_recorded(Path(detector), threshold, images, useless, common), earlier, out)
+        useless = {"--model": model, "--revision": revision, "--detections": detections, "--device": None if device == "auto" else device}
+        _tell(_recorded(Path(detector), threshold, images, useless, common | {"made": _methods(made)}), earlier, out)
         return
     common |= {"keep": detections, "batch": batch, "progress": progress}
     options = {"model": model, "revision": revision, "device": device}
@@ -114,9 +114,10 @@ def title(results: Mapping[str, Any]) -> str:
     return f"{results['rule']}: {part}\ndetector {detector['name']}{model} {version}, score {sign} {threshold['value']:g}"
 
 
-def _recorded(path: Path, threshold: float | None, images: Path | None, useless: Mapping[str, Any], common: Mapping[str, Any]) -> Any:
+def _recorded(path: Path, threshold: float | None, images: Path | None, useless: Mapping[str, Any], common: dict[str, Any]) -> Any:
     from infsplign.evaluation.detectors.recorded import read_recording
-    from infsplign.evaluation.scoring.image_files import group_by_prompt
+    from infsplign.evaluation.scoring.image_files import find_images, group_by_prompt
+    from infsplign.evaluation.scoring.metadata import prompts_of_folders
     from infsplign.evaluation.scoring.score_images import score_recording, threshold_for
 
     if given := [name for name, value in useless.items() if value is not None]:
@@ -126,10 +127,31 @@ def _recorded(path: Path, threshold: float | None, images: Path | None, useless:
     recording = read_recording(path)
     drawn = recording.detector.get("model") if recording.detector["name"] == "world" else None
     least = threshold_for(common["benchmark"], drawn, threshold)
-    scored = score_recording(recording=recording, label=(images or path).resolve().stem, threshold=least, folder=images, **common)
-    if images is None:
-        _tell_left_out(recording.images, group_by_prompt(recording.images, common["prompts"]))
+    label, files = (images or path).resolve().stem, None
+    if made := common.pop("made"):
+        label, files = _method_of(recording, made)
+    elif images is not None:
+        files = find_images(images)
+    scored = score_recording(recording=recording, label=label, threshold=least, files=files, **common)
+    keys = recording.images if files is None else files
+    _tell_left_out(keys, group_by_prompt(keys, common["prompts"], files and prompts_of_folders(files, common["prompts"])))
     return scored
+
+
+def _method_of(recording: Any, made: Mapping[str, Mapping[str, Path]]) -> tuple[str, Mapping[str, Path]]:
+    """The method, of several whose images have the same keys, whose images were looked at, and its files."""
+    from infsplign.evaluation.scoring.score_images import changed
+
+    fits = [
+        method
+        for method, files in made.items()
+        if not any(key in recording.images and changed(recording.images[key], file) for key, file in files.items())
+    ]
+    if not fits:
+        raise ValueError(f"`--images` holds other images ({', '.join(made)}) than those that were looked at; look at them with a detector")
+    if len(fits) > 1:
+        raise ValueError(f"the detections do not say which images were looked at; name a folder of one of {', '.join(fits)} alone")
+    return fits[0], made[fits[0]]
 
 
 def _detected(detector: str, threshold: float | None, images: Path | None, options: Mapping[str, Any], common: Mapping[str, Any]) -> Any:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from infsplign.evaluation.detectors.protocol import Detector, ImageDetections
-from infsplign.evaluation.detectors.recorded import Recording, RecordingError
+from infsplign.evaluation.detectors.recorded import Recording, RecordingError, Seen
 from infsplign.evaluation.metrics.names import plain
 from infsplign.evaluation.prompts import BenchmarkPrompt
 from infsplign.evaluation.scoring.benchmarks import BENCHMARKS, Benchmark, Threshold, judge_all
@@ -74,21 +74,20 @@ def score_recording(
     label: str,
     threshold: Threshold,
     count: int | None = None,
-    folder: Path | None = None,
+    files: Mapping[str, Path] | None = None,
 ) -> Scored:
     """Scores recorded detections; see `score_images`.
 
     Args:
         recording: detections of one detector.
         label: of the method that made the images.
-        folder: if given, the images to score: all must be in `recording`, and unchanged.
+        files: if given, the images to score, key to file: all must be in `recording`, and unchanged.
 
     Raises:
         RecordingError: an image is not in it, has changed, was looked at for other names, or with a higher threshold than this one; or
             nothing in it bears a name that is asked for.
         ValueError: a `metadata.jsonl` of GenEval contradicts the prompts.
     """
-    files = None if folder is None else find_images(folder)
     folders = None if files is None else prompts_of_folders(files, prompts)
     groups = evenly(group_by_prompt(recording.images if files is None else files, prompts, folders), count)
     there = recording.detector.get("threshold")
@@ -101,10 +100,15 @@ def score_recording(
             raise RecordingError(f"the image {key!r} is not among the detections")
         if seen.names is not None and not set(map(plain, names)) <= set(map(plain, seen.names)):
             raise RecordingError(f"in the image {key!r} {', '.join(seen.names)} was looked for, and {', '.join(names)} is needed")
-        if files is not None and seen.sha256 not in (None, hashlib.sha256(files[key].read_bytes()).hexdigest()):
+        if files is not None and changed(seen, files[key]):
             raise RecordingError(f"the image {str(files[key])!r} has changed since it was looked at")
     check_names(BENCHMARKS[benchmark], asked, recording)
     return _judged(label, benchmark, prompts, groups, recording, threshold)
+
+
+def changed(seen: Seen, file: Path) -> bool:
+    """Tells whether a file is not the one that was looked at; False where that is not known."""
+    return seen.sha256 is not None and seen.sha256 != hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _names(rule: Benchmark, prompts: Prompts, groups: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
