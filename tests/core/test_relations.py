@@ -361,3 +361,33 @@ def test_every_relation_stands_in_the_table_of_the_docs_with_its_margin():
         assert one.axis == (one.axes[0] if one.axes else None), one.name
         one_way = one.arity != 2 or one.name in ("on top of", "inside")
         assert one.inverse == (None if one_way else " ".join(opposite.get(word, word) for word in words)), one.name
+
+
+LEFT = relation("left of")
+WRONG_KINDS = {
+    "a text for objects, which has letters": (lambda: Scene("cat"), "`objects` must be a tuple of phrases, got 'cat'"),
+    "numbers for phrases": (lambda: Scene((1, 2)), "`objects` must be a tuple of phrases, got (1, 2)"),
+    "a generator, which a check uses up": (
+        lambda: Scene(("cat", "dog"), (SceneRelation(*edge) for edge in [(0, LEFT, 1)])),
+        "`relations` must be a tuple of `SceneRelation`s; see `Scene.of`, got <generator",
+    ),
+    "one relation alone": (lambda: Scene(("cat", "dog"), SceneRelation(0, LEFT, 1)), "`relations` must be a tuple of"),
+    "triples": (lambda: Scene(("cat", "dog"), (("cat", "left of", "dog"),)), "`relations` must be a tuple of"),
+    "a relation in words": (lambda: SceneRelation(0, "left of", 1), "`relation` must be a `Relation`, got 'left of'"),
+    "phrases for numbers": (lambda: SceneRelation("cat", LEFT, "dog"), "`first` must be the number of an object, got 'cat'"),
+    "no first object": (lambda: SceneRelation(None, LEFT, 1), "`first` must be the number of an object, got None"),
+    "a fraction": (lambda: SceneRelation(0, LEFT, 1.0), "`second` must be the number of an object, got 1.0"),
+}
+
+
+@pytest.mark.parametrize(("build", "message"), WRONG_KINDS.values(), ids=WRONG_KINDS)
+def test_what_is_of_another_kind_is_refused(build, message):
+    with pytest.raises(TypeError) as error:
+        build()
+    assert message in str(error.value)
+
+
+def test_lists_become_tuples():
+    scene = Scene(["cat", "dog"], [SceneRelation(np.int64(0), LEFT, 1)])
+    assert scene == Scene.of([("cat", "left of", "dog")])
+    assert hash(scene) == hash(Scene.of([("cat", "left of", "dog")]))

@@ -37,6 +37,7 @@ from infsplign.engine.config import PAPER_CLI, PAPER_SDXL, PUBLISHED, PUBLISHED_
         ("layers", {}),
         ("layers", {"coarse": ()}),
         ("layers", {"coarse": "up_blocks.1"}),
+        ("layers", {"coarse": (name for name in ["up_blocks.1"])}),
         ("layers", {"fine": ("up_blocks.1",)}),
     ],
 )

@@ -126,3 +126,9 @@ def test_case_30_a_probe_never_removes_a_folder(tmp_path, monkeypatch):
     finally:
         stop.set()
         thread.join()
+
+
+def test_a_folder_in_place_of_a_file_is_named(tmp_path):
+    with pytest.raises(OutputError, match="is a folder; name a file, which may be in it"):
+        write(tmp_path, "text")
+    assert not list(tmp_path.iterdir())

@@ -114,7 +114,7 @@ def test_several_relations_are_left_out_of_benchmarks(tmp_path):
     arguments = ["score", "--images", str(tmp_path / "made"), "--benchmark", "shapes", "--detector", "world"]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 2
-    assert "none of the 1 prompts has a relation that is measured" in done.stderr
+    assert "none of the 1 prompts, such as 'a circle to the left of a square', asks for exactly one relation" in done.stderr
 
 
 def test_other_folders_are_none(tmp_path):

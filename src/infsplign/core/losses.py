@@ -63,7 +63,7 @@ class LossTerm:
             once, which saves kernel launches on a GPU. A term with its own numbers for each row must leave it False.
 
     Raises:
-        TypeError: `name` is no text, `term` no function, `weight` no number, `levels` a single text, or `rowwise` neither True nor False.
+        TypeError: `name` is no text, `term` no function, `weight` no number, `levels` no tuple, or `rowwise` neither True nor False.
         ValueError: a level that is none of `infsplign.core.attention.LEVELS`, or a weight that is not finite.
     """
 
@@ -79,8 +79,8 @@ class LossTerm:
         check_number(self.weight, "weight")
         if not callable(self.term):
             raise TypeError(f"`term` must be a function of the maps and the scene, got {self.term!r} for {self.name!r}")
-        if isinstance(self.levels, str):
-            raise TypeError(f"`levels` must be a tuple such as ({self.levels!r},), got {self.levels!r}")
+        if not isinstance(self.levels, tuple | list):
+            raise TypeError(f"`levels` must be a tuple such as ('coarse',), got {self.levels!r}")
         for level in self.levels:
             check_level(level, "levels")
         check_flag(self.rowwise, "rowwise")

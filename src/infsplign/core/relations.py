@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass
+from numbers import Integral
 
 CLOSE = 150 / 479
 """Near on an axis: the rule of T2I-CompBench, 150 of about 479 pixels on either axis."""
@@ -52,12 +53,22 @@ class SceneRelation:
     """Objects number `first` and `second` of a scene stand in `relation`: "`first` left of `second`".
 
     A place ("in the centre") has neither `second` nor `third`; "between" has both.
+
+    Raises:
+        TypeError: a number that is no index, or a relation in words: `Scene.of` reads these.
     """
 
     first: int
     relation: Relation
     second: int | None = None
     third: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("first", self.first), ("second", self.second), ("third", self.third)):
+            if (value is not None or name == "first") and (isinstance(value, bool) or not isinstance(value, Integral)):
+                raise TypeError(f"`{name}` must be the number of an object, got {value!r:.100}; phrases are read by `Scene.of`")
+        if not isinstance(self.relation, Relation):
+            raise TypeError(f"`relation` must be a `Relation`, got {self.relation!r:.100}; `infsplign.core.relation` finds one by its name")
 
     @property
     def objects(self) -> tuple[int, ...]:

@@ -18,6 +18,7 @@ class Scene:
         relations: edges between objects, and places of objects. Without any, only presence and balance act.
 
     Raises:
+        TypeError: `objects` is no tuple or list of texts, or `relations` none of `SceneRelation`s.
         ValueError: an object related to itself, numbers out of range, too many or too few objects for a relation, or relations
             that cannot all hold.
 
@@ -29,6 +30,11 @@ class Scene:
     relations: tuple[SceneRelation, ...] = ()
 
     def __post_init__(self) -> None:
+        for name, kind, wanted in (("objects", str, "phrases"), ("relations", SceneRelation, "`SceneRelation`s; see `Scene.of`")):
+            value = getattr(self, name)  # a text would be taken as letters, and a generator is used up when it is checked
+            if not isinstance(value, tuple | list) or not all(isinstance(item, kind) for item in value):
+                raise TypeError(f"`{name}` must be a tuple of {wanted}, got {value!r:.100}")
+            object.__setattr__(self, name, tuple(value))
         if not self.objects:
             raise ValueError("`objects` must name at least one object, got none")
         for edge in self.relations:

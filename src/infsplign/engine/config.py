@@ -239,7 +239,7 @@ def _number(value: object) -> bool:
 
 def _layers(value: object) -> bool:
     """Whether it maps known levels to sequences of names."""
-    if not isinstance(value, Mapping) or not value or any(isinstance(names, str) for names in value.values()):
+    if not isinstance(value, Mapping) or not value or not all(isinstance(names, tuple | list) for names in value.values()):
         return False
     if not all(level in LEVELS and names and all(isinstance(name, str) for name in names) for level, names in value.items()):
         return False

@@ -125,6 +125,8 @@ def stopped(path: Path, error: OSError) -> OutputError:
         return OutputError(f"{str(path)!r} cannot be written: its folder is gone; was it removed or renamed while this command ran?")
     if error.errno == errno.ELOOP:
         return OutputError(f"{str(path)!r} is a symbolic link, and links are not followed; move it away")
+    if error.errno == errno.EISDIR:
+        return OutputError(f"{str(path)!r} is a folder; name a file, which may be in it")
     reason = error.strerror or str(error)
     return OutputError(f"{str(path)!r} cannot be written: {reason}; what is done so far is kept, the same command goes on from there")
 

@@ -96,7 +96,7 @@ class TestJudging:
         prompts = [replace(PROMPT, id=str(n), relation=relation) for n, relation in enumerate(("above", "and", "single", "near"))]
         assert [p.relation for p in BENCHMARKS["visor"].asked(prompts)] == ["above"]
         assert [p.relation for p in BENCHMARKS["t2i"].asked(prompts)] == ["above", "near"]
-        with pytest.raises(ValueError, match="none of the 1 prompts has a relation that is measured: "):
+        with pytest.raises(ValueError, match="none of the 1 prompts, such as '.*', asks for exactly one relation .*: left of, right of, a"):
             BENCHMARKS["visor"].asked(prompts[1:2])
 
     def test_measures_of_each_relation(self):

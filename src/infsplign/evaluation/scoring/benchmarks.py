@@ -91,7 +91,9 @@ class Benchmark:
         """
         found = [prompt for prompt in prompts if prompt.relation in self.relations]
         if not found:
-            raise ValueError(f"none of the {len(prompts)} prompts has a relation that is measured: {', '.join(self.relations)}")
+            known = ", ".join(dict.fromkeys(SPELLINGS[relation].name for relation in self.relations))
+            such = f", such as {prompts[0].text!r:.100}" if prompts else ""
+            raise ValueError(f"none of the {len(prompts)} prompts{such}, asks for exactly one relation that is measured: {known}")
         return found
 
 
