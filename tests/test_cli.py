@@ -184,3 +184,12 @@ def test_eval_lists_and_explains_its_commands():
     world = CliRunner().invoke(app, ["eval", "world", "--help"], env={"COLUMNS": "200"}).output
     assert all(option in world for option in ("--prompts", "--images", "--methods", "--split", "--out"))
     assert CliRunner().invoke(app, ["eval", "nothing"]).exit_code == 2
+
+
+def test_a_warning_is_one_line_of_the_command(tmp_path):
+    (tmp_path / "prompts.jsonl").write_text('{"id": "a", "text": "a circle left of a square", "seed": 3}')
+    command = [sys.executable, "-m", "infsplign", "generate", "--prompts", "prompts.jsonl", "--model", "nothing", "--out", "made"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    told, error = done.stderr.splitlines()
+    assert told == "infsplign: warning: `--prompts` 'prompts.jsonl': the rows' 'seed' are not read"
+    assert error.startswith("infsplign: error: `--model` must be")

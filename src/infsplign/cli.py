@@ -1,6 +1,7 @@
 """The command `infsplign`. Large libraries are imported only when a command runs, so that `--help` and `--version` are fast."""
 
 import sys
+import warnings
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
@@ -47,6 +48,7 @@ class Commands(TyperGroup):
             raise typer.Exit(2) from None
 
     def invoke(self, ctx: Any) -> Any:
+        shown, warnings.formatwarning = warnings.formatwarning, lambda message, *_, **__: f"infsplign: warning: {message}\n"
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
@@ -58,6 +60,8 @@ class Commands(TyperGroup):
                 raise
             typer.echo(f"infsplign: error: {message}", err=True)
             raise typer.Exit(2) from None
+        finally:
+            warnings.formatwarning = shown
 
 
 class Evaluations(TyperGroup):

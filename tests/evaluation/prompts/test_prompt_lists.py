@@ -77,3 +77,12 @@ def test_case_28_files_that_are_none(tmp_path, data, message):
 def test_a_row_that_contradicts_its_prompt_is_refused(tmp_path):
     with pytest.raises(ValueError, match="row 2: the prompt 'a cat above a dog' asks for 'cat above dog', and the row for 'cat below dog'"):
         read(tmp_path, json.dumps([ROW, ROW | {"unique_id": 8, "rel_type": "below"}]))
+
+
+def test_fields_that_are_not_read_are_told(tmp_path):
+    """Its relations and its seed would be taken for read."""
+    path = tmp_path / "prompts.jsonl"
+    row = {"id": "a", "text": "a cat left of a dog", "seed": 3, "relations": [["cat", "right of", "dog"]]}
+    path.write_text(json.dumps(row) + "\n" + json.dumps({"id": "b", "text": "a cat left of a dog", "first": "cat", "extra": {}}))
+    with pytest.warns(UserWarning, match="the rows' 'relations', 'seed' are not read$"):
+        assert len(benchmark_prompts(path)) == 2

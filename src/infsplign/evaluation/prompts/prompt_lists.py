@@ -21,6 +21,10 @@ from infsplign.evaluation.prompts.t2i_compbench import is_t2i
 from infsplign.evaluation.reading import member, parse_json, read_text, short
 from infsplign.prompts import parse_prompt
 
+READ_KEYS = {"unique_id", "id", "text", "num_objects", "obj_1_attributes", "obj_2_attributes", "rel_type"}
+READ_KEYS |= {"first", "relation", "second", "extra"}
+"""Of a row. Others, such as a seed or several relations, change nothing."""
+
 
 @dataclass(frozen=True)
 class ListedPrompt:
@@ -64,7 +68,10 @@ def listed_prompts(path: Path) -> Sequence[Any]:
     values = _values(path, text)
     if values and isinstance(values[0], dict) and {"tag", "prompt"} <= set(values[0]):
         return read_geneval(path)
-    return [_checked_row(value, number, path) for number, value in enumerate(values, start=1)]
+    rows = [_checked_row(value, number, path) for number, value in enumerate(values, start=1)]
+    if unread := sorted({key for value in values for key in value} - READ_KEYS):
+        warnings.warn(f"`--prompts` {str(path)!r}: the rows' {', '.join(map(repr, unread)):.200} are not read", stacklevel=2)
+    return rows
 
 
 def filled(path: Path) -> list[BenchmarkPrompt]:
