@@ -209,3 +209,15 @@ def test_case_7_tokens_that_the_model_adds_are_no_columns(added, columns, text):
     start = {"first": 0, "last": 4, "all": 0}[text] + added[0]
     assert attention[0].text_length == columns
     assert attention[0].text == (start, start + columns)
+
+
+def test_parts_that_were_compiled_apart_are_named_with_the_remedy():
+    """`torch.compile(part)` puts another module in its place, which renames the layers below it; in place they keep their names."""
+    pipe = tiny.sd()
+    pipe.unet.up_blocks[1].compile(backend="eager")
+    with guide(pipe, PROMPT) as guidance:
+        pipe(PROMPT, num_inference_steps=2, output_type="latent")
+    assert guidance.trace
+    pipe.unet.up_blocks[1] = torch.compile(pipe.unet.up_blocks[1], backend="eager")
+    with pytest.raises(AttentionError, match=r"up_blocks.1.* are renamed by `torch.compile\(part\)`; write `part.compile\(\)`"):
+        guide(pipe, PROMPT)

@@ -64,6 +64,8 @@ class AttentionRecorder:
         modules = dict(denoiser.named_modules())
         missing = [name for names in layers.values() for name in names if name not in modules]
         if missing:
+            if any("_orig_mod" in name.split(".") for name in modules):
+                raise AttentionError(f"`layers` {', '.join(missing)} are renamed by `torch.compile(part)`; write `part.compile()`")
             raise AttentionError(
                 f"`layers` must be modules of {type(denoiser).__name__}, but it has no {', '.join(missing)}; "
                 "name some that it has in `GuidanceConfig(layers=...)`, which `infsplign calibrate` finds, or write an adapter for it"
