@@ -127,14 +127,13 @@ def _recorded(path: Path, threshold: float | None, images: Path | None, useless:
     recording = read_recording(path)
     drawn = recording.detector.get("model") if recording.detector["name"] == "world" else None
     least = threshold_for(common["benchmark"], drawn, threshold)
-    label, files = (images or path).resolve().stem, None
+    label, files = (images or path).resolve().stem, None if images is None else find_images(images)
     if made := common.pop("made"):
         label, files = _method_of(recording, made)
-    elif images is not None:
-        files = find_images(images)
     scored = score_recording(recording=recording, label=label, threshold=least, files=files, **common)
+    folders = None if files is None else prompts_of_folders(files, common["prompts"])
     keys = recording.images if files is None else files
-    _tell_left_out(keys, group_by_prompt(keys, common["prompts"], files and prompts_of_folders(files, common["prompts"])))
+    _tell_left_out(keys, group_by_prompt(keys, common["prompts"], folders))
     return scored
 
 
