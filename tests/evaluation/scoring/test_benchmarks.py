@@ -139,7 +139,8 @@ class TestScored:
         assert (results["benchmark"], results["detector"]) == ("visor", {"name": "x"})
         assert results["threshold"] == {"value": 0.1, "inclusive": False}
         rows = [json.loads(line) for line in (tmp_path / "images.jsonl").read_text().splitlines()]
-        assert rows[3] == {"key": "1_01", "prompt": "1", "relation": "left of", "both": True, "correct": 0}
+        asked = {"prompt": "1", "text": PROMPT.text, "first": "cat", "relation": "left of", "second": "dog"}
+        assert rows[3] == {"key": "1_01", **asked, "both": True, "correct": 0}
         table = (tmp_path / "table.md").read_text()
         assert "| a | 100.0 [100.0, 100.0] | 50.0 [" in table
         assert "\n| left of | 100.0 [" in table
@@ -168,6 +169,23 @@ class TestScored:
         earlier = self.written(tmp_path, (1, 1), (1, 0), groups={"0": ["0_00", "0_01"], "1": ["1_00", "1_01"]})
         with pytest.raises(ComparisonError, match="1 differ, such as '2': 0 images there, 2 here"):
             self.scored((1, 1), (1, 0), (0, 0)).results(earlier)
+
+    @pytest.mark.parametrize("change", [{"text": "a cat"}, {"first": "fox"}, {"second": "cow"}, {"relation": "right of"}])
+    def test_other_prompts_with_the_same_ids_are_refused(self, tmp_path, change):
+        """The lines of any text file are called line-0001, ..."""
+        earlier = self.written(tmp_path, (1, 1), (1, 0), (0, 0))
+        later = self.scored((1, 1), (1, 0), (0, 0))
+        prompts = (self.PROMPTS[0], replace(self.PROMPTS[1], **change), *self.PROMPTS[2:])
+        ((name, value),) = change.items()
+        with pytest.raises(ComparisonError, match=f"the same prompts; '1' is another one:\n  {name}: .* there, \"{value}\" asked for"):
+            replace(later, prompts=prompts).results(earlier)
+
+    def test_scores_of_before_rows_told_the_prompt_are_compared(self, tmp_path):
+        self.written(tmp_path, (1, 1), (1, 0), (0, 0))
+        rows = [json.loads(line) for line in (tmp_path / "images.jsonl").read_text().splitlines()]
+        kept = [{name: value for name, value in row.items() if name not in ("text", "first", "second")} for row in rows]
+        (tmp_path / "images.jsonl").write_text("".join(json.dumps(row) + "\n" for row in kept))
+        assert self.scored((1, 1), (1, 0), (0, 0)).results(read_earlier(tmp_path))["differences"]
 
     def test_no_scores(self, tmp_path):
         with pytest.raises(ComparisonError, match="`--against` .* holds no scores"):

@@ -122,4 +122,5 @@ def _judged(
     found: dict[str, ImageDetections] = {key: seen.found for key, seen in recording.images.items()}
     verdicts = judge_all(BENCHMARKS[benchmark], prompts, groups, found, threshold)
     detector: Mapping[str, Any] = recording.detector
-    return Scored(label, benchmark, detector, threshold, prompts, groups, verdicts)
+    hashes = {key: seen.sha256 for key, seen in recording.images.items() if seen.sha256 is not None}
+    return Scored(label, benchmark, detector, threshold, prompts, groups, verdicts, hashes)

@@ -7,12 +7,13 @@ table.md        the measures for people
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from infsplign.evaluation import fingerprint
 from infsplign.evaluation.files import write, write_json
+from infsplign.evaluation.fingerprint import differences
 from infsplign.evaluation.prompts import BenchmarkPrompt
 from infsplign.evaluation.reading import member, parse_json, read_text, short
 from infsplign.evaluation.scoring.benchmarks import BENCHMARKS, Threshold, by_relation
@@ -39,6 +40,7 @@ class Scored:
         prompts: all prompts of the benchmark, with or without images.
         groups: id of a prompt to the keys of its images.
         verdicts: id of a prompt to the verdicts on its images, in the order of `groups`.
+        hashes: key of an image to the hash of its file, where it is known.
     """
 
     label: str
@@ -48,6 +50,7 @@ class Scored:
     prompts: Sequence[BenchmarkPrompt]
     groups: Mapping[str, Sequence[str]]
     verdicts: Mapping[str, Sequence[Any]]
+    hashes: Mapping[str, str] = field(default_factory=dict)
 
     def facts(self) -> dict[str, Any]:
         """The settings that determine the measures, needed to read and compare them."""
@@ -73,7 +76,7 @@ class Scored:
         methods = {self.label: benchmark.ratios(self.verdicts)}
         if against is not None:
             base = against.label if against.label != self.label else f"{against.label} (before)"
-            methods = {base: benchmark.ratios(against.matched(self.facts(), self.verdicts))} | methods
+            methods = {base: benchmark.ratios(against.matched(self.facts(), self.verdicts, self.prompts))} | methods
         results = self.facts() | summarise(methods)
         results["relations"] = {self.label: by_relation(benchmark, self.prompts, self.verdicts)}
         return results
@@ -92,10 +95,13 @@ class Scored:
         rows = []
         for prompt in self.prompts:
             pairs = zip(self.groups.get(prompt.id, ()), self.verdicts.get(prompt.id, ()), strict=True)
-            rows += [{"key": key, "prompt": prompt.id, "relation": prompt.relation} | asdict(verdict) for key, verdict in pairs]
+            rows += [{"key": key, **_asked(prompt), **self._hash(key), **asdict(verdict)} for key, verdict in pairs]
         write(out / IMAGES, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
         write(out / TABLE, markdown(results) + "\n" + markdown(self._relations(), "relation"))
         write_json(out / RESULTS, results)
+
+    def _hash(self, key: str) -> dict[str, str]:
+        return {"sha256": self.hashes[key]} if key in self.hashes else {}
 
     def _relations(self) -> dict[str, Any]:
         found = by_relation(BENCHMARKS[self.benchmark], self.prompts, self.verdicts)
@@ -118,13 +124,15 @@ class Earlier:
     def label(self) -> str:
         return str(self.facts["label"])
 
-    def matched(self, facts: Mapping[str, Any], verdicts: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
-        """Its verdicts in the order of `verdicts`.
+    def matched(
+        self, facts: Mapping[str, Any], verdicts: Mapping[str, Sequence[Any]], prompts: Sequence[BenchmarkPrompt]
+    ) -> dict[str, list[Any]]:
+        """Its verdicts in the order of `verdicts`. Prompts of a file of lines are numbered, so that equal ids may name other prompts.
 
         Raises:
             ComparisonError: it was scored otherwise, or has other prompts or another number of images.
         """
-        if lines := [line for name in SAME for line in fingerprint.differences(self.facts.get(name), facts[name], name)]:
+        if lines := [line for name in SAME for line in differences(self.facts.get(name), facts[name], name)]:
             raise ComparisonError(f"{str(self.folder)!r} was scored otherwise:\n  " + "\n  ".join(lines))
         counts = [{key: len(row) for key, row in found.items()} for found in (self.rows, verdicts)]
         if counts[0] != counts[1]:
@@ -133,8 +141,19 @@ class Earlier:
                 f"{str(self.folder)!r} must have the same prompts with as many images each; "
                 f"{len(other)} differ, such as {other[0]!r}: {counts[0].get(other[0], 0)} images there, {counts[1].get(other[0], 0)} here"
             )
+        for asked in (_asked(prompt) for prompt in prompts if prompt.id in verdicts):
+            told = self.rows[asked["prompt"]][0]
+            if lines := differences({name: told.get(name, value) for name, value in asked.items()}, asked):
+                raise ComparisonError(
+                    f"{str(self.folder)!r} must have the same prompts; {asked['prompt']!r} is another one:\n  " + "\n  ".join(lines)
+                )
         kind = BENCHMARKS[facts["benchmark"]].verdict
         return {key: [kind(**{name: row[name] for name in kind.__dataclass_fields__}) for row in self.rows[key]] for key in verdicts}
+
+
+def _asked(prompt: BenchmarkPrompt) -> dict[str, str]:
+    """What a row says of its prompt."""
+    return {"prompt": prompt.id, "text": prompt.text, "first": prompt.first, "relation": prompt.relation, "second": prompt.second}
 
 
 def read_earlier(folder: Path) -> Earlier:
