@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from infsplign.cli import app
 from infsplign.evaluation.generated import GeneratedError, read_generated, settings
 from infsplign.evaluation.page import write_report
+from infsplign.evaluation.page.reading import read_run
 from infsplign.shapes.world import Placed, Scene, render
 
 LEFT, RIGHT = Placed("circle", 8, 30, 32), Placed("square", 56, 30, 32)
@@ -80,6 +81,23 @@ def test_recorded_detections_of_other_images_are_refused(tmp_path, changed, said
     done = CliRunner().invoke(app, [*common, str(found)])
     assert done.exit_code == 2
     assert said in done.stderr
+
+
+def test_scores_of_images_that_have_changed_are_left_out_of_the_report(tmp_path):
+    """`infsplign generate` writes the same names again, whatever its options."""
+    folder = write(tmp_path / "made")
+    arguments = ["score", "--images", str(folder), "--benchmark", "visor", "--detector", "world", "--out", str(folder / "scores")]
+    assert CliRunner().invoke(app, [*arguments, "--no-progress"]).exit_code == 0
+    whole = read_run(folder)
+    assert whole.stale == []
+    assert set(whole.measured[0].methods) == {"unguided", "guided"}
+    render(Scene((RIGHT,), "", 1)).save(folder / "guided_0.png")
+    run = read_run(folder)
+    assert run.stale == ["scores/guided"]
+    assert [set(measured.methods) for measured in run.measured] == [{"unguided"}]
+    write_report([folder], tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert "scores/guided: left out, since these are scores of images that were here before" in page
 
 
 def test_ids_are_those_that_generate_takes_and_any_folder_has_one(tmp_path):

@@ -1,12 +1,17 @@
 """The report in a real browser: what is in the page, and what its filters leave to be seen. CI installs Chromium, see `.ci/run`."""
 
+import json
 import re
 import subprocess
 
 import pytest
+from typer.testing import CliRunner
 
+from infsplign.cli import app
 from infsplign.engine.config import RECOMMENDED
 from infsplign.evaluation.page import write_report
+from infsplign.evaluation.page.reading import read_run
+from infsplign.evaluation.prompts import world_prompts, write_prompts
 from tests.browser import CHROMIUM, needs_chromium
 from tests.evaluation.stub import run
 
@@ -47,6 +52,63 @@ def test_runs_in_folders_of_one_name_are_told_apart(tmp_path):
     write_report(folders, tmp_path / "report.html", images=4)
     page = (tmp_path / "report.html").read_text("utf-8")
     assert all(f"<h2>{folder}</h2>" in page and f'data-run="{folder}"' in page for folder in folders)
+
+
+def scored(folder, place, method, *more):
+    """Scores a method of a run of world prompts, below the run."""
+    prompts = folder / "shapes.jsonl"
+    if not prompts.exists():
+        write_prompts(prompts, world_prompts.prompts("tune", 5, "shapes"))
+    images = ["--images", str(folder / method), "--out", str(folder / place / method)]
+    asked = ["score", *images, "--prompts", str(prompts), "--benchmark", "visor", "--no-progress", *map(str, more)]
+    done = CliRunner().invoke(app, asked)
+    assert done.exit_code == 0, done.output
+
+
+def tables(folder):
+    """Title and methods of each table but that of the run itself."""
+    return [(measured.title.partition("; detector ")[2], sorted(measured.methods)) for measured in read_run(folder).measured[1:]]
+
+
+class TestScores:
+    """What `infsplign score` has written below a run: only what was measured alike stands in one table."""
+
+    WORLD = "world shapes, score ≥ 0.6"
+
+    @pytest.fixture
+    def folder(self, tmp_path):
+        run(tmp_path / "run")
+        return tmp_path / "run"
+
+    def test_alike(self, folder):
+        for method in ("unguided", "infsplign"):
+            scored(folder, "scores", method, "--detector", "world")
+        assert tables(folder) == [(self.WORLD, ["infsplign", "unguided"])]
+
+    def test_other_numbers_of_prompts_or_images(self, folder):
+        scored(folder, "scores", "unguided", "--detector", "world")
+        scored(folder, "scores", "infsplign", "--detector", "world", "--count", "1")
+        assert tables(folder) == [(f"{self.WORLD}; 5 prompts × 1 images", ["infsplign"]), (self.WORLD, ["unguided"])]
+        write_prompts(folder / "shapes.jsonl", world_prompts.prompts("tune", 2, "shapes"))
+        scored(folder, "scores", "infsplign", "--detector", "world")
+        assert tables(folder) == [(f"{self.WORLD}; 2 prompts × 2 images", ["infsplign"]), (self.WORLD, ["unguided"])]
+
+    def test_as_many_other_prompts(self, folder):
+        every = world_prompts.prompts("tune", 5, "shapes")
+        for method, some in (("unguided", every[:2]), ("infsplign", every[2:4])):
+            write_prompts(folder / "shapes.jsonl", some)
+            scored(folder, "scores", method, "--detector", "world")
+        size = f"{self.WORLD}; 2 prompts × 2 images"
+        assert tables(folder) == [(f"{size}; scores/infsplign", ["infsplign"]), (f"{size}; scores/unguided", ["unguided"])]
+
+    def test_other_versions_of_a_detector(self, folder):
+        scored(folder, "scores", "unguided", "--detector", "world", "--detections", folder / "found.json")
+        found = json.loads((folder / "found.json").read_text("utf-8"))
+        for place, version in (("scores", "1"), ("again", "2")):
+            (folder / "found.json").write_text(json.dumps(found | {"detector": {"name": "mine", "version": version}}))
+            scored(folder, place, "unguided", "--detector", folder / "found.json")
+        expected = [(f"mine, score > 0.1; {place}/unguided", ["unguided"]) for place in ("again", "scores")]
+        assert tables(folder) == expected
 
 
 @needs_chromium

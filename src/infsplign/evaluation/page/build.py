@@ -116,6 +116,7 @@ def _run(run: RunFolder, colours: Mapping[str, str]) -> dict[str, Any]:
         "colours": colours,
         "tables": [_table(measured, names) for measured in run.measured],
         "failed": {name: lost for name, found in run.records.items() if (lost := sum("error" in r for r in found.values()))},
+        "stale": run.stale,
         "unfinished": bool(run.manifest) and not run.results,
     }
 

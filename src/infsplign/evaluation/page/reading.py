@@ -1,6 +1,9 @@
 """Reads the folder of a run, and the scores below it, for the report."""
 
+import hashlib
+import json
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,14 +30,15 @@ class ReportError(ValueError):
 
 @dataclass
 class Measured:
-    """Measures by one detector.
+    """Measures by one detector, on the same images of each method.
 
     Attributes:
-        title: rule and detector.
+        title: rule and detector; where the run's own facts do not tell it, what was scored too.
         methods: name to measures, each with `value`, `low` and `high`.
         differences: "A - B" to measures.
         relations: method to relation to plain values.
-        prompts: how many were measured.
+        prompts, images: how many prompts were measured, and images of each.
+        places: folders of the scores, below the run's.
     """
 
     title: str
@@ -42,6 +46,8 @@ class Measured:
     differences: dict[str, Any] = field(default_factory=dict)
     relations: dict[str, Any] = field(default_factory=dict)
     prompts: int = 0
+    images: int = 0
+    places: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -53,7 +59,8 @@ class RunFolder:
         manifest, results: the content of these files; empty if missing.
         records: method to key of an image to its record; failed images have an `error`.
         verdicts: the same with what was judged, by the first detector that judged it.
-        measured: one for each detector.
+        measured: one for each detector and set of images.
+        stale: folders of scores of images that have changed since; they are left out.
     """
 
     folder: Path
@@ -64,6 +71,7 @@ class RunFolder:
     measured: list[Measured]
     files: dict[str, dict[str, Path]] = field(default_factory=dict)
     """Method to key to the image's file, where it is not METHOD/KEY.png."""
+    stale: list[str] = field(default_factory=list)
     title: str = ""
     """What the page calls it instead of the folder's name, which another run may have too."""
 
@@ -133,18 +141,43 @@ def _generated(folder: Path, made: Sequence[Generated]) -> RunFolder:
 def _add_scores(run: RunFolder) -> None:
     """Adds what `infsplign score --out` has written below a run."""
     folder, records, verdicts, measured = run.folder, run.records, run.verdicts, run.measured
-    groups = {_kind(m.title, m.methods): m for m in measured}
+    groups: dict[Any, Measured] = {}
     for path in _scores(folder):
         scored = _object(path, checked_results)
-        label = scored.get("label")
+        label, place = scored.get("label"), path.parent.relative_to(folder).as_posix()
         if label is None or label not in records or label not in scored["methods"]:
             continue
-        group = groups.setdefault(_kind(_title(scored), scored["methods"]), Measured(_title(scored)))
-        if group not in measured:
-            measured.append(group)
-        _merge(group, scored, label)
-        for row in verdict_rows(path.with_name(IMAGES)):
+        rows = list(verdict_rows(path.with_name(IMAGES)))
+        if any(_changed(run, label, row) for row in rows):
+            run.stale.append(place)
+            continue
+        kind = _kind(scored, label, rows)
+        if groups.setdefault(kind, Measured(_title(scored))).methods.get(label, scored["methods"][label]) != scored["methods"][label]:
+            groups[kind := (kind, place)] = Measured(_title(scored))
+        _merge(groups[kind], scored, label, place)
+        for row in rows:
             verdicts[label].setdefault(row["key"], row)
+    for group in groups.values():
+        if (group.prompts, group.images) != (run.results.get("prompts"), run.results.get("images")) and group.prompts and group.images:
+            group.title += f"; {group.prompts} prompts × {group.images} images"
+    measured += groups.values()
+    titles = Counter(m.title for m in measured)
+    for group in groups.values():
+        if titles[group.title] > 1:
+            group.title += f"; {', '.join(group.places)}"
+
+
+def _changed(run: RunFolder, label: str, row: Mapping[str, Any]) -> bool:
+    """Whether the image of a verdict is another one by now."""
+    key, told = row["key"], row.get("sha256")
+    if not isinstance(told, str):
+        return False
+    if not run.files:
+        return run.records[label].get(key, {}).get("sha256", told) != told
+    try:
+        return hashlib.sha256(run.files[label][key].read_bytes()).hexdigest() != told
+    except (KeyError, OSError):
+        return True
 
 
 def relation_of(text: str, row: Mapping[str, Any]) -> str:
@@ -165,20 +198,22 @@ def _scores(folder: Path) -> Iterator[Path]:
 
 def _measured(results: Mapping[str, Any], scored: Mapping[str, Any]) -> Measured:
     names = ("methods", "differences", "relations")
-    return Measured(_title(scored), *({**results.get(name, {})} for name in names), prompts=results.get("prompts", 0))
+    return Measured(_title(scored), *({**results.get(name, {})} for name in names))
 
 
-def _kind(title: str, methods: Mapping[str, Any]) -> tuple[str, ...]:
-    """Title and measures: only methods that have the same ones stand in one table."""
-    return title, *next(iter(methods.values()), ())
+def _kind(scored: Mapping[str, Any], label: str, rows: Sequence[Mapping[str, Any]]) -> tuple[Any, ...]:
+    """Only methods that have the same measures, by the same detector and of the same prompts and images, stand in one table."""
+    size = scored.get("prompts"), scored.get("images"), frozenset(row["key"] for row in rows)
+    return _title(scored), tuple(scored["methods"][label]), json.dumps(scored.get("detector"), sort_keys=True), *size
 
 
-def _merge(group: Measured, scored: Mapping[str, Any], label: str) -> None:
+def _merge(group: Measured, scored: Mapping[str, Any], label: str, place: str) -> None:
     """Adds the scores of one method; those that it was compared with come from their own folders."""
     group.methods[label] = scored["methods"][label]
     group.differences |= {name: row for name, row in scored.get("differences", {}).items() if name.startswith(f"{label} - ")}
     group.relations |= scored.get("relations", {})
-    group.prompts = scored.get("prompts", 0)
+    group.prompts, group.images = scored.get("prompts", 0), scored.get("images", 0)
+    group.places.append(place)
 
 
 def _title(results: Mapping[str, Any]) -> str:
