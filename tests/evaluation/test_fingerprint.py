@@ -1,9 +1,14 @@
 """What tells two runs apart, and what does not."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from functools import partial
 
 import pytest
+from diffusers import DDIMScheduler, StableDiffusionPipeline
 
 from infsplign.core.losses import paper_loss
 from infsplign.core.penalties import relu
@@ -34,6 +39,52 @@ def test_equal_options_are_equal():
     assert plain({"a": (1, 2.5, float("inf"), None, True)}) == {"a": [1, 2.5, "inf", None, True]}
 
 
+RAMP = """
+SIZE = 1.0
+
+def grown(progress):
+    return SIZE + progress
+
+def ramp(progress, power=2):
+    return grown(progress) ** power if progress in {"a", "b", 0.5} else grown(progress)
+"""
+
+
+def own(source=RAMP, name="ramp"):
+    """A function of a script of one's own."""
+    module = {"__name__": "__main__"}
+    exec(source, module)
+    return module[name]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("** power", "* power"), ("power=2", "power=3"), ("SIZE = 1.0", "SIZE = 2.0"), ("SIZE +", "SIZE -"), ("0.5}", "0.6}")],
+)
+def test_own_functions_are_told_apart_by_what_they_do(old, new):
+    """Whoever edits a schedule and starts the same script again must not get the images of the schedule before."""
+    assert old in RAMP
+    before = GuidanceConfig(schedule=own())
+    assert plain(before) == plain(GuidanceConfig(schedule=own("# a comment\n" + RAMP)))
+    assert plain(before) != plain(GuidanceConfig(schedule=own(RAMP.replace(old, new))))
+
+
+def test_own_functions_that_call_themselves_or_are_made_in_a_loop():
+    recursive = "def ramp(p):\n    return p if p < 1 else ramp(p - 1)\n"
+    assert plain(own(recursive)) == plain(own(recursive)) != plain(own(recursive.replace("p - 1", "p - 2")))
+    one, other = (lambda progress, k=k: k * progress for k in (1, 2))
+    assert plain(one) != plain(other)
+
+
+def test_own_functions_are_the_same_in_every_process():
+    command = [sys.executable, "-c", "from tests.evaluation.test_fingerprint import own, plain; print(plain(own())['code'])"]
+    told = {
+        subprocess.run(command, env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True).stdout
+        for seed in ("1", "2")
+    }
+    assert len(told) == 1
+
+
 def test_what_cannot_be_described_is_an_error():
     with pytest.raises(TypeError, match="a setting must be made of"):
         plain(object())
@@ -58,6 +109,31 @@ def test_model_hash_follows_the_weights():
     assert model_hash(tiny.sd(seed=0)) == before != model_hash(tiny.sd(seed=1))
     next(pipe.text_encoder.parameters()).data.view(-1)[0] += 1
     assert model_hash(pipe) != before
+
+
+def test_model_hash_follows_the_configurations():
+    """No weight tells them: the number of heads, the size of the pictures, the scale of the latents."""
+    stock = model_hash(tiny.sd())
+    for part, name in (("unet", "sample_size"), ("vae", "scaling_factor"), ("text_encoder", "num_attention_heads")):
+        pipe = tiny.sd()
+        module = getattr(pipe, part)
+        if part == "text_encoder":
+            module.config.num_attention_heads *= 2
+        else:
+            module.register_to_config(**{name: module.config[name] * 2})
+        assert model_hash(pipe) != stock, name
+    pipe = tiny.sd()
+    pipe.register_to_config(requires_safety_checker=not pipe.config.requires_safety_checker)
+    assert model_hash(pipe) != stock
+
+
+def test_model_hash_does_not_follow_places_or_the_scheduler(tmp_path):
+    """The settings of a run tell the scheduler beside it."""
+    tiny.sd().save_pretrained(tmp_path / "a")
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    first, second = (StableDiffusionPipeline.from_pretrained(tmp_path / name) for name in "ab")
+    second.scheduler = DDIMScheduler.from_config(second.scheduler.config)
+    assert model_hash(first) == model_hash(second)
 
 
 def test_model_hash_follows_what_is_switched_on():

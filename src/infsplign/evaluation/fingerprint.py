@@ -3,20 +3,24 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 PACKAGES = ("torch", "diffusers", "transformers", "numpy", "pillow")
+KNOWN = ("infsplign", *PACKAGES)
+"""Packages whose functions are known by their names: versions and `guidance_source` tell the rest."""
 
 
 def plain(value: Any) -> Any:
     """Converts an option (also a dataclass or a function) to plain JSON values; equal options give equal JSON.
 
-    Functions are compared by their name and their captured values.
+    Functions are compared by their name and their captured values; those of your own also by their code, their defaults, and the constants
+    and functions of their module that they use.
 
     Raises:
         TypeError: something that cannot be described.
@@ -36,12 +40,51 @@ def plain(value: Any) -> Any:
     if isinstance(value, partial):
         return {"function": plain(value.func), "args": plain(value.args), "keywords": plain(value.keywords)}
     if isinstance(value, FunctionType):
-        name = f"{value.__module__}.{value.__qualname__}"
-        captured = {key: cell.cell_contents for key, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=True)}
-        return {"function": name, "captured": plain(captured)} if captured else name
+        return _function(value, ())
     if hasattr(value, "tolist"):
         return plain(value.tolist())
     raise TypeError(f"a setting must be made of numbers, texts, lists, dataclasses and functions to be written down, got {value!r}")
+
+
+def _function(value: FunctionType, users: tuple[FunctionType, ...]) -> Any:
+    """A function; `users` are those that led to it."""
+    name = f"{value.__module__}.{value.__qualname__}"
+    if value in users:
+        return name
+    captured = {key: cell.cell_contents for key, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=True)}
+    told = {"captured": {key: _used(item, value, users) for key, item in captured.items()}} if captured else {}
+    if name.partition(".")[0] not in KNOWN:
+        told["code"] = _own_code(value, users)
+    return {"function": name} | told if told else name
+
+
+def _own_code(value: FunctionType, users: tuple[FunctionType, ...]) -> str:
+    """A short hash of what a function does; it does not depend on comments, or on where the function stands."""
+    told, names = _code(value.__code__)
+    used: dict[str, Any] = {"defaults": [plain(value.__defaults__), plain(value.__kwdefaults__)]}
+    for name in sorted(names & value.__globals__.keys()):
+        item = value.__globals__[name]
+        with suppress(TypeError):  # modules, classes, models
+            if not isinstance(item, FunctionType) or item.__module__ == value.__module__:
+                used[name] = _used(item, value, users)
+    return hashlib.sha256(json.dumps([told, used]).encode()).hexdigest()[:16]
+
+
+def _used(item: Any, user: FunctionType, users: tuple[FunctionType, ...]) -> Any:
+    return _function(item, (*users, user)) if isinstance(item, FunctionType) else plain(item)
+
+
+def _code(code: CodeType) -> tuple[list[Any], set[str]]:
+    """What compiled code does, and the names that it looks up, with those of the functions within it."""
+    names, constants = set(code.co_names), []
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            inner, more = _code(constant)
+            constants.append(inner)
+            names |= more
+        else:  # a set has another order in each process
+            constants.append(sorted(map(repr, constant)) if isinstance(constant, frozenset) else repr(constant))
+    return [code.co_code.hex(), code.co_names, constants], names
 
 
 def versions() -> dict[str, str]:

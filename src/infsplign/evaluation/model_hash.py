@@ -1,22 +1,25 @@
-"""One hash for all weights of a pipeline, and for what is switched on in its modules."""
+"""One hash for all weights of a pipeline, its modules' configurations, and what is switched on in them."""
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import torch
 
 FREEU = ("s1", "s2", "b1", "b2")
 """Attributes that `enable_freeu` sets on blocks of a U-Net."""
+ELSEWHERE = ("transformers_version", "dtype", "torch_dtype", "name_or_path")
+"""What else is in a configuration of transformers: versions and types of numbers are told with a run, places do not matter."""
 
 
 def model_hash(pipe: Any) -> str:
-    """SHA-256 over the weights of a pipeline's modules, by name, the vocabularies of its tokenizers, and the scales of LoRA and
-    IP-Adapter layers and of FreeU, where there are any."""
-    digest = hashlib.sha256()
+    """SHA-256 over the weights and configurations of a pipeline's modules, by name, its own configuration, the vocabularies of its
+    tokenizers, and the scales of LoRA and IP-Adapter layers and of FreeU, where there are any."""
+    digest = hashlib.sha256(_configured(pipe, pipe.components))
     for name, component in sorted(pipe.components.items()):
         if isinstance(component, torch.nn.Module):
+            digest.update(_configured(component))
             for key, tensor in sorted(component.state_dict().items()):
                 digest.update(f"{name}.{key} {tuple(tensor.shape)} {tensor.dtype}".encode())
                 digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
@@ -25,6 +28,14 @@ def model_hash(pipe: Any) -> str:
         elif hasattr(component, "get_vocab"):
             digest.update(json.dumps(sorted(component.get_vocab().items())).encode())
     return digest.hexdigest()
+
+
+def _configured(part: Any, without: Collection[str] = ()) -> bytes:
+    """The options of a configuration: no weight tells heads, sizes and factors. Where it was loaded from does not matter."""
+    config = getattr(part, "config", None)
+    options = config.to_dict() if hasattr(config, "to_dict") else dict(config) if isinstance(config, Mapping) else {}
+    told = {key: value for key, value in options.items() if not key.startswith("_") and key not in {*ELSEWHERE, *without}}
+    return json.dumps(told, sort_keys=True, default=str).encode()
 
 
 def _switched(component: torch.nn.Module) -> Iterator[tuple[str, Any]]:
