@@ -34,6 +34,7 @@ def box(name, x, y, score=0.9):
         ([box("cat", 0, 0), box("dog", 50, 0), box("dog", 80, 0, score=0.2)], (True, True, False, True)),
         ([box("cat", 0, 0), box("dog", 50, 0, score=0.2)], (False, False, False, False)),
         ([box("cat", 0, 0), box("dog", 50, 0, score=0.5)], (True, True, True, False)),  # `least` itself is well drawn
+        ([box("cat", 0, 0), box("dog", 50, 0, score=0.5 - 1e-9)], (True, True, True, False)),  # which it is in single precision
     ],
 )
 def test_left_of(found, verdict):

@@ -82,6 +82,7 @@ def message(*arguments: str) -> str:
         ([*SR2D, "--prompts", "number.json"], "expected `obj_1_attributes` to be a list or null, got 5"),
         ([*SR2D, "--prompts", "twice.jsonl"], "ids of `prompts` must differ"),
         ([*SR2D, "--prompts", "nowhere.jsonl"], "Invalid value for '--prompts': file 'nowhere.jsonl' does not exist"),
+        ([*SR2D, "--prompts", "prompts.jsonl", "--world"], "no prompt relates two nouns of the world of 'shapes' by a direction"),
         ([*SR2D, "--prompts", "."], "Invalid value for '--prompts': file '.' is a directory"),
         (["generate", "--prompts", "nowhere"], "Invalid value for '--prompts': file 'nowhere' does not exist"),
         (["generate", PROMPT, "--preset", "nowhere"], "Invalid value for '--preset': file 'nowhere' does not exist"),

@@ -4,7 +4,9 @@ import pytest
 from infsplign_models.world import load_sprites, render, sample_scenes
 from PIL import Image
 
-from infsplign.evaluation.prompts import sr2d
+from infsplign.commands import eval_sr2d
+from infsplign.evaluation.prompts import BenchmarkPrompt, sr2d
+from infsplign.evaluation.prompts.prompt_lists import benchmark_prompts
 from infsplign.evaluation.scoring.world_evaluation import prompts_among
 from infsplign.shapes.world import Placed, Scene
 from infsplign.shapes.world import render as render_shapes
@@ -55,6 +57,22 @@ def test_prompts_of_sr2d_among_the_nouns_of_pictures():
     assert all({prompt.first, prompt.second} <= set(nouns) for prompt in found)
     assert len({prompt.relation for prompt in found[:40]}) == 4  # a random order: any part is a fair sample
     assert prompts_among(sr2d(), ("cat",)) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "relation", "second", "kept"),
+    [("Cat", "above", "DOG", True), ("cat", "near", "dog", False), ("cat", "inside", "dog", False), ("cat", "above", "Cat", False)],
+)
+def test_prompts_among_nouns_have_a_direction_and_two_objects_in_any_case(first, relation, second, kept):
+    """The worlds are judged by VISOR's rule, which knows no other relation: a run would end at its first image."""
+    asked = BenchmarkPrompt("1", "a prompt", first, relation, second)
+    assert prompts_among([asked], ("cat", "dog")) == ([asked] if kept else [])
+
+
+def test_prompts_of_a_text_are_read_for_their_nouns(tmp_path):
+    (tmp_path / "mine.txt").write_text("a star to the left of a moon\na cat above a dog\na Heart below a circle\na star near a moon\n")
+    found = eval_sr2d._of_world(benchmark_prompts(tmp_path / "mine.txt"), "shapes")
+    assert sorted((p.id, p.first, p.relation) for p in found) == [("line-0001", "star", "left of"), ("line-0003", "Heart", "below")]
 
 
 def test_the_world_that_knows_the_objects_and_else_that_of_the_default_model():

@@ -10,6 +10,7 @@ from infsplign.evaluation.detectors import Detector
 from infsplign.evaluation.metrics import strict, visor
 from infsplign.evaluation.metrics.box_relations import relations_hold
 from infsplign.evaluation.prompts import BenchmarkPrompt
+from infsplign.evaluation.scoring.benchmarks import Threshold
 from infsplign.prompts import parse_prompt
 
 THRESHOLDS = {"owlvit": 0.1, "owlv2": 0.2, "grounding-dino": 0.3}
@@ -40,7 +41,7 @@ class Judge:
         scene = self.scenes[prompt.id]
         names = scene.objects
         (seen,) = self.detector.detect([image], [names])
-        good = [found for found in seen if found.score >= self.least]
+        good = Threshold(self.least, inclusive=True).keep(seen)
         asked = scene.relations[0].relation
         if len(scene.relations) == 1 and asked.equation == "ordered" and len(asked.axes) == 1:
             verdict = visor.judge(good, names[0], asked, names[1])

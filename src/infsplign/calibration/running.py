@@ -68,7 +68,13 @@ def bounds_of(
     names = {bound: f"bound-{bound!r}" for bound in configs}  # all digits: near bounds differ too
     run = Run(BENCHMARK, prompts, 1, {names[bound]: config for bound, config in configs.items()}, seed_for, sampling.batch)
     sampler = sampling.sampler(pipe, unguided.layers, backbone, LATE)
-    by = "" if judge is None else f"{judge.detector.settings()} {judge.least}"
+    by_id = {prompt.id: prompt for prompt in prompts}
+    judged_by = "" if judge is None else f"{judge.detector.settings()} {judge.least}"
+
+    def by(key: str) -> str:
+        asked = by_id[key.rpartition("_")[0]]
+        return judged_by and f"{judged_by}: {asked.first} {asked.relation} {asked.second}"
+
     found = {}
     with made(run, sampler, out, judge, inspected_by=by, progress=sampling.progress) as (folders, _):
         for bound in configs:

@@ -44,7 +44,10 @@ def eval_sr2d(
 
     listed = benchmark_prompts(prompts)
     if world:
-        listed = _of_world(listed, model)
+        every, listed = listed, _of_world(listed, model)
+        if prompts is not None and len(listed) < len(every):
+            why = "they relate no two nouns of the shipped model's world by a direction"
+            typer.echo(f"{len(every) - len(listed)} of {len(every)} prompts are left out: {why}", err=True)
     listed = listed[:limit]
     check_ids(listed)
     loading = eval_common.Loading(model, device, dtype, steps, guidance_scale, traces=traces)
@@ -64,17 +67,20 @@ def eval_sr2d(
 
 
 def _of_world(listed: Sequence[Any], model: str) -> list[Any]:
-    """The prompts whose nouns a shipped model draws.
+    """The prompts with a direction whose nouns a shipped model draws.
 
     Raises:
         ValueError: the model does not ship, or there is no such prompt.
     """
+    from infsplign.evaluation.prompts import BenchmarkPrompt
+    from infsplign.evaluation.prompts.prompt_lists import filled_prompt
     from infsplign.evaluation.scoring.world_evaluation import prompts_among
     from infsplign.shipped.worlds import world
 
     if model not in PRESETS:
         raise ValueError(f"`--world` needs a shipped model, one of {', '.join(PRESETS)}; got {model!r}")
-    found = prompts_among(listed, world(PRESETS[model].world).nouns)
+    full = [prompt if isinstance(prompt, BenchmarkPrompt) else filled_prompt(prompt) for prompt in listed]
+    found = prompts_among(full, world(PRESETS[model].world).nouns)
     if not found:
-        raise ValueError(f"`--world`: no prompt has two nouns of the world of {model!r}")
+        raise ValueError(f"`--world`: no prompt relates two nouns of the world of {model!r} by a direction")
     return found

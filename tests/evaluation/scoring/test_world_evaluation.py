@@ -1,21 +1,37 @@
 """The run of the shapes benchmark with a stub for the model: figures known beforehand, going on, refusing."""
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from infsplign.detection import Detection
 from infsplign.engine.config import GuidanceConfig
+from infsplign.evaluation.prompts import BenchmarkPrompt
 from infsplign.evaluation.prompts.world_prompts import prompts, seed
 from infsplign.evaluation.running.run_folder import SettingsError
 from infsplign.evaluation.scoring import world_evaluation
+from infsplign.evaluation.scoring.world_evaluation import evaluate_listed, inspect_image
 from infsplign.shapes import detector
 from infsplign.shapes.world import Placed
+from infsplign.shipped.worlds import World
 from tests.evaluation.stub import StubSampler, contents, nothing, right, run
 
 
 def values(results, method):
     return {name: measure["value"] for name, measure in results["methods"][method].items()}
+
+
+def test_a_score_at_the_threshold_in_single_precision_is_enough():
+    """As `infsplign score` compares them; 0.35 in single precision is less in double precision."""
+    least = float(np.float32(0.35))
+    seen = [Detection("cat", least, (0, 0, 9, 9)), Detection("dog", 0.9, (50, 0, 59, 9))]
+    drawn = World("pictures", ("cat", "dog"), lambda images: [seen for _ in images], 0.35, ())
+    record = inspect_image(Image.new("RGB", (64, 64)), BenchmarkPrompt("1", "a cat to the left of a dog", "cat", "left of", "dog"), drawn)
+    assert record["correct"]
+    assert record["strict"]
 
 
 class TestFigures:
@@ -139,7 +155,22 @@ class TestGoingOn:
         results = run(tmp_path, again)
         assert again.calls == []
         assert values(results, "infsplign")["OA"] == 0
-        assert all(json.loads(line)["inspected_by"] == "another" for line in (tmp_path / "unguided.jsonl").read_text().splitlines())
+        lines = (tmp_path / "unguided.jsonl").read_text().splitlines()
+        assert all(json.loads(line)["inspected_by"].startswith("another: ") for line in lines)
+
+    def test_an_object_that_was_corrected_in_the_file_of_prompts_is_looked_for(self, tmp_path):
+        """The text, and so the image, is the same."""
+        asked = BenchmarkPrompt("1", "a star to the left of a moon", "star", "left of", "heart")
+        other = BenchmarkPrompt("2", "a fish above a moon", "fish", "above", "moon")
+        options = {"name": "shapes", "images": 2, "methods": {"infsplign": GuidanceConfig()}, "progress": False}
+        results = evaluate_listed("sr2d", [asked, other], StubSampler(), tmp_path, **options)
+        assert values(results, "infsplign")["OA"] == 0.5
+        before = (tmp_path / "infsplign.jsonl").read_text().splitlines()
+        again = StubSampler()
+        results = evaluate_listed("sr2d", [replace(asked, second="moon"), other], again, tmp_path, **options)
+        assert again.calls == []
+        assert values(results, "infsplign")["OA"] == 1
+        assert (tmp_path / "infsplign.jsonl").read_text().splitlines()[2:] == before[2:]  # the other prompt's were not looked at again
 
     def test_batches_do_not_matter_but_in_rounding_so_a_run_keeps_its_own(self, tmp_path):
         """The stub rounds nothing: its images and their figures are the same."""

@@ -86,7 +86,7 @@ def filled(path: Path) -> list[BenchmarkPrompt]:
     found: dict[str, BenchmarkPrompt] = {}
     for prompt in listed_prompts(path):
         try:
-            full = prompt if isinstance(prompt, BenchmarkPrompt) else _filled(prompt)
+            full = prompt if isinstance(prompt, BenchmarkPrompt) else filled_prompt(prompt)
         except ValueError as error:
             raise PromptFileError(f"{str(path)!r}: {error}") from error
         if full.id in found:
@@ -95,7 +95,8 @@ def filled(path: Path) -> list[BenchmarkPrompt]:
     return list(found.values())
 
 
-def _filled(prompt: ListedPrompt) -> BenchmarkPrompt:
+def filled_prompt(prompt: ListedPrompt) -> BenchmarkPrompt:
+    """The prompt with objects and relation, see `filled`."""
     if prompt.first and prompt.relation is not None:
         known = prompt.relation.lower() in SPELLINGS
         return BenchmarkPrompt(

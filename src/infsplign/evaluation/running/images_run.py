@@ -17,7 +17,7 @@ from infsplign.evaluation.reading import short
 from infsplign.evaluation.running.job import Sampler, Task
 from infsplign.evaluation.running.method_folder import MethodFolder
 from infsplign.evaluation.running.run_folder import LONGEST_ID, RESULTS, check_names, open_run
-from infsplign.evaluation.running.runner import FailedError, Inspect, Local, Workers, make_images
+from infsplign.evaluation.running.runner import FailedError, Inspect, InspectedBy, Local, Workers, make_images
 
 Methods = Mapping[str, GuidanceConfig | None]
 SEED_RULE = "first 4 bytes of sha256(benchmark, id of the prompt, index)"
@@ -124,7 +124,7 @@ def made(
     out: Path,
     inspect: Inspect | None = None,
     *,
-    inspected_by: str = "",
+    inspected_by: InspectedBy = "",
     progress: bool = True,
 ) -> Iterator[tuple[dict[str, MethodFolder], dict[str, Any]]]:
     """Makes all images of a run that are not there yet, and keeps other processes out of the folder while the block lasts.

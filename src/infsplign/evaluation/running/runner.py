@@ -13,6 +13,8 @@ from infsplign.evaluation.running.method_folder import MethodFolder, Record, png
 
 Inspect = Callable[[str, Image.Image], Record]
 """Key and image to what is recorded about it."""
+InspectedBy = str | Callable[[str], str]
+"""What tells two ways of inspecting apart, of all images or by their keys: the detector, and what is asked of the image."""
 HOPELESS = 8
 """Images that may fail before the first one succeeds."""
 
@@ -54,7 +56,7 @@ def make_images(
     config: GuidanceConfig | None,
     inspect: Inspect | None = None,
     *,
-    inspected_by: str = "",
+    inspected_by: InspectedBy = "",
     batch: int,
     bar: Any = None,
 ) -> None:
@@ -69,7 +71,7 @@ def make_images(
         workers: make the images.
         config: the method's options.
         inspect: what to record of an image, besides its prompt, seed and hash.
-        inspected_by: hash of `inspect`; images that another one inspected are inspected again, not made again.
+        inspected_by: tells `inspect`; images that another one inspected are inspected again, not made again.
         batch: images at once, >= 1.
         bar: moved on by the images that are there.
 
@@ -81,7 +83,7 @@ def make_images(
     known = {task.key: record for task in tasks if (record := folder.records.get(task.key)) and _same(record, task)}
     if config is not None and getattr(workers, "keep_traces", False):
         known = {key: record for key, record in known.items() if folder.has_trace(key)}
-    stale = [key for key, record in known.items() if inspect and record["inspected_by"] != inspected_by]
+    stale = [key for key, record in known.items() if inspect and record["inspected_by"] != _by(inspected_by, key)]
     folder.add(known[key] | _inspected(folder, key, inspect, inspected_by) for key in stale)
     _move(bar, len(known))
     succeeded, failed = bool(known), 0
@@ -109,7 +111,7 @@ def run_tasks(
     config: GuidanceConfig | None,
     inspect: Inspect | None = None,
     *,
-    inspected_by: str = "",
+    inspected_by: InspectedBy = "",
     batch: int,
     label: str,
     progress: bool = True,
@@ -138,7 +140,7 @@ def _jobs(
             yield Job(group, wanted, config, max([folder.reduced or batch, *together]))
 
 
-def _record(folder: MethodFolder, made: ImageResult, inspect: Inspect | None, inspected_by: str) -> Record:
+def _record(folder: MethodFolder, made: ImageResult, inspect: Inspect | None, inspected_by: InspectedBy) -> Record:
     data = made.image if isinstance(made.image, bytes) else png(made.image)
     if made.trace is not None:
         folder.save_trace(made.task.key, made.trace)
@@ -146,9 +148,13 @@ def _record(folder: MethodFolder, made: ImageResult, inspect: Inspect | None, in
     return facts | _inspected(folder, made.task.key, inspect, inspected_by)
 
 
-def _inspected(folder: MethodFolder, key: str, inspect: Inspect | None, by: str) -> Record:
+def _inspected(folder: MethodFolder, key: str, inspect: Inspect | None, by: InspectedBy) -> Record:
     """Looks at an image as its file has it, so that it does not matter who made it."""
-    return (inspect(key, folder.load(key)) if inspect else {}) | {"inspected_by": by}
+    return (inspect(key, folder.load(key)) if inspect else {}) | {"inspected_by": _by(by, key)}
+
+
+def _by(by: InspectedBy, key: str) -> str:
+    return by if isinstance(by, str) else by(key)
 
 
 def _facts(task: Task) -> Record:

@@ -11,14 +11,15 @@ from PIL import Image
 from infsplign.engine.config import GuidanceConfig
 from infsplign.evaluation import fingerprint
 from infsplign.evaluation.files import write, write_json
-from infsplign.evaluation.metrics import strict, visor
-from infsplign.evaluation.prompts import BenchmarkPrompt, spatial
+from infsplign.evaluation.metrics import names, strict, visor
+from infsplign.evaluation.metrics.names import plain
+from infsplign.evaluation.prompts import BenchmarkPrompt
 from infsplign.evaluation.prompts.world_prompts import SEED_RULE, prompts, seed
 from infsplign.evaluation.running.images_run import RESULTS, Run, SettledSampler, SettledWorkers, made, seed_of, whole
 from infsplign.evaluation.running.images_run import SEED_RULE as BENCHMARK_SEED_RULE
 from infsplign.evaluation.running.method_folder import Record
 from infsplign.evaluation.running.methods import method
-from infsplign.evaluation.scoring.benchmarks import BENCHMARKS, WorldVerdict, by_relation
+from infsplign.evaluation.scoring.benchmarks import BENCHMARKS, Threshold, WorldVerdict, by_relation
 from infsplign.evaluation.scoring.summary import markdown, summarise
 from infsplign.shipped import presets
 from infsplign.shipped.worlds import World, world
@@ -93,19 +94,26 @@ def evaluate_listed(
 
 
 def prompts_among(listed: Iterable[BenchmarkPrompt], nouns: Collection[str]) -> list[BenchmarkPrompt]:
-    """The prompts with a direction whose two objects are both among `nouns`, in a fixed random order, so that any part is a fair sample."""
-    found = [p for p in spatial(listed) if p.first in nouns and p.second in nouns]
+    """The prompts with a direction whose two objects differ and are among `nouns`, in a fixed random order, so that any part is a fair
+    sample."""
+    known = set(map(plain, nouns))
+    asked = [p for p in listed if p.relation in BENCHMARKS["visor"].relations and plain(p.first) != plain(p.second)]
+    found = [p for p in asked if {plain(p.first), plain(p.second)} <= known]
     return sorted(found, key=lambda p: hashlib.sha256(p.id.encode()).digest())
 
 
 def _evaluated(run: Run, drawn: World, sampler: Any, out: Path, seed_rule: str, *, progress: bool) -> dict[str, Any]:
-    judged_by = fingerprint.sources(*drawn.sources, visor, strict)
+    judged_by = fingerprint.sources(*drawn.sources, visor, strict, names, Path(__file__))
     by_id: dict[str, Any] = {p.id: p for p in run.prompts}
 
     def inspect(key: str, image: Image.Image) -> Record:
         return inspect_image(image, by_id[key.rpartition("_")[0]], drawn)
 
-    with made(run, sampler, out, inspect, inspected_by=judged_by, progress=progress) as (folders, facts):
+    def by(key: str) -> str:
+        asked = by_id[key.rpartition("_")[0]]
+        return f"{judged_by}: {asked.first} {asked.relation} {asked.second}"  # the same text may be of other objects than before
+
+    with made(run, sampler, out, inspect, inspected_by=by, progress=progress) as (folders, facts):
         asked = whole(run, folders)
         verdicts = {
             name: {p.id: [verdict_of(folder.records[key]) for key in run.keys(p)] for p in asked} for name, folder in folders.items()
@@ -126,7 +134,8 @@ def inspect_image(image: Image.Image, prompt: BenchmarkPrompt, drawn: World | No
     """Detections of an image with its verdict and fidelity, ready for JSON; `drawn` is the world, the shapes when None."""
     drawn = world("shapes") if drawn is None else drawn
     (seen,) = drawn.detect([image])
-    verdict = visor.judge([b for b in seen if b.score >= drawn.min_score], prompt.first, prompt.relation, prompt.second)
+    good = Threshold(drawn.min_score, inclusive=True).keep(seen)
+    verdict = visor.judge(good, prompt.first, prompt.relation, prompt.second)
     faith = strict.fidelity(seen, (prompt.first, prompt.second), correct=verdict.correct, min_score=drawn.min_score)
     return {"detections": [asdict(found) for found in seen], **asdict(verdict), **asdict(faith)}
 
