@@ -195,10 +195,28 @@ class TestT2I:
         assert sorted(t2i.rglob("*")) == before
 
     def test_a_file_that_is_no_image(self, t2i):
-        (t2i / "samples" / "a girl near a lamp_000001.png").write_text("no")
+        (t2i / "samples" / "a cat on the left of a dog_000001.png").write_text("no")
         done = run("--prompts", t2i / "spatial_val.txt", "--benchmark", "t2i", "--detector", "world", "--images", t2i / "samples")
         assert done.exit_code == 2
-        assert "lamp_000001.png' is no image that can be read" in said(done)
+        assert "dog_000001.png' is no image that can be read" in said(done)
+
+    def test_prompts_whose_objects_the_world_does_not_know_are_left_out(self, t2i):
+        """It finds nothing of them, whatever the images show: they would be scored 0."""
+        common = ["--prompts", t2i / "spatial_val.txt", "--benchmark", "t2i", "--detector", "world", "--images", t2i / "samples"]
+        done = run(*common, "--out", t2i / "out")
+        assert done.exit_code == 0, done.output
+        assert "1 of 2 prompts with images are left out: the world of pictures does not know 'lamp'" in said(done)
+        assert json.loads((t2i / "out" / "results.json").read_text())["prompts"] == 1
+        done = run(*common, "--model", "shapes")
+        assert done.exit_code == 2
+        assert "the world of shapes does not know 'cat', 'dog', 'lamp', 'person'; use another detector, or name another world" in said(done)
+
+    def test_a_threshold_below_what_the_detector_keeps_is_refused(self, t2i):
+        common = ["--prompts", t2i / "spatial_val.txt", "--benchmark", "t2i", "--detector", "world", "--images", t2i / "samples"]
+        done = run(*common, "--threshold", "0.1")
+        assert done.exit_code == 2
+        assert "are kept above a score of 0.2, and 0.1 is needed; give a `--threshold` that is not below it" in said(done)
+        assert run(*common, "--threshold", "0.2").exit_code == 0
 
 
 def test_what_was_found_is_kept_when_looking_is_interrupted(tmp_path, monkeypatch):

@@ -173,11 +173,30 @@ def _detected(detector: str, threshold: float | None, images: Path | None, optio
     if detector == "world" and options["model"] is None:
         names = [name for prompt in common["prompts"] for name in (prompt.first, prompt.second) if name]
         options = {**options, "model": common["benchmark"] if common["benchmark"] in WORLDS else world_of(names)}
+    if detector == "world":
+        common = {**common, "prompts": _known(common["benchmark"], common["prompts"], groups, options["model"])}
     least = threshold_for(common["benchmark"], options["model"] if detector == "world" else None, threshold)
     device = "cpu" if detector == "world" else str(choose_device(options["device"]))
     with quiet(bars=True):
         found_by = load_detector(detector, **{**options, "device": device}, threshold=least.floor)
     return score_images(folder=images, detector=found_by, threshold=least, **common)
+
+
+def _known(benchmark: str, prompts: Sequence[Any], groups: Collection[str], name: str) -> list[Any]:
+    """The prompts of which a world knows the objects; says which others have images. It would find nothing in these, whatever they show."""
+    from infsplign.evaluation.metrics.names import listed, plain
+    from infsplign.evaluation.scoring.benchmarks import BENCHMARKS
+    from infsplign.shipped.worlds import world
+
+    nouns = set(map(plain, world(name).nouns))
+    strange = {p.id: [each for each in BENCHMARKS[benchmark].names(p) if plain(each) not in nouns] for p in prompts}
+    left_out = [p for p in prompts if strange[p.id] and p.id in groups]
+    why = f"the world of {name} does not know {listed(sorted({each for p in left_out for each in strange[p.id]}))}"
+    if len(left_out) == len(groups):
+        raise ValueError(f"`--detector` world cannot judge these images: {why}; use another detector, or name another world by `--model`")
+    if left_out:
+        typer.echo(f"{len(left_out)} of {len(groups)} prompts with images are left out: {why}", err=True)
+    return [p for p in prompts if not strange[p.id]]
 
 
 def _tell_left_out(images: Collection[str], groups: Mapping[str, Sequence[str]]) -> None:

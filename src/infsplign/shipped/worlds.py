@@ -24,6 +24,7 @@ class World:
         detect: function from images to all that is in each, malformed and doubled objects too.
         min_score: least score of an object that is well drawn.
         sources: modules and weights that decide what is detected, for the records of a run.
+        seen: score above which `detect` finds anything at all.
     """
 
     name: str
@@ -31,6 +32,7 @@ class World:
     detect: Callable[[Sequence[Image.Image]], list[list[Detection]]]
     min_score: float
     sources: tuple[ModuleType | Path, ...]
+    seen: float = 0.0
 
 
 @cache
@@ -93,4 +95,4 @@ def _pictures() -> World:
         found = detector.detect(images, min_score=detector.SEEN)
         return [[Detection(name, score, (box[0], box[1], box[2], box[3])) for name, score, box in row] for row in found]
 
-    return World("pictures", nouns.NAMES, detect, detector.MIN_SCORE, (detector, nouns, detector.WEIGHTS))
+    return World("pictures", nouns.NAMES, detect, detector.MIN_SCORE, (detector, nouns, detector.WEIGHTS), detector.SEEN)

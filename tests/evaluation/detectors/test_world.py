@@ -1,6 +1,7 @@
 """The shapes world's detector behind the common protocol."""
 
 import pytest
+from infsplign_models.world import detector as pictures
 
 from infsplign.detection import Detection
 from infsplign.evaluation.detectors import KINDS, load_detector
@@ -13,6 +14,11 @@ def test_finds_what_the_detector_finds_whatever_is_asked_for():
     found, again = load_detector("world", "shapes", threshold=0.5).detect([picture, picture], [["star", "moon"], ["heart"]])
     assert found == again == [Detection(blob.name, blob.score, blob.box) for blob in shapes.detect(picture)]
     assert {d.name for d in found} == {"star", "moon"}
+
+
+@pytest.mark.parametrize(("name", "least"), [("shapes", 0.0), ("pictures", pictures.SEEN)])
+def test_settings_tell_the_score_above_which_anything_is_found(name, least):
+    assert load_detector("world", name, threshold=0.0).settings()["threshold"] == least
 
 
 def test_settings_change_with_the_source(monkeypatch):

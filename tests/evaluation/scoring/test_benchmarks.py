@@ -96,6 +96,8 @@ class TestJudging:
         prompts = [replace(PROMPT, id=str(n), relation=relation) for n, relation in enumerate(("above", "and", "single", "near"))]
         assert [p.relation for p in BENCHMARKS["visor"].asked(prompts)] == ["above"]
         assert [p.relation for p in BENCHMARKS["t2i"].asked(prompts)] == ["above", "near"]
+        itself = replace(PROMPT, first="Cat", second="cat")  # no rule judges it: a run of the detector would end in an error
+        assert BENCHMARKS["visor"].asked([PROMPT, itself]) == [PROMPT]
         with pytest.raises(ValueError, match="none of the 1 prompts, such as '.*', asks for exactly one relation .*: left of, right of, a"):
             BENCHMARKS["visor"].asked(prompts[1:2])
 

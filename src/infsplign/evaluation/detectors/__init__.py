@@ -19,7 +19,7 @@ def load_detector(kind: str, model: str | None = None, *, threshold: float, devi
     Args:
         kind: "owlvit", "owlv2", "grounding-dino", or "world", that of a shipped model's world.
         model: a folder or a hub id, the kind's own of `MODELS` when None; for "world" its name, that of the default model when None.
-        threshold: boxes with a higher score are kept; "world" keeps all.
+        threshold: boxes with a higher score are kept; "world" keeps all that it sees.
         device: a torch device.
         revision: of a hub id: a branch, tag or commit.
 

@@ -21,7 +21,7 @@ class WorldDetector:
         self.world = world(name)
 
     def settings(self) -> Mapping[str, Any]:
-        return {"name": "world", "model": self.world.name, "weights": sources(*self.world.sources), "threshold": 0.0}
+        return {"name": "world", "model": self.world.name, "weights": sources(*self.world.sources), "threshold": self.world.seen}
 
     def detect(self, images: Sequence[Image.Image], names: Sequence[Sequence[str]]) -> list[list[Detection]]:
         return self.world.detect(images)

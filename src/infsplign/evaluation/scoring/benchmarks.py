@@ -12,7 +12,7 @@ from infsplign.core.spellings import SPELLINGS
 from infsplign.detection import Detection
 from infsplign.evaluation.detectors.protocol import ImageDetections
 from infsplign.evaluation.metrics import geneval, strict, t2i, visor
-from infsplign.evaluation.metrics.names import joined, whole
+from infsplign.evaluation.metrics.names import joined, plain, whole
 from infsplign.evaluation.metrics.ratios import Ratios
 from infsplign.evaluation.prompts import BenchmarkPrompt, PromptFileError, read_geneval, read_prompts, read_sr2d, read_t2i
 from infsplign.evaluation.prompts.prompt_lists import filled
@@ -84,12 +84,12 @@ class Benchmark:
         return tuple(dict.fromkeys(map(self.label, (prompt.first, prompt.second))))
 
     def asked(self, prompts: Sequence[BenchmarkPrompt]) -> list[BenchmarkPrompt]:
-        """The prompts that it measures.
+        """The prompts that it measures: of two different objects, in one of its relations.
 
         Raises:
             ValueError: there is none.
         """
-        found = [prompt for prompt in prompts if prompt.relation in self.relations]
+        found = [p for p in prompts if p.relation in self.relations and plain(p.first) != plain(p.second)]
         if not found:
             known = ", ".join(dict.fromkeys(SPELLINGS[relation].name for relation in self.relations))
             such = f", such as {prompts[0].text!r:.100}" if prompts else ""

@@ -56,11 +56,13 @@ def score_images(
         label: of the method that made the images; the name of `folder` when None.
 
     Raises:
-        ValueError: no image of any prompt, prompts with fewer images than others, a file that is no image.
+        ValueError: no image of any prompt, prompts with fewer images than others, a file that is no image, a threshold below what the
+            detector keeps.
         OSError: the folder or a file cannot be read or written.
     """
     files = find_images(folder) if files is None else files
     groups = evenly(group_by_prompt(files, prompts, prompts_of_folders(files, prompts)), count)
+    _check_kept(detector.settings(), threshold, "give a `--threshold` that is not below it")
     names = _names(BENCHMARKS[benchmark], prompts, groups)
     recording = detect_all({key: files[key] for key in names}, names, detector, keep=keep, batch=batch, progress=progress)
     return _judged(label or folder.resolve().name, benchmark, prompts, groups, recording, threshold)
@@ -90,9 +92,7 @@ def score_recording(
     """
     folders = None if files is None else prompts_of_folders(files, prompts)
     groups = evenly(group_by_prompt(recording.images if files is None else files, prompts, folders), count)
-    there = recording.detector.get("threshold")
-    if isinstance(there, int | float) and there > threshold.value:
-        raise RecordingError(f"the detections were kept above a score of {there:g}, and {threshold.value:g} is needed; look again")
+    _check_kept(recording.detector, threshold, "look again")
     asked = _names(BENCHMARKS[benchmark], prompts, groups)
     for key, names in asked.items():
         seen = recording.images.get(key)
@@ -109,6 +109,12 @@ def score_recording(
 def changed(seen: Seen, file: Path) -> bool:
     """Tells whether a file is not the one that was looked at; False where that is not known."""
     return seen.sha256 is not None and seen.sha256 != hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _check_kept(detector: Mapping[str, Any], threshold: Threshold, remedy: str) -> None:
+    there = detector.get("threshold")
+    if isinstance(there, int | float) and there > threshold.value:
+        raise RecordingError(f"the detections are kept above a score of {there:g}, and {threshold.value:g} is needed; {remedy}")
 
 
 def _names(rule: Benchmark, prompts: Prompts, groups: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
