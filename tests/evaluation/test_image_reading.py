@@ -29,6 +29,18 @@ def whole() -> bytes:
     return buffer.getvalue()
 
 
+def test_images_are_turned_as_their_exif_data_say(tmp_path):
+    """A photo of a phone: stored lying, and shown upright by every viewer."""
+    lying, exif = Image.new("RGB", (8, 4), "white"), Image.Exif()
+    lying.paste((255, 0, 0), (0, 0, 2, 2))
+    exif[0x0112] = 6  # to be turned by a quarter, clockwise
+    lying.save(tmp_path / "photo.png", exif=exif)
+    upright = read_image(tmp_path / "photo.png")
+    assert upright.size == (4, 8)
+    assert upright.getpixel((3, 0)) == (255, 0, 0)
+    assert upright.getpixel((0, 0)) == (255, 255, 255)
+
+
 @pytest.mark.parametrize("side", [10_000, 30_000, 2**31 - 1])
 def test_case_29_small_files_of_huge_images(tmp_path, side):
     """100 million pixels are a warning of PIL, 200 million an error that is no `OSError`."""

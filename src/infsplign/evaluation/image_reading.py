@@ -3,7 +3,7 @@
 import warnings
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 
 class ImageError(ValueError):
@@ -11,7 +11,7 @@ class ImageError(ValueError):
 
 
 def read_image(path: Path) -> Image.Image:
-    """An image in RGB.
+    """An image in RGB, upright: turned as its EXIF data say, as every viewer shows it.
 
     Raises:
         ImageError: no image that can be read, or one of more than `PIL.Image.MAX_IMAGE_PIXELS` pixels (89 million): a small file can
@@ -22,7 +22,7 @@ def read_image(path: Path) -> Image.Image:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
             with Image.open(path) as image:
-                return image.convert("RGB")
+                return ImageOps.exif_transpose(image).convert("RGB")
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(f"{str(path)!r} is an image of too many pixels: {error}") from error
     except Exception as error:  # PIL raises all sorts for broken files: SyntaxError, EOFError, struct.error, ...
