@@ -19,6 +19,7 @@ from infsplign.cli import app
 from infsplign.engine.config import GuidanceConfig
 from infsplign.evaluation.running import ray_workers
 from infsplign.evaluation.running.images_run import make_benchmark
+from infsplign.evaluation.running.job import ImageResult, Job, JobResult, Task
 from infsplign.evaluation.running.ray_workers import RayWorkers
 from infsplign.evaluation.running.runner import FailedError
 from tests.evaluation.noise import LISTED, Dying, NoiseSampler
@@ -95,6 +96,40 @@ def test_workers_that_do_nothing_but_die_are_an_end(pool, folder, tmp_path, monk
     with pytest.raises(FailedError, match="none of the first 3 images could be made. 1 workers died"):
         run(tmp_path, pool, LISTED[:1])
     (folder / "always-0").unlink()
+
+
+class Deadly:
+    """Stands for a cluster of one worker, which dies of some groups."""
+
+    exceptions = SimpleNamespace(RayError=RuntimeError)
+
+    def __init__(self, *deadly):
+        self.deadly, self.workers, self.ray = deadly, [self], self
+        self.run_job = SimpleNamespace(remote=lambda job: job)
+
+    def wait(self, jobs, num_returns):
+        return jobs[:1], jobs[1:]
+
+    def get(self, job):
+        if job.tasks[0].key in self.deadly:
+            raise RuntimeError("died")
+        return JobResult(tuple(ImageResult(task, image=b"") for task in job.tasks), job.size)
+
+    def _replace(self, place):
+        pass
+
+    def outcomes(self, count):
+        jobs = [Job((Task(str(number), "a cat", number),), frozenset([str(number)]), None, 1) for number in range(count)]
+        return {job.tasks[0].key: outcome.made[0].error for job, outcome in RayWorkers.work(self, jobs)}
+
+
+def test_one_worker_gives_up_a_group_that_kills_it_and_goes_on():
+    found = Deadly("1").outcomes(3)
+    assert list(found) == ["0", "1", "2"]
+    assert found["0"] is found["2"] is None
+    assert found["1"] == "3 workers died with it or its neighbours: died"
+    with pytest.raises(FailedError, match="workers keep dying: died"):
+        Deadly("0", "1", "2").outcomes(3)
 
 
 def test_case_33_a_local_cluster_listens_on_the_loopback_address_alone(pool):

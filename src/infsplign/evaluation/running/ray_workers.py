@@ -149,7 +149,7 @@ class RayWorkers:
                 outcome, in_a_row = self.ray.get(ready), 0
             except self.ray.exceptions.RayError as error:
                 reason, in_a_row = _reason(error), in_a_row + 1
-                if in_a_row >= DEATHS * len(self.workers):
+                if in_a_row > DEATHS * len(self.workers):  # a single group may kill so many, and is given up
                     raise FailedError(f"workers keep dying: {reason}") from error
                 self._replace(place)
                 deaths[job.tasks[0].key] += 1
