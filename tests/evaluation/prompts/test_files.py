@@ -141,12 +141,20 @@ class TestOurFormat:
         assert read_prompts(path) == prompts
         assert read_for("t2i", path) == prompts
 
+    def test_numbers_as_ids_and_spellings_of_directions(self, tmp_path):
+        """`eval` and `generate` take them; two spellings of one relation would be two rows of a table."""
+        row = {"id": 7, "text": "a cat to the left of a dog", "first": "cat", "relation": "to the left of", "second": "dog"}
+        (found,) = read_prompts(file(tmp_path, json.dumps(row)))
+        assert (found.id, found.relation) == ("7", "left of")
+        (near,) = read_prompts(file(tmp_path, json.dumps(row | {"relation": "next to", "text": "a cat next to a dog"})))
+        assert near.relation == "next to"
+
     @pytest.mark.parametrize(
         ("change", "message"),
         [
             ({"id": "a/b"}, "line 2: `id` must be letters"),
             ({"id": "../x"}, "line 2: `id`"),
-            ({"id": 5}, "line 2: expected an object with texts id, text, first, relation, second"),
+            ({"id": 5.5}, "line 2: expected an object with texts id, text, first, relation, second"),
             ({"text": ""}, "line 2: `text` must not be empty"),
             ({"extra": []}, "line 2: expected `extra`"),
             ({"id": "0"}, "prompts 1 and 2 have the same id '0'"),

@@ -7,7 +7,7 @@ from infsplign.core.spellings import SPELLINGS
 from infsplign.errors import PromptError
 from infsplign.prompts import parse_prompt
 
-_DIRECTIONS = ("left of", "right of", "above", "below")
+DIRECTIONS = ("left of", "right of", "above", "below")
 
 
 def check_agreement(text: str, first: str | None, spelling: str | None, second: str | None) -> None:
@@ -21,7 +21,7 @@ def check_agreement(text: str, first: str | None, spelling: str | None, second: 
         ValueError: for instance "a cat to the left of a dog" in a row that says `above`, or a dog left of a cat.
     """
     asked = SPELLINGS.get((spelling or "").lower())
-    if not first or not second or asked is None or asked.name not in _DIRECTIONS or _says(text.lower(), first, spelling or "", second):
+    if not first or not second or asked is None or asked.name not in DIRECTIONS or _says(text.lower(), first, spelling or "", second):
         return
     try:
         with warnings.catch_warnings():
@@ -38,7 +38,7 @@ def check_agreement(text: str, first: str | None, spelling: str | None, second: 
         said = SPELLINGS.get(said.inverse or "")
     elif names != [first.lower(), second.lower()]:
         return
-    if said is not None and said.name in _DIRECTIONS and said.name != asked.name:
+    if said is not None and said.name in DIRECTIONS and said.name != asked.name:
         raise ValueError(f"the prompt {text!r:.200} asks for {scene.text(edge)!r}, and the row for '{first} {asked.name} {second}'")
 
 

@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from infsplign.core.spellings import SPELLINGS
 from infsplign.evaluation.files import NAME, write
-from infsplign.evaluation.prompts.agreement import check_agreement
-from infsplign.evaluation.reading import member, parse_json, read_text, short, unpaired
+from infsplign.evaluation.prompts.agreement import DIRECTIONS, check_agreement
+from infsplign.evaluation.reading import is_kind, member, parse_json, read_text, short, unpaired
 
 
 class PromptFileError(ValueError):
@@ -75,12 +76,16 @@ def read_prompts(path: Path) -> list[BenchmarkPrompt]:
 
 def _prompt(row: Any) -> BenchmarkPrompt:
     texts = [f.name for f in fields(BenchmarkPrompt) if f.name != "extra"]
+    if isinstance(row, dict) and is_kind(row.get("id"), int):
+        row = row | {"id": str(row["id"])}  # as `eval` and `generate` call it
     if not isinstance(row, dict) or not all(isinstance(row.get(name), str) for name in texts):
         raise ValueError(f"expected an object with texts {', '.join(texts)}")
     extra = member(row, "extra", dict, missing=True) or {}
     member(extra, "number", int, missing=True)
     check_agreement(row["text"], row["first"], row["relation"], row["second"])
-    return BenchmarkPrompt(**{name: row[name] for name in texts}, extra=extra)
+    asked = SPELLINGS.get(row["relation"].lower())
+    relation = asked.name if asked is not None and asked.name in DIRECTIONS else row["relation"]
+    return BenchmarkPrompt(**{name: row[name] for name in texts} | {"relation": relation}, extra=extra)
 
 
 def lines(path: Path) -> list[str]:
