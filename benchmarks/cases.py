@@ -8,6 +8,7 @@ that have such an image, in the order of the split; methods between are shown be
 
 import argparse
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,18 @@ Records = dict[str, dict[str, Any]]
 
 
 def records(run: Path, method: str) -> Records:
-    """Records of a method by key, in the order of the run."""
+    """Records of a method by key, in the order of the run: those that `results.json` is about, though more prompts were asked before."""
     found = [json.loads(line) for line in (run / f"{method}.jsonl").read_text("utf-8").splitlines()]
-    return {record["key"]: record for record in sorted(found, key=lambda record: record["key"])}
+    results = run / "results.json"
+    count = json.loads(results.read_text("utf-8"))["prompts"] if results.exists() else None
+    by_key = {record["key"]: record for record in sorted(found, key=lambda record: record["key"])}
+    return {key: record for key, record in by_key.items() if count is None or _number(key) < count}
+
+
+def _number(key: str) -> int:
+    """Of the prompt in its split; 0 where its id does not tell."""
+    match = re.search(r"-(\d+)_\d+$", key)
+    return int(match[1]) if match else 0
 
 
 def verdict(record: dict[str, Any]) -> str:

@@ -25,10 +25,11 @@ SHOWN = ("OA", "cond", "uncond", "VISOR-4", "strict", "doubled", "shape")
 
 
 def costs(model: str, names: list[str], path: Path, prompts: int) -> dict[str, Any]:
-    """What each method costs; what `path` holds is not measured again."""
-    known = json.loads(path.read_text()) if path.exists() else {}
+    """What each method costs; what `path` holds of as many prompts is not measured again."""
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    known = {name: cost for name, cost in kept.items() if cost.get("prompts") == prompts}
     for name in tqdm([n for n in names if n not in known], desc="cost"):
-        known[name] = in_own_process(model, name, prompts)
+        known[name] = in_own_process(model, name, prompts) | {"prompts": prompts}
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, known)
     return {name: known[name] for name in names}

@@ -107,10 +107,10 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=10, help="steps from one measured to the next")
     parser.add_argument("--out", type=Path, default=Path("docs/measured/loss_scale.md"))
     options = parser.parse_args()
-    texts = [p.text for p in prompts("tune", options.prompts)]
     command = f"python -m benchmarks.loss_scale --models {' '.join(options.models)} --prompts {options.prompts} --every {options.every}"
     lines = [f"Relative error of the loss gradient in half precision, by the factor of the loss. Command: `{command}`."]
     for name in options.models:
+        texts = [p.text for p in prompts("tune", options.prompts, PRESETS[name].world)]
         lines += table(name, texts, options.every)
     options.out.write_text("\n".join(lines) + "\n")
     print(options.out.read_text())

@@ -19,7 +19,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from benchmarks.relation_pictures import asked
-from infsplign.core import observe, scene_arrays
+from infsplign.core import observe, scene_arrays, spatial
 from infsplign.core.relations import Relation
 from infsplign.core.scenes import Scene
 from infsplign.core.spatial import holds
@@ -27,8 +27,8 @@ from infsplign.core.spellings import RELATIONS
 from infsplign.detection import Detection
 from infsplign.engine.config import GuidanceConfig
 from infsplign.engine.config_file import to_json
+from infsplign.evaluation import fingerprint
 from infsplign.evaluation.files import write, write_json
-from infsplign.evaluation.model_hash import model_hash
 from infsplign.evaluation.running.sampler import PipelineSampler
 from infsplign.pipelines.guide import guide
 from infsplign.shipped import DEFAULT, PRESETS, World, load, world
@@ -94,8 +94,14 @@ def table(record: Mapping[str, Mapping[str, Mapping[str, int]]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def measured_by(sampler: PipelineSampler, config: GuidanceConfig, drawn: World) -> dict[str, Any]:
+    """All that decides the figures: options, model, steps, the code of guidance, and that of the judges."""
+    judges = fingerprint.sources(*drawn.sources, spatial, Path(__file__))
+    return {"options": to_json(config), "sampler": fingerprint.plain(sampler.settings()), "judged_by": judges}
+
+
 def kept(path: Path, by: Mapping[str, Any]) -> dict[str, Any]:
-    """What was measured by the same options and weights; nothing otherwise."""
+    """What was measured by the same; nothing otherwise."""
     found = json.loads(path.read_text("utf-8")) if path.exists() else {}
     return found["relations"] if found.get("by") == json.loads(json.dumps(by)) else {}
 
@@ -110,7 +116,7 @@ def main() -> None:
     preset, path = PRESETS[options.model], options.docs / f"relations-{options.model}.json"
     sampler = PipelineSampler(load(options.model), steps=preset.steps, guidance_scale=preset.guidance_scale, call=preset.call)
     sampler.pipe.set_progress_bar_config(disable=True)
-    by = {"options": to_json(preset.config), "weights": model_hash(sampler.pipe)}
+    by = measured_by(sampler, preset.config, world(preset.world))
     record = {} if options.again else kept(path, by)
     options.docs.mkdir(parents=True, exist_ok=True)
     for relation in tqdm(RELATIONS):

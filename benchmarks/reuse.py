@@ -51,7 +51,7 @@ def main() -> None:
     options = parser.parse_args()
     pipe, layers = load(options.model), PRESETS[options.model].config.layers
     pipe.set_progress_bar_config(disable=True)
-    asked = prompts("tune", options.prompts)
+    asked = prompts("tune", options.prompts, PRESETS[options.model].world)
     lines = [f"Command: `python -m benchmarks.reuse --model {options.model} --prompts {options.prompts}`.", ""]
     lines += ["| sampling | lag | first third | second third | last third |", "|---|---|---|---|---|"]
     for label, scale in (("unguided", UNGUIDED), ("scale 500", 500.0)):

@@ -103,7 +103,7 @@ def run(
     settings = {"benchmark": "scenes", "objects": count, **sampler.settings()}
     make_folder(out)
     folders = open_run(out, settings, methods)
-    judged_by = fingerprint.sources(*drawn.sources, visor, strict)
+    judged_by = fingerprint.sources(*drawn.sources, visor, strict, Path(__file__))
 
     def judge(key: str, image: Image.Image) -> Record:
         return inspect(image, chains[key.rpartition("_")[0]], drawn)

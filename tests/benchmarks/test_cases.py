@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from benchmarks.cases import changed, failures, verdict
+from benchmarks.cases import changed, failures, records, verdict
+from tests.evaluation.stub import run
 
 RIGHT = {"strict": True, "both": True, "correct": True, "doubled": False}
 
@@ -27,6 +28,15 @@ def record(**wrong):
 )
 def test_verdict_says_what_is_wrong(found, said):
     assert verdict(found) == said
+
+
+def test_prompts_of_an_earlier_longer_run_are_no_part(tmp_path):
+    """Beside a table of fewer prompts their images would count in the percents."""
+    run(tmp_path, count=4)
+    assert len(records(tmp_path, "infsplign")) == 8
+    run(tmp_path, count=2)
+    assert len((tmp_path / "infsplign.jsonl").read_text().splitlines()) == 8
+    assert list(records(tmp_path, "infsplign")) == ["tune-0000_00", "tune-0000_01", "tune-0001_00", "tune-0001_01"]
 
 
 def test_the_first_image_of_each_prompt_is_shown_and_no_more_than_asked_for():

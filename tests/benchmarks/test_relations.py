@@ -1,13 +1,17 @@
 """Pictures are judged by the relations' own equations."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
 from benchmarks.relation_pictures import asked as asked_of
-from benchmarks.relations import judged, kept, prompts
+from benchmarks.relations import judged, kept, measured_by, prompts
 from infsplign.core.spellings import RELATIONS, relation
 from infsplign.detection import Detection
+from infsplign.engine.config import PAPER
+from infsplign.evaluation import fingerprint
+from infsplign.shipped import world
 
 SIZE = (96, 96)
 NOUNS = ("star", "moon", "fish", "apple", "hot dog")
@@ -54,6 +58,16 @@ def test_each_relation_has_prompts_of_its_own_that_do_not_change_with_their_numb
 def test_prompts_have_the_article_of_each_noun():
     assert asked_of(relation("between"), ("apple", "moon", "orange"))[0] == "an apple between a moon and an orange"
     assert asked_of(relation("in the centre"), ("apple", "moon", "orange"))[0] == "an apple in the centre"
+
+
+@pytest.mark.parametrize("change", [{"steps": 9}, {"source": "another"}, {"model": "another"}])
+def test_what_decides_the_figures_is_kept_with_them(change, monkeypatch):
+    drawn, told = world("shapes"), {"model": "a", "source": "b", "steps": 8}
+    samplers = [SimpleNamespace(settings=lambda told=told: told) for told in (told, told | change)]
+    assert measured_by(samplers[0], PAPER, drawn) != measured_by(samplers[1], PAPER, drawn)
+    before = measured_by(samplers[0], PAPER, drawn)
+    monkeypatch.setattr(fingerprint, "sources", lambda *parts: "another")
+    assert measured_by(samplers[0], PAPER, drawn) != before
 
 
 def test_what_was_measured_by_other_options_is_measured_again(tmp_path):
