@@ -80,6 +80,25 @@ class TestShapes:
         _, results = scored(made, "infsplign", tmp_path / "b", "--against", tmp_path / "a")
         assert results["differences"] == made[1]["differences"]
 
+    def test_images_that_their_run_made_for_another_prompt_are_refused(self, made, tmp_path, monkeypatch):
+        """As when a line was put into a text of prompts, whose ids are the numbers of the lines."""
+        rows = [json.loads(line) for line in (made[0] / "shapes.jsonl").read_text().splitlines()]
+        ids, first, second = [row["id"] for row in rows], rows[0]["text"], rows[1]["text"]
+        moved = [row | {"id": name} for row, name in zip([*rows[1:], rows[0]], ids, strict=True)]
+        (tmp_path / "moved.jsonl").write_text("".join(json.dumps(row) + "\n" for row in moved))
+        monkeypatch.chdir(made[0] / "run" / "unguided")
+        common = ["--prompts", tmp_path / "moved.jsonl", "--benchmark", "shapes", "--images", ".", "--detector"]
+        done = run(*common, "world")
+        assert done.exit_code == 2
+        assert f"the image 'tune-0000_00' was made for '{first}', and `--prompts` asks for '{second}'; give the prompts that" in said(done)
+        scored(made, "unguided", tmp_path / "a", "--detections", tmp_path / "kept.json")
+        done = run(*common, tmp_path / "kept.json")
+        assert done.exit_code == 2
+        assert "was made for" in said(done)
+        shutil.copytree(".", tmp_path / "elsewhere")  # without its run nothing tells what the images were made for
+        common[5] = tmp_path / "elsewhere"
+        assert run(*common, "world").exit_code == 0
+
     def test_the_threshold_is_named(self, made, tmp_path):
         done, results = scored(made, "infsplign", tmp_path / "a", "--threshold", "0.99")
         assert results["threshold"] == {"value": 0.99, "inclusive": True}

@@ -110,6 +110,23 @@ def test_ids_are_those_that_generate_takes_and_any_folder_has_one(tmp_path):
     assert {"a+b", "plain"} < {one.id for one in found}
 
 
+def test_images_that_were_generated_for_another_prompt_are_refused(tmp_path):
+    folder = write(tmp_path / "made", "line-0001")
+    arguments = ["score", "--images", str(folder), "--benchmark", "visor", "--detector", "world", "--no-progress"]
+    for text, code in (("a circle to the left of a square", 0), ("a circle above a square", 2)):
+        (tmp_path / "prompts.txt").write_text(text)
+        done = CliRunner().invoke(app, [*arguments, "--prompts", str(tmp_path / "prompts.txt")])
+        assert done.exit_code == code, done.output
+    assert "'line-0001_00' was made for 'a circle to the left of a square', and `--prompts` asks for 'a circle above" in done.stderr
+
+
+def test_an_object_that_is_misshapen_is_not_there(tmp_path):
+    """As the detector's scores say, which count it below the threshold."""
+    verdict = record("x")["verdict"] | {"wrong": {"unguided": [["square misshapen"]], "guided": [["not circle left of square"]]}}
+    (one,) = read_generated(write(tmp_path / "made", verdict=verdict))
+    assert [one.verdicts()[method]["prompt_00"]["both"] for method in ("unguided", "guided")] == [False, True]
+
+
 def test_without_scores_the_verdicts_of_the_trace_are_shown(tmp_path):
     (one,) = read_generated(write(tmp_path / "made"))
     assert one.verdicts() == {

@@ -50,6 +50,8 @@ def score(
     from infsplign.evaluation.files import check_writable
     from infsplign.evaluation.generated import read_generated
     from infsplign.evaluation.scoring.benchmarks import read_for
+    from infsplign.evaluation.scoring.image_files import group_by_prompt
+    from infsplign.evaluation.scoring.made_for import check_texts
     from infsplign.evaluation.scoring.scored_folder import read_earlier
 
     if threshold is not None and threshold != threshold:
@@ -60,6 +62,9 @@ def score(
     if prompts is None and not made:
         raise ValueError("`--prompts` is needed: only a folder of `infsplign generate` says what was asked for")
     asked = _asked(benchmark, [one.prompt() for one in made] if prompts is None else read_for(benchmark, prompts))
+    if made and prompts is not None:
+        told = {key: one.text for one in made for images_of_one in one.images().values() for key in images_of_one}
+        check_texts(told, asked, group_by_prompt(told, asked))
     earlier = None if against is None else read_earlier(against)
     for folder in (out, None if detections is None else detections.parent):
         if folder is not None:
@@ -156,6 +161,7 @@ def _method_of(recording: Any, made: Mapping[str, Mapping[str, Path]]) -> tuple[
 def _detected(detector: str, threshold: float | None, images: Path | None, options: Mapping[str, Any], common: Mapping[str, Any]) -> Any:
     from infsplign.evaluation.detectors import KINDS, load_detector
     from infsplign.evaluation.scoring.image_files import evenly, find_images, group_by_prompt
+    from infsplign.evaluation.scoring.made_for import check_texts, texts_of_run
     from infsplign.evaluation.scoring.metadata import prompts_of_folders
     from infsplign.evaluation.scoring.score_images import score_images, threshold_for
     from infsplign.generation.models import choose_device, quiet
@@ -169,6 +175,7 @@ def _detected(detector: str, threshold: float | None, images: Path | None, optio
     folders = prompts_of_folders(files, common["prompts"])
     groups = group_by_prompt(files, common["prompts"], folders)
     evenly(groups, common["count"])  # bad names are found before a model is loaded
+    check_texts(texts_of_run(images), common["prompts"], groups)
     _tell_left_out(files, groups)
     if detector == "world" and options["model"] is None:
         names = [name for prompt in common["prompts"] for name in (prompt.first, prompt.second) if name]
