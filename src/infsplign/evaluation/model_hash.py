@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ ELSEWHERE = ("transformers_version", "dtype", "torch_dtype", "name_or_path")
 
 def model_hash(pipe: Any) -> str:
     """SHA-256 over the weights and configurations of a pipeline's modules, by name, its own configuration, the vocabularies of its
-    tokenizers, and the scales of LoRA and IP-Adapter layers and of FreeU, where there are any."""
+    tokenizers, what its image processors do, and the scales of LoRA and IP-Adapter layers and of FreeU, where there are any."""
     digest = hashlib.sha256(_configured(pipe, pipe.components))
     for name, component in sorted(pipe.components.items()):
         if isinstance(component, torch.nn.Module):
@@ -27,6 +28,8 @@ def model_hash(pipe: Any) -> str:
                 digest.update(f"{name}.{key} {switches}".encode())
         elif hasattr(component, "get_vocab"):
             digest.update(json.dumps(sorted(component.get_vocab().items())).encode())
+        elif hasattr(component, "image_mean"):  # an image processor
+            digest.update(_configured(SimpleNamespace(config=component)))
     return digest.hexdigest()
 
 

@@ -1,5 +1,6 @@
 """OWL-ViT and OWLv2: real classes with random weights, loaded from disk, and recorded outputs with boxes known by hand."""
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -76,6 +77,18 @@ class TestRandomModels:
         other = KINDS[1 - KINDS.index(kind)]
         with pytest.raises(DetectorError, match=f"it is of type '{other}', and '{kind}' was asked for"):
             load_detector(kind, folders[other], threshold=0.1)
+
+
+@pytest.mark.parametrize(("make", "kind"), [(tiny_detectors.owl, "owlvit"), (tiny_detectors.grounding_dino, "grounding-dino")])
+def test_settings_follow_how_images_are_prepared(make, kind, tmp_path):
+    """Detections that were kept with other means or sizes are none of this detector."""
+    make(tmp_path)
+    before = load_detector(kind, str(tmp_path), threshold=0.1).settings()
+    assert load_detector(kind, str(tmp_path), threshold=0.1).settings() == before
+    options = json.loads((tmp_path / "preprocessor_config.json").read_text())
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(options | {"image_mean": [0.1, 0.1, 0.1]}))
+    assert load_detector(kind, str(tmp_path), threshold=0.1).settings()["weights"] != before["weights"]
+
 
 
 def test_other_weights_have_other_settings(tmp_path):

@@ -52,10 +52,11 @@ class LoadedDetector:
 
     def settings(self) -> Mapping[str, Any]:
         """Model, version and weights: `commit` is that of the hub, None for a folder."""
+        parts = {"network": self.network, "tokenizer": self.processor.tokenizer, "images": self.processor.image_processor}
         return {
             "model": self.name,
             "commit": self.commit,
-            "weights": model_hash(SimpleNamespace(components={"network": self.network, "tokenizer": self.processor.tokenizer})),
+            "weights": model_hash(SimpleNamespace(components=parts)),
             "images": type(self.processor.image_processor).__name__,
             "dtype": "float32",
             "transformers": transformers.__version__,
