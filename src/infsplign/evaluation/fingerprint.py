@@ -52,7 +52,7 @@ def _function(value: FunctionType, users: tuple[FunctionType, ...]) -> Any:
     if value in users:
         return name
     captured = {key: cell.cell_contents for key, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=True)}
-    told = {"captured": {key: _used(item, value, users) for key, item in captured.items()}} if captured else {}
+    told: dict[str, Any] = {"captured": {key: _used(item, value, users) for key, item in captured.items()}} if captured else {}
     if name.partition(".")[0] not in KNOWN:
         told["code"] = _own_code(value, users)
     return {"function": name} | told if told else name

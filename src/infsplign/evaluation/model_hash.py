@@ -35,7 +35,7 @@ def model_hash(pipe: Any) -> str:
 
 def _configured(part: Any, without: Collection[str] = ()) -> bytes:
     """The options of a configuration: no weight tells heads, sizes and factors. Where it was loaded from does not matter."""
-    config = getattr(part, "config", None)
+    config: Any = getattr(part, "config", None)
     options = config.to_dict() if hasattr(config, "to_dict") else dict(config) if isinstance(config, Mapping) else {}
     told = {key: value for key, value in options.items() if not key.startswith("_") and key not in {*ELSEWHERE, *without}}
     return json.dumps(told, sort_keys=True, default=str).encode()

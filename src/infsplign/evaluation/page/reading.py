@@ -197,8 +197,8 @@ def _scores(folder: Path) -> Iterator[Path]:
 
 
 def _measured(results: Mapping[str, Any], scored: Mapping[str, Any]) -> Measured:
-    names = ("methods", "differences", "relations")
-    return Measured(_title(scored), *({**results.get(name, {})} for name in names))
+    methods, differences, relations = ({**results.get(name, {})} for name in ("methods", "differences", "relations"))
+    return Measured(_title(scored), methods, differences, relations)
 
 
 def _kind(scored: Mapping[str, Any], label: str, rows: Sequence[Mapping[str, Any]]) -> tuple[Any, ...]:
