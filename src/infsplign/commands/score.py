@@ -122,6 +122,7 @@ def title(results: Mapping[str, Any]) -> str:
 def _recorded(path: Path, threshold: float | None, images: Path | None, useless: Mapping[str, Any], common: dict[str, Any]) -> Any:
     from infsplign.evaluation.detectors.recorded import read_recording
     from infsplign.evaluation.scoring.image_files import find_images, group_by_prompt
+    from infsplign.evaluation.scoring.made_for import check_texts, texts_of_run
     from infsplign.evaluation.scoring.metadata import prompts_of_folders
     from infsplign.evaluation.scoring.score_images import score_recording, threshold_for
 
@@ -135,10 +136,13 @@ def _recorded(path: Path, threshold: float | None, images: Path | None, useless:
     label, files = (images or path).resolve().stem, None if images is None else find_images(images)
     if made := common.pop("made"):
         label, files = _method_of(recording, made)
-    scored = score_recording(recording=recording, label=label, threshold=least, files=files, **common)
     folders = None if files is None else prompts_of_folders(files, common["prompts"])
     keys = recording.images if files is None else files
-    _tell_left_out(keys, group_by_prompt(keys, common["prompts"], folders))
+    groups = group_by_prompt(keys, common["prompts"], folders)
+    if images is not None and not made:
+        check_texts(texts_of_run(images), common["prompts"], groups)
+    scored = score_recording(recording=recording, label=label, threshold=least, files=files, **common)
+    _tell_left_out(keys, groups)
     return scored
 
 

@@ -94,7 +94,6 @@ def score_recording(
     """
     folders = None if files is None else prompts_of_folders(files, prompts)
     groups = evenly(group_by_prompt(recording.images if files is None else files, prompts, folders), count)
-    check_texts({} if folder is None else texts_of_run(folder), prompts, groups)
     _check_kept(recording.detector, threshold, "look again")
     asked = _names(BENCHMARKS[benchmark], prompts, groups)
     for key, names in asked.items():
