@@ -1,5 +1,6 @@
 """The nodes."""
 
+import math
 from typing import Any
 
 from infsplign.engine.config import RECOMMENDED, GuidanceConfig
@@ -21,6 +22,7 @@ class SpatialGuidance:
 
     RETURN_TYPES = ("MODEL",)
     FUNCTION = "guide"
+    NOT_IDEMPOTENT = True  # else ComfyUI gives two nodes with the same inputs one MODEL, and both traces are of the latest sampling
     CATEGORY = CATEGORY
     DESCRIPTION = "Guides the sampling so that objects are where the prompt says. Give the sampler this MODEL and the same prompt."
 
@@ -73,6 +75,8 @@ class SpatialGuidance:
             AttentionError: the layers of the model are not known.
             ValueError: the model is guided already, or an option is out of range.
         """
+        if not 0 <= strength < math.inf:  # ComfyUI does not check the range of a value that comes from another node
+            raise ValueError(f"`strength` must be a finite number >= 0, got {strength!r}")
         if any(isinstance(function, PostCFG) for function in model.model_options.get("sampler_post_cfg_function", ())):
             raise ValueError("`model` is guided already by another Spatial guidance node: write all relations into one node")
         taps_of(model.get_model_object("diffusion_model"))

@@ -62,11 +62,19 @@ def test_relations_by_hand_are_read_line_by_line():
         ({"relations": "bird left of dog"}, PromptError, "'bird' does not occur in the prompt"),
         ({"relations": "cat beside-ish dog"}, PromptError, "relation"),
         ({"start": 0.6}, ValueError, "0 <= start <= stop <= 1"),
+        ({"strength": -0.1}, ValueError, "`strength` must be a finite number >= 0, got -0.1"),
+        ({"strength": float("nan")}, ValueError, "`strength` must be a finite number >= 0, got nan"),
+        ({"strength": float("inf")}, ValueError, "`strength` must be a finite number >= 0, got inf"),
     ],
 )
 def test_bad_inputs_are_errors_of_the_node(given, error, message):
     with pytest.raises(error, match=message):
         guided(loaded(), Clip(), **given)
+
+
+def test_two_nodes_with_the_same_inputs_have_models_of_their_own():
+    """ComfyUI caches by class and inputs, so the second node would get the output of the first; this flag adds the id of the node."""
+    assert SpatialGuidance.NOT_IDEMPOTENT is True
 
 
 def test_another_model_is_an_error_of_the_node():
