@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -89,7 +90,7 @@ class UNetPass:
 
         latents, sigma = sample.float() / call.input_factor.clone(), call.sigma.clone()
         conds = [[_without_gradient(call.cond)]]
-        with usable_weights(self.unet):
+        with usable_weights(self.unet), self.unet.register_forward_pre_hook(partial(_check_size, sample), with_kwargs=True):
             try:
                 calc_cond_batch(call.model, conds, latents, sigma, self._patched(call.model_options))
             except _AllSeenError:
@@ -134,6 +135,15 @@ class UNetPass:
         patches["attn2_patch"] = [*patches.get("attn2_patch", []), self.tap]
         options["transformer_options"] = transformer | {"patches": patches, "optimized_attention_override": _differentiable}
         return options
+
+
+def _check_size(sample: Tensor, _unet: Any, args: Any, kwargs: Any) -> None:
+    """Raises AttentionError if the U-Net does not get the whole image: a part of it, alone in its batch, would pass for the image."""
+    seen, whole = (tuple(x.shape[-2:]) for x in (args[0] if args else kwargs["x"], sample))
+    if seen != whole:
+        raise AttentionError(
+            f"the U-Net gets latents of {seen[0]} x {seen[1]} where the image has {whole[0]} x {whole[1]}: remove nodes that make tiles"
+        )
 
 
 def _heads(x: Tensor, heads: int) -> Tensor:

@@ -368,6 +368,24 @@ def test_other_nodes_that_stand_in_the_way_are_named(clip, conds, change, error,
         euler(patcher, *conds, noise(), STEPS)
 
 
+def test_tiles_that_come_one_by_one_are_refused(clip, conds, monkeypatch):
+    """Each is alone in its batch, so that the first would be read as if it were the whole image."""
+    whole = Model.apply_model
+
+    def tiled(model, x, *rest):
+        halves = [whole(model, half, *rest) for half in x.chunk(2, dim=-1)]
+        return torch.cat(halves, -1)
+
+    monkeypatch.setattr(Model, "apply_model", tiled)
+    model = loaded()
+    patcher = guided(model, clip)
+    for _ in range(2):
+        with pytest.raises(AttentionError, match="gets latents of 16 x 8 where the image has 16 x 16: remove nodes that make tiles"):
+            euler(patcher, *conds, noise(), STEPS)
+    assert not model.model.diffusion_model._forward_pre_hooks
+    assert euler(model, *conds, noise(), STEPS).isfinite().all()
+
+
 def test_models_and_latents_of_another_kind_are_refused(clip, conds):
     with pytest.raises(ValueError, match="this is one of flow matching"):
         euler(guided(loaded(sampling=Flow()), clip), *conds, noise(), STEPS)
