@@ -118,7 +118,7 @@ class SpatialTrace:
                 "`model` has not been sampled with guidance: connect the MODEL that the sampler gets, behind all other nodes, with a "
                 "strength above 0"
             )
-        return attention_pictures(run.steps.trace, run.scene, len(latent["samples"])), report_of(run)
+        return attention_pictures(run.trace(), run.scene, len(latent["samples"])), report_of(run)
 
 
 def guided_prompt(clip: Any, prompt: str, relations: str, *, check: bool) -> GuidedPrompt:

@@ -11,7 +11,7 @@ def report_of(run: Any) -> str:
     Args:
         run: a `sampling.Run`.
     """
-    guided = [(sigma, step) for sigma, step in zip(run.sigmas, run.steps.trace, strict=False) if step.guided]
+    guided = [(sigma, step) for sigma, step in zip(run.sigmas, run.trace(), strict=False) if step.guided]
     config, scene = run.guide.config, run.scene
     lines = [
         f"prompt: {run.text}",

@@ -1,5 +1,6 @@
 """Guides ComfyUI's sampling: a post-CFG function, and the state of each run."""
 
+from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -10,6 +11,7 @@ from infsplign.engine.config import GuidanceConfig
 from infsplign.engine.guidance import Guidance
 from infsplign.engine.steps import Steps
 from infsplign.engine.timeline import Timeline, coefficients, timesteps_of
+from infsplign.engine.trace import StepTrace
 
 from .conditioning import GuidedPrompt, Match, matches
 from .unet_pass import Call, UNetPass
@@ -84,6 +86,7 @@ class Run:
         timeline = Timeline(timesteps_of(sigmas, self._alphas), sigmas, "sample")
         self.steps = Steps(self.guidances[self.matches[0].offset], timeline, keep_maps=True)
         self.passes, self.sigmas = 0, []  # of all passes, and the levels of those in the trace
+        self._numbers: list[int] = []  # of those in the trace among all passes
         self.scene, self.text = prompt.scene, prompt.text
 
     def _guidance(self, source: UNetPass, offset: int) -> Guidance:
@@ -109,9 +112,14 @@ class Run:
         if match is None:
             return args["denoised"]
         self.sigmas.append(level)
+        self._numbers.append(self.passes - 1)
         self.steps.guidance = self.guidances[match.offset]
         self.steps.run(*self._inputs(match, sigma, latents, args["model_options"]), {}, place=place)
         return self.steps.shifted(args["denoised"], latents=latents)
+
+    def trace(self) -> list[StepTrace]:
+        """What each step did, numbered among all passes: a conditioning of a part of the sampling may begin late."""
+        return [replace(step, step=number) for number, step in zip(self._numbers, self.steps.trace, strict=False)]
 
     def _inputs(self, match: Match, sigma: Tensor, latents: Tensor, options: Any) -> tuple[Tensor, tuple[Call]]:
         """The U-Net's input, which the gradient is taken with respect to, and the call that makes it."""

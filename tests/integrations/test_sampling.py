@@ -199,6 +199,9 @@ def test_a_conditioning_of_a_part_of_the_sampling_is_guided_in_that_part(clip, c
     run = run_of(patcher)
     assert [step.guided for step in run.steps.trace] == [True, True]
     assert [sigma for sigma, _ in zip(run.sigmas, run.steps.trace, strict=True)] == LEVELS[2:].tolist()
+    assert [step.step for step in run.trace()] == [2, 3]
+    report = SpatialTrace().show(patcher, {"samples": noise()})[1]
+    assert [line.split()[0] for line in report.splitlines() if line.strip()[:1].isdigit()] == ["3", "4"]
 
 
 @pytest.mark.parametrize(
