@@ -105,17 +105,14 @@ def _made() -> dict[str, Any]:
 def _wire_reading(workshop: Workshop, asked: Mapping[str, Any]) -> None:
     """Reads the prompt while it is typed, and appends what the buttons say."""
     prompt, model, by_hand = asked["prompt"], asked["model"], asked["relations"]
-    for field in (prompt, by_hand):
-        field.input(read_prompt, [prompt, by_hand, model], asked["reading"], trigger_mode="always_last", **QUICK)
+    for field in (prompt, by_hand):  # `input` is silent where text is pasted or cut
+        field.change(read_prompt, [prompt, by_hand, model], asked["reading"], trigger_mode="always_last", **QUICK)
 
-    def append(
-        index: int, text: str | None, by_hand_text: str | None, chosen: str, *, words: Sequence[str] | None = None
-    ) -> tuple[str, str]:
-        longer = with_piece(text or "", (words or phrases(chosen))[index])
-        return longer, read_prompt(longer, by_hand_text, chosen)
+    def append(index: int, text: str | None, chosen: str) -> str:
+        return with_piece(text or "", phrases(chosen)[index])
 
-    def append_relation(index: int, text: str | None, by_hand_text: str | None, chosen: str) -> tuple[str, str]:
-        return append(index, text, by_hand_text, chosen, words=[*JOINING, *PLACES])
+    def append_relation(index: int, text: str | None) -> str:
+        return with_piece(text or "", [*JOINING, *PLACES][index])
 
     def change(text: str | None, by_hand_text: str | None, chosen: str) -> tuple[Any, ...]:
         defaults = defaults_for(chosen)
@@ -127,8 +124,8 @@ def _wire_reading(workshop: Workshop, asked: Mapping[str, Any]) -> None:
             defaults.guidance_scale,
         )
 
-    for buttons, function in ((asked["nouns"], append), (asked["joining"], append_relation)):
-        buttons.click(function, [buttons, prompt, by_hand, model], [prompt, asked["reading"]], **QUICK)
+    asked["nouns"].click(append, [asked["nouns"], prompt, model], prompt, **QUICK)
+    asked["joining"].click(append_relation, [asked["joining"], prompt], prompt, **QUICK)
     changed = [asked[name] for name in ("reading", "nouns", "steps", "strength", "guidance_scale")]
     model.input(change, [prompt, by_hand, model], changed, **QUICK)
 
@@ -177,6 +174,9 @@ def _changes(view: View, session: Session) -> dict[str, Any]:
     """What a view changes on the page, by the component's name."""
     changes: dict[str, Any] = {"status": view.status, "bars": view.bars, **view.images}
     changes |= {"start": gr.Button(interactive=not view.running), "stop": gr.Button(interactive=view.running)}
+    if view.begins:
+        changes |= dict.fromkeys(METHODS) | dict.fromkeys(("verdict", "attention"), "")
+        changes |= {"details": gr.Group(visible=False), "curves": gr.Image(visible=False)}
     if view.result is not None:
         pictures = [
             (views.shown(result.images[method]), views.caption(number, result, method))

@@ -27,20 +27,27 @@ class Session:
 
     Attributes:
         results: what was made, the latest last.
-        chosen: index of the result that is shown.
+        chosen: index of the result that is shown; None while a sampling is, and after one that has ended early.
         stop: of the latest sampling; None before it.
         folder: of the zip file; made with the first result.
     """
 
     def __init__(self) -> None:
         self.results: list[Result] = []
-        self.chosen = -1
+        self.chosen: int | None = None
         self.stop: Event | None = None
         self.folder: Path | None = None
 
     @property
     def shown(self) -> Result | None:
-        return self.results[self.chosen] if self.results else None
+        return None if self.chosen is None else self.results[self.chosen]
+
+    def begin(self) -> Event:
+        """Begins a sampling: nothing of an earlier one is shown. Returns what stops it."""
+        if self.stop is not None:
+            self.stop.set()  # of a sampling whose page has lost it
+        self.stop, self.chosen = Event(), None
+        return self.stop
 
     def add(self, result: Result) -> None:
         """Keeps a result and chooses it."""
@@ -54,16 +61,17 @@ class Session:
         return zipped(self.results, self.folder)
 
     def close(self) -> None:
-        """Ends the sampling and removes the files, when the page is closed."""
+        """Ends the sampling and removes the files, when the page is closed or has lost its connection, after which it may go on."""
         if self.stop is not None:
             self.stop.set()
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder = None
 
 
 @dataclass(frozen=True)
 class View:
-    """What the page shows of a sampling; None leaves a part as it is."""
+    """What the page shows of a sampling; None leaves a part as it is. `begins` removes what there is of an earlier one."""
 
     status: str
     bars: str
@@ -71,6 +79,7 @@ class View:
     result: Result | None = None
     archive: Path | None = None
     running: bool = True
+    begins: bool = False
 
 
 def asked(values: dict[str, Any], workshop: Workshop) -> GenerateOptions:
@@ -113,14 +122,15 @@ def generate(workshop: Workshop, session: Session, values: dict[str, Any]) -> It
     except ValueError as error:
         yield View(views.message(str(error).strip("\n"), "failure"), "", {}, running=False)
         return
-    if session.stop is not None:
-        session.stop.set()  # of a sampling whose page has lost it
-    session.stop = Event()
-    for news in workshop.make(options, session.stop):
+    stop = session.begin()
+    yield View("", views.bars(progress), {}, begins=True)
+    for news in workshop.make(options, stop):
         view = _view(news, progress)
         if news.result is not None:
             session.add(news.result)
             view = _archived(view, session)
+        elif session.shown is not None:  # chosen in the gallery meanwhile: a preview beside its attention would be of another prompt
+            view = replace(view, images={})
         yield view
 
 
