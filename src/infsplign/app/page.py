@@ -18,6 +18,10 @@ from infsplign.generation.models import defaults_for
 TITLE = "# infsplign\nThe same prompt and seed, without and with spatial guidance."
 STEPS = 30
 """Of a model that has no preset, until the user changes it."""
+KEPT = 24 * 3600
+"""Seconds for which the files of a page are there: the download is one of them."""
+STRONGEST = 0.5
+"""Where the slider of the strength ends, unless a preset has a wider bound."""
 FIELDS = ("prompt", "model", "relations", "seed", "steps", "guidance_scale", "strength", "negative_prompt", "height", "width")
 QUICK: Mapping[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
@@ -30,7 +34,7 @@ def build(workshop: Workshop, models: Sequence[str]) -> gr.Blocks:
         models: that can be chosen, the first one first.
     """
     warnings.simplefilter("ignore", PromptWarning)  # the page says it
-    with gr.Blocks(title="infsplign", analytics_enabled=False, delete_cache=(600, 3600)) as page:
+    with gr.Blocks(title="infsplign", analytics_enabled=False, delete_cache=(600, KEPT)) as page:
         session = gr.State(Session(), delete_callback=Session.close)
         gr.Markdown(TITLE, elem_id="is-title")
         with gr.Row(equal_height=False):
@@ -58,23 +62,28 @@ def _asked(models: Sequence[str], workshop: Workshop) -> dict[str, Any]:
     joining = _buttons("relations", [*JOINING, *PLACES])
     with gr.Row():
         model = gr.Dropdown(list(models), value=models[0], label="model", min_width=140)
-        seed = gr.Number(0, label="seed", precision=0, min_width=100)
+        seed = gr.Number(0, label="seed", min_width=100)  # without `precision`, which rounds 1.7 to 2 and shows 1.7
     with gr.Row():
-        steps = gr.Slider(1, 100, value=defaults.steps or STEPS, step=1, label="steps", min_width=180, elem_id="is-steps")
-        bound = workshop.strength(models[0])
-        strength = gr.Slider(0, 0.5, value=bound, step=0.01, label="strength", min_width=180)
+        options: dict[str, Any] = {"min_width": 180, "buttons": []}  # an arrow would go back to the first model's value
+        steps = gr.Slider(1, 100, value=defaults.steps or STEPS, step=1, label="steps", elem_id="is-steps", **options)
+        bounds = [workshop.strength(name) for name in models]
+        strength = gr.Slider(0, max(STRONGEST, *bounds), value=bounds[0], step=0.01, label=_strength_label(bounds[0]), **options)
     with gr.Accordion("more options", open=False):
         by_hand = gr.Textbox(label="relations by hand, one a line", placeholder="cat left of dog", lines=2)
         negative = gr.Textbox(label="negative prompt")
         with gr.Row():
             scale = gr.Number(defaults.guidance_scale, label="guidance scale (CFG)", min_width=90)
-            height = gr.Number(None, label="height", precision=0, placeholder="model's", min_width=90)
-            width = gr.Number(None, label="width", precision=0, placeholder="model's", min_width=90)
+            height = gr.Number(None, label="height", placeholder="model's", min_width=90)
+            width = gr.Number(None, label="width", placeholder="model's", min_width=90)
     with gr.Row():
         start = gr.Button("Generate", variant="primary", elem_id="is-generate", min_width=140, scale=3)
         stop = gr.Button("Stop", interactive=False, elem_id="is-stop", min_width=80, scale=1)
     values = (prompt, model, by_hand, seed, steps, scale, strength, negative, height, width)
     return {"reading": reading, "nouns": nouns, "joining": joining, "start": start, "stop": stop, **dict(zip(FIELDS, values, strict=True))}
+
+
+def _strength_label(own: float) -> str:
+    return f"strength (at {own:g}: the model's own)"
 
 
 def _buttons(label: str, words: Sequence[str]) -> gr.Dataset:
@@ -120,7 +129,7 @@ def _wire_reading(workshop: Workshop, asked: Mapping[str, Any]) -> None:
             read_prompt(text, by_hand_text, chosen),
             gr.Dataset(samples=[[phrase] for phrase in phrases(chosen)]),
             defaults.steps or STEPS,
-            workshop.strength(chosen),
+            gr.Slider(value=workshop.strength(chosen), label=_strength_label(workshop.strength(chosen))),
             defaults.guidance_scale,
         )
 
