@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from infsplign.app.folder import NAME, write_results, zipped
 from infsplign.cli import app
 from infsplign.core.scenes import Scene
+from infsplign.generation.verdicts import judged
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +38,10 @@ def root(results, tmp_path_factory):
 
 def test_each_model_has_a_folder(root):
     assert {path.name for path in root.iterdir()} == {"README.txt", "shapes", "some-other-model"}
-    assert (root / "shapes" / "figures" / "0002_curves.png").exists()
+    assert (root / "shapes" / "figures" / "0003_curves.png").exists()
     lines = [json.loads(line) for line in (root / "shapes" / "guided.jsonl").read_text().splitlines()]
-    assert [(line["key"], line["seed"]) for line in lines] == [("0001_00", 0), ("0002_00", 1)]
+    assert [(line["key"], line["seed"]) for line in lines] == [("0001_00", 0), ("0003_00", 1)]
+    assert (root / "some-other-model" / "guided" / "0002_00.png").exists()  # the numbers of the gallery
     assert Image.open(root / "shapes" / "unguided" / "0001_00.png").size == (96, 96)
 
 
@@ -87,3 +89,15 @@ def test_a_relation_by_hand_that_the_prompt_contradicts_is_not_scored(results, t
     options = [f"--{name}={tmp_path / place}" for name, place in places.items()]
     done = CliRunner().invoke(app, ["score", "--benchmark", "visor", "--detector", "world", *options])
     assert done.exit_code == 0, done.output
+
+
+def test_objects_that_the_detector_does_not_know_are_not_scored(results, tmp_path):
+    """The page has no verdict on them, and `score` would count them as missing."""
+    prompt = "a red heart to the right of a diamond"
+    scene = Scene.of([("red heart", "right of", "diamond")])
+    verdicts = judged("shapes", scene, [0], {})
+    coloured = replace(results[0], options=replace(results[0].options, prompt=prompt), scene=scene, verdicts=verdicts)
+    other = replace(coloured, options=replace(coloured.options, model="some/other"), verdicts=judged("some/other", scene, [0], {}))
+    write_results([coloured, results[2], other], tmp_path, first=41)
+    rows = {model: [json.loads(line) for line in (tmp_path / model / "prompts.jsonl").open()] for model in ("shapes", "some-other")}
+    assert {model: [row["id"] for row in found] for model, found in rows.items()} == {"shapes": ["0042"], "some-other": ["0043"]}

@@ -1,9 +1,12 @@
 """What the page's fields are read as."""
 
+import zipfile
+from dataclasses import replace
+
 import pytest
 
 from infsplign.app.page import _changes
-from infsplign.app.session import Session, generate
+from infsplign.app.session import Session, View, generate
 from infsplign.app.workshop import METHODS, Workshop
 from tests.app.conftest import PROMPT
 
@@ -62,3 +65,16 @@ def test_a_page_that_has_lost_its_connection_goes_on(result):
     folder = session.folder
     session.close()
     assert not folder.exists()
+
+
+def test_numbers_stay_where_the_oldest_results_are_forgotten(result, monkeypatch):
+    monkeypatch.setattr("infsplign.app.session.MOST", 2)
+    session = Session()
+    for seed in range(3):
+        session.add(replace(result, options=replace(result.options, seed=seed)))
+    assert [one.options.seed for one in session.results] == [1, 2]
+    gallery = _changes(View("", "", {}, session.shown), session)["gallery"]
+    assert [caption.split()[0] for _, caption in gallery] == ["2.", "2.", "3.", "3."]
+    with zipfile.ZipFile(session.zip()) as file:
+        assert {name[-11:] for name in file.namelist() if name.endswith("_00.png")} == {"0002_00.png", "0003_00.png"}
+    session.close()

@@ -29,12 +29,13 @@ OF_ALL = ("steps", "guidance_scale")
 """What the report shows of a run, where all its images have the same."""
 
 
-def zipped(results: Sequence[Result], folder: Path) -> Path:
+def zipped(results: Sequence[Result], folder: Path, *, first: int = 1) -> Path:
     """Writes the results to a new zip file.
 
     Args:
         results: at least one, in the order in which they were made.
         folder: of the zip file.
+        first: number of the first result; files have the numbers of the gallery.
 
     Returns:
         Its path.
@@ -44,33 +45,36 @@ def zipped(results: Sequence[Result], folder: Path) -> Path:
     """
     with tempfile.TemporaryDirectory(dir=folder) as work:
         root = Path(work) / NAME
-        write_results(results, root)
+        write_results(results, root, first=first)
         made = shutil.make_archive(str(Path(work) / "made"), "zip", work, NAME)
         return Path(shutil.move(made, folder / f"{NAME}.zip"))
 
 
-def write_results(results: Sequence[Result], root: Path) -> None:
+def write_results(results: Sequence[Result], root: Path, *, first: int = 1) -> None:
     """Writes the results to a folder; those of each model to a folder of its own in it."""
-    by_model = sorted(results, key=lambda result: result.options.model)
+
+    def model_of(entry: tuple[int, Result]) -> str:
+        return entry[1].options.model
+
     names: dict[str, str] = {}
-    for model, group in groupby(by_model, key=lambda result: result.options.model):
+    for model, group in groupby(sorted(enumerate(results, first), key=model_of), key=model_of):
         name = _free_name(slug(model), names.values())
         names[model] = name
-        _write_run(list(group), root / name)
+        _write_run(dict(group), root / name)
     write(root / "README.txt", _readme(names, [model for model, name in names.items() if (root / name / PROMPTS).exists()]))
 
 
-def _write_run(results: Sequence[Result], out: Path) -> None:
-    methods = {method: None for result in results for method in result.images}
+def _write_run(results: Mapping[int, Result], out: Path) -> None:
+    methods = {method: None for result in results.values() for method in result.images}
     make_folder(out / FIGURES)
-    folders = open_run(out, _settings(results), dict.fromkeys(methods))
-    for number, result in enumerate(results, start=1):
+    folders = open_run(out, _settings(list(results.values())), dict.fromkeys(methods))
+    for number, result in results.items():
         key = f"{number:04d}_00"
         for method, image in result.images.items():
             _add(folders[method], key, method, result, png(image))
         if result.curves is not None:
             write(out / FIGURES / f"{number:04d}_curves.png", png(result.curves))
-    if prompts := [prompt for number, result in enumerate(results, start=1) if (prompt := _prompt(f"{number:04d}", result))]:
+    if prompts := [prompt for number, result in results.items() if (prompt := _prompt(f"{number:04d}", result))]:
         write_prompts(out / PROMPTS, prompts)
 
 
@@ -97,9 +101,12 @@ def _add(folder: MethodFolder, key: str, method: str, result: Result, data: byte
 
 
 def _prompt(name: str, result: Result) -> BenchmarkPrompt | None:
-    """The prompt as benchmarks have it; None where it asks for something else than one relation between two objects, or where the
-    relation by hand is another one, since `score` refuses a row whose text says otherwise."""
+    """The prompt as benchmarks have it; None where it asks for something else than one relation between two objects, where the
+    relation by hand is another one, since `score` refuses a row whose text says otherwise, or where the model's own detector does not
+    know the objects, which `score` would count as missing."""
     scene = result.scene
+    if nouns_of(result.options.model) and result.verdicts.reason:
+        return None
     if len(scene.relations) != 1 or scene.relations[0].relation.arity != 2 or scene.relations[0].second is None:
         return None
     edge = scene.relations[0]

@@ -189,7 +189,7 @@ def _changes(view: View, session: Session) -> dict[str, Any]:
     if view.result is not None:
         pictures = [
             (views.shown(result.images[method]), views.caption(number, result, method))
-            for number, result in enumerate(session.results, start=1)
+            for number, result in enumerate(session.results, session.first)
             for method in METHODS
         ]
         changes |= _details(view.result) | {"gallery": pictures, "kept": gr.Column(visible=True)}

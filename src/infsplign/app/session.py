@@ -26,7 +26,8 @@ class Session:
     """Of one open page. No dataclass: gradio would take one apart.
 
     Attributes:
-        results: what was made, the latest last.
+        results: what was made, the latest last; at most `MOST`.
+        first: number of the first of them, from 1: those that are forgotten keep theirs.
         chosen: index of the result that is shown; None while a sampling is, and after one that has ended early.
         stop: of the latest sampling; None before it.
         folder: of the zip file; made with the first result.
@@ -34,6 +35,7 @@ class Session:
 
     def __init__(self) -> None:
         self.results: list[Result] = []
+        self.first = 1
         self.chosen: int | None = None
         self.stop: Event | None = None
         self.folder: Path | None = None
@@ -51,14 +53,15 @@ class Session:
 
     def add(self, result: Result) -> None:
         """Keeps a result and chooses it."""
-        self.results = [*self.results, result][-MOST:]
+        made = [*self.results, result]
+        self.results, self.first = made[-MOST:], self.first + max(0, len(made) - MOST)
         self.chosen = len(self.results) - 1
 
     def zip(self) -> Path:
         """Writes all results to a zip file."""
         if self.folder is None:
             self.folder = Path(tempfile.mkdtemp(prefix="infsplign-"))
-        return zipped(self.results, self.folder)
+        return zipped(self.results, self.folder, first=self.first)
 
     def close(self) -> None:
         """Ends the sampling and removes the files, when the page is closed or has lost its connection, after which it may go on."""
