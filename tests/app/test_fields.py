@@ -9,9 +9,9 @@ from infsplign.engine.config import RECOMMENDED
 from infsplign.generation.options import GenerateOptions
 
 
-def fields(workshop, kind):
+def fields(workshop, kind, models=("shapes", "shapes-sd3")):
     """The components of a kind, by the first word of their labels."""
-    page = build(workshop, ["shapes", "shapes-sd3"])
+    page = build(workshop, models)
     return {str(block.label).split()[0]: block for block in page.blocks.values() if isinstance(block, kind)}
 
 
@@ -21,7 +21,12 @@ def test_the_slider_of_the_strength_has_room_for_the_bound_of_the_preset(tmp_pat
     RECOMMENDED.with_(max_shift=bound).save(tmp_path / "preset.json")
     strength = fields(Workshop(GenerateOptions(preset=tmp_path / "preset.json")), gr.Slider)["strength"]
     assert (strength.value, strength.maximum) == (bound, most)
-    assert strength.label == f"strength (at {bound:g}: the model's own)"
+    assert strength.label == f"strength (own: {bound:g})"
+
+
+def test_a_bound_that_is_not_known_before_the_model_is_loaded_is_not_named():
+    strength = fields(Workshop(), gr.Slider, ["some/folder", "shapes"])["strength"]
+    assert (strength.value, strength.label) == (0.15, "strength")
 
 
 def test_sliders_that_depend_on_the_model_have_no_arrow_back_to_the_first_one():

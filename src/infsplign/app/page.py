@@ -66,8 +66,9 @@ def _asked(models: Sequence[str], workshop: Workshop) -> dict[str, Any]:
     with gr.Row():
         options: dict[str, Any] = {"min_width": 180, "buttons": []}  # an arrow would go back to the first model's value
         steps = gr.Slider(1, 100, value=defaults.steps or STEPS, step=1, label="steps", elem_id="is-steps", **options)
-        bounds = [workshop.strength(name) for name in models]
-        strength = gr.Slider(0, max(STRONGEST, *bounds), value=bounds[0], step=0.01, label=_strength_label(bounds[0]), **options)
+        value, label = workshop.strength(models[0]), _strength_label(workshop.bound(models[0]))
+        most = max(STRONGEST, *map(workshop.strength, models))
+        strength = gr.Slider(0, most, value=value, step=0.01, label=label, **options)
     with gr.Accordion("more options", open=False):
         by_hand = gr.Textbox(label="relations by hand, one a line", placeholder="cat left of dog", lines=2)
         negative = gr.Textbox(label="negative prompt")
@@ -82,8 +83,8 @@ def _asked(models: Sequence[str], workshop: Workshop) -> dict[str, Any]:
     return {"reading": reading, "nouns": nouns, "joining": joining, "start": start, "stop": stop, **dict(zip(FIELDS, values, strict=True))}
 
 
-def _strength_label(own: float) -> str:
-    return f"strength (at {own:g}: the model's own)"
+def _strength_label(bound: float | None) -> str:
+    return "strength" if bound is None else f"strength (own: {bound:g})"
 
 
 def _buttons(label: str, words: Sequence[str]) -> gr.Dataset:
@@ -129,7 +130,7 @@ def _wire_reading(workshop: Workshop, asked: Mapping[str, Any]) -> None:
             read_prompt(text, by_hand_text, chosen),
             gr.Dataset(samples=[[phrase] for phrase in phrases(chosen)]),
             defaults.steps or STEPS,
-            gr.Slider(value=workshop.strength(chosen), label=_strength_label(workshop.strength(chosen))),
+            gr.Slider(value=workshop.strength(chosen), label=_strength_label(workshop.bound(chosen))),
             defaults.guidance_scale,
         )
 

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from infsplign.app.previews import preview, watched
 from infsplign.app.results import Result, result_of
-from infsplign.engine.config import RECOMMENDED
 from infsplign.generation.job import Job
 from infsplign.generation.messages import message_of
 from infsplign.generation.models import defaults_for, load_pipeline, quiet
@@ -67,10 +66,14 @@ class Workshop:
         self.base, self._load = base or GenerateOptions(), load
         self._lock, self._loaded = Lock(), ("", None)
 
+    def bound(self, model: str) -> float | None:
+        """Returns the bound of a model's preset; None where the preset has none, or where there is none before the model is loaded."""
+        own = self.base.loaded or defaults_for(model).config
+        return own.max_shift if own is not None else None
+
     def strength(self, model: str) -> float:
-        """Returns the bound of a model's preset, where the page's slider begins; `UNBOUND` where the preset has none."""
-        own = self.base.loaded or defaults_for(model).config or RECOMMENDED
-        return own.max_shift or UNBOUND
+        """Returns where the page's slider begins: at the bound of the model's preset, else at `UNBOUND`."""
+        return self.bound(model) or UNBOUND
 
     def make(self, options: GenerateOptions, stop: Event) -> Iterator[News]:
         """Samples a prompt without and with guidance, and yields what happens; the last news has the result or the failure.
