@@ -1,6 +1,5 @@
 """`infsplign eval sr2d`: makes the images of the SR2D benchmark; any detector can score them afterwards."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,13 +41,7 @@ def eval_sr2d(
     from infsplign.evaluation.scoring.summary import print_table
     from infsplign.evaluation.scoring.world_evaluation import evaluate_listed
 
-    listed = benchmark_prompts(prompts)
-    if world:
-        every, listed = listed, _of_world(listed, model)
-        if prompts is not None and len(listed) < len(every):
-            why = "they relate no two nouns of the shipped model's world by a direction"
-            typer.echo(f"{len(every) - len(listed)} of {len(every)} prompts are left out: {why}", err=True)
-    listed = listed[:limit]
+    listed = (of_world(prompts, model) if world else benchmark_prompts(prompts))[:limit]
     check_ids(listed)
     loading = eval_common.Loading(model, device, dtype, steps, guidance_scale, traces=traces)
     eval_common.check_options(methods, scale, out, ray, workers, loading)
@@ -66,21 +59,25 @@ def eval_sr2d(
     typer.echo(f"{made} images of {len(listed)} prompts in {out}, {out / RESULTS}")
 
 
-def _of_world(listed: Sequence[Any], model: str) -> list[Any]:
-    """The prompts with a direction whose nouns a shipped model draws.
+def of_world(prompts: Path | None, model: str) -> list[Any]:
+    """The prompts of a file, or of SR2D, with a direction, whose nouns a shipped model draws; says how many others a file has.
 
     Raises:
         ValueError: the model does not ship, or there is no such prompt.
     """
     from infsplign.evaluation.prompts import BenchmarkPrompt
-    from infsplign.evaluation.prompts.prompt_lists import filled_prompt
+    from infsplign.evaluation.prompts.prompt_lists import benchmark_prompts, filled_prompt
     from infsplign.evaluation.scoring.world_evaluation import prompts_among
     from infsplign.shipped.worlds import world
 
     if model not in PRESETS:
         raise ValueError(f"`--world` needs a shipped model, one of {', '.join(PRESETS)}; got {model!r}")
+    listed = benchmark_prompts(prompts)
     full = [prompt if isinstance(prompt, BenchmarkPrompt) else filled_prompt(prompt) for prompt in listed]
     found = prompts_among(full, world(PRESETS[model].world).nouns)
     if not found:
         raise ValueError(f"`--world`: no prompt relates two nouns of the world of {model!r} by a direction")
+    if prompts is not None and len(found) < len(listed):
+        why = "they relate no two nouns of the shipped model's world by a direction"
+        typer.echo(f"{len(listed) - len(found)} of {len(listed)} prompts are left out: {why}", err=True)
     return found

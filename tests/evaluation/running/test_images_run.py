@@ -91,6 +91,28 @@ class TestFilesAndSeeds:
         with pytest.raises(SettingsError, match=f"settings.{next(iter(change))}: "):
             run(tmp_path, **change)
 
+    @pytest.mark.parametrize("methods", [METHODS, {"infsplign": METHODS["infsplign"]}])
+    def test_other_prompts_under_the_same_ids_are_refused(self, tmp_path, methods):
+        run(tmp_path, methods={"unguided": None})
+        before, others = contents(tmp_path), [Listed(each.id, each.text.replace("left", "right")) for each in LISTED[:5]]
+        with pytest.raises(SettingsError, match="holds images of other prompts: unguided/0_00.png is of .a cat 0 to the left"):
+            run(tmp_path, sampler := NoiseSampler(), prompts=others, methods=methods)
+        assert sampler.calls == []
+        kept = {name: data for name, data in contents(tmp_path).items() if name.startswith("unguided")}
+        assert kept == {name: data for name, data in before.items() if name.startswith("unguided")}
+
+    def test_an_image_that_is_removed_may_be_of_another_prompt(self, tmp_path):
+        run(tmp_path)
+        for method in METHODS:
+            for index in range(2):
+                (tmp_path / method / f"0_{index:02d}.png").unlink()
+        changed = [Listed("0", "a dog above a cat"), *LISTED[1:5]]
+        run(tmp_path, prompts=changed)
+        run(tmp_path / "at once", prompts=changed)
+        for name in ("unguided/0_00.png", "infsplign/0_01.png"):
+            assert (tmp_path / name).read_bytes() == (tmp_path / "at once" / name).read_bytes()
+        assert [record["prompt"] for record in records(tmp_path)[:2]] == ["a dog above a cat"] * 2
+
     @pytest.mark.parametrize("bad", ["x" * 245, "é" * 130, "x" * 242])
     def test_case_28_ids_that_are_too_long_are_found_before_sampling(self, tmp_path, bad):
         sampler = NoiseSampler()

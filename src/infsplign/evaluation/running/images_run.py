@@ -15,8 +15,8 @@ from infsplign.evaluation.files import NAME, OutputError, write_json
 from infsplign.evaluation.locking import locked
 from infsplign.evaluation.reading import short
 from infsplign.evaluation.running.job import Sampler, Task
-from infsplign.evaluation.running.method_folder import MethodFolder
-from infsplign.evaluation.running.run_folder import LONGEST_ID, RESULTS, check_names, open_run
+from infsplign.evaluation.running.method_folder import MethodFolder, read_lines
+from infsplign.evaluation.running.run_folder import LONGEST_ID, RESULTS, SettingsError, check_names, open_run, read_manifest
 from infsplign.evaluation.running.runner import FailedError, Inspect, InspectedBy, Local, Workers, make_images
 
 Methods = Mapping[str, GuidanceConfig | None]
@@ -133,7 +133,7 @@ def made(
         For each method its images and records, and the facts that any `results.json` begins with.
 
     Raises:
-        SettingsError: the folder holds a run with other settings.
+        SettingsError: the folder holds a run with other settings, or images of other prompts.
         FailedError: no image can be made.
         OutputError: the folder cannot be written, or another run writes there.
     """
@@ -143,6 +143,7 @@ def made(
     with locked(out):
         folders = open_run(out, settings, run.methods)
         _check_names_fit(folders, tasks)
+        _check_same_prompts(out, folders, tasks)
         with tqdm(total=len(tasks) * len(folders), unit="image", disable=not progress) as bar:
             for name, folder in folders.items():
                 bar.set_description(name)
@@ -171,6 +172,25 @@ def _check_names_fit(folders: Mapping[str, MethodFolder], tasks: Sequence[Task])
             continue
         except OSError as error:
             raise OutputError(f"files of the prompt {longest!r} cannot be named in {str(folder.images)!r}: {error.strerror}") from error
+
+
+def _check_same_prompts(out: Path, folders: Mapping[str, MethodFolder], tasks: Sequence[Task]) -> None:
+    """Refuses prompts under ids that another prompt's images have: those would be lost, or be taken for images of these prompts.
+
+    Raises:
+        SettingsError: such an image, of any method of the folder.
+    """
+    texts = {task.key: task.text for task in tasks}
+    for name in {**folders, **(read_manifest(out) or {}).get("methods", {})}:
+        lines = out / f"{name}.jsonl"
+        records = folders[name].records.values() if name in folders else read_lines(lines) if lines.exists() else []
+        for record in records:
+            key, text = record["key"], record["prompt"]
+            if texts.get(key, text) != text and (out / name / f"{key}.png").is_file():
+                raise SettingsError(
+                    f"`--out` {str(out)!r} holds images of other prompts: {name}/{key}.png is of {short(text)}, asked for is "
+                    f"{short(texts[key])}; choose another folder, or remove the images of prompts that have changed"
+                )
 
 
 def whole(run: Run, folders: Mapping[str, MethodFolder]) -> list[Any]:
