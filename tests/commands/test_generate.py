@@ -168,3 +168,61 @@ def test_a_failure_keeps_finished_images_too(run, monkeypatch, tmp_path):
 def test_faults_of_the_program_keep_their_traceback(run, monkeypatch):
     stopping(monkeypatch, KeyError("a fault"), 0)
     assert isinstance(run(PROMPT, steps=1).exception, KeyError)
+
+
+class TestSeveralPrompts:
+    @pytest.fixture
+    def prompts(self, tmp_path):
+        path = tmp_path / "asked.txt"
+        path.write_text("a circle to the left of a square\na star above a heart\n")
+        return path
+
+    def test_a_prompt_that_is_cut_off_is_told_before_the_first_image(self, run, tmp_path, prompts):
+        prompts.write_text(f"{PROMPT}\na {'shiny ' * 80}circle to the left of a square\n")
+        done = run("--prompts", str(prompts), "--out", "here")
+        assert done.exit_code == 2
+        assert "`--prompts`, prompt 'line-0002'" in done.stderr
+        assert not (tmp_path / "here").exists()
+
+    def test_a_preset_is_read_once(self, run, tmp_path, prompts, monkeypatch):
+        RECOMMENDED.with_(scale=7.0).save(tmp_path / "preset.json")
+        begin = Job.sample
+
+        def edited(job, *arguments):
+            RECOMMENDED.with_(scale=9.0).save(tmp_path / "preset.json")
+            return begin(job, *arguments)
+
+        monkeypatch.setattr(Job, "sample", edited)
+        assert run("--prompts", str(prompts), "--preset", "preset.json", "--no-unguided", "--out", "here").exit_code == 0
+        assert [record(tmp_path / "here" / f"line-000{n}")["config"]["scale"] for n in (1, 2)] == [7.0, 7.0]
+
+    def test_results_of_a_single_prompt_do_not_pass_for_theirs(self, run, tmp_path, prompts):
+        assert run(PROMPT, "--out", "here", steps=1).exit_code == 0
+        assert run("--prompts", str(prompts), "--no-unguided", "--out", "here", steps=1).exit_code == 0
+        assert sorted(path.name for path in (tmp_path / "here").iterdir()) == ["line-0001", "line-0002"]
+
+    def test_files_of_others_are_let_be(self, run, tmp_path, prompts):
+        (tmp_path / "here").mkdir()
+        (tmp_path / "here" / "trace.json").write_text("mine")
+        assert run("--prompts", str(prompts), "--no-unguided", "--out", "here", steps=1).exit_code == 0
+        assert (tmp_path / "here" / "trace.json").read_text() == "mine"
+
+    def test_other_prompts_in_the_folder_are_told(self, run, prompts):
+        assert "other prompts" not in run("--prompts", str(prompts), "--no-unguided", "--out", "here", steps=1).stderr
+        prompts.write_text(PROMPT)
+        done = run("--prompts", str(prompts), "--no-unguided", "--out", "here", steps=1)
+        assert "here holds images of 1 other prompts, such as line-0002; `score` and `report` of this folder take them too" in done.stderr
+
+    def test_two_runs_do_not_take_one_folder(self, run, tmp_path, prompts, monkeypatch):
+        sample, seen = Job.sample, []
+
+        def second(job, *arguments):
+            if not seen:
+                seen.append("the second begins when the first has chosen its folder, and ends first")
+                assert run("--prompts", str(prompts), "--seed", "5", "--no-unguided", steps=1).exit_code == 0
+            return sample(job, *arguments)
+
+        monkeypatch.setattr(Job, "sample", second)
+        assert run("--prompts", str(prompts), "--no-unguided", steps=1).exit_code == 0
+        seeds = {path.parent.parent.name: record(path.parent)["seeds"] for path in (tmp_path / "out").glob("*/line-0002/trace.json")}
+        assert seeds == {"asked": [5], "asked-2": [0]}

@@ -125,3 +125,15 @@ def test_case_34_links_are_not_followed(tmp_path, name):
     assert (tmp_path / "victim").read_text() == "mine"
     assert Image.open(tmp_path / "out" / "guided_0.png").size == (4, 4)
     assert json.loads((tmp_path / "out" / "trace.json").read_text()) == RECORD
+
+
+def test_folders_below_one_are_locked_with_it(tmp_path):
+    one, other = (OutputFolder(tmp_path / "all", shared=True) for _ in range(2))
+    first = OutputFolder(one.path / "a", parent=one)
+    first.claim()
+    first.close()
+    with pytest.raises(OutputError, match="is being written by another run"):
+        OutputFolder(other.path / "b", parent=other).claim()
+    one.close()
+    OutputFolder(other.path / "b", parent=other).claim()
+    other.close()

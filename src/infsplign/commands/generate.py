@@ -1,7 +1,7 @@
 """`infsplign generate`: samples the same seeds with and without guidance, and plots what guidance did."""
 
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, nullcontext, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +9,7 @@ import typer
 
 from infsplign.commands.output import OutputFolder, new_folder
 from infsplign.core.scenes import Scene
+from infsplign.errors import PromptError
 from infsplign.generation.options import GenerateOptions, Pair, Triples
 
 
@@ -22,27 +23,37 @@ def run(options: GenerateOptions) -> None:
     """
     options.check()
     asked = [(each, *each.scene()) for each in options.each()]  # all are read before the model is loaded
-    folders = _folders(options, [each for each, _, _ in asked])
+    parent, folders = _folders(options, [each for each, _, _ in asked])
     pipe, fit = _loaded(options)
-    for place, ((each, scene, triples), folder) in enumerate(zip(asked, folders, strict=True)):
-        if len(asked) > 1:
-            typer.echo(f"{'' if place == 0 else chr(10)}prompt {place + 1} of {len(asked)}, {each.key}: {each.prompt}")
-        _run_one(pipe, replace(each, plan=fit.plan, offload=fit.offload), scene, triples, folder)
+    jobs = [_job(pipe, replace(each, plan=fit.plan, offload=fit.offload), scene, triples) for each, scene, triples in asked]
+    with nullcontext() if parent is None else closing(parent):
+        for place, (job, folder) in enumerate(zip(jobs, folders, strict=True)):
+            if len(asked) > 1:
+                key, prompt = job.options.key, job.options.prompt
+                typer.echo(f"{'' if place == 0 else chr(10)}prompt {place + 1} of {len(asked)}, {key}: {prompt}")
+            _run_one(job, folder)
 
 
-def _run_one(pipe: Any, options: GenerateOptions, scene: Scene, triples: Triples | None, folder: OutputFolder) -> None:
+def _job(pipe: Any, options: GenerateOptions, scene: Scene, triples: Triples | None) -> Any:
+    """The job of one prompt. All are made before the first image: what the tokenizer cuts off is told at once."""
     from infsplign.generation.job import Job
     from infsplign.generation.models import quiet
 
-    with quiet():
-        job = Job(pipe, options, scene, triples)
+    try:
+        with quiet():
+            return Job(pipe, options, scene, triples)
+    except PromptError as error:
+        raise options.named(error) from None
+
+
+def _run_one(job: Any, folder: OutputFolder) -> None:
     for line in job.announcement():
         typer.echo(line)
     if warning := job.warning():
         typer.echo(f"infsplign: warning: {warning}", err=True)
     pairs: list[Pair] = []
     try:
-        for number in range(options.images):
+        for number in range(job.options.images):
             pairs.append(_sample(job, number, folder))
         _finish(job, folder, pairs)
         folder.close()
@@ -53,12 +64,16 @@ def _run_one(pipe: Any, options: GenerateOptions, scene: Scene, triples: Triples
             folder.close()
 
 
-def _folders(options: GenerateOptions, each: Sequence[GenerateOptions]) -> list[OutputFolder]:
-    """The folder of each prompt: that of the run for a single one, else one below it, named by the prompt's id."""
-    if options.prompts is not None:
-        parent = options.out if options.out is not None else new_folder(options.prompts.stem)
-        return [OutputFolder(parent / one.key) for one in each]
-    return [OutputFolder(options.out) if options.out is not None else OutputFolder(new_folder(options.prompt), options.prompt)]
+def _folders(options: GenerateOptions, each: Sequence[GenerateOptions]) -> tuple[OutputFolder | None, list[OutputFolder]]:
+    """The folder of each prompt: that of the run for a single one, else one below it, named by the prompt's id; and the one above them."""
+    if options.prompts is None:
+        return None, [OutputFolder(options.out) if options.out is not None else OutputFolder(new_folder(options.prompt), options.prompt)]
+    name = options.prompts.stem
+    parent = OutputFolder(options.out, shared=True) if options.out is not None else OutputFolder(new_folder(name), name, shared=True)
+    if others := parent.others([one.key for one in each]):
+        which = f"images of {len(others)} other prompts, such as {others[0]}"
+        typer.echo(f"infsplign: warning: {parent.path} holds {which}; `score` and `report` of this folder take them too", err=True)
+    return parent, [OutputFolder(parent.path / one.key, parent=parent) for one in each]
 
 
 def _loaded(options: GenerateOptions) -> tuple[Any, GenerateOptions]:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -41,14 +41,16 @@ class OutputFolder:
     Args:
         path: may exist. Results of an earlier run (recognised by its `trace.json`) are replaced.
         prompt: if given, `path` is the first of its `new_folders`, and the next is used if another process took it.
+        parent: the folder of all prompts of the run that this one is of; it is claimed too, and an earlier run's results in it removed.
+        shared: it is such a parent, in which files that no run has left there are let be.
 
     Raises:
         OSError: it cannot be written, or it has files with our names that are not from an earlier run.
     """
 
-    def __init__(self, path: Path, prompt: str | None = None) -> None:
-        self.path, self.prompt, self.begun = path, prompt, False
-        self._lock = ExitStack()
+    def __init__(self, path: Path, prompt: str | None = None, *, parent: "OutputFolder | None" = None, shared: bool = False) -> None:
+        self.path, self.prompt, self.parent, self.begun = path, prompt, parent, False
+        self._lock, self._claimed = ExitStack(), False
         try:
             self._probe()
         except OutputError:
@@ -59,6 +61,9 @@ class OutputFolder:
         self._stale = self.kept()
         taken = [*self._stale, TRACE] if (path / TRACE).exists() else self._stale
         if taken and not self._is_ours():
+            self._stale = []
+            if shared:
+                return
             raise FileExistsError(
                 f"the output folder {str(path)!r} holds {', '.join(taken)}, which no earlier run has left there; "
                 "give another `--out`, or move them away"
@@ -86,11 +91,27 @@ class OutputFolder:
             (self.path / name).unlink(missing_ok=True)
 
     def claim(self) -> None:
-        """Makes the folder and locks it against other processes until `close`.
+        """Makes the folder and locks it against other processes until `close`; once.
 
         Raises:
             OutputError: another process is writing there, or the folder cannot be written.
         """
+        if self._claimed:
+            return
+        if self.parent is not None:
+            self._claim_below(self.parent)
+        self._lock_it()
+        self._claimed = True
+
+    def _claim_below(self, parent: "OutputFolder") -> None:
+        parent.claim()
+        if parent._is_ours():  # the results of a single prompt would pass for those of this run
+            for name in (*parent._stale, TRACE):
+                (parent.path / name).unlink(missing_ok=True)
+        if (path := parent.path / self.path.name) != self.path:  # another process took the first folder
+            self.path, self._stale = path, []
+
+    def _lock_it(self) -> None:
         if self.prompt is None:
             self._lock.enter_context(locked(self.path))
             return
@@ -109,6 +130,10 @@ class OutputFolder:
             OutputError: the folder no longer exists.
         """
         self._lock.close()
+
+    def others(self, names: Collection[str]) -> list[str]:
+        """Folders of prompts in this one that are not among `names`: they are read with the others."""
+        return sorted(path.parent.name for path in self.path.glob(f"*/{TRACE}") if path.parent.name not in names)
 
     def write_json(self, record: dict[str, Any]) -> None:
         """Writes `trace.json` whole or not at all."""

@@ -44,7 +44,7 @@ def check_text(name: str, text: str | None) -> None:
 @dataclass(frozen=True)
 class GenerateOptions:
     """Options of the command, with the same names; None is the model's own value. `prompts` is a file, in place of `prompt`, and
-    `key` the id of the prompt in it."""
+    `key` the id of the prompt in it; `config` is what `preset` held when it was read, once for all prompts."""
 
     prompt: str = ""
     model: str = DEFAULT
@@ -72,6 +72,7 @@ class GenerateOptions:
     vae: str | None = None
     loras: tuple[str, ...] = ()
     key: str = ""
+    config: GuidanceConfig | None = None
 
     @cached_property
     def parts(self) -> Parts:
@@ -81,7 +82,7 @@ class GenerateOptions:
     @cached_property
     def loaded(self) -> GuidanceConfig | None:
         """The options of the preset's file; None without one."""
-        return None if self.preset is None else GuidanceConfig.load(self.preset)
+        return self.config if self.config is not None or self.preset is None else GuidanceConfig.load(self.preset)
 
     def guided_by(self, own: GuidanceConfig) -> GuidanceConfig:
         """Returns the options of guidance: the preset's, else the model's `own`, changed by those that are asked for. `strength` is the
@@ -102,7 +103,7 @@ class GenerateOptions:
             OSError: the file cannot be read.
         """
         if self.prompts is None:
-            return [self]
+            return [replace(self, config=self.loaded)]
         if self.prompt:
             raise ValueError("give either PROMPT or `--prompts`, got both")
         if self.relations:
@@ -112,7 +113,7 @@ class GenerateOptions:
 
         listed = benchmark_prompts(self.prompts)
         check_ids(listed)
-        return [replace(self, prompt=one.text, prompts=None, key=one.id) for one in listed]
+        return [replace(self, prompt=one.text, prompts=None, key=one.id, config=self.loaded) for one in listed]
 
     def scene(self) -> tuple[Scene, Triples | None]:
         """Returns the requested scene and the explicit relations (None if they are read from the prompt).
@@ -133,9 +134,11 @@ class GenerateOptions:
         try:
             return parse_prompt(self.prompt)
         except PromptError as error:
-            if not self.key:
-                raise
-            raise PromptError(f"`--prompts`, prompt {self.key!r}: {error}") from error
+            raise self.named(error) from None
+
+    def named(self, error: PromptError) -> PromptError:
+        """The error, with the id of the prompt where it is one of several."""
+        return PromptError(f"`--prompts`, prompt {self.key!r}: {error}") if self.key else error
 
     def check(self) -> None:
         """Checks numbers that are invalid for every model, before one is loaded.
