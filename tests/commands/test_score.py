@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from infsplign.cli import app
 from infsplign.evaluation.detectors.recorded import FORMAT
 from infsplign.evaluation.detectors.world import WorldDetector
+from infsplign.evaluation.page import write_report
 from tests import tiny_detectors
 from tests.evaluation import stub
 
@@ -261,3 +262,61 @@ def test_what_was_found_is_kept_when_looking_is_interrupted(tmp_path, monkeypatc
     assert list(read_recording(tmp_path / "kept.json").images) == ["0", "1", "2", "3"]
     assert list(detect_all(files, **options).images) == ["0", "1", "2", "3", "4"]
     assert calls == [2, 2, 1, 1]
+
+
+class TestWhereScoresGo:
+    @pytest.fixture
+    def own(self, made, tmp_path):
+        shutil.copytree(made[0] / "run", tmp_path / "run")
+        return tmp_path / "run", ["--prompts", made[0] / "shapes.jsonl", "--benchmark", "shapes", "--detector", "world"]
+
+    def page(self, folder, tmp_path):
+        write_report([folder], tmp_path / "page.html")
+        return (tmp_path / "page.html").read_text("utf-8")
+
+    def test_the_results_of_a_run_are_not_replaced(self, own):
+        folder, common = own
+        before = (folder / "results.json").read_bytes()
+        done = run(*common, "--images", folder / "infsplign", "--out", folder)
+        assert done.exit_code == 2
+        assert "is the folder of a run, whose results would be replaced; give one below it, such as" in said(done)
+        assert (folder / "results.json").read_bytes() == before
+
+    @pytest.mark.parametrize("below", ["scores", "scores/world/shapes/infsplign"])
+    def test_scores_anywhere_below_a_run_are_reported(self, own, tmp_path, below):
+        folder, common = own
+        assert run(*common, "--images", folder / "infsplign", "--out", folder / below).exit_code == 0
+        assert "detector world shapes" in self.page(folder, tmp_path)
+
+    def test_a_method_that_is_a_link_keeps_its_name(self, own, tmp_path):
+        folder, common = own
+        (folder / "infsplign").rename(tmp_path / "elsewhere")
+        (folder / "infsplign").symlink_to(tmp_path / "elsewhere")
+        assert run(*common, "--images", folder / "infsplign", "--out", folder / "scores").exit_code == 0
+        assert "detector world shapes" in self.page(folder, tmp_path)
+
+    def test_scores_of_other_numbers_of_images_stand_apart(self, own, tmp_path):
+        folder, common = own
+        assert run(*common, "--images", folder / "infsplign", "--out", folder / "scores" / "a").exit_code == 0
+        assert run(*common, "--images", folder / "unguided", "--count", 1, "--out", folder / "scores" / "b").exit_code == 0
+        page = self.page(folder, tmp_path)
+        assert page.count("score ≥ 0.6; 5 prompts × 1 images</h3>") == 1
+        assert page.count("score ≥ 0.6</h3>") == 1
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_a_label_is_the_whole_name_of_the_folder(made, tmp_path, recorded):
+    shutil.copytree(made[0] / "run" / "infsplign", tmp_path / "sd1.5")
+    common = ["--prompts", made[0] / "shapes.jsonl", "--benchmark", "shapes", "--images", tmp_path / "sd1.5", "--out", tmp_path / "out"]
+    assert run(*common, "--detector", "world", "--detections", tmp_path / "found.json").exit_code == 0
+    if recorded:
+        assert run(*common, "--detector", tmp_path / "found.json").exit_code == 0
+    assert json.loads((tmp_path / "out" / "results.json").read_text())["label"] == "sd1.5"
+
+
+def test_a_bad_place_for_detections_is_told_by_their_option(tmp_path):
+    (tmp_path / "asked.txt").write_text("a circle above a square\n")
+    done = run("--prompts", tmp_path / "asked.txt", "--images", tmp_path, "--benchmark", "shapes", "--detector", "world",
+               "--detections", tmp_path / "asked.txt" / "found.json")  # fmt: skip
+    assert done.exit_code == 2
+    assert "`--detections` " in said(done)

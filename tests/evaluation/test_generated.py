@@ -192,3 +192,17 @@ def test_folders_of_several_runs_side_by_side_are_all_read(tmp_path):
     }  # fmt: skip
     assert write_report([tmp_path], tmp_path / "page.html") == 4
     assert "guidance scale 5.0, 7.5" in (tmp_path / "page.html").read_text("utf-8")
+
+
+def test_a_run_that_was_stopped_is_told(tmp_path):
+    folder = write(tmp_path / "made" / "a", "a", status="running", images=[], verdict=None).parent
+    arguments = ["score", "--images", str(folder), "--benchmark", "shapes", "--detector", "world", "--no-progress"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 2
+    assert "holds no image: `infsplign generate` was stopped before its first one" in done.stderr
+    write(folder / "b", "b", status="complete")
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0
+    assert "1 of 2 prompts are not finished, such as 'a'" in done.stderr
+    write_report([folder], tmp_path / "report.html")
+    assert "This run is not finished" in (tmp_path / "report.html").read_text("utf-8")

@@ -25,7 +25,7 @@ def score(
         typer.Option(
             **READ,
             help="The prompts: a copy of the published file, one of `infsplign prompts`, or any file that `eval` and `generate` take. "
-            "A folder of `infsplign generate` says them itself."
+            "A folder of `infsplign generate` says them itself.",
         ),
     ] = None,
     model: Annotated[
@@ -49,6 +49,7 @@ def score(
     """Score images by VISOR, T2I-CompBench's 2D spatial rule or GenEval's position rule, with bootstrap intervals over prompts."""
     from infsplign.evaluation.files import check_writable
     from infsplign.evaluation.generated import read_generated
+    from infsplign.evaluation.running.run_folder import MANIFEST
     from infsplign.evaluation.scoring.benchmarks import read_for
     from infsplign.evaluation.scoring.image_files import group_by_prompt
     from infsplign.evaluation.scoring.made_for import check_texts
@@ -66,9 +67,15 @@ def score(
         told = {key: one.text for one in made for images_of_one in one.images().values() for key in images_of_one}
         check_texts(told, asked, group_by_prompt(told, asked))
     earlier = None if against is None else read_earlier(against)
-    for folder in (out, None if detections is None else detections.parent):
-        if folder is not None:
-            check_writable(folder)
+    if out is not None:
+        if (out / MANIFEST).exists():
+            below = str(out / "scores" / (images or Path(detector)).stem)
+            raise ValueError(
+                f"`--out` {str(out)!r} is the folder of a run, whose results would be replaced; give one below it, such as {below!r}"
+            )
+        check_writable(out)
+    if detections is not None:
+        check_writable(detections.parent, "--detections")
     common = {"benchmark": benchmark, "prompts": asked, "count": count}
     if detector.endswith(".json"):
         useless = {"--model": model, "--revision": revision, "--detections": detections, "--device": None if device == "auto" else device}
@@ -79,7 +86,11 @@ def score(
     if not made:
         _tell(_detected(detector, threshold, images, options, common), earlier, out)
         return
-    for method, files in _methods(made).items():
+    if not (methods := _methods(made)):
+        raise ValueError(f"`--images` {str(images)!r} holds no image: `infsplign generate` was stopped before its first one; run it again")
+    if unfinished := [one.id for one in made if not one.finished]:
+        typer.echo(f"{len(unfinished)} of {len(made)} prompts are not finished, such as {unfinished[0]!r}", err=True)
+    for method, files in methods.items():
         own = {"files": files, "label": method}
         if detections is not None:  # the methods' images have the same keys
             own["keep"] = detections.with_name(f"{detections.stem}-{method}{detections.suffix}")
@@ -124,7 +135,7 @@ def _recorded(path: Path, threshold: float | None, images: Path | None, useless:
     from infsplign.evaluation.scoring.image_files import find_images, group_by_prompt
     from infsplign.evaluation.scoring.made_for import check_texts, texts_of_run
     from infsplign.evaluation.scoring.metadata import prompts_of_folders
-    from infsplign.evaluation.scoring.score_images import score_recording, threshold_for
+    from infsplign.evaluation.scoring.score_images import label_of, score_recording, threshold_for
 
     if given := [name for name, value in useless.items() if value is not None]:
         raise ValueError(f"{given[0]} is of no use with detections that are there already; nothing is looked for")
@@ -133,7 +144,7 @@ def _recorded(path: Path, threshold: float | None, images: Path | None, useless:
     recording = read_recording(path)
     drawn = recording.detector.get("model") if recording.detector["name"] == "world" else None
     least = threshold_for(common["benchmark"], drawn, threshold)
-    label, files = (images or path).resolve().stem, None if images is None else find_images(images)
+    label, files = (path.stem, None) if images is None else (label_of(images), find_images(images))
     if made := common.pop("made"):
         label, files = _method_of(recording, made)
     folders = None if files is None else prompts_of_folders(files, common["prompts"])

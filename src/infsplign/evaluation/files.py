@@ -26,8 +26,12 @@ class OutputError(OSError):
     """A folder or file that cannot be written, or has unexpected content."""
 
 
-def check_writable(out: Path) -> None:
+def check_writable(out: Path, option: str = "--out") -> None:
     """Tells whether a folder can be written, or made. Nothing is left behind, and no folder is made or removed.
+
+    Args:
+        out: the folder.
+        option: that names it, or a file in it.
 
     Raises:
         OutputError: it cannot be written.
@@ -39,12 +43,12 @@ def check_writable(out: Path) -> None:
         with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
-        raise cannot_write(out, error) from error
+        raise cannot_write(out, error, option) from error
 
 
-def cannot_write(out: Path, error: OSError) -> OutputError:
+def cannot_write(out: Path, error: OSError, option: str = "--out") -> OutputError:
     """The error for a folder that cannot be written."""
-    return OutputError(f"`--out` {str(out)!r} cannot be written: {error.strerror or error}; choose another folder")
+    return OutputError(f"`{option}` {str(out)!r} cannot be written: {error.strerror or error}; choose another folder")
 
 
 def make_folder(folder: Path) -> None:

@@ -40,6 +40,11 @@ class Generated:
     def text(self) -> str:
         return self.record["prompt"]
 
+    @property
+    def finished(self) -> bool:
+        """Whether the run was not stopped."""
+        return self.record.get("status", "complete") == "complete"
+
     def prompt(self) -> BenchmarkPrompt:
         """The prompt with its relation; "" where it asks for something else than one relation of two objects."""
         relations = self.record["relations"]

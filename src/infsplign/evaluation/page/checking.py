@@ -57,6 +57,7 @@ def verdict_rows(path: Path) -> Iterator[Record]:
             row = parse_json(line, surrogates=True)
             member(row, "key", str)
             member(row, "correct", bool, missing=True)
+            member(row, "sha256", str, missing=True)
         except ValueError:
             continue
         yield row

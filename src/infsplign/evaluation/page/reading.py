@@ -18,6 +18,8 @@ from infsplign.evaluation.running.run_folder import MANIFEST, RESULTS, checked_m
 from infsplign.evaluation.scoring.scored_folder import IMAGES
 from infsplign.prompts import parse_prompt
 
+DEEPEST = 4
+"""Folders between a run and scores of it."""
 GUIDED = "guided"
 """The method of `infsplign generate` that has a trace."""
 OTHER = "other"
@@ -132,7 +134,8 @@ def _generated(folder: Path, made: Sequence[Generated]) -> RunFolder:
                 if key in judged.get(method, {}):
                     found[key] = judged[method][key]
     manifest = {"settings": settings(made), "versions": made[0].record["versions"], "methods": {name: {} for name in records}}
-    results = {"prompts": len(made), "images": max(len(one.record["images"]) for one in made)}
+    whole = all(one.finished for one in made)
+    results = {"prompts": len(made), "images": max(len(one.record["images"]) for one in made)} if whole else {}
     run = RunFolder(folder, manifest, results, records, verdicts, [], files)
     _add_scores(run)
     return run
@@ -193,7 +196,11 @@ def relation_of(text: str, row: Mapping[str, Any]) -> str:
 
 
 def _scores(folder: Path) -> Iterator[Path]:
-    yield from sorted({*folder.glob(f"*/{RESULTS}"), *folder.glob(f"*/*/{RESULTS}")})
+    """Results below a folder, but for those of other runs there."""
+    for path in sorted(path for depth in range(1, DEEPEST + 1) for path in folder.glob("*/" * depth + RESULTS)):
+        between = [above for above in path.parents if folder in above.parents]
+        if not any((above / name).exists() for above in between for name in (MANIFEST, TRACE)):
+            yield path
 
 
 def _measured(results: Mapping[str, Any], scored: Mapping[str, Any]) -> Measured:

@@ -1,6 +1,7 @@
 """Scores a folder of images with a detector, or with recorded detections."""
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,12 @@ def score_images(
     _check_kept(detector.settings(), threshold, "give a `--threshold` that is not below it")
     names = _names(BENCHMARKS[benchmark], prompts, groups)
     recording = detect_all({key: files[key] for key in names}, names, detector, keep=keep, batch=batch, progress=progress)
-    return _judged(label or folder.resolve().name, benchmark, prompts, groups, recording, threshold)
+    return _judged(label or label_of(folder), benchmark, prompts, groups, recording, threshold)
+
+
+def label_of(folder: Path) -> str:
+    """The name of a folder, also of one that is a link: reports find the scores of a method by its name."""
+    return Path(os.path.abspath(folder)).name
 
 
 def score_recording(
