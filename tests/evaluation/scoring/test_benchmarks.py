@@ -1,6 +1,7 @@
 """Benchmarks by name: thresholds, what is looked for, what is measured; and files of scores compared with each other."""
 
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from infsplign.evaluation.detectors import ImageDetections
 from infsplign.evaluation.metrics.bootstrap import paired_difference
 from infsplign.evaluation.metrics.t2i import SpatialScore
 from infsplign.evaluation.metrics.visor import Verdict
-from infsplign.evaluation.prompts import BenchmarkPrompt, published, sr2d
+from infsplign.evaluation.prompts import BenchmarkPrompt, PromptFileError, published, sr2d
 from infsplign.evaluation.scoring.benchmarks import BENCHMARKS, Threshold, by_relation, judge_all, read_for
 from infsplign.evaluation.scoring.scored_folder import ComparisonError, Scored, read_earlier
 from infsplign.shipped.worlds import WORLDS, world
@@ -117,6 +118,34 @@ def test_prompts_are_read_from_either_form(tmp_path):
     assert read_for("visor", theirs) == sr2d()[:3]
     with pytest.raises(FileNotFoundError):
         read_for("visor", tmp_path / "nothing")
+
+
+FULL = {"id": "a", "text": "a cat above a dog", "first": "cat", "relation": "above", "second": "dog"}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        FULL | {"id": 7},
+        {"id": "b", "text": "a cat above a dog"},
+        FULL | {"id": "b", "second": None},
+        {name: FULL[name] for name in ("text", "id", "first", "relation")},
+        {name: FULL[name] for name in ("id", "text", "first", "relation")},
+    ],
+)
+@pytest.mark.parametrize("alone", [False, True])
+def test_rows_that_do_not_say_all_are_read_as_other_commands_read_them(tmp_path, row, alone):
+    """A missing second object was looked for as "", never found, and scored 0."""
+    path = tmp_path / "prompts.jsonl"
+    path.write_text("".join(json.dumps(each) + "\n" for each in ([row] if alone else [FULL | {"id": "first"}, row])))
+    found = read_for("visor", path)[-1]
+    assert (found.id, found.first, found.relation, found.second) == (str(row["id"]), "cat", "above", "dog")
+
+
+def test_a_pipe_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(PromptFileError, match="pipe' is a pipe, and a file is needed: it is read more than once"):
+        read_for("visor", tmp_path / "pipe")
 
 
 class TestScored:

@@ -49,6 +49,9 @@ class BenchmarkPrompt:
                 raise ValueError(f"`{name}` holds half of a character (a lone surrogate), in the prompt {self.id!r}")
 
 
+TEXTS = tuple(f.name for f in fields(BenchmarkPrompt) if f.name != "extra")
+
+
 def write_prompts(path: Path, prompts: Iterable[BenchmarkPrompt]) -> None:
     """Writes prompts atomically, one JSON object a line.
 
@@ -75,17 +78,21 @@ def read_prompts(path: Path) -> list[BenchmarkPrompt]:
 
 
 def _prompt(row: Any) -> BenchmarkPrompt:
-    texts = [f.name for f in fields(BenchmarkPrompt) if f.name != "extra"]
     if isinstance(row, dict) and is_kind(row.get("id"), int):
         row = row | {"id": str(row["id"])}  # as `eval` and `generate` call it
-    if not isinstance(row, dict) or not all(isinstance(row.get(name), str) for name in texts):
-        raise ValueError(f"expected an object with texts {', '.join(texts)}")
+    if not is_full(row):
+        raise ValueError(f"expected an object with texts {', '.join(TEXTS)}")
     extra = member(row, "extra", dict, missing=True) or {}
     member(extra, "number", int, missing=True)
     check_agreement(row["text"], row["first"], row["relation"], row["second"])
     asked = SPELLINGS.get(row["relation"].lower())
     relation = asked.name if asked is not None and asked.name in DIRECTIONS else row["relation"]
-    return BenchmarkPrompt(**{name: row[name] for name in texts} | {"relation": relation}, extra=extra)
+    return BenchmarkPrompt(**{name: row[name] for name in TEXTS} | {"relation": relation}, extra=extra)
+
+
+def is_full(row: Any) -> bool:
+    """Whether a row of JSON says all of a prompt, as `write_prompts` writes it; other rows are filled from their text."""
+    return isinstance(row, dict) and all(isinstance(row.get(name), str) for name in TEXTS)
 
 
 def lines(path: Path) -> list[str]:

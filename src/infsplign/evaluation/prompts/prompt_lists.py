@@ -97,7 +97,7 @@ def filled(path: Path) -> list[BenchmarkPrompt]:
 
 def filled_prompt(prompt: ListedPrompt) -> BenchmarkPrompt:
     """The prompt with objects and relation, see `filled`."""
-    if prompt.first and prompt.relation is not None:
+    if prompt.first and prompt.relation is not None and (prompt.second or prompt.relation in (AND, SINGLE, "")):
         known = prompt.relation.lower() in SPELLINGS
         return BenchmarkPrompt(
             prompt.id, prompt.text, prompt.first, relation_of(prompt.relation).name if known else prompt.relation, prompt.second or ""

@@ -15,6 +15,7 @@ from infsplign.evaluation.metrics import geneval, strict, t2i, visor
 from infsplign.evaluation.metrics.names import joined, plain, whole
 from infsplign.evaluation.metrics.ratios import Ratios
 from infsplign.evaluation.prompts import BenchmarkPrompt, PromptFileError, read_geneval, read_prompts, read_sr2d, read_t2i
+from infsplign.evaluation.prompts.prompt import is_full, json_lines
 from infsplign.evaluation.prompts.prompt_lists import filled
 from infsplign.evaluation.scoring.summary import defined
 
@@ -174,14 +175,16 @@ def read_for(benchmark: str, path: Path) -> list[BenchmarkPrompt]:
     that `infsplign eval` and `generate` take, whose prompts have the same ids there.
 
     Raises:
-        PromptFileError: a file in none of these forms; see the benchmark's reader.
+        PromptFileError: a file in none of these forms; see the benchmark's reader. Or a pipe.
         OSError: the file cannot be read.
     """
+    if path.is_fifo():
+        raise PromptFileError(f"`--prompts` {str(path)!r} is a pipe, and a file is needed: it is read more than once")
     with path.open("rb") as file:
         begin = file.read(65536).lstrip(b"\xef\xbb\xbf \r\n")
     row, published = begin.partition(b"\n")[0], BENCHMARKS[benchmark].read
     if row.startswith(b'{"id"') and b'"first"' in row and b'"relation"' in row:
-        return read_prompts(path)
+        return read_prompts(path) if all(is_full(value) for _, value in json_lines(path)) else filled(path)
     json = begin.startswith((b"[", b"{"))
     own: dict[Any, bool] = {read_sr2d: b'"obj_1_attributes"' in begin, read_geneval: b'"tag"' in row, read_t2i: not json}
     if own.get(published, False) or not begin:
