@@ -110,6 +110,14 @@ def test_loras_have_names_and_weights(name, weight):
     assert parse_lora(f"{name}=").name == f"{name}="
 
 
+def test_a_folder_that_is_called_like_a_weight_is_a_name(tmp_path):
+    folder = tmp_path / "lr=0.001"
+    assert parse_lora(str(folder)) == Lora(str(tmp_path / "lr"), 0.001)
+    folder.mkdir()
+    assert parse_lora(str(folder)) == Lora(str(folder))
+    assert parse_lora(f"{folder}=0.5") == Lora(str(folder), 0.5)
+
+
 @pytest.mark.parametrize("parts", [Parts(vae="./nowhere"), Parts(loras=(Lora("no.safetensors"),))])
 def test_files_that_are_not_there(parts):
     with pytest.raises(FileNotFoundError, match="is neither a file"):

@@ -1,6 +1,13 @@
 """Names of files and folders, from what a user has typed."""
 
+import os
 import re
+from pathlib import Path
+
+
+def local_path(name: str) -> Path:
+    """The path of a name, `~` being the user's folder; `~nobody`, whom this machine does not know, stays as it is."""
+    return Path(os.path.expanduser(name))
 
 
 def slug(text: str, length: int = 60) -> str:

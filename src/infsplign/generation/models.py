@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from infsplign.engine.config import GuidanceConfig
+from infsplign.generation.file_names import local_path
 from infsplign.generation.parts import Parts, check_offload, place
 from infsplign.shipped.loading import load, shipped
 from infsplign.shipped.presets import PRESETS
@@ -134,7 +135,7 @@ def model_folder(model: str) -> Path | None:
         OSError: it looks like a path, but no pipeline is there.
         ValueError: it can be neither.
     """
-    path = Path(model).expanduser()
+    path = local_path(model)
     if path.is_dir():
         if not (path / "model_index.json").is_file():
             raise FileNotFoundError(f"the model folder {model!r} holds no pipeline: it has no `model_index.json`")

@@ -6,8 +6,9 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
+
+from infsplign.generation.file_names import local_path
 
 SCHEDULERS: Mapping[str, str] = {
     "ddim": "DDIMScheduler",
@@ -68,7 +69,7 @@ class Parts:
         if self.scheduler is not None and self.scheduler not in SCHEDULERS and not _CLASS.fullmatch(self.scheduler):
             raise ValueError(f"`--scheduler` must be {', '.join(SCHEDULERS)}, or a class of diffusers; got {self.scheduler!r}")
         for option, name in (("--vae", self.vae), *(("--lora", lora.name) for lora in self.loras)):
-            if name is not None and not Path(name).expanduser().exists() and not _HUB_ID.fullmatch(name):
+            if name is not None and not local_path(name).exists() and not _HUB_ID.fullmatch(name):
                 raise FileNotFoundError(f"`{option}` {name!r} is neither a file, nor a folder, nor a hub id such as owner/name")
 
     def fit(self, pipe: Any) -> None:
@@ -87,7 +88,7 @@ class Parts:
 
 
 def parse_lora(text: str) -> Lora:
-    """Parses `NAME` or `NAME=WEIGHT`.
+    """Parses `NAME` or `NAME=WEIGHT`; a file or folder that is there by the whole text, such as `runs/lr=0.001`, is a name.
 
     Raises:
         ValueError: an empty name.
@@ -96,7 +97,7 @@ def parse_lora(text: str) -> Lora:
     Lora(name='style.safetensors', weight=0.8)
     """
     name, sign, weight = text.rpartition("=")
-    weighted = sign and re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)", weight)
+    weighted = sign and re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)", weight) and not local_path(text).exists()
     lora = Lora(name, float(weight)) if weighted else Lora(text)
     if not lora.name.strip():
         raise ValueError(f"`--lora` must be a file, a folder or a hub id, with =WEIGHT if you like; got {text!r}")
@@ -133,7 +134,7 @@ def _replace_vae(pipe: Any, name: str) -> None:
 
     from infsplign.adapters.versions import dtype_option
 
-    path, dtype = Path(name).expanduser(), pipe.dtype
+    path, dtype = local_path(name), pipe.dtype
     try:
         if path.is_file():
             vae: Any = AutoencoderKL.from_single_file(str(path), **dtype_option(dtype))
@@ -177,7 +178,7 @@ def _add_loras(pipe: Any, loras: tuple[Lora, ...]) -> None:
         raise ValueError(f"`--lora` is of no use: {type(pipe).__name__} cannot load any")
     names = [f"lora_{number}" for number in range(len(loras))]
     for name, lora in zip(names, loras, strict=True):
-        path = Path(lora.name).expanduser()
+        path = local_path(lora.name)
         try:
             with _told_by(LORA_LOG) as told:
                 pipe.load_lora_weights(str(path) if path.exists() else lora.name, adapter_name=name)
