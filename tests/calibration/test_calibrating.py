@@ -118,6 +118,22 @@ def test_a_single_bound_is_taken_and_a_detector_is_asked(pipe, folder, tmp_path)
     assert judged.evidence()["judged_by"] == {"name": "everywhere"}
 
 
+def test_a_detector_that_judges_nothing_is_not_named(pipe, folder):
+    prompts = checked_prompts(PROMPTS)
+    judge = Judge(Everywhere(), prompts, least=0.5)
+    found = infsplign.calibrate(pipe, prompts, out=folder, images=1, bounds=[0.1], judge=judge, sampling=SAMPLING)
+    assert found.evidence()["judged_by"] is None
+
+
+@pytest.mark.parametrize("bounds", [[0.1], [0.05, 0.1]])
+def test_prompts_that_fail_are_told(pipe, bounds):
+    far = f"a {'shiny ' * 80}cat to the left of a dog"
+    found = infsplign.calibrate(pipe, [*PROMPTS, far], images=1, bounds=bounds, sampling=SAMPLING)
+    assert found.readings.unity.shape[2] == len(PROMPTS)
+    assert list(found.evidence()["left_out"]) == [far]
+    assert any(line.startswith("left out: 1 of 4 prompts, of which an image failed: 'a shiny") for line in found.summary())
+
+
 def test_arguments():
     assert checked_prompts(None) == checked_prompts(None)
     assert checked_bounds([0.2, 0.1, 0.2]) == [0.1, 0.2]
@@ -152,7 +168,16 @@ def test_what_cannot_be_sampled_is_told_before_the_work(pipe):
 def test_bounds_that_differ_in_their_last_digits_have_their_own_images(pipe, tmp_path):
     bounds = [0.12345671, 0.12345672]
     infsplign.calibrate(pipe, PROMPTS[:1], out=tmp_path, images=1, bounds=bounds, sampling=Sampling(steps=1))
-    assert sorted(path.name for path in (tmp_path / "bounds").iterdir() if path.is_dir()) == [f"bound-{bound}" for bound in bounds]
+    assert sorted(path.name for path in (tmp_path / "bounds").glob("*/*") if path.is_dir()) == [f"bound-{bound}" for bound in bounds]
+
+
+def test_more_prompts_go_on_where_other_options_are_chosen_by_them(pipe, tmp_path, monkeypatch):
+    options = {"out": tmp_path, "images": 1, "bounds": (0.05, 0.1), "sampling": Sampling(steps=2)}
+    infsplign.calibrate(pipe, PROMPTS[:1], **options)
+    monkeypatch.setattr("infsplign.calibration.calibrating.choose_window", lambda *_: (0.6, 0.7))
+    found = infsplign.calibrate(pipe, PROMPTS[:2], **options)
+    assert found.config.stop == 0.7
+    assert list(found.bounds) == [0.05, 0.1]
 
 
 def test_a_negative_prompt_is_that_of_every_image_of_a_batch(pipe):

@@ -29,6 +29,7 @@ def run(*arguments: str):
         (["--out", "p.json", "--bounds", "inf"], "`--bounds` must be numbers > 0"),
         (["--out", "p.json", "--detector", "eye"], "`--detector` must be one of"),
         (["--out", "p.json", "--detector-model", "x/y"], "`--detector-model` needs `--detector`"),
+        (["--out", "p.json", "--detector", "world", "--bounds", "0.1,0.1"], "`--detector` is of no use with a single bound"),
         (["--out", "p.json", "--model", "shapess"], "'shapess'"),
         (["--out", "p.json", "--device", "meta"], "`--device` must be"),
         (["--out", "p.json", "--dtype", "fp8"], "`--dtype` must be"),

@@ -1,5 +1,7 @@
 """`calibrate`: fits guidance to a pipeline that nobody here has seen, without labels."""
 
+import hashlib
+import json
 import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
@@ -18,6 +20,7 @@ from infsplign.calibration.prompts import pair_prompts, prompt_of
 from infsplign.calibration.running import Sampling, attention_of, bounds_of
 from infsplign.calibration.scoring import score_layers
 from infsplign.engine.config import GuidanceConfig
+from infsplign.evaluation import fingerprint
 from infsplign.evaluation.prompts import BenchmarkPrompt
 from infsplign.pipelines.watching import watch
 
@@ -69,7 +72,7 @@ def calibrate(
         folder = Path(out) if out is not None else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="infsplign-")))
         sampling.sampler(pipe, (), backbone)  # an argument of the call that cannot be given is told before the work begins
         _, layers, unread = readable(partial(_one_step, pipe, asked[0].text, backbone, sampling), text_layers(pipe, backbone))
-        readings = attention_of(pipe, asked, folder / "attention", layers, images, sampling, backbone)
+        readings, left_out = attention_of(pipe, asked, folder / "attention", layers, images, sampling, backbone)
         scores = score_layers(readings)
         chosen = choose_layers(scores)
         at, stop = choose_window(readings, scores, chosen or list(range(len(layers))))
@@ -80,15 +83,22 @@ def calibrate(
         found: dict[float, BoundScore] = {}
         if len(tried) > 1:
             configs = {bound: base.with_(max_shift=bound) for bound in tried}
-            found = bounds_of(pipe, asked, folder / "bounds", configs, readings, scores, judge, sampling, backbone)
+            place = folder / "bounds" / _digest(base)  # with more prompts other layers may be chosen
+            found, failed = bounds_of(pipe, asked, place, configs, readings, scores, judge, sampling, backbone)
+            left_out |= failed
         bound = choose_bound(found) or tried[0]
         config = base.with_(max_shift=bound)
         cost = step_cost(pipe, backbone, config)
         return Calibration(
             config, readings, scores, tuple(chosen), at, found, cost,
             prompts=len(asked), images=images, family=backbone.name, unread=unread,
-            judged_by=None if judge is None else dict(judge.detector.settings()),
+            judged_by=None if judge is None or not found else dict(judge.detector.settings()), left_out=left_out,
         )  # fmt: skip
+
+
+def _digest(config: GuidanceConfig) -> str:
+    """A name for options."""
+    return hashlib.sha256(json.dumps(fingerprint.plain(config), sort_keys=True).encode()).hexdigest()[:12]
 
 
 def checked_prompts(prompts: Sequence[str | BenchmarkPrompt] | None) -> list[BenchmarkPrompt]:

@@ -12,6 +12,7 @@ from infsplign.calibration.readings import Readings
 from infsplign.calibration.scoring import LayerScores
 from infsplign.engine.config import GuidanceConfig
 from infsplign.evaluation.files import finite, make_folder, write
+from infsplign.evaluation.reading import short
 
 SHOWN = (0.0, 0.2, 0.4, 0.6, 0.8)
 """Progress of the columns of the table."""
@@ -32,10 +33,11 @@ class Calibration:
         decided_at: progress at which positions are decided.
         bounds: each value of `max_shift` that was tried, and what came of it; empty if none was.
         cost: operations of a guided step in those of an unguided one; None if they cannot be counted.
-        prompts, images: how many prompts, and unguided images of each.
+        prompts, images: how many prompts were asked for, and unguided images of each.
         family: name of the pipeline's family.
         unread: layers that could not be read, and why.
         judged_by: settings of the detector; None where attention judged.
+        left_out: texts of the prompts an image of which could not be made, and why: nothing is chosen by them.
     """
 
     config: GuidanceConfig
@@ -50,6 +52,7 @@ class Calibration:
     family: str
     unread: Mapping[str, str] = field(default_factory=dict)
     judged_by: Mapping[str, Any] | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -77,6 +80,7 @@ class Calibration:
             "progress": [_round(value) for value in readings.progress], "sigma": [_round(value) for value in readings.sigma],
             "layers": layers, "agreement_of_layers": _round(scores.final), "decided_at": _round(self.decided_at), "bounds": tried,
             "judged_by": self.judged_by, "step_cost": _round(self.cost), "unread": dict(self.unread),
+            "left_out": dict(self.left_out),
         })  # fmt: skip
 
     def save(self, path: str | Path, **about: Any) -> None:
@@ -121,6 +125,10 @@ class Calibration:
                 f"mind: in {', '.join(wide)} the map of one of the objects is spread over the whole picture until the end; guidance can "
                 "only move the other one there"
             )
+        if self.left_out:
+            text, error = next(iter(self.left_out.items()))
+            count = f"{len(self.left_out)} of {self.prompts} prompts"
+            found.append(f"left out: {count}, of which an image failed: {short(text)}: {short(error)}")
         if not self.bounds:
             found.append(f"bound: {self.config.max_shift:g}, not searched")
         found.append(

@@ -46,11 +46,11 @@ class Sampling:
 
 def attention_of(
     pipe: Any, prompts: Sequence[BenchmarkPrompt], out: Path, layers: Sequence[str], images: int, sampling: Sampling, backbone: Backbone
-) -> Readings:
-    """Samples unguided images and returns what all layers showed in all steps."""
+) -> tuple[Readings, dict[str, str]]:
+    """Samples unguided images and returns what all layers showed in all steps, and the prompts that were left out."""
     run = Run(BENCHMARK, prompts, images, {"unguided": UNGUIDED}, seed_for, sampling.batch)
     with made(run, sampling.sampler(pipe, layers, backbone), out, progress=sampling.progress) as (folders, _):
-        return _readings(run, folders, "unguided")
+        return _readings(run, folders, "unguided"), _left_out(run, folders)
 
 
 def bounds_of(
@@ -63,8 +63,8 @@ def bounds_of(
     judge: Judge | None,
     sampling: Sampling,
     backbone: Backbone,
-) -> dict[float, BoundScore]:
-    """Samples one image a prompt under each bound, and scores them by attention, or by `judge`."""
+) -> tuple[dict[float, BoundScore], dict[str, str]]:
+    """Samples one image a prompt under each bound, and scores them by attention, or by `judge`; and the prompts that were left out."""
     names = {bound: f"bound-{bound!r}" for bound in configs}  # all digits: near bounds differ too
     run = Run(BENCHMARK, prompts, 1, {names[bound]: config for bound, config in configs.items()}, seed_for, sampling.batch)
     sampler = sampling.sampler(pipe, unguided.layers, backbone, LATE)
@@ -84,12 +84,18 @@ def bounds_of(
                 records = [folders[name].records[key]["strict"] for prompt in whole(run, folders) for key in run.keys(prompt)]
                 score = replace(score, strict=sum(records) / len(records))
             found[bound] = score
-    return found
+        return found, _left_out(run, folders)
 
 
 def seed_for(prompt: Any, index: int) -> int:
     """The seed of an image of the calibration."""
     return seed_of(BENCHMARK, prompt.text, index)
+
+
+def _left_out(run: Run, folders: Mapping[str, Any]) -> dict[str, str]:
+    """The texts of prompts that lack an image, each with the error."""
+    errors = {key: failure["error"] for folder in folders.values() for key, failure in folder.failures.items()}
+    return {p.text: errors[key] for p in run.prompts for key in run.keys(p) if key in errors}
 
 
 def _readings(run: Run, folders: Mapping[str, Any], name: str) -> Readings:

@@ -1,5 +1,6 @@
 """`infsplign calibrate`: fits guidance to a model without labels, and writes a preset with its evidence."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -45,6 +46,8 @@ def calibrate(
         check_guidance_scale(guidance_scale)
     tried = parse_bounds(bounds)
     check_detector(detector, detector_model)
+    if detector is not None and len(set(tried)) == 1:
+        raise ValueError(f"`--detector` is of no use with a single bound, which is not judged; leave it out, or add to `--bounds {bounds}`")
     asked = read(prompts)
     check_writable(out.parent)
     check_model(model, device=device, dtype=dtype)
@@ -69,7 +72,8 @@ def calibrate(
     for line in found.summary():
         typer.echo(line)
     written = found.write(out, model=model)
-    typer.echo(f"written: {', '.join(map(str, written))}; use it: infsplign generate PROMPT --model {model} --preset {out}")
+    use = shlex.join(["infsplign", "generate", "PROMPT", "--model", model, "--preset", str(out)])
+    typer.echo(f"written: {', '.join(map(str, written))}; use it: {use}")
 
 
 def parse_bounds(text: str) -> tuple[float, ...]:
