@@ -42,6 +42,8 @@ def calibrate(
 
     if out.suffix != ".json" or out.is_dir():
         raise ValueError(f"`--out` must be the name of a JSON file, such as preset.json, got {str(out)!r}")
+    if not out.exists() and (others := [path.name for path in map(out.with_suffix, (".png", ".md")) if path.exists()]):
+        raise ValueError(f"`--out` {str(out)!r} would replace {' and '.join(others)} of something else; choose another name")
     if guidance_scale is not None:
         check_guidance_scale(guidance_scale)
     tried = parse_bounds(bounds)
