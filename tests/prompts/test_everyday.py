@@ -3,7 +3,7 @@
 import pytest
 
 from infsplign import PromptError, parse_prompt
-from tests.prompts.words import A, L, R, entries, marked
+from tests.prompts.words import A, B, L, R, entries, marked
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,15 @@ from tests.prompts.words import A, L, R, entries, marked
         ("a dog square left of a cat", [("dog", L, "cat")]),
         ("from top to bottom, a cat above a dog", [("cat", A, "dog")]),
         ("light from the left to the right, a cat above a dog", [("cat", A, "dog")]),
+        ("a painting above a sofa, a lamp to the left of the painting", [("painting", A, "sofa"), ("lamp", L, "painting")]),
+        ("a bed below a big poster, a lamp on the right side of the poster", [("bed", B, "big poster"), ("lamp", R, "big poster")]),
+        ("a painting of a cat left of a dog, a bird on the left of the painting", [("cat", L, "dog"), ("bird", "on the left side")]),
+        ("oil painting, a cat left of a dog, a bird on the left of the painting", [("cat", L, "dog"), ("bird", "on the left side")]),
+        ("a picture above a bed, a lamp at the top of the picture", [("picture", A, "bed"), ("lamp", A, "picture")]),
+        ("a dog left of the picture", [("dog", "on the left side")]),
+        ("a picture above a bed, a dog left of the picture", [("picture", A, "bed"), ("dog", L, "picture")]),
+        ("a dog left of the picture frame", [("dog", L, "picture frame")]),
+        ("a girl on the far left and a boy on the far right", [("girl", "on the left side"), ("boy", "on the right side")]),
         (
             "a square and a red circle left of an orange and a red ball",
             [
@@ -90,6 +99,7 @@ def test_characters_without_width_are_no_part_of_a_name(prompt):
         ("a red and a blue ball left of a cat", "red"),
         ("a cat left of a big and a small dog", "big"),
         ("one old and one young man above a boat", "old"),
+        ("a picture above a bed, a lamp in the middle of the picture", "in the middle of the picture"),
     ],
 )
 def test_what_is_refused(prompt, at):

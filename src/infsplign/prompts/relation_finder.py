@@ -8,13 +8,13 @@ from functools import cache
 from infsplign.core.relations import Relation
 from infsplign.core.spellings import SPELLINGS
 from infsplign.errors import PromptError
-from infsplign.prompts.clauses import begins_name, error_at
+from infsplign.prompts.clauses import Span, begins_name, error_at
 from infsplign.prompts.hints import misspelt, nearest_relation, other_language
 from infsplign.prompts.matches import Match
 from infsplign.prompts.nouns import is_modifier
 from infsplign.prompts.refusing import UnreadError
 from infsplign.prompts.scenery import is_setting, without_settings
-from infsplign.prompts.sides import LONE_SIDE, bare_places
+from infsplign.prompts.sides import LONE_SIDE, bare_places, names_object
 from infsplign.prompts.weights import CHANGING
 from infsplign.prompts.word_lists import NUMBERS
 from infsplign.prompts.words import (
@@ -27,6 +27,7 @@ from infsplign.prompts.words import (
     MEASURE,
     OF_THE_IMAGE,
     QUOTED,
+    SIDE_OF_IMAGE,
     SIDES,
     UNKNOWN,
     VIEWPOINTS,
@@ -121,7 +122,9 @@ def _matches(prompt: str, *, bare: bool = False) -> list[Match]:
         relation = _spelled(match.group())
         if not bare and match.group().lower() == "left":
             raise error_at(prompt, match.span(), "'left' is what someone did here, or a side", "for the side write `left of`")
-        if (owned := OF_PRONOUN.fullmatch(match.group())) and not found:
+        if beside := _beside_object(prompt, match.span()):
+            found.append(beside)
+        elif (owned := OF_PRONOUN.fullmatch(match.group())) and not found:
             found.append(Match(*match.span(), SPELLINGS[f"{owned[1].lower()} of"], pronoun=True))
         elif relation is not None:
             far = MEASURE.search(prompt, max(0, match.start() - 40), match.start())
@@ -131,6 +134,19 @@ def _matches(prompt: str, *, bare: bool = False) -> list[Match]:
         elif not bare and not (_normal(match.group()) in ("in front of", "behind") and is_setting(prompt, (match.end(), len(prompt)))):
             raise _unknown(prompt, match.group(), match.span())
     return _sharing(prompt, sorted(found))
+
+
+def _beside_object(prompt: str, span: Span) -> Match | None:
+    """The relation of "to the left of the painting", where the prompt names a painting before that is an object in the picture."""
+    tail = _TAIL.search(prompt, *span)
+    if tail is None or not names_object(prompt[: span[0]], tail.group().split()[-1]):
+        return None
+    leading = tail.group().split()[0]
+    relation = _spelled(f"{prompt[span[0] : tail.start()]} {leading}")
+    if relation is None or relation.arity != 2:
+        problem = f"{prompt[slice(*span)]!r} is a place, of the whole picture or of an object in it"
+        raise error_at(prompt, span, problem, "write `left of`, `above` or `near`")
+    return Match(span[0], prompt.index(leading, tail.start()) + len(leading), relation)
 
 
 def _opens_name(before: str) -> bool:
@@ -194,8 +210,13 @@ def _normal(text: str) -> str:
 def _spelled(text: str) -> Relation | None:
     """The relation of a spelling; "to left of" and "on the far left" are spelled with a word too few or too many."""
     normal = _normal(text)
+    if normal in ("left", "right", "left side", "right side") and _TAIL.search(text):
+        return SPELLINGS[f"on the {normal}"]
     shorter = re.sub(r"^(?:to|on|at|in|too) (?:the )?(?=(?:left|right)(?: side)? of)", "", re.sub(r" (?:far|very) ", " ", normal))
     return SPELLINGS.get(normal) or SPELLINGS.get(shorter.replace(" side of", " of"))
+
+
+_TAIL = re.compile(OF_THE_IMAGE + r"$", re.IGNORECASE)
 
 
 @cache
@@ -214,8 +235,9 @@ def _vocabulary(bare: bool) -> re.Pattern[str]:
     known = [_any([spelling]) + article * (spelling in BARE) for spelling in known]
     known.insert(0, r"(?:to|too|on|at)\s+(?:the\s+)?(?:left|right)(?:\s+side)?\s+of")
     weak = _any(spelling for spelling in spellings if spelling in WEAK) + article
+    known = [places + OF_THE_IMAGE, SIDE_OF_IMAGE, *known]
     # after the whole of "on the left of", and before a lone "on"
-    alternatives = [UNKNOWN[0], UNKNOWN[1], places + OF_THE_IMAGE, *known, places + _NO_NOUN, UNKNOWN[2] + _NO_NOUN, *UNKNOWN[3:], weak]
+    alternatives = [UNKNOWN[0], UNKNOWN[1], *known, places + _NO_NOUN, UNKNOWN[2] + _NO_NOUN, *UNKNOWN[3:], weak]
     return re.compile(rf"(?<!\w)(?<!\w-)(?:{'|'.join(alternatives)})(?!\w|-\w)", re.IGNORECASE)
 
 

@@ -4,6 +4,9 @@ import re
 
 from infsplign.core.relations import Relation
 from infsplign.core.spellings import SPELLINGS
+from infsplign.prompts.nouns import is_modifier
+from infsplign.prompts.styles import MODIFIERS, STYLE_NOUNS
+from infsplign.prompts.words import DETERMINERS, LEAD
 
 _SIDE = (
     r"(?P<side>(?:(?:top|upper|bottom|lower)[\s-]+)?(?:left|right)|top|bottom|center|centre|middle)(?:[\s-]+hand)?(?:\s+(?:side|corner))?"
@@ -12,7 +15,9 @@ _END = r"(?=\s*(?:$|[,;.!?)]|and\b|&))"
 _AT = re.compile(rf"(?<![\w-])(?:on|at|in|to)\s+{_SIDE}{_END}", re.IGNORECASE)
 _BARE = re.compile(rf"(?<![\w-]){_SIDE}{_END}", re.IGNORECASE)
 _LABEL = re.compile(rf"(?:^|(?<=[,;.]))\s*(?P<label>{_SIDE}(?:\s*[:=]|(?=\s+(?:a|an|the|one|two)\s)))", re.IGNORECASE)
-_NO_NAME = re.compile(r"(?:^|[,;.:!?]|\b(?:the|a|an|his|her|its|their|my|your|and|or|of|stage|camera|slightly))\s*$", re.IGNORECASE)
+_NO_NAME = re.compile(
+    r"(?:^|[,;.:!?]|\b(?:the|a|an|his|her|its|their|my|your|and|or|of|stage|camera|slightly|far|very))\s*$", re.IGNORECASE
+)
 LONE_SIDE = re.compile(rf"(?:^|(?<=[,;.]))\s*{_SIDE}\s*(?=[,;.]|$)", re.IGNORECASE)
 """A clause that is a side and nothing else."""
 _NEAR = 40
@@ -34,6 +39,22 @@ def bare_places(prompt: str, directions: list[tuple[int, int]]) -> list[tuple[in
         [place for place in places if not any(start <= place[0] < stop for start, stop in directions)] for places in (found, lone)
     )
     return sorted(found + (lone if len(lone) > 1 else []), key=lambda place: place[:2])
+
+
+def names_object(text: str, thing: str) -> bool:
+    """Whether a text names a thing with its article, as an object: "a framed painting", but not "a painting of" or "oil painting"."""
+    text = LEAD.sub(" ", text)
+    for found in re.finditer(rf"(?<![\w-]){thing}(?![\w-])", text, re.IGNORECASE):
+        words = text[: found.start()].split()
+        while words and words[-1].lower() not in DETERMINERS and _describes(words[-1]):
+            words.pop()
+        if words and words[-1].lower() in DETERMINERS:
+            return True
+    return False
+
+
+def _describes(word: str) -> bool:
+    return is_modifier(word.lower()) or word in STYLE_NOUNS | MODIFIERS or word[0].isupper()
 
 
 def _place(side: str) -> Relation:

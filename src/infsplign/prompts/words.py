@@ -53,7 +53,9 @@ LEAD = re.compile(
     r"(?:of|with|showing|shows|depicting|depicts|containing|where|in\s+which)\b)",
     re.IGNORECASE,
 )
-OF_THE_IMAGE = rf"\s+(?:of|in)\s+(?:the|this)\s+(?:{MEDIUM}|frame|canvas)(?!\s+(?:frame|album|book|wall)\b)"
+_NO_THING = r"(?!\s+(?:frame|album|book|wall)\b)"
+OF_THE_IMAGE = rf"\s+(?:of|in)\s+(?:the|this)\s+(?:{MEDIUM}|frame|canvas){_NO_THING}"
+SIDE_OF_IMAGE = rf"(?:left|right)(?:\s+side)?\s+of\s+the\s+(?:image|picture|photo|photograph|frame|scene){_NO_THING}"
 PLACE = r"(?:left|right|top|bottom|upper|lower|middle|center|centre)"
 # Spatial words that are not understood. They are tried after `SPELLINGS`, so what is added there needs no change here.
 UNKNOWN = (
