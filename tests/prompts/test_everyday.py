@@ -54,6 +54,25 @@ from tests.prompts.words import A, B, L, R, entries, marked
         ("a picture above a bed, a dog left of the picture", [("picture", A, "bed"), ("dog", L, "picture")]),
         ("a dog left of the picture frame", [("dog", L, "picture frame")]),
         ("a girl on the far left and a boy on the far right", [("girl", "on the left side"), ("boy", "on the right side")]),
+        # a verb's form inside a name
+        ("a cat left of an oak dining table", [("cat", L, "oak dining table")]),
+        ("a wood burning stove above a steel frying pan", [("wood burning stove", A, "steel frying pan")]),
+        ("two fire breathing dragons left of a guitar playing frog", [("fire breathing dragons", L, "guitar playing frog")]),
+        ("a hand painted vase left of a leather bound book", [("hand painted vase", L, "leather bound book")]),
+        ("a cat left of a corgi riding skateboard", [("cat", L, "corgi")]),
+        ("Batman reading newspaper left of a man named John", [("Batman", L, "man")]),
+        ("a fire giving light left of a book painted red", [("fire", L, "book")]),
+        ("a pipe leaking drops left of a box painted with flowers", [("pipe", L, "box")]),
+        ("a rolled up carpet left of a red pop up tent", [("rolled up carpet", L, "red pop up tent")]),
+        ("a broken down car left of a blown up red balloon", [("broken down car", L, "blown up red balloon")]),
+        ("a cat left of a dog up trees", [("cat", L, "dog")]),
+        ("a chocolate bar left of a cup", [("chocolate bar", L, "cup")]),
+        # style inside a name, and a thing that is how pictures are made
+        ("pixel art cat left of pixel art dog", [("pixel art cat", L, "pixel art dog")]),
+        ("an art deco lamp left of a 3d render cat, pop art", [("art deco lamp", L, "3d render cat")]),
+        ("a cat left of a film noir detective masterpiece", [("cat", L, "film noir detective")]),
+        ("a pop art poster above an oil painting", [("pop art poster", A, "oil painting")]),
+        ("a dog sticker left of a cat", [("dog sticker", L, "cat")]),
         (
             "a square and a red circle left of an orange and a red ball",
             [
@@ -100,6 +119,8 @@ def test_characters_without_width_are_no_part_of_a_name(prompt):
         ("a cat left of a big and a small dog", "big"),
         ("one old and one young man above a boat", "old"),
         ("a picture above a bed, a lamp in the middle of the picture", "in the middle of the picture"),
+        ("a cat left of a pulled over car", "pulled"),
+        ("a cat left of a dog sticker", "sticker"),
     ],
 )
 def test_what_is_refused(prompt, at):

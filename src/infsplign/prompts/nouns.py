@@ -14,10 +14,15 @@ from infsplign.prompts.word_lists import (
     ADJECTIVES,
     BEINGS,
     BELONGINGS,
+    CALLED,
     COLOURS,
     COMPOUND,
     DEGREES,
     HOURS,
+    INANIMATE,
+    INDOORS,
+    MADE,
+    MASS,
     MODALS,
     NUMBERS,
     PAST,
@@ -144,6 +149,8 @@ _OF_A_NAME = frozenset(("style", "styled", "aesthetic", "vibe", "vibes", "render
 def _before_noun(words: Sequence[str], i: int) -> bool:
     """Whether the word is a modifier of a noun that follows."""
     word, following = words[i], words[i + 1]
+    if _is_phrasal(words, i) or (i and _is_phrasal(words, i - 1)):
+        return True
     if following in STOPS and not (following in ("and", "&") and i + 2 < len(words) and is_modifier(words[i + 2])):
         return False
     if word in ("and", "&"):
@@ -151,6 +158,17 @@ def _before_noun(words: Sequence[str], i: int) -> bool:
     if word in SHADES and following in COLOURS:
         return True
     return is_modifier(word) and (following in ("and", "&") or any(_nounlike(later) for later in words[i + 1 : i + 8]))
+
+
+def _is_phrasal(words: Sequence[str], i: int) -> bool:
+    """Whether a verb and its particle stand before a noun: "a rolled up carpet", "a pop up tent"; not "a cat up trees"."""
+    thing = next((word for word in words[i + 2 :] if not is_modifier(word)), "")
+    if not _names_thing(thing) or thing in SETTINGS:
+        return False
+    word, particle = words[i], words[i + 1]
+    if is_participle(word) or word == "broken":
+        return particle in ("up", "down", "out", "off", "in", "on")
+    return particle in ("up", "down", "out") and VERB in classes(word) and not _is_being(word) and not is_plural(thing)
 
 
 def _nounlike(word: str) -> bool:
@@ -167,6 +185,8 @@ def _goes_on(words: Sequence[str], i: int, noun: int, singular: bool) -> bool:
     word, before, following = words[i], words[i - 1], words[i + 1] if i + 1 < len(words) else ""
     letters = classes(word)
     if word in COMPOUND and _names_thing(following):
+        return True
+    if _in_compound(word, before, following) or _of_a_style(words, noun, i):
         return True
     if word in STOPS or word in LINKS or word in PAST or word in ("and", "&", "of") or is_symbol(word):
         return False
@@ -190,6 +210,34 @@ def _goes_on(words: Sequence[str], i: int, noun: int, singular: bool) -> bool:
     if VERB not in letters and word not in VERBS:
         return bool(letters) or not word.endswith("ed")
     return (NOUN in letters or word in VERBS) and not _is_verb(word, before, following, singular)
+
+
+def _in_compound(word: str, before: str, following: str) -> bool:
+    """Whether a verb's form between two nouns joins them to one name: "oak dining table", "hand painted vase", "fire breathing dragon"."""
+    if not _names_thing(following) or is_medium(following, "") or following in SETTINGS or following in INDOORS or following in COLOURS:
+        return False
+    if word.endswith("ing"):  # not "a man playing guitar", "a fire giving light"
+        thing = _is_being(following) or not (is_plural(following) or following in MASS or {ADJECTIVE, ADVERB} & {*classes(following)})
+        return before in INANIMATE and thing and is_acting(word)
+    participle = is_participle(word) and word.endswith(("ed", "en", "wn")) and word not in LINKS and word not in CALLED
+    return (participle or word in MADE) and not _is_being(before)
+
+
+def _is_being(word: str) -> bool:
+    return word in BEINGS or word.removesuffix("s") in BEINGS
+
+
+def _of_a_style(words: Sequence[str], noun: int, i: int) -> bool:
+    """Whether a word of style is the middle of a name, after nothing but style: "pop art poster", "art deco lamp", "pixel art cat"."""
+    if not (is_style(words[i]) or is_medium(words[i - 1], words[i])) or not all(map(may_be_style, words[noun:i])):
+        return False
+    later = next((word for word in words[i + 1 :] if not is_style(word)), "")
+    return bool(later) and later not in STOPS and _nounlike(later) and not is_adjective(later)
+
+
+def may_be_style(word: str) -> bool:
+    """Whether a word can be a part of what tells how a picture is made: "oil", "art"."""
+    return is_style(word) or word in STYLE_HEADS or word in MODIFIERS
 
 
 def is_acting(word: str, before: str = "") -> bool:

@@ -18,7 +18,7 @@ from infsplign.prompts.clauses import (
     words_of,
 )
 from infsplign.prompts.lexicon import classes
-from infsplign.prompts.nouns import LONGEST, first_name, is_adjective, is_loose, is_modifier, is_number
+from infsplign.prompts.nouns import LONGEST, first_name, is_adjective, is_loose, is_modifier, is_number, is_participle, may_be_style
 from infsplign.prompts.styles import EITHER, STYLE_HEADS
 from infsplign.prompts.word_lists import PARTS, SETTINGS, SKY, THINGS_THEMSELVES, WHERE, WORN
 from infsplign.prompts.words import (
@@ -105,7 +105,9 @@ def _object(prompt: str, span: Span, *, about: bool = False) -> Span:
         raise error_at(prompt, (found[0], words[end][1]), "it is not clear which object this is", "name it before its relation")
     if begin == 0 and rest and rest[0] in COPULAS and sum(not is_modifier(word) for word in name) > 1:  # "left of dog cat is black"
         raise error_at(prompt, found, "it is not clear whether this is one object", "put a comma between two")
-    if _may_end_earlier(name, rest, text_of(prompt, words[end - 1])):
+    if len(name) == 1 and name[0].endswith("ed") and is_participle(name[0]):  # "left of a pulled over car"
+        raise error_at(prompt, found, f"{text_of(prompt, found)!r} is not the name of an object", "name what it describes")
+    if _may_end_earlier(name, rest, text_of(prompt, words[end - 1]), about):
         raise error_at(
             prompt, words[end - 1], "it is not clear whether this belongs to the object before it", "put a comma before it if not"
         )
@@ -117,13 +119,15 @@ def _object(prompt: str, span: Span, *, about: bool = False) -> Span:
     return found
 
 
-def _may_end_earlier(name: Sequence[str], rest: Sequence[str], last: str) -> bool:
-    """Whether the last word of a name may be style instead: "dog sticker", "dog [artist]", "wine glass background"."""
+def _may_end_earlier(name: Sequence[str], rest: Sequence[str], last: str, about: bool) -> bool:
+    """Whether the last word of a name may be style instead: "dog sticker", "dog [artist]", "wine glass background". Before a relation
+    "a dog sticker" is a thing, and so are "an oil painting" and "a pop art poster" anywhere."""
     nouns = [word for word in name if not is_modifier(word)]
     if len(nouns) < 2 or "of" in name:
         return False
     unknown = not classes(name[-1]) and bool(classes(nouns[0])) and last.islower() and last.isalpha()
-    return name[-1] in EITHER or unknown or bool(rest and rest[0] in STYLE_HEADS and rest[0] not in ("style", "art"))
+    either = name[-1] in EITHER and not about and not all(map(may_be_style, name[:-1]))
+    return either or unknown or bool(rest and rest[0] in STYLE_HEADS and rest[0] not in ("style", "art"))
 
 
 def _is_part(name: Sequence[str]) -> bool:

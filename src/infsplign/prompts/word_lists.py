@@ -145,17 +145,31 @@ COMPOUND = word_set(
     "wrapped clad free flavored flavoured scented style printed patterned"
 )
 """Participles that follow a noun inside a name: "snow covered mountain"."""
+INANIMATE = word_set(
+    "oak pine walnut mahogany teak wood log bamboo wicker rattan steel iron metal copper brass silver gold bronze tin aluminum aluminium "
+    "chrome glass crystal ceramic porcelain clay stone marble granite concrete brick leather rubber plastic vinyl foam cotton wool linen "
+    "silk velvet denim fabric paper cardboard straw toy fire meat grass hair nail salmon trout fly coffee tea wine beer milk cheese bread "
+    "rice honey cigar cigarette pipe piano guitar violin flute drum saxophone trumpet banjo accordion cello harp harmonica sword gun book "
+    "newspaper umbrella hat skateboard surfboard bike bicycle banana carrot potato vegetable fruit flower garden kitchen office coin"
+)
+"""These do nothing themselves: "an oak dining table", "a guitar playing frog"; but "a robot playing guitar"."""
+MASS = word_set("food water coffee tea beer wine milk soup breakfast lunch dinner music text light smoke steam wood fruit power heat")
+"""What "a fire giving light" gives: not counted, so that no article is missing."""
+CALLED = word_set("named called titled entitled labelled labeled marked tagged signed nicknamed dubbed inscribed")
+"""After these a name follows, and no thing: "a man named John", "a bottle labelled wine"."""
+MADE = word_set("made built bound lit cut")
+"""Participles of "hand made", "leather bound"."""
 PARTS = word_set("middle center centre corner edge half side front back part left right rear end")
 UNLISTED = word_set(
-    "airfryer armoire axolotl backsplash baguette ballista barstool batman bauble bbq beanie beret birdhouse bonsai bookcase boombox "
-    "bunny burger burgers cappuccino capybara cd charizard chihuahua cooktop cop cops corgi countertop cpu credenza crocs cyborg dam "
-    "doggo doggos dragonfruit dvd earbuds elsa emoji fedora ferrari firepit flipflops fridge fridges frisbee gameboy gamepad gazebo "
-    "gelato gpu guacamole harmonica hijab hobbit hoodie hotdog icicle igloo ipad ipads iphone iphones jetski jumpsuit katana kimono "
-    "kitty labrador lamborghini lampshade lcd lego litterbox log logs loveseat lunchbox macaron macbook maracas mech meerkat mobile "
-    "mole moles narwhal nightstand nintendo nunchucks onesie orca ottoman ox pan pans pc pergola pikachu pinata playstation plushie "
-    "pokemon popsicle puppers quesadilla ramen remote rollerblades rubik rudolph santa sconce seaplane segway selfie shrek shuriken "
-    "skatepark skillet smartphone smoothie sombrero spiderman stegosaurus stereo streetlight suv tambourine tankard teddy tin tins "
-    "top tophat tops trebuchet treehouse triceratops trunk trunks tshirt tuktuk tv tvs ufo ufos ukulele usb velociraptor vet vets vhs "
-    "walkman webcam xbox yoda yoyo yurt zeppelin"
+    "airfryer armoire axolotl backsplash baguette ballista bar barstool batman bauble bbq beanie beret birdhouse bonsai bookcase "
+    "boombox bunny burger burgers cappuccino capybara cd charizard chihuahua cooktop cop cops corgi countertop cpu credenza crepes "
+    "crocs cyborg dam dams doggo doggos dragonfruit drapes dvd earbuds elsa emoji fedora ferrari firepit flipflops fridge fridges "
+    "frisbee gameboy gamepad gazebo gelato gpu guacamole harmonica hijab hobbit hoodie hotdog icicle igloo inks ipad ipads iphone "
+    "iphones jetski jumpsuit katana kimono kitty labrador lamborghini lampshade lcd lego litterbox log logs loveseat lunchbox "
+    "macaron macbook maracas mech meerkat mobile mole moles narwhal nightstand nintendo nunchucks oils onesie orca ottoman ox pan "
+    "pans pc pergola pikachu pinata playstation plushie pokemon popsicle puppers quesadilla ramen remote rollerblades rubik rudolph "
+    "santa sconce seaplane segway selfie shrek shuriken skatepark skillet smartphone smoothie soaps sombrero spiderman stegosaurus "
+    "stereo streetlight suv tambourine tankard teddy tin tins top tophat tops trebuchet treehouse triceratops trunk trunks tshirt "
+    "tuktuk tv tvs ufo ufos ukulele usb velociraptor vet vets vhs walkman webcam xbox yoda yoyo yurt zeppelin"
 )
 """Things that the lexicon does not know as nouns."""
