@@ -53,6 +53,10 @@ from tests.prompts.words import A, B, L, R, entries, marked
         ("a dog left of the picture", [("dog", "on the left side")]),
         ("a picture above a bed, a dog left of the picture", [("picture", A, "bed"), ("dog", L, "picture")]),
         ("a dog left of the picture frame", [("dog", L, "picture frame")]),
+        ("a picture taken at night, a cat above a dog, a bird left of the picture", [("cat", A, "dog"), ("bird", "on the left side")]),
+        ("The image features a cat above a dog, and a bird at the top of the image", [("cat", A, "dog"), ("bird", "at the top")]),
+        ("a dog on the left of the photo, a cat on the right of the photo", [("dog", "on the left side"), ("cat", "on the right side")]),
+        ("The painting is above a bed, a dog to the left of the painting", [("painting", A, "bed"), ("dog", L, "painting")]),
         ("a girl on the far left and a boy on the far right", [("girl", "on the left side"), ("boy", "on the right side")]),
         # a verb's form inside a name
         ("a cat left of an oak dining table", [("cat", L, "oak dining table")]),

@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 
 from infsplign.core.relations import Relation
@@ -122,7 +122,7 @@ def _matches(prompt: str, *, bare: bool = False) -> list[Match]:
         relation = _spelled(match.group())
         if not bare and match.group().lower() == "left":
             raise error_at(prompt, match.span(), "'left' is what someone did here, or a side", "for the side write `left of`")
-        if beside := _beside_object(prompt, match.span()):
+        if beside := _beside_object(prompt, match.span(), found):
             found.append(beside)
         elif (owned := OF_PRONOUN.fullmatch(match.group())) and not found:
             found.append(Match(*match.span(), SPELLINGS[f"{owned[1].lower()} of"], pronoun=True))
@@ -136,10 +136,11 @@ def _matches(prompt: str, *, bare: bool = False) -> list[Match]:
     return _sharing(prompt, sorted(found))
 
 
-def _beside_object(prompt: str, span: Span) -> Match | None:
+def _beside_object(prompt: str, span: Span, earlier: Sequence[Match]) -> Match | None:
     """The relation of "to the left of the painting", where the prompt names a painting before that is an object in the picture."""
     tail = _TAIL.search(prompt, *span)
-    if tail is None or not names_object(prompt[: span[0]], tail.group().split()[-1]):
+    joints = [(match.start, match.stop) for match in earlier if match.relation.arity > 1 and match.start < span[0]]
+    if tail is None or not names_object(prompt[: span[0]], tail.group().split()[-1], joints):
         return None
     leading = tail.group().split()[0]
     relation = _spelled(f"{prompt[span[0] : tail.start()]} {leading}")

@@ -1,12 +1,13 @@
 """Places of objects without article: "dog left, cat right", "cat on left", "left: a cat"."""
 
 import re
+from collections.abc import Sequence
 
 from infsplign.core.relations import Relation
 from infsplign.core.spellings import SPELLINGS
 from infsplign.prompts.nouns import is_modifier
 from infsplign.prompts.styles import MODIFIERS, STYLE_NOUNS
-from infsplign.prompts.words import DETERMINERS, LEAD
+from infsplign.prompts.words import DETERMINERS, LEAD, LINKS
 
 _SIDE = (
     r"(?P<side>(?:(?:top|upper|bottom|lower)[\s-]+)?(?:left|right)|top|bottom|center|centre|middle)(?:[\s-]+hand)?(?:\s+(?:side|corner))?"
@@ -41,16 +42,28 @@ def bare_places(prompt: str, directions: list[tuple[int, int]]) -> list[tuple[in
     return sorted(found + (lone if len(lone) > 1 else []), key=lambda place: place[:2])
 
 
-def names_object(text: str, thing: str) -> bool:
-    """Whether a text names a thing with its article, as an object: "a framed painting", but not "a painting of" or "oil painting"."""
-    text = LEAD.sub(" ", text)
+def names_object(text: str, thing: str, joints: Sequence[tuple[int, int]]) -> bool:
+    """Whether a text names a thing with its article, as an object: "a framed painting", but not "a painting of" or "oil painting".
+
+    Args:
+        joints: where the text has relations of two objects. "A picture", which may be the whole one, is an object only beside these.
+    """
+    text = LEAD.sub(lambda lead: " " * len(lead.group()), text)
     for found in re.finditer(rf"(?<![\w-]){thing}(?![\w-])", text, re.IGNORECASE):
-        words = text[: found.start()].split()
-        while words and words[-1].lower() not in DETERMINERS and _describes(words[-1]):
+        words = list(re.finditer(r"\S+", text[: found.start()]))
+        while words and words[-1].group().lower() not in DETERMINERS and _describes(words[-1].group()):
             words.pop()
-        if words and words[-1].lower() in DETERMINERS:
+        if not words or words[-1].group().lower() not in DETERMINERS:
+            continue
+        article = words[-1].start()
+        before = any(stop <= article and not text[stop:article].strip() for _, stop in joints)
+        after = any(found.end() < start and {*text[found.end() : start].lower().split()} <= LINKS for start, _ in joints)
+        if before or after or thing.lower() not in _WHOLE:
             return True
     return False
+
+
+_WHOLE = frozenset(["image", "picture", "photo", "photograph", "pic", "scene", "view", "shot", "frame"])
 
 
 def _describes(word: str) -> bool:

@@ -50,7 +50,8 @@ LEAD = re.compile(
     r"(?:\s+me)?\b(?=\s+(?:a|an|the|one)\s)"
     rf"|(?:(?:a|an|the|this)\s+)?(?:(?!(?:a|an|the)\s)[\w'\u2019-]+\s+){{0,4}}?(?:{MEDIUM})\s+"
     r"(?:(?:taken\s+|shot\s+|seen\s+)?from\s+(?:above|below|behind|the\s+side)\s+)?"
-    r"(?:of|with|showing|shows|depicting|depicts|containing|where|in\s+which)\b)",
+    r"(?:of|with|show(?:ing|s)|depict(?:ing|s)|contain(?:ing|s)|featur(?:ing|es)|captur(?:ing|es)|display(?:ing|s)|portray(?:ing|s)"
+    r"|has|where|in\s+which)\b)",
     re.IGNORECASE,
 )
 _NO_THING = r"(?!\s+(?:frame|album|book|wall)\b)"
