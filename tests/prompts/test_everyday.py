@@ -77,6 +77,20 @@ from tests.prompts.words import A, B, L, R, entries, marked
         ("a cat left of a film noir detective masterpiece", [("cat", L, "film noir detective")]),
         ("a pop art poster above an oil painting", [("pop art poster", A, "oil painting")]),
         ("a dog sticker left of a cat", [("dog sticker", L, "cat")]),
+        # names of somebody, and full stops that end nothing
+        ("Mrs. Smith left of Dr. Strange", [("Mrs. Smith", L, "Dr. Strange")]),
+        ("the U.S. flag left of the U.K. flag. A cat above a dog", [("U.S. flag", L, "U.K. flag"), ("cat", A, "dog")]),
+        ("Jack Black left of Prince Harry", [("Jack Black", L, "Prince Harry")]),
+        ("a Cat left of a Dog Happy", [("Cat", L, "Dog")]),
+        ("a cat left of a dog\u2026 masterpiece", [("cat", L, "dog")]),
+        ("\u300ca cat left of a dog\u300d", [("cat", L, "dog")]),
+        # "top" is a thing where no other is named
+        ("a red top left of a blue skirt", [("red top", L, "blue skirt")]),
+        ("a cat sitting top left of a dog", [("cat", "upper left of", "dog")]),
+        ("a 10 year old boy left of half an apple", [("boy", L, "apple")]),
+        ("a half eaten apple left of a half moon", [("half eaten apple", L, "half moon")]),
+        ("a cat left of a dog, not blurry", [("cat", L, "dog")]),
+        ("a dog sleeps, the dog left of the cat", [("dog", L, "cat")]),
         (
             "a square and a red circle left of an orange and a red ball",
             [
@@ -125,6 +139,14 @@ def test_characters_without_width_are_no_part_of_a_name(prompt):
         ("a picture above a bed, a lamp in the middle of the picture", "in the middle of the picture"),
         ("a cat left of a pulled over car", "pulled"),
         ("a cat left of a dog sticker", "sticker"),
+        ("a mountain top left of a lake", "mountain top"),
+        ("three balls: red left of blue", "red"),
+        ("a red ball and a blue ball, red on the left", "red"),
+        ("a red ball left of a blue one", "blue one"),
+        ("a cat left of a dog, not a bird", "not"),
+        ("a cat left of a dog, not right", "not"),
+        ("a cat toy and a mat, the cat left of a dog", "cat"),
+        ("a hot dog stand, cat left of dog", "dog"),
     ],
 )
 def test_what_is_refused(prompt, at):

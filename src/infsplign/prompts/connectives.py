@@ -50,6 +50,8 @@ def opening(prompt: str, gap: Span, *, place: bool, ahead: bool) -> list[Span] |
     gap = (max([gap[0], *(stop.end() for stop in SENTENCE_END.finditer(prompt, *gap))]), gap[1])
     chunks = clauses(prompt, gap)
     named = [chunk for chunk in chunks if not says_nothing(prompt, chunk)]
+    if place and len(named) > 1 and named[-1] == chunks[-1] and is_description(prompt, chunks[-1]):  # "two balls, red on the left"
+        raise error_at(prompt, chunks[-1], "it is not clear what this describes", "name the object too")
     named = [*named[:1], *(chunk for chunk in named[1:] if not is_description(prompt, chunk))]
     if (place and not named) or (ahead and named[-1:] != chunks[-1:]):
         return About.AHEAD

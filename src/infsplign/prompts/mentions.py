@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from infsplign.prompts.clauses import Span, begins_name, error_at, text_of, words_of
 from infsplign.prompts.grammar import Edge
+from infsplign.prompts.nouns import first_name
 from infsplign.prompts.phrases import find_phrases, fold
 from infsplign.prompts.word_lists import ADJECTIVES
-from infsplign.prompts.words import ARTICLES, LEAD
+from infsplign.prompts.words import ARTICLES, CLAUSE_END, LEAD
 
 
 def without_article(phrase: str) -> str:
@@ -86,6 +87,18 @@ def check_places(prompt: str, objects: Sequence[str], edges: Sequence[Edge]) -> 
         place = mentions[fold(phrase)][0]
         before = prompt[:place].lower().split()[-1:]
         another = before and begins_name(before[0])
+        if found[0] < place and _in_longer_name(prompt, found):
+            raise error_at(prompt, found, f"{phrase!r} stands here as well as in its relation", "use other words for one of them")
         the = before == ["the"]  # "the dog" is the one that was named before, and so is "dog" without article
         if found[0] != place and not the and (another or (lead and found[0] < lead.end())):
             raise error_at(prompt, found, f"{phrase!r} stands here as well as in its relation", "use other words for one of them")
+
+
+def _in_longer_name(prompt: str, found: Span) -> bool:
+    """Whether a phrase is the beginning of another name: "cat" of "a cat toy"."""
+    end = CLAUSE_END.search(prompt, found[1])
+    words = words_of(prompt, (found[0], end.start() if end else len(prompt)))
+    lower = [text_of(prompt, word).lower() for word in words]
+    article = [word for word in prompt[: found[0]].lower().split()[-1:] if word in ("a", "an", "one")]
+    name = first_name(article + lower)
+    return words[name.end - len(article) - 1][1] > found[1]

@@ -12,6 +12,7 @@ from infsplign.prompts.styles import MODIFIERS, STYLE_HEADS, STYLE_NOUNS, is_med
 from infsplign.prompts.word_lists import (
     ACTIONS,
     ADJECTIVES,
+    AGES,
     BEINGS,
     BELONGINGS,
     CALLED,
@@ -34,6 +35,7 @@ from infsplign.prompts.word_lists import (
     SINGULAR,
     THINGS,
     THINGS_TOO,
+    TITLES,
     VERBS,
 )
 from infsplign.prompts.words import COPULAS, DETERMINERS, LINKS, STOPS
@@ -119,11 +121,17 @@ def _start(words: Sequence[str]) -> tuple[int, str]:
     begin, count = 0, ""
     while begin < len(words) - 1:
         word, following = words[begin], words[begin + 1]
-        if is_number(word):
+        if is_number(word) and following in AGES and words[begin + 2 : begin + 3] == ["old"] and begin + 3 < len(words):
+            begin += 2
+        elif is_number(word):
             count = word
         elif word in QUANTITIES and following == "of":
             begin += 1
-        elif word not in DETERMINERS and not (word in _HOW_EXACTLY and (is_number(following) or following == "one")):
+        elif not (
+            word in DETERMINERS
+            or (word == "half" and following in ("a", "an"))
+            or (word in _HOW_EXACTLY and (is_number(following) or following == "one"))
+        ):
             break
         begin += 1
     return begin, count
@@ -155,7 +163,7 @@ def _before_noun(words: Sequence[str], i: int) -> bool:
         return False
     if word in ("and", "&"):
         return is_modifier(words[i - 1]) and is_modifier(following) if i else False
-    if word in SHADES and following in COLOURS:
+    if (word in SHADES and following in COLOURS) or word in TITLES or (word == "half" and is_modifier(following)):
         return True
     return is_modifier(word) and (following in ("and", "&") or any(_nounlike(later) for later in words[i + 1 : i + 8]))
 

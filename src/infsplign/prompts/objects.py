@@ -20,7 +20,7 @@ from infsplign.prompts.clauses import (
 from infsplign.prompts.lexicon import classes
 from infsplign.prompts.nouns import LONGEST, first_name, is_adjective, is_loose, is_modifier, is_number, is_participle, may_be_style
 from infsplign.prompts.styles import EITHER, STYLE_HEADS
-from infsplign.prompts.word_lists import PARTS, SETTINGS, SKY, THINGS_THEMSELVES, WHERE, WORN
+from infsplign.prompts.word_lists import COLOURS, PARTS, SETTINGS, SKY, THINGS_THEMSELVES, WHERE, WORN
 from infsplign.prompts.words import (
     AWAY,
     CARRYING,
@@ -31,6 +31,7 @@ from infsplign.prompts.words import (
     LINKS,
     NAMELESS,
     PRONOUNS,
+    STOPS,
     UNCLEAR,
     WHICH,
 )
@@ -85,6 +86,8 @@ def _object(prompt: str, span: Span, *, about: bool = False) -> Span:
     if len(words) == 1 and text_of(prompt, words[0]) == "A":  # a name: "A left of B"
         return words[0]
     begin, end, _ = first_name(lower)
+    while begin == 0 < end < len(lower) and _goes_on_in_capitals(prompt, words[end - 1], words[end]):
+        end += 1
     name, rest = lower[begin:end], lower[end:]
     if lower and lower[begin] in NAMELESS and (not name or len(lower) == 1 or lower[begin] in ("it", "itself", "they", "them")):
         raise error_at(prompt, words[begin], f"{text_of(prompt, words[begin])!r} is not the name of an object", "repeat its name")
@@ -99,6 +102,10 @@ def _object(prompt: str, span: Span, *, about: bool = False) -> Span:
         raise error_at(
             prompt, found, f"{text_of(prompt, found)!r} is a part of the picture or of an object", "write `left of`, `above` or `near`"
         )
+    if name[-1] in ("one", "ones") and len(name) > 1 and all(map(is_modifier, name[:-1])):
+        raise error_at(prompt, found, f"{text_of(prompt, found)!r} is not the name of an object", "repeat its name")
+    if begin == 0 and all(word in COLOURS - THINGS_THEMSELVES for word in name):  # "three balls: red left of blue"
+        raise error_at(prompt, found, "it is not clear what this describes", "name the object too")
     if len(name) == 1 and (name[0] in NAMELESS or is_number(name[0])):
         raise error_at(prompt, found, f"{text_of(prompt, found)!r} is not the name of an object", "repeat its name")
     if rest and (rest[0] in PRONOUNS or (about and list(rest) == ["left"])):  # "a cat. Put it left of a dog", "a cat left above a dog"
@@ -117,6 +124,14 @@ def _object(prompt: str, span: Span, *, about: bool = False) -> Span:
     if UNCLEAR.search(prompt, *found) or sum(word not in ("of", "and") and not is_modifier(word) for word in name) > LONGEST:
         raise error_at(prompt, found, "it is not clear which object this is", "name it in a few words")
     return found
+
+
+def _goes_on_in_capitals(prompt: str, before: Span, word: Span) -> bool:
+    """Whether a name of somebody goes on with an adjective or a verb: "Jack [Black]", "Prince [Harry]"."""
+    one, other = text_of(prompt, before), text_of(prompt, word)
+    letters = classes(other.lower())
+    names = one.istitle() and other.istitle() and not other.endswith("ing") and prompt[before[1] : word[0]] == " "
+    return names and other.lower() not in STOPS | LINKS | NAMELESS and (is_adjective(other.lower()) or letters == "v")
 
 
 def _may_end_earlier(name: Sequence[str], rest: Sequence[str], last: str, about: bool) -> bool:

@@ -11,12 +11,13 @@ from infsplign.errors import PromptError
 from infsplign.prompts.clauses import Span, begins_name, error_at
 from infsplign.prompts.hints import misspelt, nearest_relation, other_language
 from infsplign.prompts.matches import Match
-from infsplign.prompts.nouns import is_modifier
+from infsplign.prompts.nouns import is_adjective, is_modifier
 from infsplign.prompts.refusing import UnreadError
 from infsplign.prompts.scenery import is_setting, without_settings
 from infsplign.prompts.sides import LONE_SIDE, bare_places, names_object
+from infsplign.prompts.styles import is_style
 from infsplign.prompts.weights import CHANGING
-from infsplign.prompts.word_lists import NUMBERS
+from infsplign.prompts.word_lists import NUMBERS, TOPPED
 from infsplign.prompts.words import (
     BARE,
     CONTEXT,
@@ -122,7 +123,9 @@ def _matches(prompt: str, *, bare: bool = False) -> list[Match]:
         relation = _spelled(match.group())
         if not bare and match.group().lower() == "left":
             raise error_at(prompt, match.span(), "'left' is what someone did here, or a side", "for the side write `left of`")
-        if beside := _beside_object(prompt, match.span(), found):
+        if (thing := _TOP.match(match.group())) and _names_top(prompt, match.start()):
+            found.append(Match(match.start() + thing.end(), match.end(), SPELLINGS[f"{thing[1].lower()} of"]))
+        elif beside := _beside_object(prompt, match.span(), found):
             found.append(beside)
         elif (owned := OF_PRONOUN.fullmatch(match.group())) and not found:
             found.append(Match(*match.span(), SPELLINGS[f"{owned[1].lower()} of"], pronoun=True))
@@ -131,7 +134,7 @@ def _matches(prompt: str, *, bare: bool = False) -> list[Match]:
             measured = far and not _opens_name(prompt[max(0, far.start() - 40) : far.start()])  # not "a red well left of ..."
             start = far.start() + 1 if far and measured else match.start()
             found.append(Match(start, match.end(), relation, _normal(match.group()) in WEAK))
-        elif not bare and not (_normal(match.group()) in ("in front of", "behind") and is_setting(prompt, (match.end(), len(prompt)))):
+        elif not bare and not _is_aside(prompt, match.group(), match.span()):
             raise _unknown(prompt, match.group(), match.span())
     return _sharing(prompt, sorted(found))
 
@@ -148,6 +151,27 @@ def _beside_object(prompt: str, span: Span, earlier: Sequence[Match]) -> Match |
         problem = f"{prompt[slice(*span)]!r} is a place, of the whole picture or of an object in it"
         raise error_at(prompt, span, problem, "write `left of`, `above` or `near`")
     return Match(span[0], prompt.index(leading, tail.start()) + len(leading), relation)
+
+
+def _is_aside(prompt: str, text: str, span: Span) -> bool:
+    """Whether words that are not understood lead to a setting, or only say how the picture is made: ", not blurry"."""
+    if text.lower() == "not":
+        denied = re.match(r"\s+(?:too\s+|very\s+)?([\w-]+)\s*(?=[,.;!]|$)", prompt[span[1] :])
+        styled = denied and denied[1].lower() not in SIDES and (is_adjective(denied[1].lower()) or is_style(denied[1].lower()))
+        return bool(styled) and prompt[: span[0]].rstrip().endswith(",")
+    return _normal(text) in ("in front of", "behind") and is_setting(prompt, (span[1], len(prompt)))
+
+
+def _names_top(prompt: str, place: int) -> bool:
+    """Whether "top" names a thing in "a red top left of a dog"; otherwise it is a side, as in "a cat top left of a dog"."""
+    words = prompt[:place].lower().split()
+    if words and words[-1] in TOPPED:
+        start = len(prompt[:place].rstrip()) - len(words[-1])
+        remedy = f"write `{words[-1]}top`, or `to the top left of`"
+        raise error_at(prompt, (start, place + 3), "it is not clear whether this is one thing", remedy)
+    while words and is_modifier(words[-1]):
+        words.pop()
+    return bool(words) and begins_name(words[-1])
 
 
 def _opens_name(before: str) -> bool:
@@ -217,6 +241,7 @@ def _spelled(text: str) -> Relation | None:
     return SPELLINGS.get(normal) or SPELLINGS.get(shorter.replace(" side of", " of"))
 
 
+_TOP = re.compile(r"top\s+(?=(left|right)(?:\s+side)?\s+of$)", re.IGNORECASE)
 _TAIL = re.compile(OF_THE_IMAGE + r"$", re.IGNORECASE)
 
 

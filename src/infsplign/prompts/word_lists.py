@@ -159,6 +159,12 @@ CALLED = word_set("named called titled entitled labelled labeled marked tagged s
 """After these a name follows, and no thing: "a man named John", "a bottle labelled wine"."""
 MADE = word_set("made built bound lit cut")
 """Participles of "hand made", "leather bound"."""
+TITLES = word_set("mr mrs ms mx dr st prof")
+"""Before a name: "Dr. Strange"."""
+AGES = word_set("year years month months week weeks")
+"""Before "old": "a 10 year old boy"."""
+TOPPED = word_set("mountain hill roof tree table tank crop desk cliff stove counter house carrot")
+"""What has a top by name: "a table top"."""
 PARTS = word_set("middle center centre corner edge half side front back part left right rear end")
 UNLISTED = word_set(
     "airfryer armoire axolotl backsplash baguette ballista bar barstool batman bauble bbq beanie beret birdhouse bonsai bookcase "

@@ -72,12 +72,15 @@ UNKNOWN = (
     r"(?:left|right)\s+(?:to|from|off|than)(?=\s+(?:a|an|the)\s)",
     r"opposite(?:\s+of)?|across\s+from|(?:tall|short|wid)er\s+than|not|never|\w+n['\u2019]t",
 )
+_DOT = r"(?-i:(?<!\b[MD]r)(?<!\b[MS]t)(?<!\bM[sx])(?<!\bMrs)(?<!\bProf)(?<!\bvs)(?<![A-Z]\.[A-Z])\.)(?=\s|$)"
+"""A full stop, and not that of "Mr. Smith" or "the U.S. flag"."""
 CLAUSE_END = re.compile(
-    r"[,;!?\u3001\u3002\uff0c]|[.:](?=\s|$)|(?-i:(?<=[a-z])\.(?=[A-Z]))|\s(?:[-\u2013/|]|--)\s|\u2014|\b(?:while|whereas|but)\b",
+    rf"[,;!?\u3001\u3002\uff0c\u2026\u2022]|{_DOT}|:(?=\s|$)|(?-i:(?<=[a-z])\.(?=[A-Z]))|\s(?:[-\u2013/|]|--)\s|\u2014"
+    r"|\b(?:while|whereas|but)\b",
     re.IGNORECASE,
 )
-SENTENCE_END = re.compile(r"[;!?\u3002]|[.:](?=\s|$)|(?<=[a-z])\.(?=[A-Z])")
-_OUTSIDE = r"\s\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb.,;:!?"
+SENTENCE_END = re.compile(rf"[;!?\u3002]|{_DOT}|:(?=\s|$)|(?<=[a-z])\.(?=[A-Z])")
+_OUTSIDE = r"\s\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb\u2026\u2022\u300c\u300d\u300e\u300f\uff08\uff09.,;:!?"
 WORD = re.compile(rf"[^{_OUTSIDE}](?:\S*[^{_OUTSIDE}])?")  # without the quotes and punctuation around it
 AND = re.compile(r"\band\b|&|(?<=\s)\+(?=\s)", re.IGNORECASE)
 UNCLEAR = re.compile(r"(?<=[^\W\d])/(?=[^\W\d])|[()\[\]{}|=*\"\u201c\u201d]|<(?![\w-]+>)|(?<![\w-])>")
