@@ -77,6 +77,14 @@ from tests.prompts.words import A, B, L, R, entries, marked
         ("a cat left of a film noir detective masterpiece", [("cat", L, "film noir detective")]),
         ("a pop art poster above an oil painting", [("pop art poster", A, "oil painting")]),
         ("a dog sticker left of a cat", [("dog sticker", L, "cat")]),
+        # what a prompt opens with
+        ("A highly detailed, photorealistic image of an old man right of a boat", [("old man", R, "boat")]),
+        ("a still life with a pear left of a jug", [("pear", L, "jug")]),
+        ("Design a logo with a lion above a crown", [("lion", A, "crown")]),
+        ("put the cat on the left and the dog on the right", [("cat", "on the left side"), ("dog", "on the right side")]),
+        ("two friends, one tall and one short, sitting left of a lamp", [("friends", L, "lamp")]),
+        ("a great white shark left of a girl in a yellow raincoat", [("great white shark", L, "girl")]),
+        ("a girl in a yellow raincoat left of a cat", [("girl", L, "cat")]),
         # names of somebody, and full stops that end nothing
         ("Mrs. Smith left of Dr. Strange", [("Mrs. Smith", L, "Dr. Strange")]),
         ("the U.S. flag left of the U.K. flag. A cat above a dog", [("U.S. flag", L, "U.K. flag"), ("cat", A, "dog")]),

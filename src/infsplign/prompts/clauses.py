@@ -67,7 +67,7 @@ def _between_adjectives(prompt: str, span: Span, comma: Span) -> bool:
         return False
     before = prompt[max(span[0], comma[0] - NEAR) : comma[0]].lower().replace(",", " , ").split()
     after = prompt[comma[1] : min(span[1], comma[1] + NEAR)].lower().replace(",", " , ").split()
-    if not before or not after or not is_modifier(before[-1]) or is_adverb(before[-1]):
+    if not before or {*after} <= LINKS or not is_modifier(before[-1]) or is_adverb(before[-1]):
         return False
     styled, thing = is_style(before[-1]), before[-1] in THINGS_THEMSELVES
     described = is_modifier(after[0])
@@ -178,7 +178,7 @@ def _is_manner(word: str) -> bool:
 def is_description(prompt: str, span: Span) -> bool:
     """Whether a chunk only says what the object before it is like: "big and brown" of "a dog, big and brown, left of a cat"."""
     words = lower_of(prompt, span).split()
-    said = [word for word in words if word not in ("and", "&")]
+    said = [word for word in words if word not in ("and", "&", "one")]
     return bool(said) and all(map(is_modifier, said)) and not all(map(is_style, said))
 
 

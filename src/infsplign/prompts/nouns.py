@@ -165,6 +165,8 @@ def _before_noun(words: Sequence[str], i: int) -> bool:
         return is_modifier(words[i - 1]) and is_modifier(following) if i else False
     if (word in SHADES and following in COLOURS) or word in TITLES or (word == "half" and is_modifier(following)):
         return True
+    if not is_modifier(word) and ADJECTIVE in classes(word) and is_adjective(following):  # "a great white shark"
+        return any(_names_thing(later) and later not in SETTINGS for later in words[i + 2 : i + 3])
     return is_modifier(word) and (following in ("and", "&") or any(_nounlike(later) for later in words[i + 1 : i + 8]))
 
 

@@ -45,6 +45,8 @@ INDOORS = word_set(
 WORN = word_set(
     "dress suit hat coat shirt t-shirt jacket uniform armor armour costume gown skirt jeans pants shorts hoodie sweater robe cloak "
     "cape scarf boots shoes socks gloves glasses sunglasses mask helmet crown outfit clothes clothing attire kimono bikini swimsuit "
+    "raincoat overcoat sweatshirt blouse cardigan vest poncho tuxedo leggings sandals heels sneakers beanie beret hood veil turban "
+    "headscarf tracksuit wetsuit spacesuit tunic toga sari hijab goggles headphones necklace earrings "
     "tie bowtie cap apron pajamas hair eyes beard mustache moustache wings tail ears horns legs arms face smile freckles tattoos "
     "braids ponytail fur stripes spots feathers teeth"
 )

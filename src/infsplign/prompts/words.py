@@ -42,13 +42,14 @@ THEM = frozenset(("them", "the two", "both", "both of them", "the two of them", 
 MEDIUM = (
     "photo|photograph|picture|image|painting|drawing|illustration|rendering|render|sketch|depiction|portrait|view|shot|close-up|closeup|scene|"
     "close\\s+up|watercolor|watercolour|photography|poster|selfie|snapshot|footage|polaroid|cartoon|sprite|panel|macro|mosaic|mural|engraving|"
-    "woodcut|screenshot|still|animation|collage|artwork|art|print|pic|graphic|diagram|postcard|video|clipart|icon|logo"
+    "woodcut|screenshot|still|animation|collage|artwork|art|print|pic|graphic|diagram|postcard|video|clipart|icon|logo|still life"
 )
 LEAD = re.compile(
     r"\s*(?:there(?:\s+(?:is|are)|['\u2019]s)\b|with\b|(?:i\s+(?:want|need)|i'd\s+like)(?=\s+(?:a|an|the|one)\s)"
-    r"|(?:(?:can|could|would|will)\s+you\s+(?:please\s+)?|please\s+)?(?:show|draw|paint|create|generate|imagine|make|give|render)"
+    r"|(?:(?:can|could|would|will)\s+you\s+(?:please\s+)?|please\s+)?(?:show|draw|paint|create|generate|imagine|make|give|render"
+    r"|design|depict|illustrate|picture|photograph|visuali[sz]e|produce|sketch|compose|put|place|add)"
     r"(?:\s+me)?\b(?=\s+(?:a|an|the|one)\s)"
-    rf"|(?:(?:a|an|the|this)\s+)?(?:(?!(?:a|an|the)\s)[\w'\u2019-]+\s+){{0,4}}?(?:{MEDIUM})\s+"
+    rf"|(?:(?:a|an|the|this)\s+)?(?:(?!(?:a|an|the)\s)[\w'\u2019-]+,?\s+){{0,4}}?(?:{MEDIUM})\s+"
     r"(?:(?:taken\s+|shot\s+|seen\s+)?from\s+(?:above|below|behind|the\s+side)\s+)?"
     r"(?:of|with|show(?:ing|s)|depict(?:ing|s)|contain(?:ing|s)|featur(?:ing|es)|captur(?:ing|es)|display(?:ing|s)|portray(?:ing|s)"
     r"|has|where|in\s+which)\b)",
