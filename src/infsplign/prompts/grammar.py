@@ -28,6 +28,9 @@ class Edge(NamedTuple):
         return (self.first, *self.others)
 
 
+_TWO = "'{}' needs two objects, such as `between a dog and a tree`"
+
+
 class _Sides(NamedTuple):
     """What a relation is about, and what it leads to: nothing where the next relation tells ("above and left of B")."""
 
@@ -52,6 +55,8 @@ def edges_of(prompt: str, matches: Sequence[Match]) -> list[Edge]:
         gap, following = gaps[number + 1], matches[number + 1] if number + 1 < len(matches) else None
         if (found := turned[number]) is not None:
             read.append(_Sides(*sides(prompt, found, match.relation.arity)))
+            if match.relation.arity == 3 and len(read[-1].seconds) != 2:
+                raise error_at(prompt, found.seconds, _TWO.format(match.relation.name))
             named = [chunk for chunk in found.rest if not says_nothing(prompt, chunk)]
             about = subjects(prompt, named) if named and following and turned[number + 1] is None else About.SAME
             continue
@@ -103,7 +108,7 @@ def _sides(prompt: str, match: Match, pieces: Sequence[Span], firsts: list[Span]
             return _them(prompt, named[0] if named else (match.start, match.stop), firsts, read)
         if len(named) != 2:
             where = (pieces[0][0], pieces[-1][1]) if named else (match.start, match.stop)
-            raise error_at(prompt, where, f"{match.relation.name!r} needs two objects, such as `between a dog and a tree`")
+            raise error_at(prompt, where, _TWO.format(match.relation.name))
     elif alone in EACH_OTHER:
         if len(firsts) != 2 or match.relation.inverse != match.relation.name:
             raise error_at(prompt, named[0], f"{alone!r} needs two objects before it and a relation that goes both ways, such as 'near'")

@@ -19,9 +19,9 @@ from infsplign.prompts.word_lists import (
     COLOURS,
     COMPOUND,
     DEGREES,
+    GROUPS,
     HOURS,
     INANIMATE,
-    INDOORS,
     MADE,
     MASS,
     MODALS,
@@ -33,6 +33,7 @@ from infsplign.prompts.word_lists import (
     SETTINGS,
     SHADES,
     SINGULAR,
+    STRESSED,
     THINGS,
     THINGS_TOO,
     TITLES,
@@ -123,6 +124,8 @@ def _start(words: Sequence[str]) -> tuple[int, str]:
         word, following = words[begin], words[begin + 1]
         if is_number(word) and following in AGES and words[begin + 2 : begin + 3] == ["old"] and begin + 3 < len(words):
             begin += 2
+        elif is_number(word) and words[begin - 1 : begin] in (["a"], ["an"]) and word not in GROUPS:  # "a four leaf clover"
+            break
         elif is_number(word):
             count = word
         elif word in QUANTITIES and following == "of":
@@ -157,13 +160,15 @@ _OF_A_NAME = frozenset(("style", "styled", "aesthetic", "vibe", "vibes", "render
 def _before_noun(words: Sequence[str], i: int) -> bool:
     """Whether the word is a modifier of a noun that follows."""
     word, following = words[i], words[i + 1]
-    if _is_phrasal(words, i) or (i and _is_phrasal(words, i - 1)):
+    if is_number(word) or _is_phrasal(words, i) or (i and _is_phrasal(words, i - 1)):
         return True
     if following in STOPS and not (following in ("and", "&") and i + 2 < len(words) and is_modifier(words[i + 2])):
         return False
     if word in ("and", "&"):
         return is_modifier(words[i - 1]) and is_modifier(following) if i else False
-    if (word in SHADES and following in COLOURS) or word in TITLES or (word == "half" and is_modifier(following)):
+    if (word in SHADES and following in COLOURS) or STRESSED.get(word) == following:
+        return True
+    if word in TITLES or (word == "half" and is_modifier(following)):
         return True
     if not is_modifier(word) and ADJECTIVE in classes(word) and is_adjective(following):  # "a great white shark"
         return any(_names_thing(later) and later not in SETTINGS for later in words[i + 2 : i + 3])
@@ -204,7 +209,7 @@ def _goes_on(words: Sequence[str], i: int, noun: int, singular: bool) -> bool:
         return False
     if word in MODALS and (following in COPULAS or following in ACTIONS):  # "a car must be", and not "a trash can"
         return False
-    if following and word in NUMBERS:  # "a fox two strides left of"
+    if following and (word in NUMBERS or (word.isdecimal() and is_plural(following))):  # "a fox two strides left of"
         return False
     if word in ("left", "right", "close", "upside", "alone", "half") or word.endswith(("'s", "\u2019s")):
         return False
@@ -224,7 +229,7 @@ def _goes_on(words: Sequence[str], i: int, noun: int, singular: bool) -> bool:
 
 def _in_compound(word: str, before: str, following: str) -> bool:
     """Whether a verb's form between two nouns joins them to one name: "oak dining table", "hand painted vase", "fire breathing dragon"."""
-    if not _names_thing(following) or is_medium(following, "") or following in SETTINGS or following in INDOORS or following in COLOURS:
+    if not _names_thing(following) or is_medium(following, "") or following in SETTINGS | COLOURS:
         return False
     if word.endswith("ing"):  # not "a man playing guitar", "a fire giving light"
         thing = _is_being(following) or not (is_plural(following) or following in MASS or {ADJECTIVE, ADVERB} & {*classes(following)})

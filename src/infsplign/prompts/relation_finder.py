@@ -237,7 +237,10 @@ def _spelled(text: str) -> Relation | None:
     normal = _normal(text)
     if normal in ("left", "right", "left side", "right side") and _TAIL.search(text):
         return SPELLINGS[f"on the {normal}"]
-    shorter = re.sub(r"^(?:to|on|at|in|too) (?:the )?(?=(?:left|right)(?: side)? of)", "", re.sub(r" (?:far|very) ", " ", normal))
+    shorter = re.sub(
+        r"^(?:to|on|at|in|too) (?:the )?(?=(?:left|right)(?: side)? of)", "", re.sub(r" (?:far|very|direct|immediate) ", " ", normal)
+    )
+    shorter = re.sub(r"[ -]hand(?= corner)", "", shorter)
     return SPELLINGS.get(normal) or SPELLINGS.get(shorter.replace(" side of", " of"))
 
 
@@ -259,7 +262,7 @@ def _vocabulary(bare: bool) -> re.Pattern[str]:
     article = "" if bare else rf"(?=\s+{_any(DETERMINERS | NUMBERS)}\s)"
     known = [spelling for spelling in spellings if SPELLINGS[spelling].arity > 1 and spelling not in WEAK]
     known = [_any([spelling]) + article * (spelling in BARE) for spelling in known]
-    known.insert(0, r"(?:to|too|on|at)\s+(?:the\s+)?(?:left|right)(?:\s+side)?\s+of")
+    known.insert(0, r"(?:to|too|on|at)\s+(?:the\s+)?(?:(?:direct|immediate)\s+)?(?:left|right)(?:\s+side)?\s+of")
     weak = _any(spelling for spelling in spellings if spelling in WEAK) + article
     known = [places + OF_THE_IMAGE, SIDE_OF_IMAGE, *known]
     # after the whole of "on the left of", and before a lone "on"

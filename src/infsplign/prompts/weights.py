@@ -19,7 +19,7 @@ CHANGING = re.compile(rf"[(\[{{][^()\[\]{{}}|]*\|[^()\[\]{{}}]*[)\]}}]|\[[^()\[\
 
 
 def plain(text: str) -> str:
-    """A prompt with blanks for its weights, parameters and characters without width, and a semicolon for `BREAK`; every other character
+    """A prompt with blanks for its weights, parameters and characters without width, and a semicolon for `BREAK`, a comma for `::`; every other character
     keeps its place.
 
     Stock pipelines encode these characters as they stand, so that words are looked up in a text of the same length.
@@ -27,5 +27,5 @@ def plain(text: str) -> str:
     >>> plain("(red cat:1.3) left of a ((dog)) --ar 16:9").split()
     ['red', 'cat', 'left', 'of', 'a', 'dog']
     """
-    blanked = _BLANKED.sub(lambda found: " " * len(found.group()), text)
+    blanked = _BLANKED.sub(lambda found: ("," if found.group().startswith("::") else "").ljust(len(found.group())), text)
     return _UNSEEN.sub(" ", _BREAK.sub(";    ", blanked))

@@ -65,6 +65,8 @@ NUMBERS = word_set(
     "thirty forty fifty hundred thousand dozen several many few multiple numerous countless various"
 )
 VAGUE = word_set("several many few multiple numerous countless various")
+GROUPS = VAGUE | word_set("dozen hundred thousand")
+"""Numerals that follow "a" themselves."""
 QUANTITIES = word_set("couple lot lots number dozens hundreds plenty")
 """"a couple of dogs" are dogs."""
 PEOPLE = word_set(
@@ -159,8 +161,10 @@ MASS = word_set("food water coffee tea beer wine milk soup breakfast lunch dinne
 """What "a fire giving light" gives: not counted, so that no article is missing."""
 CALLED = word_set("named called titled entitled labelled labeled marked tagged signed nicknamed dubbed inscribed")
 """After these a name follows, and no thing: "a man named John", "a bottle labelled wine"."""
-MADE = word_set("made built bound lit cut")
+MADE = word_set("made built bound lit cut held bought fed spun")
 """Participles of "hand made", "leather bound"."""
+STRESSED = {"brand": "new", "ice": "cold", "crystal": "clear", "pitch": "black", "razor": "sharp", "world": "famous", "life": "size"}
+"""A noun that an adjective may have before it: "a brand new car"."""
 TITLES = word_set("mr mrs ms mx dr st prof")
 """Before a name: "Dr. Strange"."""
 AGES = word_set("year years month months week weeks")

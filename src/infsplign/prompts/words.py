@@ -75,12 +75,14 @@ UNKNOWN = (
 )
 _DOT = r"(?-i:(?<!\b[MD]r)(?<!\b[MS]t)(?<!\bM[sx])(?<!\bMrs)(?<!\bProf)(?<!\bvs)(?<![A-Z]\.[A-Z])\.)(?=\s|$)"
 """A full stop, and not that of "Mr. Smith" or "the U.S. flag"."""
+_BULLET = r"(?:\A|\n)\s*(?:(?:[-\u2022]|\d{1,2}[.)])\s+|\d{1,2}\s+(?=(?:a|an|the)\s))"
+"""What an item of a list begins with."""
 CLAUSE_END = re.compile(
-    rf"[,;!?\u3001\u3002\uff0c\u2026\u2022]|{_DOT}|:(?=\s|$)|(?-i:(?<=[a-z])\.(?=[A-Z]))|\s(?:[-\u2013/|]|--)\s|\u2014"
+    rf"{_BULLET}|[,;!?\u3001\u3002\uff0c\u2026\u2022]|{_DOT}|:(?=\s|$)|(?-i:(?<=[a-z])\.(?=[A-Z]))|\s(?:[-\u2013/|]|--)\s|\u2014"
     r"|\b(?:while|whereas|but)\b",
     re.IGNORECASE,
 )
-SENTENCE_END = re.compile(rf"[;!?\u3002]|{_DOT}|:(?=\s|$)|(?<=[a-z])\.(?=[A-Z])")
+SENTENCE_END = re.compile(rf"{_BULLET}|[;!?\u3002]|{_DOT}|:(?=\s|$)|(?<=[a-z])\.(?=[A-Z])")
 _OUTSIDE = r"\s\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb\u2026\u2022\u300c\u300d\u300e\u300f\uff08\uff09.,;:!?"
 WORD = re.compile(rf"[^{_OUTSIDE}](?:\S*[^{_OUTSIDE}])?")  # without the quotes and punctuation around it
 AND = re.compile(r"\band\b|&|(?<=\s)\+(?=\s)", re.IGNORECASE)
@@ -122,7 +124,7 @@ IDIOMS = (
 QUOTED = re.compile('"[^"]*"|\u201c[^\u201d]*\u201d')
 """Text between double quotes."""
 MEASURE = re.compile(
-    rf"(?<!milky)\s(?:way|well|a\s+(?:bit|little|lot|few\s+\w+)|(?:(?:over|under|about|nearly|almost)\s+)?{_LENGTH})\s+$",
+    rf"(?<!milky)\s(?:way|well|off|a\s+(?:bit|little|lot|few\s+\w+)|(?:(?:over|under|about|nearly|almost)\s+)?{_LENGTH})\s+$",
     re.IGNORECASE,
 )
 """How far: "way above", "a bit to the left of", "2 meters left of"."""
