@@ -161,6 +161,7 @@ class TestClip:
             (f"a {NFD} above a dog", [NFC, "dog"], ((2,), (5,))),
             ("a 🐱 above a dog", ["🐱", "dog"], ((2,), (5,))),
             ("a teddy-bear above a dog", ["teddy-bear", "dog"], ((2, 3, 4), (7,))),
+            ("Mr. Cat above a U.S. flag", ["Mr. Cat", "U.S. flag"], ((1, 3), (6, 8, 10))),
         ],
     )
     def test_positions(self, clip_tokenizer, text, phrases, indices):

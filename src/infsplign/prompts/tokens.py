@@ -96,8 +96,8 @@ def read_phrases(tokenizer: Any, text: str, phrases: Sequence[str], *, nth: Mapp
     without_weights = plain(text)
     for phrase, (start, stop) in zip(phrases, find_phrases(text, phrases, nth=nth), strict=True):
         inside = [i for i, token in enumerate(tokens) if token.start < stop and start < token.stop]
-        # "(red:1.3) cat" and "large, red cat": tokens of weights and commas alone say nothing of the object
-        visible = (text if fold(text[start:stop]) == fold(phrase) else without_weights).replace(",", " ")
+        # "(red:1.3) cat", "large, red cat" and "Mr. Cat": tokens of weights, commas and full stops alone say nothing of the object
+        visible = (text if fold(text[start:stop]) == fold(phrase) else without_weights).replace(",", " ").replace(".", " ")
         numbers = tuple(i for i in inside if visible[tokens[i].start : tokens[i].stop].strip()) or tuple(inside)
         if not numbers or not taken.isdisjoint(numbers):  # two emoji side by side may be one token
             raise PromptError(f"{phrase!r} has no token of its own in {type(tokenizer).__name__}:\n{underline(text, start, stop)}")

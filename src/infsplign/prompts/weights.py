@@ -19,8 +19,8 @@ CHANGING = re.compile(rf"[(\[{{][^()\[\]{{}}|]*\|[^()\[\]{{}}]*[)\]}}]|\[[^()\[\
 
 
 def plain(text: str) -> str:
-    """A prompt with blanks for its weights, parameters and characters without width, and a semicolon for `BREAK`, a comma for `::`; every other character
-    keeps its place.
+    """A prompt with blanks for its weights, parameters and characters without width, a semicolon for `BREAK` and a comma for `::`; every
+    other character keeps its place.
 
     Stock pipelines encode these characters as they stand, so that words are looked up in a text of the same length.
 

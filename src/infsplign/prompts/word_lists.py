@@ -67,7 +67,7 @@ NUMBERS = word_set(
 VAGUE = word_set("several many few multiple numerous countless various")
 GROUPS = VAGUE | word_set("dozen hundred thousand")
 """Numerals that follow "a" themselves."""
-QUANTITIES = word_set("couple lot lots number dozens hundreds plenty")
+QUANTITIES = word_set("couple lot lots number dozens hundreds plenty kind kinds type types sort sorts")
 """"a couple of dogs" are dogs."""
 PEOPLE = word_set(
     "man woman men women girl boy girls boys kid kids child children person people artist painter student lady guy worker workers"
