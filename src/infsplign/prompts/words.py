@@ -118,7 +118,7 @@ IDIOMS = (
     r"(?:from\s+)?(?:the\s+)?"
     r"(?:left\s+to\s+(?:the\s+)?right|right\s+to\s+(?:the\s+)?left|top\s+to\s+(?:the\s+)?bottom|bottom\s+to\s+(?:the\s+)?top|side\s+to\s+side)|"
     r"in\s+(?:(?:a|one|two|three|straight|neat)\s+)*(?:rows?|lines?|queue|pairs)(?!\s+of\b)|"
-    r"on\s+(?:the|his|her|their)\s+(?:cell\s+|mobile\s+)?phone|(?:(?<=talking )|(?<=speaking )|(?<=chatting )|(?<=talks ))on\s+a\s+(?:cell\s+|mobile\s+)?phone|"
+    r"(?:on\s+(?:the|his|her|their)|(?:(?<=talking\s)|(?<=speaking\s)|(?<=chatting\s)|(?<=talks\s))on\s+a)\s+(?:cell\s+|mobile\s+)?phone|"
     r"near\s+(?:future|miss)|(?:larger|bigger)\s+than\s+life|over\s+and\s+over|all\s+over(?:\s+the\s+place)?"
 )
 """Words that spell a relation and say none."""
