@@ -128,9 +128,9 @@ def check_tokens(tokenizer: Any, text: str, phrases: Sequence[str]) -> str:
 
 
 def _letters(text: str, tokenizer: Any) -> str:
-    """A text as its tokenizer normalises it, without blanks and commas, whose tokens are left out."""
+    """A text as its tokenizer normalises it, without blanks, commas and full stops, whose tokens are left out."""
     normalizer = tokenizer.backend_tokenizer.normalizer
-    return "".join(fold(normalizer.normalize_str(text) if normalizer else text).replace("▁", "").replace(",", "").split())
+    return "".join(fold(normalizer.normalize_str(text) if normalizer else text).replace("▁", "").replace(",", "").replace(".", "").split())
 
 
 def _run(check: Callable[..., str], strategy: st.SearchStrategy, seconds: float, number: int) -> Counter[str]:
