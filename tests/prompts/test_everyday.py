@@ -89,6 +89,8 @@ from tests.prompts.words import A, B, L, R, entries, marked
         ("a four leaf clover left of a 5 star hotel", [("four leaf clover", L, "5 star hotel")]),
         ("a man left of a woman talking on a cell phone", [("man", L, "woman")]),
         ("a man left of a woman on the phone", [("man", L, "woman")]),
+        ("a hand carved wooden bowl above a corn field", [("hand carved wooden bowl", A, "corn field")]),
+        ("a self driving car left of a box painted bright red", [("self driving car", L, "box")]),
         ("a dozen eggs left of a kind of bird", [("eggs", L, "bird")]),
         ("a brand new car left of a car", [("brand new car", L, "car")]),
         ("a cat to the immediate left of a dog", [("cat", L, "dog")]),

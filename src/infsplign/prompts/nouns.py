@@ -23,6 +23,7 @@ from infsplign.prompts.word_lists import (
     HOURS,
     INANIMATE,
     MADE,
+    MAKERS,
     MASS,
     MODALS,
     NUMBERS,
@@ -166,7 +167,7 @@ def _before_noun(words: Sequence[str], i: int) -> bool:
         return False
     if word in ("and", "&"):
         return is_modifier(words[i - 1]) and is_modifier(following) if i else False
-    if (word in SHADES and following in COLOURS) or STRESSED.get(word) == following:
+    if (word in SHADES and following in COLOURS) or STRESSED.get(word) == following or (word == "self" and is_modifier(following)):
         return True
     if word in TITLES or (word == "half" and is_modifier(following)):
         return True
@@ -183,7 +184,7 @@ def _is_phrasal(words: Sequence[str], i: int) -> bool:
     word, particle = words[i], words[i + 1]
     if is_participle(word) or word == "broken":
         return particle in ("up", "down", "out", "off", "in", "on")
-    return particle in ("up", "down", "out") and VERB in classes(word) and not _is_being(word) and not is_plural(thing)
+    return particle in ("up", "down", "out") and VERB in classes(word) and not is_being(word) and not is_plural(thing)
 
 
 def _nounlike(word: str) -> bool:
@@ -201,7 +202,11 @@ def _goes_on(words: Sequence[str], i: int, noun: int, singular: bool) -> bool:
     letters = classes(word)
     if word in COMPOUND and _names_thing(following):
         return True
-    if _in_compound(word, before, following) or _of_a_style(words, noun, i):
+    made = words[noun] in MAKERS and i > noun  # "a hand carved wooden bowl"
+    thing = next((later for later in words[i + 1 :] if not is_adjective(later)), "") if made else following
+    if made and is_adjective(word) and i > noun + 1 and all(map(is_adjective, words[noun + 2 : i])) and _names_thing(thing):
+        return True
+    if _in_compound(word, before, thing) or _of_a_style(words, noun, i):
         return True
     if word in STOPS or word in LINKS or word in PAST or word in ("and", "&", "of") or is_symbol(word):
         return False
@@ -232,13 +237,14 @@ def _in_compound(word: str, before: str, following: str) -> bool:
     if not _names_thing(following) or is_medium(following, "") or following in SETTINGS | COLOURS:
         return False
     if word.endswith("ing"):  # not "a man playing guitar", "a fire giving light"
-        thing = _is_being(following) or not (is_plural(following) or following in MASS or {ADJECTIVE, ADVERB} & {*classes(following)})
+        thing = is_being(following) or not (is_plural(following) or following in MASS or {ADJECTIVE, ADVERB} & {*classes(following)})
         return before in INANIMATE and thing and is_acting(word)
     participle = is_participle(word) and word.endswith(("ed", "en", "wn")) and word not in LINKS and word not in CALLED
-    return (participle or word in MADE) and not _is_being(before)
+    return (participle or word in MADE) and not is_being(before)
 
 
-def _is_being(word: str) -> bool:
+def is_being(word: str) -> bool:
+    """Whether a word names somebody or an animal."""
     return word in BEINGS or word.removesuffix("s") in BEINGS
 
 

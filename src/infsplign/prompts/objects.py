@@ -18,7 +18,17 @@ from infsplign.prompts.clauses import (
     words_of,
 )
 from infsplign.prompts.lexicon import classes
-from infsplign.prompts.nouns import LONGEST, first_name, is_adjective, is_loose, is_modifier, is_number, is_participle, may_be_style
+from infsplign.prompts.nouns import (
+    LONGEST,
+    first_name,
+    is_adjective,
+    is_being,
+    is_loose,
+    is_modifier,
+    is_number,
+    is_participle,
+    may_be_style,
+)
 from infsplign.prompts.styles import EITHER, STYLE_HEADS
 from infsplign.prompts.word_lists import COLOURS, PARTS, SETTINGS, SKY, THINGS_THEMSELVES, WHERE, WORN
 from infsplign.prompts.words import (
@@ -118,7 +128,8 @@ def _object(prompt: str, span: Span, *, about: bool = False) -> Span:
         raise error_at(
             prompt, words[end - 1], "it is not clear whether this belongs to the object before it", "put a comma before it if not"
         )
-    if name[-1] in WHERE and len(name) > 1 and not is_modifier(name[-2]) and name[-2] not in WHERE:
+    grown = name[-1] == "field" and not is_being(name[0])  # "a corn field"
+    if name[-1] in WHERE and len(name) > 1 and not is_modifier(name[-2]) and name[-2] not in WHERE and not grown:
         raise error_at(prompt, found, "it is not clear whether this is one object", f"write `{' '.join(name[:-1])}, {name[-1]}` if not")
     _check_rest(prompt, words[end:], rest, about)
     if UNCLEAR.search(prompt, *found) or sum(word not in ("of", "and") and not is_modifier(word) for word in name) > LONGEST:

@@ -163,6 +163,8 @@ CALLED = word_set("named called titled entitled labelled labeled marked tagged s
 """After these a name follows, and no thing: "a man named John", "a bottle labelled wine"."""
 MADE = word_set("made built bound lit cut held bought fed spun")
 """Participles of "hand made", "leather bound"."""
+MAKERS = word_set("hand home machine store")
+"""How or where a thing was made, before a participle and adjectives: "a hand carved wooden bowl"."""
 STRESSED = {"brand": "new", "ice": "cold", "crystal": "clear", "pitch": "black", "razor": "sharp", "world": "famous", "life": "size"}
 """A noun that an adjective may have before it: "a brand new car"."""
 TITLES = word_set("mr mrs ms mx dr st prof")
