@@ -143,7 +143,7 @@ def _beside_object(prompt: str, span: Span, earlier: Sequence[Match]) -> Match |
     """The relation of "to the left of the painting", where the prompt names a painting before that is an object in the picture."""
     tail = _TAIL.search(prompt, *span)
     joints = [(match.start, match.stop) for match in earlier if match.relation.arity > 1 and match.start < span[0]]
-    if tail is None or not names_object(prompt[: span[0]], tail.group().split()[-1], joints):
+    if tail is None or not names_object(prompt, span[0], tail.group().split()[-1], joints):
         return None
     leading = tail.group().split()[0]
     relation = _spelled(f"{prompt[span[0] : tail.start()]} {leading}")

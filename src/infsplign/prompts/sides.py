@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from infsplign.core.relations import Relation
 from infsplign.core.spellings import SPELLINGS
@@ -42,27 +43,34 @@ def bare_places(prompt: str, directions: list[tuple[int, int]]) -> list[tuple[in
     return sorted(found + (lone if len(lone) > 1 else []), key=lambda place: place[:2])
 
 
-def names_object(text: str, thing: str, joints: Sequence[tuple[int, int]]) -> bool:
-    """Whether a text names a thing with its article, as an object: "a framed painting", but not "a painting of" or "oil painting".
+def names_object(prompt: str, stop: int, thing: str, joints: Sequence[tuple[int, int]]) -> bool:
+    """Whether a prompt names a thing with its article, as an object: "a framed painting", but not "a painting of" or "oil painting".
 
     Args:
-        joints: where the text has relations of two objects. "A picture", which may be the whole one, is an object only beside these.
+        stop: where the prompt is no longer looked at.
+        joints: where the prompt has relations of two objects. "A picture", which may be the whole one, is an object only beside these.
     """
-    text = LEAD.sub(lambda lead: " " * len(lead.group()), text)
+    text = _without_leads(prompt)[:stop]
     for found in re.finditer(rf"(?<![\w-]){thing}(?![\w-])", text, re.IGNORECASE):
-        words = list(re.finditer(r"\S+", text[: found.start()]))
+        words = list(_WORD.finditer(text, max(0, found.start() - _NEAR), found.start()))
         while words and words[-1].group().lower() not in DETERMINERS and _describes(words[-1].group()):
             words.pop()
         if not words or words[-1].group().lower() not in DETERMINERS:
             continue
         article = words[-1].start()
-        before = any(stop <= article and not text[stop:article].strip() for _, stop in joints)
+        before = any(end <= article and not text[end:article].strip() for _, end in joints)
         after = any(found.end() < start and {*text[found.end() : start].lower().split()} <= LINKS for start, _ in joints)
         if before or after or thing.lower() not in _WHOLE:
             return True
     return False
 
 
+@lru_cache(4)
+def _without_leads(prompt: str) -> str:
+    return LEAD.sub(lambda lead: " " * len(lead.group()), prompt)
+
+
+_WORD = re.compile(r"\S+")
 _WHOLE = frozenset(["image", "picture", "photo", "photograph", "pic", "scene", "view", "shot", "frame"])
 
 
