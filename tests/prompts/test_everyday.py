@@ -66,6 +66,7 @@ from tests.prompts.words import A, B, L, R, entries, marked
         ("a cat left of a corgi riding skateboard", [("cat", L, "corgi")]),
         ("Batman reading newspaper left of a man named John", [("Batman", L, "man")]),
         ("a fire giving light left of a book painted red", [("fire", L, "book")]),
+        ("a cat left of a house painted Monet", [("cat", L, "house")]),
         ("a pipe leaking drops left of a box painted with flowers", [("pipe", L, "box")]),
         ("a rolled up carpet left of a red pop up tent", [("rolled up carpet", L, "red pop up tent")]),
         ("a broken down car left of a blown up red balloon", [("broken down car", L, "blown up red balloon")]),

@@ -240,7 +240,7 @@ def _in_compound(word: str, before: str, following: str) -> bool:
         thing = is_being(following) or not (is_plural(following) or following in MASS or {ADJECTIVE, ADVERB} & {*classes(following)})
         return before in INANIMATE and thing and is_acting(word)
     participle = is_participle(word) and word.endswith(("ed", "en", "wn")) and word not in LINKS and word not in CALLED
-    return (participle or word in MADE) and not is_being(before)
+    return (participle or word in MADE) and not is_being(before) and NOUN in classes(following)  # not "a house painted Monet"
 
 
 def is_being(word: str) -> bool:
