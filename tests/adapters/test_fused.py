@@ -69,6 +69,20 @@ def test_the_log_sum_exp_alone_and_its_gradient(case, axes, dtype):
     assert_near(*grads, dtype)
 
 
+@pytest.mark.parametrize("dtype", list(TOLERANCE))
+def test_a_gradient_of_exactly_zero_stays_zero(dtype):
+    """Else rounding errors would take its place, which `normalise` enlarges to a whole shift."""
+    query, key, value = (x.requires_grad_() for x in made(0, (2, 3, 7, 16), (2, 3, 9, 16), (2, 3, 9, 16), dtype=dtype))
+    out, lse = attention(query, key, value, 0.3, CPU)
+    to_out, to_lse = torch.zeros_like(out), torch.zeros_like(lse)
+    to_lse[0, 1, 2], to_out[0, 1, 5] = 0.5, 0.5
+    for found in torch.autograd.grad((out, lse), (query, key, value), (to_out, to_lse)):
+        assert torch.isfinite(found).all()
+        assert found[0, 1].any()
+        assert not found[0, [0, 2]].any()
+        assert not found[1].any()
+
+
 def test_gradcheck():
     query, key, value = (x.requires_grad_() for x in made(0, (1, 2, 5, 4), (1, 2, 6, 4), (1, 2, 6, 4)))
     # `masked` lets gradients be all but 0 (1e-154) where nothing has a gradient

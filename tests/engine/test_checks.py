@@ -101,6 +101,18 @@ def test_a_gradient_of_zero_names_the_terms(terms):
     )
 
 
+def test_a_loss_of_zero_may_be_satisfied():
+    with pytest.warns(UserWarning, match="loss and its gradient") as told:
+        check(step(finite=True, zero=True, report=LossReport(0 * FINE[:, 0], {"mine": FINE[:, 0]}, FINE, FINE, ())))
+    assert str(told[0].message) == (
+        "the loss and its gradient are exactly zero in every row at step 7, the first guided one, so nothing is shifted there. Its terms: "
+        "'mine'. If the scene does not hold yet, check that each depends on the maps, its weight and its levels"
+    )
+    part = LossReport(torch.tensor([0.0, 1.0]), {"mine": FINE[:, 0]}, FINE, FINE, ())
+    with pytest.raises(ValueError, match="exactly zero in every row at step 7"):
+        check(step(finite=True, zero=True, report=part))
+
+
 @pytest.mark.parametrize("zero", [None, False])
 def test_a_finite_step_passes(zero):
     check(step(finite=True, zero=zero, gradient=BAD))  # only what was read is looked at

@@ -163,7 +163,7 @@ def test_pauses_leave_rows_alone():
 
 
 @pytest.mark.parametrize(
-    "term", [lambda o, s: 0.0 * o.mass.sum(-1), lambda o, s: o.mass.sum(-1).sign()], ids=["nothing", "a function without slope"]
+    "term", [lambda o, s: 0.0 * o.mass.sum(-1) + 1.0, lambda o, s: o.mass.sum(-1).sign()], ids=["nothing", "a function without slope"]
 )
 def test_case_6_a_total_without_slope_is_an_error_that_names_its_terms(term):
     _, guidance = made(loss=CompoundLoss((LossTerm("mine", term),)))
@@ -171,6 +171,12 @@ def test_case_6_a_total_without_slope_is_an_error_that_names_its_terms(term):
         run(Steps(guidance, TIMES))
     with pytest.raises(ValueError, match="exactly zero"):  # at once where no step follows
         run(Steps(guidance, TIMES[:1]), times=TIMES[:1])
+
+
+def test_a_term_of_one_s_own_that_is_satisfied_is_told_and_no_error():
+    _, guidance = made(loss=CompoundLoss((LossTerm("mine", lambda o, s: (0.0 * o.mass.sum(-1)).relu()),)))
+    with pytest.warns(UserWarning, match="loss and its gradient are exactly zero in every row at step 0.*'mine'"):
+        assert not any(shift.any() for shift in run(Steps(guidance, TIMES)))
 
 
 def test_a_scene_that_holds_may_rest():

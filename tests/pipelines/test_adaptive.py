@@ -296,3 +296,15 @@ def test_gradients_of_the_shipped_model_survive_half_precision(pipe, dtype):
 
     noise = {torch.float16: 0.01, torch.bfloat16: 0.1}
     assert torch.allclose(norm(load("shapes", dtype=dtype)), norm(pipe), rtol=noise[dtype])
+
+
+@pytest.mark.parametrize("kind", [tiny.sd, tiny.sdxl])
+def test_a_loss_with_nothing_to_ask_shifts_nothing_when_normalised(kind):
+    """Its gradient is exactly 0 through the fused attention as well, and no rounding error of it is enlarged."""
+    asks_nothing = LossTerm("satisfied", lambda objects, _scene: (objects.centroid[..., 1] - 2.0).relu().sum(-1))
+    with pytest.warns(UserWarning, match="loss and its gradient are exactly zero"):
+        latents, guidance = guided(
+            kind(), TINY, PAPER.with_(spatial=0.0, presence=0.0, balance=0.0, terms=(asks_nothing,), normalise=True, scale=0.1), steps=2
+        )
+    assert [float(step.shift) for step in guidance.trace] == [0.0, 0.0]
+    assert torch.allclose(latents, call(kind(), TINY, steps=2), atol=1e-4)

@@ -100,14 +100,16 @@ def _for_lse_alone(g: Any, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor, 
 def _with_lse(d_out: Tensor, out: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
     """Returns (dO', O') with rowsum(dO' * O') = rowsum(dO * O) - g.
 
-    O' = O - g dO' / |dO'|^2. So that dO' is not 0, it is dO with its first channel enlarged by less than a rounding error of g.
+    O' = O - g dO' / |dO'|^2. So that dO' is not 0, it is dO with its first channel enlarged by less than a rounding error of g. Where g is
+    0 it is dO, so that a gradient of exactly 0 stays 0: `normalise` would enlarge its rounding errors to a whole shift.
     """
     info = torch.finfo(d_out.dtype)
     floor = 2.0**-22 if d_out.dtype == torch.float16 else 2 * info.tiny**0.5  # its square must not be 0 in float32
     least = g.abs().mul_(info.eps / 8).clamp_min_(floor).to(d_out.dtype)
     d_out = d_out.clone()
-    d_out[..., 0] += torch.copysign(least, d_out[..., 0])
-    length = torch.linalg.vector_norm(d_out, dim=-1, dtype=g.dtype)
+    first = d_out[..., 0]
+    first.addcmul_(torch.copysign(least, first), g != 0)
+    length = torch.linalg.vector_norm(d_out, dim=-1, dtype=g.dtype).clamp_min_(floor)  # where g is 0 too
     return d_out, torch.addcmul(out, d_out, (g / length).div_(length)[..., None], value=-1).to(out.dtype)
 
 

@@ -1,6 +1,7 @@
 """Checks of a guided step. Their values are copied to the host while the device works, and are read one step later."""
 
 import math
+import warnings
 from typing import Any, NamedTuple
 
 import torch
@@ -49,7 +50,7 @@ def check(step: Shifted) -> None:
 
     Raises:
         NonFiniteGradientError: something in it was not finite.
-        ValueError: its gradient was exactly zero in every row.
+        ValueError: its gradient was exactly zero in every row, and its loss was not.
     """
     if not step.finite.read():
         what, remedy = _cause(step)
@@ -57,15 +58,28 @@ def check(step: Shifted) -> None:
         message = f"{what} not finite at step {step.number} (timestep {step.timestep:g}){kept}. {remedy}"
         raise NonFiniteGradientError(message, step=step.number, latents=step.latents)
     if step.zero is not None and step.zero.read():
-        raise ValueError(_zero_gradient(step))
+        if step.report is not None and step.report.terms and bool((step.report.total == 0).all()):
+            warnings.warn(_satisfied(step), stacklevel=2)  # a margin or a limit of a term that holds already asks for nothing
+        else:
+            raise ValueError(_zero_gradient(step))
+
+
+def _satisfied(step: Shifted) -> str:
+    return (
+        f"the loss and its gradient are exactly zero in every row at step {step.number}, the first guided one, so nothing is shifted there"
+        f". {_terms_of(step)}. If the scene does not hold yet, check that each depends on the maps, its weight and its levels"
+    )
 
 
 def _zero_gradient(step: Shifted) -> str:
-    terms = ", ".join(repr(name) for name in (step.report.terms if step.report is not None else ())) or "none"
     return (
         f"the gradient of the loss is exactly zero in every row at step {step.number}, the first guided one, so nothing would be guided. "
-        f"Its terms: {terms}. A term must depend on the maps by differentiable functions; check its weight and its levels"
+        f"{_terms_of(step)}. A term must depend on the maps by differentiable functions; check its weight and its levels"
     )
+
+
+def _terms_of(step: Shifted) -> str:
+    return f"Its terms: {', '.join(repr(name) for name in (step.report.terms if step.report is not None else ())) or 'none'}"
 
 
 def _cause(step: Shifted) -> tuple[str, str]:
