@@ -68,6 +68,25 @@ def test_a_processor_that_hides_its_attention_is_named_with_the_remedy():
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in pipe.unet.modules())
 
 
+@pytest.mark.parametrize("layer", ["mid_block.attentions.0.transformer_blocks.0.attn1", "down_blocks.2.attentions.0.transformer_blocks.0"])
+def test_self_attention_is_no_attention_to_a_text(layer):
+    """Its keys are positions of the image, which would be taken for tokens; a whole block attends to itself first."""
+    pipe, config = tiny.sd(), PAPER.with_(layers={"coarse": (layer,)}, balance=0.0)
+    with pytest.raises(AttentionError, match=r"attends from the \d+ positions of the image to themselves, and not to the text.*`attn2`"):
+        with guide(pipe, PROMPT, config=config):
+            pipe(PROMPT, num_inference_steps=1, output_type="latent")
+
+
+def test_a_text_of_as_many_tokens_as_the_image_has_positions_is_read():
+    pipe = tiny.sd()
+    pipe.unet.requires_grad_(False)
+    sample, text = torch.randn(2, 4, 16, 16, requires_grad=True), torch.randn(2, 16, 32)
+    source = AttentionRecorder(pipe.unet, {"coarse": ("down_blocks.2.attentions.0.transformer_blocks.0.attn2",)})
+    with source.record(sample) as attention:
+        pipe.unet(sample, 500, encoder_hidden_states=text)
+    assert attention[0].probabilities().shape == (2, 2, 16, 16)
+
+
 def test_only_the_first_attention_of_a_module_counts():
     """IP-Adapter attends to the text first and then, in the same module, to the image."""
 

@@ -95,6 +95,11 @@ class AttentionRecorder:
         def keep(level: str, name: str, seen: SdpaCall, lse: Tensor | None = None) -> None:
             if name in found:  # IP-Adapter attends twice in a module, to the text first
                 return
+            if self.text == "all" and _attends_to_itself(seen):
+                raise AttentionError(
+                    f"`{name}` attends from the {seen.key.shape[2]} positions of the image to themselves, and not to the text. "
+                    "Name modules of cross-attention in `GuidanceConfig(layers=...)`; in diffusers most are called `attn2`"
+                )
             parts = self._attention(seen, lse, size or sizes.grid(name, seen.query.shape[2]), len(sample), name)
             attention = ColumnAttention(scale=seen.scale, layer=name, level=level, object_tokens=self._object_tokens, **parts)
             found[name] = self.reduce(attention)
@@ -219,6 +224,11 @@ def additive(mask: Tensor | None, query: Tensor) -> Tensor | None:
         return mask
     zero = torch.zeros(mask.shape, dtype=torch.promote_types(query.dtype, torch.float32), device=mask.device)
     return zero.masked_fill(~mask, float("-inf"))
+
+
+def _attends_to_itself(seen: SdpaCall) -> bool:
+    """Whether the keys are those of the image: a text of as many tokens as the image has positions has no gradient to the image."""
+    return seen.query.shape[2] == seen.key.shape[2] and seen.query.requires_grad and seen.key.requires_grad
 
 
 def _no_maps(absent: Sequence[tuple[str, nn.Module]]) -> str:
