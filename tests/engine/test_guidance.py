@@ -54,6 +54,19 @@ def test_half_numbers_are_guided_step_after_step_under_inference_mode():
     torch.testing.assert_close(found[0], wanted(x.half().float()).gradient, rtol=0.05, atol=1e-4)
 
 
+@pytest.mark.parametrize("how", ["autocast", "cast"])
+def test_float16_inside_a_denoiser_of_float32_loses_no_small_gradient(how):
+    model, x = Linear(), torch.randn(2, 2, 6, 5)
+    config = GuidanceConfig(spatial=1e-5, presence=0.0, balance=0.0)  # on larger maps gradients are as small
+    wanted = Guidance(model, Source(model), SCENE, [[0], [1]], config)(x).gradient
+    half = Linear().half() if how == "cast" else Linear()
+    denoiser = half if how == "autocast" else lambda sample: half(sample.half())
+    with torch.autocast("cpu", dtype=torch.float16, enabled=how == "autocast"):
+        found = Guidance(denoiser, Source(half), SCENE, [[0], [1]], config)(x).gradient
+    assert found.dtype == torch.float32
+    assert (found - wanted).norm() < 0.02 * wanted.norm()
+
+
 def test_a_denoiser_that_is_not_from_diffusers_moves_the_asked_way():
     model = Linear()
     guidance = Guidance(model, Source(model), SCENE, [[0], [1]])
@@ -123,6 +136,12 @@ def test_token_indices_that_do_not_fit_the_scene_are_refused(indices):
     model = Linear()
     with pytest.raises(ValueError, match="token_indices"):
         Guidance(model, Source(model), SCENE, indices)
+
+
+@pytest.mark.parametrize("indices", [torch.tensor([[0], [1]]), [torch.tensor([0]), torch.tensor([1])], torch.tensor([[[0], [1]]])])
+def test_token_indices_may_be_tensors(indices):
+    model = Linear()
+    assert Guidance(model, Source(model), SCENE, indices).token_indices == [((0,), (1,))]
 
 
 def test_an_index_beyond_the_text_axis_is_refused():

@@ -140,7 +140,8 @@ class Guidance:
             report = self.measure(of_rows(attention, rows, len(leaf)), rows.stop - rows.start)
             if not report.total.requires_grad:
                 raise ValueError("`source` recorded attention without a gradient to `sample`; is the denoiser run under no_grad inside?")
-            (gradient,) = torch.autograd.grad(self._loss_scale.scaled(report.total, leaf.dtype).sum(), leaf)
+            scaled = self._loss_scale.scaled(report.total, torch.float16 if _in_float16(leaf, attention) else leaf.dtype)
+            (gradient,) = torch.autograd.grad(scaled.sum(), leaf)
             self.zero = (gradient[rows] == 0).all() & ~self._rests
             gradient = self._loss_scale.unscaled(gradient[rows])  # its factor takes part in the next gradient
         self.passes.guided += len(sample)
@@ -257,7 +258,16 @@ def _check_arguments(denoiser: Any, source: Any, scenes: Any) -> None:
 
 def _nested(value: Any, depth: int) -> bool:
     """Whether `value` is a list nested `depth` levels deep."""
-    return depth == 0 or (hasattr(value, "__len__") and any(_nested(item, depth - 1) for item in value))
+    listed = hasattr(value, "__len__") and getattr(value, "ndim", 1) > 0  # the numbers of a tensor have a `__len__` too
+    return depth == 0 or (listed and any(_nested(item, depth - 1) for item in value))
+
+
+def _in_float16(sample: Tensor, attention: Sequence[Attention]) -> bool:
+    """Whether the denoiser computes in float16, also where it is given float32: under autocast, or with a cast of its own."""
+    device = sample.device.type
+    if device != "meta" and torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device) == torch.float16:
+        return True
+    return any(x.dtype == torch.float16 for x in (sample, *(layer.like for layer in attention)))
 
 
 def _usable(x: Tensor) -> Tensor:
