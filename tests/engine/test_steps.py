@@ -10,6 +10,7 @@ from infsplign.core.attention import AttentionMap
 from infsplign.core.losses import CompoundLoss, LossTerm
 from infsplign.core.penalties import relu
 from infsplign.engine.guidance import Guidance
+from infsplign.engine.passes import Passes
 from infsplign.engine.weight_schedules import linear_decay
 
 SCENE = Scene.of([("circle", "left of", "square")])
@@ -171,6 +172,15 @@ def test_case_6_a_total_without_slope_is_an_error_that_names_its_terms(term):
         run(Steps(guidance, TIMES))
     with pytest.raises(ValueError, match="exactly zero"):  # at once where no step follows
         run(Steps(guidance, TIMES[:1]), times=TIMES[:1])
+
+
+def test_two_samplings_of_one_guidance_count_their_own_rows():
+    _, guidance = made()
+    both = Steps(guidance, TIMES), Steps(guidance, TIMES)
+    for time in TIMES:
+        for steps in both:
+            steps.shifted(steps(torch.randn(1, 2, 5, 6), time))
+    assert [steps.passes for steps in both] == [Passes(guided=len(TIMES))] * 2
 
 
 def test_a_term_of_one_s_own_that_is_satisfied_is_told_and_no_error():

@@ -113,6 +113,7 @@ class Steps:
         The plan applies to the first pass of a step. Further passes before `shifted` run unchanged.
         """
         first, rows = self.plan is None, rows or Rows(slice(0, len(sample)))
+        self.guidance.passes = self.passes  # another `Steps` of the same guidance may have run in between
         if first:
             self.check()
             self._place, self.plan = place, self.planner.plan(place.progress, rows.size)
