@@ -1,5 +1,6 @@
 """Relations given by hand, as triples and as text; and which words an object's map is read from."""
 
+import numpy as np
 import pytest
 
 from infsplign.core.scenes import Scene
@@ -17,6 +18,10 @@ class TestSceneFrom:
         given = [("a cat", "between", ("the Dog", "a tree")), ("dog", "in the middle"), ("tree", "at the top", None)]
         scene = scene_from("a cat, a dog, a tree", given)
         assert entries(scene) == [("cat", W, "Dog", "tree"), ("Dog", "in the centre"), ("tree", "at the top")]
+
+    @pytest.mark.parametrize("listed", [iter, np.array, tuple])
+    def test_any_list(self, listed):
+        assert scene_from("a cat and a dog", listed([("cat", "left of", "dog")])).objects == ("cat", "dog")
 
     def test_500_relations_are_read_and_no_more(self):
         entry = ("cat", "left of", "dog")

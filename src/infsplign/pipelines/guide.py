@@ -118,5 +118,5 @@ def _per_prompt(values: Any, count: int, many: bool, name: str) -> list[Any]:
 
 def _scene(prompt: str | None, triples: Triples | None, adjectives: Literal["join", "leave"]) -> Scene:
     if prompt is None:
-        return Scene.of(triples or ())
+        return Scene.of(() if triples is None else list(triples))
     return parse_prompt(prompt, adjectives=adjectives) if triples is None else scene_from(prompt, triples)

@@ -35,6 +35,7 @@ def scene_from(prompt: str, relations: Sequence[Entry]) -> Scene:
     >>> scene_from("a cat and a dog", [("the cat", "left of", "dog")]).objects
     ('cat', 'dog')
     """
+    relations = list(relations)  # also of an iterator, or of an array
     if not relations:
         return Scene(_objects(prompt))
     if len(relations) > MOST:
