@@ -15,6 +15,7 @@ from infsplign.pipelines.watching import watch
 from tests import tiny
 
 PROMPT = "a circle to the left of a square"
+OTHER = "a star above a circle"
 
 
 def run(pipe, prompt=PROMPT, **options):
@@ -136,6 +137,13 @@ def test_another_prompt_is_refused(pipe):
     with pytest.raises(PromptError, match="another prompt"), guide(pipe, PROMPT):
         run(pipe, "a heart and a moon", negative_prompt=PROMPT)
     assert state(pipe) == before
+
+
+@pytest.mark.parametrize("guidance_scale", [1.0, 7.5])
+@pytest.mark.parametrize("called", [PROMPT, [PROMPT], [PROMPT, OTHER, OTHER]])
+def test_another_number_of_prompts_is_refused(called, guidance_scale):
+    with pytest.raises(PromptError, match="called with another prompt than `guide`"), guide(tiny.sd(), [PROMPT, OTHER]) as guidance:
+        guidance.pipe(called, num_inference_steps=1, guidance_scale=guidance_scale, output_type="latent")
 
 
 def test_prompt_embeds_need_token_indices():

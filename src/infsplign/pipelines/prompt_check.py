@@ -127,7 +127,7 @@ class PromptCheck:
         held = [number for number, known in enumerate(compared) if known]
         if not held and rows is not None and (single := _one_by_one(encoder, outputs, rows, self.whole)):
             seen = {segment: [Encoded([calls[number].ids[0] for number in single], None)] for segment, calls in seen.items()}
-            calls, held = seen[segment], [0]
+            calls, held, outputs = seen[segment], [0], [None]
         foreign = not held and False in compared
         refused: list[OtherPromptError] = []
         # the states of a shorter text, such as that of the negative prompt, may begin as those of the prompt do
