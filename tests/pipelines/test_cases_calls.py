@@ -179,6 +179,31 @@ def test_case_3_a_loop_by_hand_with_the_pipelines_own_scheduler_is_guided():
             assert torch.allclose(latents, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize(("own", "again", "told"), [([0, 1], False, 751), ([1], False, 501), ([2, 3], False, None), ([0, 1], True, None)])
+def test_case_3_a_step_after_a_gradient_of_one_s_own_is_guided_or_refused(own, again, told):
+    p = tiny.sd()
+    p.scheduler.set_timesteps(4)
+    text = torch.cat(p.encode_prompt(P, "cpu", 1, True)[::-1]).detach()
+
+    def sample():
+        latents = torch.randn(1, 4, 16, 16)
+        for number, time in enumerate(p.scheduler.timesteps):
+            leaf = latents.detach().requires_grad_(number in own)
+            output = p.unet(torch.cat([leaf] * 2), time, encoder_hidden_states=text).sample
+            with torch.no_grad():
+                if again:
+                    output = p.unet(torch.cat([leaf] * 2), time, encoder_hidden_states=text).sample
+                latents = p.scheduler.step(output.chunk(2)[1], time, leaf).prev_sample
+
+    with guide(p, relations=[("circle", "left of", "square")], token_indices=[[2], [8]], config=S.with_(stop=0.5)) as guidance:
+        if told is None:
+            sample()
+            assert guided(guidance)[:2] == [True, True]
+        else:
+            with pytest.raises(RuntimeError, match=f"the step at timestep {told} would not be guided.*`requires_grad`"):
+                sample()
+
+
 def test_case_4_repeats_take_the_timestep_that_the_denoiser_was_called_with():
     pipe = tiny.sdxl()
     seen = []

@@ -72,6 +72,7 @@ class Calls:
         passes: number of calls of the denoiser in the block.
         taken: number of scheduler steps that followed.
         failed: whether an exception has left the denoiser.
+        own: whether the latest pass took a gradient of the pipeline's own, so that it was not guided.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class Calls:
 
     def reset(self) -> None:
         """Resets the state. The trace is kept until the next call begins."""
-        self.fresh, self.failed = True, False
+        self.fresh, self.failed, self.own = True, False, False
         self.passes = self.taken = 0
         if self.check is not None:
             self.check.reset()
@@ -118,7 +119,7 @@ class Calls:
             RuntimeError: no step of its scheduler followed the previous pass.
             UnsupportedPipelineError: the pipeline samples several views of one image, each with its own steps.
         """
-        self.passes += 1
+        self.passes, self.own = self.passes + 1, False
         timestep = kwargs.get("timestep", args[0] if args else None)
         if self.call is None or self._begins(self.call, scheduler, timestep):
             self.call = self._new(forward, scheduler, timestep, sample, args, kwargs)

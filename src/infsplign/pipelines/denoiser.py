@@ -44,6 +44,7 @@ class GuidedDenoiser:
                 f"{type(self.calls.denoiser).__name__} takes the pictures of a batch as a list, which `guide` does not support"
             )
         if sample.requires_grad and torch.is_grad_enabled():  # a gradient of the pipeline's own, as Attend-and-Excite takes
+            self.calls.own = True
             return self.forward(*args, **kwargs)
         pipe = running_pipeline(self.calls.denoiser, self.calls.backbone.denoiser) or self.calls.pipe
         self.watch(pipe)

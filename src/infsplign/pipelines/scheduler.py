@@ -36,13 +36,14 @@ class GuidedScheduler:
 
         Raises:
             NonFiniteGradientError: the shifted output of an earlier step, or of the last one, is not finite.
-            RuntimeError: the pipeline's denoiser was replaced inside the block.
+            RuntimeError: the pipeline's denoiser was replaced inside the block, or its only pass was one with a gradient of the loop's own.
             UnsupportedPipelineError: the shape of the shift differs from that of the model's output.
         """
         self.check()
         call = self.calls.call
         if call is None or call.scheduler is not self.scheduler or call.steps.plan is None:
             self._check_denoiser()
+            self._check_own(timestep)
             return self.step(model_output, timestep, sample, *args, **kwargs)
         found = call.steps.found
         if found is not None and found.gradient is not None and found.gradient.shape[0] != model_output.shape[0]:
@@ -60,6 +61,19 @@ class GuidedScheduler:
         owner = stepping_pipeline(self.scheduler, name)
         if owner in (None, pipe) and uncompiled(getattr(pipe, name)) is not self.calls.denoiser:
             raise RuntimeError(f"`pipe.{name}` was replaced inside the `guide` block, so it is not guided; set it before the block")
+
+    def _check_own(self, timestep: Any) -> None:
+        """Raises an error if a step that would be guided follows only passes that take a gradient of the loop's own."""
+        calls, call = self.calls, self.calls.call
+        if not calls.own or calls.config.scale == 0:
+            return
+        calls.own = False
+        begun = None if call is None or call.scheduler is not self.scheduler or calls.fresh else call.steps.timeline
+        if begun is None or calls.config.within(begun.at(timestep).progress):
+            raise RuntimeError(
+                f"the step at timestep {float(timestep):g} would not be guided: the latents of its pass have `requires_grad`, so that the "
+                "gradient is one of your own. Call the denoiser once more under `torch.no_grad()`, and step with that output"
+            )
 
     def _other_rows(self, gradient: Tensor, output: Tensor) -> str:
         return (
