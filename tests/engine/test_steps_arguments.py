@@ -7,8 +7,9 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
 
 from infsplign import Guidance, Steps
 from infsplign.adapters import backbone_for
+from infsplign.engine.timeline import Timeline
 from tests import tiny
-from tests.engine.test_steps import SCENE, TIMES, Source, made
+from tests.engine.test_steps import SCENE, TIMES, Source, made, run
 
 LEVELS = [3.0, 2.0, 1.0, 0.5, 0.2]
 
@@ -21,6 +22,7 @@ LEVELS = [3.0, 2.0, 1.0, 0.5, 0.2]
         ([float("nan")] * 5, "v_prediction", "`sigmas` must be numbers, got nan"),
         (TIMES, "flow", r'must lie in \[0, 1\] for "flow"; divide timesteps by 1000, got 900'),
         ([0.1, 0.3, 0.5, 0.7, 0.9], "flow", "must fall"),
+        ([9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0], "v_prediction", "must hold one level a timestep, got 7 for 5 timesteps; leave out"),
     ],
 )
 def test_noise_levels_that_cannot_be_those_of_a_sampling(sigmas, prediction, told):
@@ -31,6 +33,24 @@ def test_noise_levels_that_cannot_be_those_of_a_sampling(sigmas, prediction, tol
 @pytest.mark.parametrize("sigmas", [[*LEVELS, 0.0], [float("inf"), *LEVELS[1:]], np.asarray(LEVELS), [0.5] * 5])
 def test_levels_that_can_be(sigmas):
     Steps(made()[1], TIMES, sigmas=sigmas, prediction="v_prediction")
+
+
+@pytest.mark.parametrize("given", [{"sigmas": LEVELS}, {"prediction": "sample"}, {"sigmas": LEVELS, "prediction": "v_prediction"}])
+def test_a_timeline_has_its_own_levels_and_prediction(given):
+    timeline = Timeline(TIMES, LEVELS, "v_prediction")
+    with pytest.raises(ValueError, match="`sigmas` and `prediction` must be left out where `timesteps` is a `Timeline`"):
+        Steps(made()[1], timeline, **given)
+    assert Steps(made()[1], timeline, prediction="v_prediction").timeline is timeline
+
+
+def test_timesteps_in_the_order_opposite_to_that_of_the_sampling():
+    """The window would end up at the end of the sampling."""
+    steps = Steps(made(stop=0.5)[1], TIMES.flip(0))
+    with pytest.raises(ValueError, match="in the order of the sampling: it began at the last of them, 900, and went on at 700; turn them"):
+        run(steps)
+    rising = Steps(made(stop=0.5)[1], TIMES.flip(0))  # a model whose times rise
+    run(rising, times=TIMES.flip(0))
+    assert [step.guided for step in rising.trace] == [True, True, True, False, False]
 
 
 @pytest.mark.parametrize("timesteps", [TIMES[None], 4, "ab", [float("nan")]])

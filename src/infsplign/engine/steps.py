@@ -61,15 +61,20 @@ class Steps:
 
     Raises:
         ValueError: no timestep, an unknown `prediction`, not one sigma a timestep, sigmas out of range or rising, or none where they are
-            needed.
+            needed; `sigmas` or `prediction` beside a `Timeline`.
     """
 
     def __init__(
         self, guidance: Guidance, timesteps: Any, *, sigmas: Any = None, prediction: str = "epsilon", keep_maps: bool = False
     ) -> None:
         self.guidance, self.config, self.keep_maps = guidance, guidance.config, keep_maps
+        if isinstance(timesteps, Timeline) and (sigmas is not None or prediction not in ("epsilon", timesteps.prediction)):
+            raise ValueError("`sigmas` and `prediction` must be left out where `timesteps` is a `Timeline`, which has its own")
         self.timeline = timesteps if isinstance(timesteps, Timeline) else Timeline(timesteps, sigmas, prediction)
         prediction = self.timeline.prediction
+        if sigmas is not None and self.timeline.further > 1:
+            count, given = len(self.timeline), len(self.timeline) + self.timeline.further
+            raise ValueError(f"`sigmas` must hold one level a timestep, got {given} for {count} timesteps; leave out those of other steps")
         if sigmas is not None and self.timeline.sigmas is not None:
             check_levels(self.timeline.sigmas, prediction)
         if self.timeline.sigmas is None and (self.config.repeats > 1 or (prediction != "epsilon" and self.config.update != "direct")):
@@ -98,7 +103,7 @@ class Steps:
         Raises:
             RuntimeError: `shifted` has not ended the previous step; or the sampling has ended, and pauses or gradients of it would act on
                 the next one.
-            ValueError: the first pass is not at one of `timesteps`.
+            ValueError: the first pass is not at one of `timesteps`, or they are in the order opposite to that of the sampling.
             NonFiniteGradientError, ValueError: see `check`.
             TypeError: `sample` is no tensor of real numbers, or `timestep` no number.
         """
@@ -205,6 +210,11 @@ class Steps:
                     f"`timestep` must begin at one of `timesteps`, {times[0]:g} to {times[-1]:g}, got {place.timestep:g}; "
                     "give both in the units of the denoiser"
                 )
+        elif len(self.trace) == 1 and self._place.last and place.progress < self._place.progress:
+            raise ValueError(
+                f"`timesteps` must be in the order of the sampling: it began at the last of them, {self._place.timestep:g}, and went on at "
+                f"{place.timestep:g}; turn them around"
+            )
         elif self._place.last and place.progress < self._place.progress and (self.config.every > 1 or self.config.patience is not None):
             raise RuntimeError(
                 "`Steps` holds the state of one sampling, which has ended: make a new one, since `every` and `patience` count"

@@ -43,6 +43,9 @@ class Timeline:
             as in k-diffusion and diffusers' Euler (`sigma / alpha`). None if they are not needed.
         prediction: what the model predicts, one of `infsplign.core.update.PREDICTIONS`.
 
+    Attributes:
+        further: number of `sigmas` after those of the timesteps. One is the end of the sampling, as diffusers' schedulers list it.
+
     Raises:
         ValueError: no timestep, one that is not a number, an unknown `prediction`, or not one sigma a timestep.
         TypeError: not lists of numbers.
@@ -53,7 +56,9 @@ class Timeline:
             raise ValueError(f"`prediction` must be one of {', '.join(PREDICTIONS)}, got {prediction!r}")
         self.prediction, self._given = prediction, timesteps
         self.timesteps = _numbers(timesteps, "timesteps")
-        self.sigmas = None if sigmas is None else _numbers(sigmas, "sigmas")[: len(self.timesteps)]
+        levels = None if sigmas is None else _numbers(sigmas, "sigmas")
+        self.further = 0 if levels is None else len(levels) - len(self.timesteps)
+        self.sigmas = None if levels is None else levels[: len(self.timesteps)]
         if not self.timesteps:
             raise ValueError("`timesteps` must hold at least one timestep, got none")
         if self.sigmas is not None and len(self.sigmas) != len(self.timesteps):
