@@ -189,6 +189,19 @@ def test_a_term_of_one_s_own_that_is_satisfied_is_told_and_no_error():
         assert not any(shift.any() for shift in run(Steps(guidance, TIMES)))
 
 
+def test_the_factor_of_the_input_may_be_one_a_row():
+    """As k-diffusion gives its sigmas. The norm in the trace stays that of the gradient with respect to the denoiser's input."""
+    x, shifts, norms = torch.randn(6, 2, 5, 6, generator=torch.Generator().manual_seed(1)), [], []
+    for factor in (0.5, torch.full((6,), 0.5), None):
+        steps = Steps(made(wrt="latents")[1], TIMES)
+        output = steps(x, TIMES[0])
+        shifts.append(steps.shifted(output, input_factor=factor) - output)
+        norms.append(steps.trace[0].gradient_norm)
+    assert torch.equal(shifts[0], shifts[1])
+    assert torch.allclose(2 * shifts[0], shifts[2], atol=1e-6)
+    assert torch.equal(norms[0], norms[2])
+
+
 def test_a_scene_that_holds_may_rest():
     """From the margin on a penalty may cost nothing: that is no error."""
     model, guidance = made(scale=1.0, penalty=relu, presence=0.0, balance=0.0, margin=0.0)

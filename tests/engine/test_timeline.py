@@ -87,6 +87,13 @@ def test_signal_and_noise_of_a_ratio(ratio):
     assert sigma / alpha == pytest.approx(ratio)
 
 
+@pytest.mark.parametrize("wrong", [ALPHAS.flip(0), torch.linspace(0.0001, 0.02, 1000)])
+def test_timesteps_of_a_schedule_that_does_not_fall(wrong):
+    with pytest.raises(ValueError, match="`alphas_cumprod` must fall from nearly 1 to nearly 0, got .*; are they `betas`"):
+        timesteps_of(torch.tensor([10.0, 1.0]), wrong)
+
+
+
 @given(st.lists(st.integers(0, 999), min_size=1, max_size=20))
 def test_timesteps_of_training_levels_are_the_training_times(times):
     sigmas = ((1 - ALPHAS) / ALPHAS)[times] ** 0.5

@@ -57,6 +57,11 @@ def test_an_image_that_is_only_watched_says_so_where_others_are_guided():
     assert [(one["guided"], one["watched"]) for one in map(found.to_dict, range(2))] == [(False, True), (True, False)]
 
 
+def test_an_image_that_paused_does_not_reuse_a_gradient():
+    found = replace(trace(), guided=False, reused=True, actions=None, shift=torch.tensor([0.5, 0.0]))
+    assert [one["reused"] for one in map(found.to_dict, (None, 0, 1))] == [True, True, False]
+
+
 @pytest.mark.parametrize("row", [None, 0])
 def test_a_plain_step_has_nothing_to_tell(row):
     found = StepTrace(0, 900.0, guided=False).to_dict(row)

@@ -145,7 +145,7 @@ class Steps:
         Args:
             output: (B, ...), the output that the sampler continues with.
             latents: of the step; stored in errors.
-            input_factor: factor from the latents to the denoiser's input, such as `1 / sqrt(sigma^2 + 1)`; with
+            input_factor: factor from the latents to the denoiser's input, such as `1 / sqrt(sigma^2 + 1)`, one or (B,); with
                 `wrt="latents"` the gradient is multiplied by it too. 1 when None.
 
         Returns:
@@ -170,7 +170,7 @@ class Steps:
             return output
         gradient, under = self._last
         if self.config.wrt == "latents" and input_factor is not None:
-            gradient = gradient * input_factor
+            gradient = gradient * _a_row(input_factor, gradient)
         weight = self.config.weight(place.progress)
         shift = self._shift(gradient, output, under, weight)
         shifted = output + shift.output.to(output.dtype)
@@ -182,7 +182,7 @@ class Steps:
         )
         if place.last:
             self.check()
-        norm = None if found is None else row_norm(gradient)
+        norm = None if found is None or found.gradient is None else row_norm(found.gradient)
         self._end(step.with_shift(shift, reused=found is None, weight=weight, gradient_norm=norm))
         return shifted
 
@@ -262,3 +262,8 @@ class Steps:
             "plan": (self.config.plan if self.config.plan in PLANS else "split") if found.gradient is not None else None,
             "maps": report.maps if self.keep_maps else (),
         }
+
+
+def _a_row(factor: Tensor | float, like: Tensor) -> Tensor | float:
+    """A factor a row, (B,), in the shape that multiplies `like` (B, ...) row by row; any other as it is."""
+    return factor.reshape(-1, *[1] * (like.ndim - 1)) if isinstance(factor, Tensor) and factor.ndim == 1 else factor

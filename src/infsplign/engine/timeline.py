@@ -172,15 +172,21 @@ def timesteps_of(sigmas: Tensor, alphas_cumprod: Tensor) -> Tensor:
 
     Args:
         sigmas: (n,), ratios of noise to signal, > 0.
-        alphas_cumprod: (T,), of the model's training schedule.
+        alphas_cumprod: (T,), of the model's training schedule: falling from nearly 1.
 
     Returns:
         (n,), fractional timesteps in [0, T - 1].
+
+    Raises:
+        ValueError: `alphas_cumprod` do not fall, as those of another order and `betas` do not.
 
     >>> timesteps_of(torch.tensor([1.0]), torch.tensor([0.9, 0.5, 0.1])).tolist()
     [1.0]
     """
     levels = (((1.0 - alphas_cumprod) / alphas_cumprod) ** 0.5).double().log()
+    if not levels[0] < levels[-1]:
+        ends = f"{float(alphas_cumprod[0]):g} to {float(alphas_cumprod[-1]):g}"
+        raise ValueError(f"`alphas_cumprod` must fall from nearly 1 to nearly 0, got {ends}; are they `betas`, or turned around?")
     wanted = sigmas.double().log().clamp(levels[0], levels[-1])
     after = torch.searchsorted(levels, wanted).clamp(1, len(levels) - 1)
     low, high = levels[after - 1], levels[after]

@@ -58,6 +58,8 @@ class StepTrace:
         found = {name: _plain(value if row is None else _of_row(value, row)) for name, value in values.items()}
         if row is not None and self.actions is not None:  # the step is guided if any of its rows is
             found |= {"guided": found["actions"] == "guided", "watched": found["actions"] == "watched"}
+        if row is not None and self.reused:  # a row that was not shifted by the gradient is not shifted by it again
+            found["reused"] = found["shift"] != 0
         return found
 
     def with_shift(self, shift: Any, *, reused: bool, weight: float, gradient_norm: Tensor | None) -> "StepTrace":
