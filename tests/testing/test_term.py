@@ -94,11 +94,18 @@ def root_of_the_mass(objects, scene):
 
 
 FAULTS = {
-    "one value for the batch": (lambda o, s: right(o, s).mean(), "one value a row, shape (4,), got ()"),
-    "one value an object": (lambda o, s: o.variance, "one value a row, shape (4,), got (4, 4)"),
-    "a number": (lambda o, s: 0.5, "one value a row, shape (4,), got 0.5"),
+    "one value for the batch": (lambda o, s: right(o, s).mean(), "one value a row, shape (5,), got ()"),
+    "one value an object": (lambda o, s: o.variance, "one value a row, shape (5,), got (5, 4)"),
+    "a number": (lambda o, s: 0.5, "one value a row, shape (5,), got 0.5"),
     "another type": (lambda o, s: right(o, s).double(), "the value must have the type of the maps, torch.float32, got torch.float64"),
-    "not finite": (not_finite, "the value of random maps (4, 4, 5, 7) is not finite"),
+    "no direction": (
+        lambda o, s: right(o, s) + (s.direction / s.direction.norm(dim=-1, keepdim=True)).sum((1, 2)), "the value of random maps",
+    ),
+    "changes the scene": (lambda o, s: right(o, s) + 0 * s.relation_weight.mul_(0.5).sum(-1), "changes `scene.relation_weight` in place"),
+    "changes a dictionary": (lambda o, s: right(o, s) + 0 * s.equation.pop("near").sum(-1), "changes `scene.equation['near']` in place"),
+    "changes the mass": (lambda o, s: right(o, s) / o.mass.clamp_(min=1e-12)[:, 0], "changes `objects.mass` in place"),
+    "changes the centroids": (lambda o, s: right(o, s) + 0 * o.centroid.data.neg_().sum((1, 2)), "changes `objects.centroid` in place"),
+    "not finite": (not_finite, "the value of random maps (5, 4, 5, 7) is not finite"),
     "mean over the batch": (lambda o, s: right(o, s) - right(o, s).mean(), "when only other rows change"),
     "mean over padded objects": (lambda o, s: (o.variance * s.present).mean(-1), "alone, without padding"),
     "mean over padded relations": (
@@ -141,6 +148,20 @@ def test_a_value_that_falls_against_its_gradient_is_named():
 
     with pytest.raises(AssertionError, match="but its slope in that direction is"):
         check_term(stairs, better=UPWARDS)
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        (lambda o, s: presence_loss(o, s) * torch.linspace(1, 2, len(o.maps), dtype=o.maps.dtype), "row 1 of two layers at once has the"),
+        (lambda o, s: presence_loss(o, s) * torch.tensor([1, 2], dtype=o.maps.dtype), "the rows of two layers at once give RuntimeError"),
+    ],
+)
+def test_a_term_with_numbers_for_each_row_is_not_rowwise(own, message):
+    options = {"scenes": [PAIR, Scene(("a",))], "rowwise": False}
+    check_term(LossTerm("own", own), **options)
+    with pytest.raises(AssertionError, match=f"{message}.*; give `LossTerm\\(rowwise=False\\)` to a term with its own numbers"):
+        check_term(LossTerm("own", own, rowwise=True), **options)
 
 
 def test_a_loss_term_is_checked_as_its_function_is():

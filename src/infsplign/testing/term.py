@@ -10,8 +10,10 @@ from infsplign.testing.term_checks import (
     check_better,
     check_differences,
     check_empty,
+    check_layers,
     check_padding,
     check_rows,
+    check_unchanged,
     check_values,
 )
 
@@ -20,8 +22,9 @@ SCENES = (
     Scene.of([("a", "below", "b")]),
     Scene.of([("a", "right of", "b"), ("b", "above", "c"), ("c", "right of", "d")]),
     Scene(("a",)),
+    Scene.of([("a", "near", "b"), ("b", "between", ("a", "c")), ("c", "in the centre")]),
 )
-"""The scenes that `check_term` tries by default: of 1 to 4 objects, with 0 to 3 relations."""
+"""The scenes that `check_term` tries by default: of 1 to 4 objects, with 0 to 3 relations, some without a direction."""
 GRIDS = ((5, 7), (4, 4), (1, 6), (3, 1))
 """Sizes (H, W) of the maps that `check_term` tries by default."""
 
@@ -40,9 +43,10 @@ def check_term(
         maps = [blob_maps([(x, 0.5), (1 - x, 0.5)]) for x in (0.7, 0.5, 0.3)]
         check_term(my_term, better=[(Scene.of([("cat", "left of", "dog")]), maps)])
 
-    The term must give one finite value a row, (B,), in the type of the maps. A row's value must depend on that row alone, and not on
-    padding. The gradient must be finite, not zero everywhere, and equal to central differences. Along the maps of `better` the value must
-    fall, and the gradient must point downhill.
+    The term must give one finite value a row, (B,), in the type of the maps, and leave its arguments as they are. A row's value must depend
+    on that row alone, and not on padding; of a `LossTerm(rowwise=True)` also where the rows of two layers come at once. The gradient must
+    be finite, not zero everywhere, and equal to central differences. Along the maps of `better` the value must fall, and the gradient must
+    point downhill.
 
     Args:
         term: `term(objects, scene) -> (B,)`, or a `LossTerm`.
@@ -63,10 +67,13 @@ def check_term(
     trial = TermTrial(function, tuple(scenes))
     for grid in grids:
         maps = trial.random_maps(grid, seed)
+        check_unchanged(trial, maps)
         check_values(trial, maps)
         check_rows(trial, maps, rowwise)
         check_padding(trial, maps)
         check_differences(trial, maps, seed)
+        if isinstance(term, LossTerm) and term.rowwise:
+            check_layers(trial, maps)
     maps = trial.random_maps(grids[0], seed)
     assert float(trial.gradient(maps).abs().max()) > 0, "the gradient is zero for every row and cell; the term guides nothing"
     check_empty(trial, maps)

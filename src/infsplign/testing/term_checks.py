@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from infsplign.core.losses import Term
-from infsplign.core.object_attention import observe
-from infsplign.core.scene_arrays import scene_arrays
+from infsplign.core.object_attention import ObjectAttention, observe
+from infsplign.core.scene_arrays import SceneArrays, scene_arrays
 from infsplign.core.scenes import Scene
 
 STEP, DIRECTIONS = 1e-6, 8
@@ -38,6 +38,40 @@ class TermTrial(NamedTuple):
         """Draws maps (B, O, H, W) without ties and without cells near 0."""
         shape = (len(self.scenes), max(len(scene.objects) for scene in self.scenes), *grid)
         return torch.asarray(np.random.default_rng(seed).uniform(0.05, 1.0, shape))
+
+
+def check_unchanged(trial: TermTrial, maps: Tensor) -> None:
+    """Checks that the term leaves its arguments as they are: other terms, layers and steps read the same arrays."""
+    objects, scene = observe(maps.clone()), scene_arrays(trial.scenes, xp=torch, dtype=maps.dtype)
+    parts = _parts(objects, scene)
+    before = {name: (x._version, x.clone()) for name, x in parts.items()}
+    trial.term(objects, scene)
+    after = _parts(objects, scene)
+    changed = [
+        name
+        for name, (version, x) in before.items()
+        if after.get(name) is not parts[name] or parts[name]._version != version or not torch.equal(parts[name], x)
+    ]
+    assert not changed, (
+        f"the term changes {', '.join(changed)} in place, which other terms, layers and steps read too; write `x = x * y`, not `x *= y` "
+        "or a method with `_` at its end"
+    )
+
+
+def check_layers(trial: TermTrial, maps: Tensor) -> None:
+    """Checks that the rows of two layers at once have the values that each layer has by itself."""
+    other = maps.flip(-1)
+    try:
+        both = TermTrial(trial.term, (*trial.scenes, *trial.scenes)).value(torch.cat((maps, other)))
+    except Exception as error:
+        told = f"the rows of two layers at once give {type(error).__name__}: {error}"
+        raise AssertionError(f"{told}; give `LossTerm(rowwise=False)` to a term with its own numbers for each row") from error
+    apart = torch.cat((trial.value(maps), trial.value(other)))
+    for row, (found, expected) in enumerate(zip(both, apart, strict=True)):
+        assert _equal(found, expected), (
+            f"row {row} of two layers at once has the value {found:.6g}, and {expected:.6g} in its own layer; give "
+            "`LossTerm(rowwise=False)` to a term with its own numbers for each row"
+        )
 
 
 def check_values(trial: TermTrial, maps: Tensor) -> None:
@@ -139,3 +173,10 @@ def check_better(trial: TermTrial, path: Sequence[Any]) -> None:
 
 def _equal(a: Tensor, b: Tensor) -> bool:
     return torch.allclose(a, b, rtol=1e-9, atol=1e-11)
+
+
+def _parts(objects: ObjectAttention, scene: SceneArrays) -> dict[str, Tensor]:
+    """The arrays that a term gets, by name."""
+    found = {f"`objects.{name}`": x for name, x in objects._asdict().items()}
+    found |= {f"`scene.{name}`": x for name, x in scene._asdict().items() if name != "equation"}
+    return found | {f"`scene.equation[{name!r}]`": x for name, x in scene.equation.items()}
