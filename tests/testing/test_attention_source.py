@@ -178,6 +178,9 @@ def test_a_right_source_of_a_denoiser_without_fused_attention_passes():
     check(altered(as_map(), ByHand), fused=False)
 
 
+NOT_PLAIN = "the maps are not the attention that the module computes.*its queries, keys, scale and mask, in its order"
+DETACHED = "the gradient of the maps differs from central differences by [0-9]+%; is a part of the graph"
+
 LAYER_FAULTS = {
     "text one to the left": (lambda a: replace(a, text=(a.text[0] - 1, a.text[1] - 1)), "where does the text begin"),
     "text one shorter": (lambda a: replace(a, text=(a.text[0] + 1, a.text[1])), "as long as encoder_hidden_states"),
@@ -195,6 +198,17 @@ LAYER_FAULTS = {
     "overflow in half": (softmax_in_own_precision, "float16 are not finite; take the softmax in float32"),
     "detached in half": (detached_in_half, "in torch.bfloat16 have no gradient"),
     "gradient lost in half": (gradient_lost_in_half, "no gradient reaches the sample in torch.float16"),
+    "without the scale": (lambda a: replace(a, scale=1.0, lse=None), NOT_PLAIN),
+    "heads mixed up": (lambda a: replace(a, key=a.key.flip(1), lse=None), NOT_PLAIN),
+    "one head": (lambda a: replace(a, query=a.query[:, :1], key=a.key[:, :1], lse=None), NOT_PLAIN),
+    "keys for queries": (lambda a: replace(a, query=a.key[:, :, :-T], lse=None), NOT_PLAIN),
+    "a row of the picture off": (lambda a: replace(a, query=a.query.roll(a.grid[1], 2), lse=None), NOT_PLAIN),
+    "a cell off": (lambda a: replace(a, query=a.query.roll(1, 2), lse=None), NOT_PLAIN),
+    "no softmax": (as_map(lambda p: p.log().sigmoid()), NOT_PLAIN),
+    "queries detached": (lambda a: replace(a, query=a.query.detach(), lse=None), DETACHED),
+    "keys detached": (lambda a: replace(a, key=a.key.detach(), lse=None), DETACHED),
+    "a tenth of the gradient": (as_map(lambda p: p.detach() + 0.1 * (p - p.detach())), DETACHED),
+    "the gradient's sign": (as_map(lambda p: 2 * p.detach() - p), DETACHED),
     "gradient not finite": (gradient_not_finite, "gradient in torch.float32 is not finite"),
 }
 
@@ -213,6 +227,21 @@ def test_a_fault_of_a_later_layer_alone_is_named(fault):
     with pytest.raises(AssertionError, match=message) as error:
         check(altered(lambda a: alter(a) if a.layer == "attention.1" else a))
     assert str(error.value).startswith("`attention.1`")
+
+
+def test_maps_that_are_changed_on_purpose_pass_where_this_is_said():
+    check(altered(as_map(lambda p: p[:, :1])), plain=False)
+
+
+def test_a_grid_with_fewer_cells_than_queries_is_not_compared():
+    """As where the frames of a video are averaged, or cells are pooled."""
+
+    def pooled(a):
+        p = a.probabilities()[..., slice(*a.text)].unflatten(2, a.grid)  # (B, N, H, W, T)
+        halves = p.unflatten(3, (-1, 2)).mean(4).unflatten(2, (-1, 2)).mean(3)
+        return AttentionMap(halves.flatten(2, 3), tuple(halves.shape[2:4]), a.layer, a.level)
+
+    check(altered(pooled))
 
 
 def test_the_wrong_end_of_the_keys_is_named():
@@ -288,6 +317,29 @@ class ChangesTheOutput(Hooked):
         return module.register_forward_hook(lambda _module, _args, output: 1.001 * output)
 
 
+class ChangesTheOutputWithGradients(Hooked):
+    def hook(self, module):
+        return module.register_forward_hook(lambda _module, _args, output: 1.001 * output if torch.is_grad_enabled() else None)
+
+
+class PatchesTheFunction(Hooked):
+    """For all modules of the program, and not put back after an exception."""
+
+    owner, name = F, "gelu"
+
+    @contextmanager
+    def record(self, sample, *args, **kwargs):
+        whole = getattr(self.owner, self.name)
+        setattr(self.owner, self.name, lambda *given, **options: whole(*given, **options))
+        with self.source.record(sample, *args, **kwargs) as attention:
+            yield attention
+        setattr(self.owner, self.name, whole)
+
+
+class PatchesTheClass(PatchesTheFunction):
+    owner, name = Attention, "forward"
+
+
 class LeavesGradientOff(Hooked):
     @contextmanager
     def record(self, sample, *args, **kwargs):
@@ -313,10 +365,15 @@ class Swallows(Hooked):
         (RemovedByItself, "left behind after an exception: .*attention.0._forward_hooks"),
         (LeavesGradientOff, "left behind after a pass: gradients are off"),
         (ChangesTheOutput, "changed the denoiser's output"),
+        (ChangesTheOutputWithGradients, "changed the denoiser's output"),
+        (PatchesTheFunction, "left behind after an exception: .*torch.nn.functional.gelu"),
+        (PatchesTheClass, "left behind after an exception: .*test_attention_source.Attention.forward"),
         (Swallows, "swallowed an exception"),
     ],
 )
-def test_a_source_that_does_not_leave_the_denoiser_as_it_was_is_named(source, message):
+def test_a_source_that_does_not_leave_the_denoiser_as_it_was_is_named(source, message, monkeypatch):
+    monkeypatch.setattr(F, "gelu", F.gelu)  # put back afterwards
+    monkeypatch.setattr(Attention, "forward", Attention.forward)
     with torch.enable_grad(), pytest.raises(AssertionError, match=message):
         check(source)
 

@@ -11,6 +11,7 @@ from torch.nn.modules.module import register_module_forward_hook
 from infsplign.core.attention import Attention, AttentionSource
 from infsplign.engine.pytree import map_tensors, rows_of
 from infsplign.testing.module_state import module_state
+from infsplign.testing.plain import check_plain, check_slope
 from infsplign.testing.ragged import check_ragged
 from infsplign.testing.trial import KeyCounts, Trial, band_negated, change, token_maps
 
@@ -27,15 +28,16 @@ def check_attention_source(
     mask: str | Sequence[str] | None = None,
     sizes: Sequence[tuple[int, int]] = ((16, 16), (16, 24)),
     dtypes: Sequence[torch.dtype] = (torch.bfloat16, torch.float16),
+    plain: bool = True,
 ) -> None:
     """Checks an attention source on a (small, random) denoiser; returns nothing, or raises with what is wrong.
 
         check_attention_source(MyAdapter, my_transformer, my_inputs)
 
     The maps must sum to one over all keys, lie on a grid that is turned and shaped as the image is, have the text's tokens in their
-    columns, depend on their own row alone, and carry a gradient to the input; the denoiser's output must stay what it was, nothing
-    may be left behind on it, also after an exception or an interrupt; a pass that did not take place, or an earlier one, must not be taken
-    for this.
+    columns, depend on their own row alone, be the attention that their module computes, and carry their whole gradient to the input; the
+    denoiser's output must stay what it was, nothing may be left behind on it, on its classes or in `torch.nn.functional`, also after an
+    exception or an interrupt; a pass that did not take place, or an earlier one, must not be taken for this.
 
     Args:
         make_source: denoiser to its source, such as the class of your adapter.
@@ -46,6 +48,8 @@ def check_attention_source(
             With them, rows with texts of different length are tried.
         sizes: images to try, one of them not square.
         dtypes: half precisions to try, besides the denoiser's own.
+        plain: compare the maps with the attention that each layer's module computes by `scaled_dot_product_attention`, averaged over heads.
+            Give False for a source that changes them on purpose, such as by choosing heads.
 
     Raises:
         AssertionError: a check has failed; the message says what was found and what it means.
@@ -64,11 +68,14 @@ def check_attention_source(
         _check_tokens(trial, names)
         _check_grid(trial, size)
         check_ragged(trial, names, masks)
+        if plain:
+            check_plain(trial)
     for dtype in dtypes:
         sample, kwargs = map_tensors(lambda x, dtype=dtype: x.to(dtype) if x.is_floating_point() else x, inputs(2, sizes[0]))
         trial = Trial(make_source, copy.deepcopy(denoiser).to(dtype), sample, kwargs)
         _check_sums(trial)
         _check_gradient(trial)
+    check_slope(Trial(make_source, denoiser, *inputs(2, sizes[0])))
 
 
 def _check_sums(trial: Trial) -> None:
@@ -182,14 +189,17 @@ def _check_grid(trial: Trial, size: tuple[int, int]) -> None:
 
 def _check_untouched(trial: Trial) -> None:
     make_source, denoiser, sample, kwargs = trial
-    before, run, plain, recorded = module_state(denoiser), [], [], []
+    before, run = module_state(denoiser), []
 
-    with torch.no_grad():
-        with register_module_forward_hook(lambda module, _args, _output: run.append(module)):
+    with torch.no_grad(), register_module_forward_hook(lambda module, _args, _output: run.append(module)):
+        denoiser(sample, **kwargs)
+    for enabled in (False, True):
+        plain, recorded = [], []
+        with torch.set_grad_enabled(enabled):
             map_tensors(plain.append, denoiser(sample, **kwargs))
-        with make_source(denoiser).record(sample, **kwargs):
-            map_tensors(recorded.append, denoiser(sample, **kwargs))
-    assert all(torch.equal(a, b) for a, b in zip(plain, recorded, strict=True)), "recording has changed the denoiser's output"
+            with make_source(denoiser).record(sample, **kwargs):
+                map_tensors(recorded.append, denoiser(sample, **kwargs))
+        assert all(torch.equal(a, b) for a, b in zip(plain, recorded, strict=True)), "recording has changed the denoiser's output"
     assert module_state(denoiser) == before, f"left behind after a pass: {before.missing(module_state(denoiser))}"
     # torch skips the hooks that end a module's pass when it is interrupted by anything but an `Exception`
     for kind in (InterruptedError, KeyboardInterrupt):

@@ -1,12 +1,15 @@
 """The state of a module that an adapter could leave changed: hooks, instance attributes, flags."""
 
 from dataclasses import dataclass
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 from torch.overrides import _get_current_function_mode_stack
 
+_FUNCTIONS = (FunctionType, BuiltinFunctionType, staticmethod, classmethod)
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
@@ -22,9 +25,14 @@ class ModuleState:
 
 
 def module_state(module: nn.Module) -> ModuleState:
-    """Records hooks, instance attributes and flags of a module and its submodules, and whether gradients are enabled."""
+    """Records hooks, instance attributes and flags of a module and its submodules, the functions of their classes and of
+    `torch.nn.functional`, and whether gradients are enabled."""
     parts: dict[str, Any] = {"torch.is_grad_enabled()": torch.is_grad_enabled()}
     parts["torch's function modes"] = [id(mode) for mode in _get_current_function_mode_stack()]
+    owners = {cls for part in module.modules() for cls in type(part).__mro__ if cls is not object}
+    for owner in (F, *owners):
+        shown = owner.__name__ if owner is F else f"{owner.__module__}.{owner.__qualname__}"
+        parts |= {f"{shown}.{key}": id(value) for key, value in list(vars(owner).items()) if isinstance(value, _FUNCTIONS)}
     for name, part in module.named_modules():
         where = name or type(module).__name__
         for hooks in _HOOKS:
