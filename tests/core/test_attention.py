@@ -152,6 +152,12 @@ def interpolate(a, *size):
     return torch.nn.functional.interpolate(torch.asarray(a), size, mode="bilinear", antialias=True)
 
 
+@pytest.mark.parametrize("kind", [list, np.asarray, torch.tensor])
+def test_a_token_that_is_named_twice_counts_once_in_whatever_it_is_named(kind):
+    assert token_weights([[kind([2, 2, 1])]], 3, xp=np).tolist() == [[[0.0], [0.5], [0.5]]]
+
+
+
 @given(a=maps(1, 2, grid=st.tuples(st.integers(1, 12), st.integers(1, 12))), height=st.integers(1, 12), width=st.integers(2, 12))
 def test_resize_is_the_antialiased_interpolation_of_torch(xp, a, height, width):
     assert_close(resize(xp.asarray(a), height, width), interpolate(a, height, width))

@@ -201,10 +201,11 @@ def token_weights(token_indices: Sequence[Sequence[Sequence[int]]], length: int,
                 )
             if len(indices) == 0:
                 raise ValueError(f"`token_indices` must give every object at least one token, got none for object {column} of row {row}")
-            for index in map(_position, indices):
+            positions = dict.fromkeys(map(_position, indices))  # as integers: elements of a tensor are all different
+            for index in positions:
                 if not 0 <= index < length:
                     raise ValueError(f"`token_indices` must be >= 0 and < {length}, got {index}; was the prompt truncated?")
-                weights[row][index][column] = 1.0 / len(set(indices))
+                weights[row][index][column] = 1.0 / len(positions)
     return xp.asarray(weights, dtype=floating_dtype(dtype, xp), device=device)
 
 
