@@ -1,5 +1,7 @@
 """Spellings, scenes, contradictions, and scenes as arrays."""
 
+from copy import deepcopy
+from dataclasses import replace
 from fractions import Fraction
 from itertools import permutations, product
 from pathlib import Path
@@ -157,7 +159,17 @@ def test_places_that_cannot_hold_are_named_with_what_they_contradict(triples):
     ],
 )
 def test_what_may_hold_together_is_let_through(triples):
-    assert len(Scene.of(triples).relations) == len(triples)
+    found = Scene.of(triples)
+    assert len(found.relations) == len(triples)
+    assert replace(found, relations=deepcopy(found.relations)) == found
+
+
+@pytest.mark.parametrize("triples", [[("a", "near", "b"), ("b", "far from", "a")], *PLACES_THAT_CANNOT_HOLD[-3:]])
+def test_copies_of_relations_contradict_each_other_as_the_relations_do(triples, monkeypatch):
+    """As those that another process has sent."""
+    monkeypatch.setattr("infsplign.core.scenes.relation", lambda spelling: deepcopy(relation(spelling)))
+    with pytest.raises(ValueError, match="`relations` contradict each other: "):
+        Scene.of(triples)
 
 
 located = st.one_of(

@@ -35,7 +35,7 @@ def _all(edges: Sequence[SceneRelation], orders: list[Order]) -> Iterator[list[S
         yield from _out_of_bounds(edges, order, axis)
     yield from _distances(edges)
     for edge in edges:
-        if edge.relation is BETWEEN:
+        if edge.relation == BETWEEN:
             yield from _outside(edge, orders)
 
 
@@ -54,7 +54,7 @@ def _sizes(edges: Iterable[SceneRelation]) -> Order:
     order: Order = {}
     for edge in edges:
         if edge.second is not None and edge.relation in (SMALLER, INSIDE, LARGER):
-            low, high = (edge.second, edge.first) if edge.relation is LARGER else (edge.first, edge.second)
+            low, high = (edge.second, edge.first) if edge.relation == LARGER else (edge.first, edge.second)
             order.setdefault(low, []).append((high, edge))
     return order
 
@@ -107,15 +107,15 @@ def _distances(edges: Sequence[SceneRelation]) -> Iterator[list[SceneRelation]]:
     """Pairs that are near, or one inside the other, and far; pairs whose places leave no room for being near, or far."""
     pairs = [edge for edge in edges if edge.relation in (NEAR, FAR_FROM, INSIDE)]
     for one, other in combinations(pairs, 2):
-        if set(one.objects) == set(other.objects) and (one.relation is FAR_FROM) != (other.relation is FAR_FROM):
+        if set(one.objects) == set(other.objects) and (one.relation == FAR_FROM) != (other.relation == FAR_FROM):
             yield [one, other]
     for edge in pairs:
         for a, b in product(_places(edges), repeat=2):
             if (a.first, b.first) != (edge.first, edge.second):
                 continue
             least, most = zip(*(_apart(bounds(a, axis), bounds(b, axis)) for axis in (0, 1)), strict=True)
-            too_far = edge.relation is NEAR and (min(least) >= CLOSE or max(least) >= FAR)
-            if too_far or (edge.relation is FAR_FROM and max(most) <= FAR):
+            too_far = edge.relation == NEAR and (min(least) >= CLOSE or max(least) >= FAR)
+            if too_far or (edge.relation == FAR_FROM and max(most) <= FAR):
                 yield [a, edge, b]
 
 
