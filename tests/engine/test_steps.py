@@ -183,6 +183,16 @@ def test_two_samplings_of_one_guidance_count_their_own_rows():
     assert [steps.passes for steps in both] == [Passes(guided=len(TIMES))] * 2
 
 
+def test_other_rows_than_before_do_not_reuse_a_gradient():
+    """The batch grows before a step that would reuse one."""
+    steps = Steps(made(every=3, reuse=True)[1], TIMES)
+    run(steps, times=TIMES[:2])
+    run(steps, rows=3, times=TIMES[2:])
+    assert [step.guided for step in steps.trace] == [True, False, True, True, False]
+    assert [step.reused for step in steps.trace] == [False, True, False, False, True]
+    assert [len(step.shift) for step in steps.trace] == [1, 1, 3, 3, 3]
+
+
 def test_a_term_of_one_s_own_that_is_satisfied_is_told_and_no_error():
     _, guidance = made(loss=CompoundLoss((LossTerm("mine", lambda o, s: (0.0 * o.mass.sum(-1)).relu()),)))
     with pytest.warns(UserWarning, match="loss and its gradient are exactly zero in every row at step 0.*'mine'"):

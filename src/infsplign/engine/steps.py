@@ -122,6 +122,8 @@ class Steps:
         if first:
             self.check()
             self._place, self.plan = place, self.planner.plan(place.progress, rows.size)
+            if self.plan.reuses and self._last is not None and len(self._last[0]) != rows.size:
+                self.plan = StepPlan("guided")  # other rows than before: there is no gradient of theirs
             log.debug("timestep %g: %s", place.timestep, self.plan.action if self.plan.rows is None else ", ".join(self.plan.rows))
         plan = self.plan if first and self.plan is not None else StepPlan("plain")
         times = self.config.gradients(place.progress)
