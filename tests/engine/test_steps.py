@@ -154,12 +154,13 @@ def test_an_output_of_another_shape_is_refused():
 
 
 def test_pauses_leave_rows_alone():
-    _, guidance = made(scale=50.0, patience=1)
+    _, guidance = made(scale=50.0, patience=1, max_shift=0.001)
     steps = Steps(guidance, TIMES)
     shifts = run(steps, rows=4)
     for before, step, shift in zip(steps.trace, steps.trace[1:], shifts[1:], strict=False):
         moved = [bool(row.abs().max() > 0) for row in shift]
         assert [not held for held in before.holds.tolist()] == moved
+        assert step.bounded is None or [factor < 1 for factor in step.bounded.tolist()] == moved
         assert step.watched == (not any(moved))
 
 

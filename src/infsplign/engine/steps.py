@@ -236,7 +236,7 @@ class Steps:
         if plan.shifted is None:
             return shift
         mask = rows_mask(plan.shifted, gradient).reshape((-1,) + (1,) * (gradient.ndim - 1))
-        return shift._replace(output=torch.where(mask, shift.output, 0.0))
+        return shift._replace(output=torch.where(mask, shift.output, 0.0), bounded=torch.where(mask.flatten(), shift.bounded, 1.0))
 
     def _gain(self) -> Any:
         """Returns the factor that converts a shift of the noise to one of the model's output."""
