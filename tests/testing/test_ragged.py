@@ -148,6 +148,40 @@ class OwnMask(Joint):
         )
 
 
+class OptionalMask(Joint):
+    def forward(self, sample, encoder_hidden_states, text_mask=None):
+        whole = torch.ones(encoder_hidden_states.shape[:2]) if text_mask is None else text_mask
+        return super().forward(sample, encoder_hidden_states, whole)
+
+
+def test_a_mask_that_is_turned_around_is_named():
+    """A row has the same maps alone and beside others, and they do not depend on masked tokens: they are nearly 0."""
+
+    class Inverted:
+        def __init__(self, denoiser):
+            self.source = first(denoiser)
+
+        @contextmanager
+        def record(self, sample, **kwargs):
+            result = []
+            with self.source.record(sample, **kwargs) as attention:
+                yield result
+            for a in attention:
+                mask = torch.zeros(len(sample), 1, 1, a.key.shape[2])
+                if "text_mask" in kwargs:
+                    mask[:, 0, 0, :T] = -1e4 * kwargs["text_mask"]
+                p = (a.scale * a.query @ a.key.mT + mask).softmax(-1)
+                result.append(AttentionMap(p[..., slice(*a.text)], a.grid, a.layer, a.level))
+
+    def unmasked(rows, size):
+        sample, kwargs = inputs(rows, size)
+        return sample, {"encoder_hidden_states": kwargs["encoder_hidden_states"]}
+
+    check(first, OptionalMask(), unmasked)
+    with pytest.raises(AssertionError, match="the maps are not the attention that the module computes.*scale and mask"):
+        check(Inverted, OptionalMask(), unmasked)
+
+
 def test_a_mask_that_cannot_be_made_is_asked_for():
     def unmasked(rows, size):
         sample, kwargs = inputs(rows, size)

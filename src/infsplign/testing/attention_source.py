@@ -67,7 +67,7 @@ def check_attention_source(
         _check_gradient(trial)
         _check_tokens(trial, names)
         _check_grid(trial, size)
-        check_ragged(trial, names, masks)
+        check_ragged(trial, names, masks, plain=plain)
         if plain:
             check_plain(trial)
     for dtype in dtypes:

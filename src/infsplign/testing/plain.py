@@ -1,5 +1,6 @@
 """Compares the maps of a source with the attention that its modules compute, and their gradients with differences."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -16,11 +17,16 @@ STEPS, DIRECTIONS, SLOPE = (1e-2, 1e-3, 1e-4), 8, 0.02
 largest relative error of the slopes along them."""
 
 
-def check_plain(trial: Trial) -> None:
+def check_plain(trial: Trial, lengths: Sequence[int] | None = None) -> None:
     """Checks that the maps of a layer are the attention that its module computes by `scaled_dot_product_attention`.
 
     A layer is left out whose name is no module's, whose module does not call that function, or calls it with other positions than the
     grid's, as where frames are averaged or the module splits its queries.
+
+    Args:
+        trial: a pass.
+        lengths: for each row, number of tokens that are not masked, from the first on; all when None. Rows are then compared one by one,
+            since a model may pack them.
 
     Raises:
         AssertionError: the maps are none of the module's.
@@ -40,7 +46,10 @@ def check_plain(trial: Trial) -> None:
         maps = token_maps(layer, rows).detach().flatten(2).mT.double()  # (B, S, T)
         fitting = [p for p in calls.found.get(layer.layer, ()) if _fits(p, maps)]
         near = max(CLOSE, 4 * torch.finfo(trial.sample.dtype).eps) * float(maps.max())
-        assert not fitting or any(_is_part(p, maps, near) for p in fitting), (
+        whole = [(slice(rows), maps.shape[-1])]
+        parts = whole if lengths is None else [(slice(row, row + 1), length) for row, length in enumerate(lengths)]
+        found = [any(_is_part(p[row], maps[row, :, :length], near) for p in fitting) for row, length in parts]
+        assert not fitting or all(found), (
             f"`{layer.layer}`: the maps are not the attention that the module computes by `scaled_dot_product_attention`, averaged over "
             "heads; are these its queries, keys, scale and mask, in its order? Give `plain=False` if the source changes it on purpose"
         )
@@ -141,9 +150,10 @@ def _is_part(p: Tensor, maps: Tensor, near: float) -> bool:
 
 
 def _columns_are(p: Tensor, maps: Tensor, near: float, image: slice) -> bool:
+    masked = p.amax((0, 1)) == 0  # (K,)
+    masked[image] = True
     for token in maps.unbind(-1):
         apart = (p - token[..., None]).abs().amax((0, 1))  # (K,)
-        apart[image] = torch.inf
-        if float(apart.min()) > near:
+        if not bool((apart[~masked] <= near).any()):
             return False
     return True

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from infsplign.engine.pytree import map_tensors, rows_of
+from infsplign.testing.plain import check_plain
 from infsplign.testing.trial import Trial, token_maps
 
 PACKED = (
@@ -17,13 +18,14 @@ PACKED = (
 SOFTMAX = "masked tokens take part in the softmax of these maps: add the mask to the logits, as `QueryKeyAttention(mask=)` does"
 
 
-def check_ragged(trial: Trial, names: Sequence[str], masks: Sequence[str] | None) -> None:
+def check_ragged(trial: Trial, names: Sequence[str], masks: Sequence[str] | None, *, plain: bool = True) -> None:
     """Checks that a row has the same maps alone and beside longer texts, and that masked tokens do not change the maps.
 
     Args:
         trial: a pass of three rows whose texts are not masked.
         names: the keyword arguments that hold texts, (rows, T, channels).
         masks: the keyword arguments that mask them, (rows, T), in the same order; found when None. Without masks nothing is checked.
+        plain: compare the maps of the first text's tokens with the attention of their modules.
 
     Raises:
         AssertionError: a check has failed.
@@ -35,6 +37,8 @@ def check_ragged(trial: Trial, names: Sequence[str], masks: Sequence[str] | None
         lengths = (length, max(2, length // 2), max(1, length // 3))
         _check_rows(_masked(trial, mask, lengths), lengths)
         _check_masked_tokens(_masked(trial, mask, lengths), name, lengths)
+        if plain and name == names[0]:
+            check_plain(_masked(trial, mask, lengths), lengths)
 
 
 def found_masks(trial: Trial, names: Sequence[str]) -> list[str]:
