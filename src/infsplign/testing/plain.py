@@ -43,7 +43,7 @@ def check_plain(trial: Trial, lengths: Sequence[int] | None = None) -> None:
             for hook in hooks:
                 hook.remove()
     for layer in layers:
-        maps = token_maps(layer, rows).detach().flatten(2).mT.double()  # (B, S, T)
+        maps = token_maps(layer, rows).detach().flatten(2).mT.cpu().double()  # (B, S, T); not every device has float64
         fitting = [p for p in calls.found.get(layer.layer, ()) if _fits(p, maps)]
         near = max(CLOSE, 4 * torch.finfo(trial.sample.dtype).eps) * float(maps.max())
         whole = [(slice(rows), maps.shape[-1])]
@@ -69,18 +69,18 @@ def check_slope(trial: Trial) -> None:
     own = torch.Generator().manual_seed(0)
 
     def drawn(like: Tensor) -> Tensor:
-        return torch.randn(like.shape, generator=own, dtype=torch.float64).to(like.device)
+        return torch.randn(like.shape, generator=own, dtype=torch.float64)
 
     def values(sample: Tensor) -> list[Tensor]:
-        return [token_maps(layer, rows).double() for layer in trial._replace(sample=sample.to(leaf.dtype)).attention()]
+        return [token_maps(layer, rows).cpu().double() for layer in trial._replace(sample=sample).attention()]
 
     def differences(step: float) -> Tensor:
-        ends = [[[x.detach() for x in values(leaf.detach() + h * way)] for h in (step, -step)] for way in ways]
+        ends = [[[x.detach() for x in values(leaf.detach() + h * way.to(leaf))] for h in (step, -step)] for way in ways]
         return torch.tensor([[float(((high[i] - low[i]) * w).sum()) / (2 * step) for high, low in ends] for i, w in enumerate(weights)])
 
     maps, ways = values(leaf), [drawn(leaf) for _ in range(DIRECTIONS)]
     weights = [drawn(x) for x in maps]
-    gradients = [torch.autograd.grad((x * w).sum(), leaf, retain_graph=True)[0].double() for x, w in zip(maps, weights, strict=True)]
+    gradients = [torch.autograd.grad((x * w).sum(), leaf, retain_graph=True)[0].cpu().double() for x, w in zip(maps, weights, strict=True)]
     told = torch.tensor([[float((gradient * way).sum()) for way in ways] for gradient in gradients])  # (layers, directions)
     errors = []
     for step in STEPS:
@@ -124,11 +124,12 @@ def _probabilities(
     """The attention of a call averaged over heads, (B, Q, K); None if it is causal, or its axes are not (B, heads, positions, channels)."""
     if query.ndim != 4 or len(query) != rows or options.get("is_causal") or any(more[1:]):
         return None
-    query, key = query.double(), key.double()
+    query, key = query.cpu().double(), key.cpu().double()
     if key.shape[1] != query.shape[1]:
         key = key.repeat_interleave(query.shape[1] // key.shape[1], 1)
     logits = query @ key.mT * (query.shape[-1] ** -0.5 if scale is None else scale)
     if attn_mask is not None:
+        attn_mask = attn_mask.cpu()
         logits = logits.masked_fill(~attn_mask, -torch.inf) if attn_mask.dtype == torch.bool else logits + attn_mask
     return logits.softmax(-1).mean(1)
 
