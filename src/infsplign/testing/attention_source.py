@@ -199,12 +199,20 @@ def _check_untouched(trial: Trial) -> None:
             map_tensors(plain.append, denoiser(sample, **kwargs))
             with make_source(denoiser).record(sample, **kwargs):
                 map_tensors(recorded.append, denoiser(sample, **kwargs))
-        assert all(torch.equal(a, b) for a, b in zip(plain, recorded, strict=True)), "recording has changed the denoiser's output"
+        # with gradients to rounding: a kernel that also returns the log-sum-exp may take the place of the denoiser's own
+        same = _to_rounding if enabled else torch.equal
+        assert all(same(a, b) for a, b in zip(plain, recorded, strict=True)), "recording has changed the denoiser's output"
     assert module_state(denoiser) == before, f"left behind after a pass: {before.missing(module_state(denoiser))}"
     # torch skips the hooks that end a module's pass when it is interrupted by anything but an `Exception`
     for kind in (InterruptedError, KeyboardInterrupt):
         for module in dict.fromkeys((run[0], run[len(run) // 2], run[-1], *_inside(trial))):
             _check_interrupted(trial, module, kind)
+
+
+def _to_rounding(a: Tensor, b: Tensor) -> bool:
+    if not a.is_floating_point():
+        return torch.equal(a, b)
+    return bool((a - b).abs().max() <= max(1e-4, 4 * torch.finfo(a.dtype).eps) * a.abs().max())
 
 
 def _inside(trial: Trial) -> list[nn.Module]:
