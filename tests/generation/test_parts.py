@@ -1,10 +1,11 @@
 """Parts in place of a pipeline's own, and its place in memory."""
 
+import re
 import warnings
 
 import pytest
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler
+from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler, FlowMatchEulerDiscreteScheduler
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,6 +39,45 @@ def test_flow_models_keep_predicting_a_flow(name):
     Parts(scheduler=name).fit(pipe)
     config = pipe.scheduler.config
     assert config.get("flow_shift", config.get("shift")) == 3.0
+
+
+@pytest.mark.parametrize("name", ["ddim", "ddpm", "lcm", "tcd"])
+def test_latents_are_not_clipped_where_the_models_own_scheduler_has_no_such_option(name):
+    """DDIM's and DDPM's default cuts them to [-1, 1], which washes the colours out."""
+    pipe = tiny.sd()
+    pipe.scheduler = DPMSolverMultistepScheduler()
+    Parts(scheduler=name).fit(pipe)
+    assert pipe.scheduler.config.clip_sample is False
+    pipe.scheduler = DDPMScheduler(clip_sample=True)  # a model of pixels
+    Parts(scheduler=name).fit(pipe)
+    assert pipe.scheduler.config.clip_sample is True
+
+
+@pytest.mark.parametrize("name", [name for name in SCHEDULERS if not name.startswith("flow")])
+def test_a_scheduler_keeps_the_noise_levels_or_is_refused(name):
+    pipe = tiny.sd()
+    own = DDIMScheduler(**tiny.SD_SCHEDULE, prediction_type="v_prediction", rescale_betas_zero_snr=True)
+    pipe.scheduler = own
+    if name in ("pndm", "heun", "lms", "dpm++-singlestep", "kdpm2", "kdpm2-a", "deis"):
+        with pytest.raises(ValueError, match=f"{re.escape(repr(name))} does not fit: its noise levels .* no zero terminal"):
+            Parts(scheduler=name).fit(pipe)
+        assert pipe.scheduler is own
+    else:
+        Parts(scheduler=name).fit(pipe)
+        assert torch.allclose(pipe.scheduler.alphas_cumprod, own.alphas_cumprod, atol=1e-6)
+
+
+def test_noise_levels_are_kept_also_where_they_are_defaults_of_the_models_own_scheduler():
+    """LCM has other defaults, which diffusers would take instead."""
+    pipe = tiny.sd()
+    pipe.scheduler = own = DDIMScheduler()
+    Parts(scheduler="lcm").fit(pipe)
+    assert torch.equal(pipe.scheduler.alphas_cumprod, own.alphas_cumprod)
+
+
+def test_a_scheduler_with_noise_levels_of_its_own_is_refused():
+    with pytest.raises(ValueError, match="not those that the model was trained with$"):
+        Parts(scheduler="CogVideoXDDIMScheduler").fit(tiny.sd())
 
 
 def test_an_autoencoder_must_have_as_many_channels(tmp_path):

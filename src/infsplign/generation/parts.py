@@ -33,6 +33,10 @@ SCHEDULERS: Mapping[str, str] = {
 LORA_LOG = "diffusers.utils.peft_utils"
 """Here diffusers tells which weights of a LoRA the model has no place for; it loads the others."""
 OFFLOADS = ("model", "sequential")
+TRAINED = ("beta_start", "beta_end", "beta_schedule", "trained_betas", "num_train_timesteps", "prediction_type", "rescale_betas_zero_snr")
+"""Options of a scheduler that say how the model was trained."""
+SAME_NOISE = 1e-4
+"""Largest difference of `alphas_cumprod` that is only a rounding: Euler's last one is 2**-24 where DDIM's is 0."""
 _CLASS = re.compile(r"[A-Z]\w*Scheduler")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
@@ -157,10 +161,12 @@ def _replace_scheduler(pipe: Any, name: str) -> None:
     kind: Any = getattr(diffusers, class_name, None)
     if kind is None:
         raise ValueError(f"`--scheduler` {name!r} is no class of diffusers {diffusers.__version__}")
-    config, options = pipe.scheduler.config, {}
+    config = pipe.scheduler.config
+    options = {key: config[key] for key in TRAINED if key in config}  # diffusers passes defaults of one class not on to another
+    options |= {"clip_sample": config.get("clip_sample", False)}  # DDIM's and DDPM's default cuts latents to [-1, 1]
     flow = prediction_type(pipe.scheduler) == "flow"
     if flow and not class_name.startswith("FlowMatch"):
-        options = {"prediction_type": "flow_prediction", "use_flow_sigmas": True, "flow_shift": config.get("shift", 1.0)}
+        options |= {"prediction_type": "flow_prediction", "use_flow_sigmas": True, "flow_shift": config.get("shift", 1.0)}
     try:
         made = kind.from_config(config, **options)
     except Exception as error:  # a scheduler of another kind of model
@@ -170,7 +176,18 @@ def _replace_scheduler(pipe: Any, name: str) -> None:
         own = "a flow" if flow else "noise"
         raise ValueError(f"`--scheduler` {name!r} does not fit: the model predicts {own}, as {type(pipe.scheduler).__name__} takes it")
     check_scheduler(made)
+    if not flow:
+        _check_noise(name, pipe.scheduler, made)
     pipe.scheduler = made
+
+
+def _check_noise(name: str, own: Any, made: Any) -> None:
+    """Raises an error if a scheduler has other noise levels than the model's own: some classes cannot be given all of its options."""
+    levels, new = getattr(own, "alphas_cumprod", None), made.alphas_cumprod
+    if levels is None or (len(levels) == len(new) and float((levels.cpu() - new.cpu()).abs().max()) < SAME_NOISE):
+        return
+    why = "; it has no zero terminal signal-to-noise ratio" if own.config.get("rescale_betas_zero_snr") else ""
+    raise ValueError(f"`--scheduler` {name!r} does not fit: its noise levels are not those that the model was trained with{why}")
 
 
 def _add_loras(pipe: Any, loras: tuple[Lora, ...]) -> None:
