@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from infsplign.generation.models import quiet
 from infsplign.generation.parts import SCHEDULERS, Lora, Parts, check_offload, parse_lora, place
 from tests import tiny, tiny_transformers
+from tests.generation.test_models import without
 
 
 @pytest.mark.parametrize("name", [name for name in SCHEDULERS if not name.startswith("flow")])
@@ -91,6 +92,32 @@ def test_an_autoencoder_must_have_as_many_channels(tmp_path):
         Parts(vae=str(tmp_path / "unet")).fit(pipe)
     with pytest.raises(OSError, match="`--vae` .* could not be loaded"):
         Parts(vae=str(tmp_path)).fit(pipe)
+
+
+def test_an_autoencoder_must_make_images_of_the_same_size(tmp_path):
+    tiny.vae(4).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="must halve the image as often as the model's own, 1 times; it does 2 times"):
+        Parts(vae=str(tmp_path)).fit(tiny.sd())
+
+
+def test_an_autoencoder_of_a_single_file_keeps_the_models_configuration(tmp_path):
+    """The file does not say its scale: diffusers would ask the hub for that of Stable Diffusion 1.5, also for SDXL."""
+    saved = tiny.vae()
+    saved.save_pretrained(tmp_path)
+    pipe = tiny.sd()
+    pipe.vae.register_to_config(scaling_factor=0.13025)
+    Parts(vae=str(tmp_path / "diffusion_pytorch_model.safetensors")).fit(pipe)
+    assert pipe.vae.config.scaling_factor == 0.13025
+    assert torch.equal(pipe.vae.decoder.conv_in.weight, saved.decoder.conv_in.weight)
+
+
+def test_an_autoencoder_without_some_of_its_weights_is_refused(tmp_path):
+    tiny.vae().save_pretrained(tmp_path)
+    without(tmp_path / "diffusion_pytorch_model.safetensors", "decoder.conv_in.weight")
+    with pytest.raises(OSError, match=r"`--vae` .* the weights of AutoencoderKL lack 'decoder.conv_in.weight'"):
+        Parts(vae=str(tmp_path)).fit(tiny.sd())
+    with pytest.raises(OSError, match="`--vae` .* could not be loaded"):
+        Parts(vae=str(tmp_path / "diffusion_pytorch_model.safetensors")).fit(tiny.sd())
 
 
 def test_a_lora_changes_the_model_by_its_weight(tmp_path):

@@ -13,6 +13,7 @@ from typing import Any
 from infsplign.engine.config import GuidanceConfig
 from infsplign.generation.file_names import local_path
 from infsplign.generation.parts import Parts, check_offload, place
+from infsplign.generation.whole import whole
 from infsplign.shipped.loading import load, shipped
 from infsplign.shipped.presets import PRESETS
 
@@ -74,7 +75,8 @@ def read_pipeline(model: str, *, device: str = "auto", dtype: str = "auto", part
             pipe = load(model, dtype=torch_dtype)
         else:
             try:
-                pipe = DiffusionPipeline.from_pretrained(str(folder or model), **dtype_option(torch_dtype))
+                with whole():
+                    pipe = DiffusionPipeline.from_pretrained(str(folder or model), **dtype_option(torch_dtype))
             except Exception as error:  # diffusers, transformers, torch and the hub's client raise all sorts here
                 where = "" if folder else " (it is no local folder, and was looked for on the Hugging Face hub)"
                 raise OSError(f"the model {model!r} could not be loaded{where}: {error}") from error

@@ -1,14 +1,14 @@
 """Parts that replace or extend those of a pipeline: scheduler, autoencoder, LoRA; and where it lies in memory. Cheap to import."""
 
-import logging
 import re
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from infsplign.generation.file_names import local_path
+from infsplign.generation.whole import told_by, whole
 
 SCHEDULERS: Mapping[str, str] = {
     "ddim": "DDIMScheduler",
@@ -134,22 +134,34 @@ def check_offload(offload: str | None, device: str) -> None:
 
 
 def _replace_vae(pipe: Any, name: str) -> None:
-    from diffusers import AutoencoderKL, AutoModel
+    from diffusers import AutoModel
 
     from infsplign.adapters.versions import dtype_option
 
-    path, dtype = local_path(name), pipe.dtype
+    path, options = local_path(name), dtype_option(pipe.dtype)
     try:
-        if path.is_file():
-            vae: Any = AutoencoderKL.from_single_file(str(path), **dtype_option(dtype))
+        if path.is_file():  # it says nothing of the scale of its latents, which are the model's
+            with TemporaryDirectory() as folder:
+                pipe.vae.save_config(folder)
+                vae: Any = type(pipe.vae).from_single_file(str(path), config=folder, **options)
         else:
-            vae = AutoModel.from_pretrained(str(path) if path.is_dir() else name, **dtype_option(dtype))
+            with whole():
+                vae = AutoModel.from_pretrained(str(path) if path.is_dir() else name, **options)
     except Exception as error:  # diffusers, safetensors, the hub's client and torch raise all sorts here
         raise OSError(f"`--vae` {name!r} could not be loaded: {_first_line(error)}") from error
     own, new = (getattr(part.config, "latent_channels", None) for part in (pipe.vae, vae))
     if new is None or own != new:
         raise ValueError(f"`--vae` {name!r} must be an autoencoder of {own} latent channels, as the model's own; it has {new}")
+    own, new = map(_levels, (pipe.vae, vae))
+    if own != new:
+        raise ValueError(f"`--vae` {name!r} must halve the image as often as the model's own, {own - 1} times; it does {new - 1} times")
     pipe.register_modules(vae=vae)
+
+
+def _levels(vae: Any) -> int:
+    """How many resolutions an autoencoder has: each halves the image but the first."""
+    found = getattr(vae.config, "block_out_channels", None) or getattr(vae.config, "encoder_block_out_channels", None)
+    return len(found or ())
 
 
 def _replace_scheduler(pipe: Any, name: str) -> None:
@@ -197,7 +209,7 @@ def _add_loras(pipe: Any, loras: tuple[Lora, ...]) -> None:
     for name, lora in zip(names, loras, strict=True):
         path = local_path(lora.name)
         try:
-            with _told_by(LORA_LOG) as told:
+            with told_by(LORA_LOG) as told:
                 pipe.load_lora_weights(str(path) if path.exists() else lora.name, adapter_name=name)
         except Exception as error:  # diffusers, peft, safetensors and the hub's client raise all sorts here
             raise OSError(f"`--lora` {lora.name!r} could not be loaded: {_first_line(error)}") from error
@@ -207,24 +219,6 @@ def _add_loras(pipe: Any, loras: tuple[Lora, ...]) -> None:
             which = f"has weights that fit no layer of this model and are left out: {told[0]:.200}"
             warnings.warn(f"`--lora` {lora.name!r} {which}", stacklevel=2)
     pipe.set_adapters(names, [lora.weight for lora in loras])
-
-
-@contextmanager
-def _told_by(name: str) -> Iterator[list[str]]:
-    """Collects the warnings of a logger, whatever the verbosity."""
-    log, told = logging.getLogger(name), list[str]()
-    handler = logging.Handler(logging.WARNING)
-    handler.emit = lambda record: told.append(record.getMessage())  # type: ignore[method-assign]
-    level, propagate = log.level, log.propagate
-    log.setLevel(logging.WARNING)
-    log.propagate = False
-    log.addHandler(handler)
-    try:
-        yield told
-    finally:
-        log.removeHandler(handler)
-        log.setLevel(level)
-        log.propagate = propagate
 
 
 def _first_line(error: Exception) -> str:

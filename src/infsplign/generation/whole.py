@@ -1,0 +1,50 @@
+"""Finds parts of a model whose files lack weights: the libraries make the missing ones at random, and only log it. Cheap to import."""
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+LOGS = ("diffusers.models.modeling_utils", "transformers.modeling_utils", "transformers.utils.loading_report")
+_NEW = "newly initialized"
+_PART = re.compile(r"^(?:Some weights of )?(\w+)")
+_NAME = re.compile(r"\['([^']+)'|^([^|]*\S) *\| MISSING", re.MULTILINE)
+_COLOUR = re.compile(r"\x1b\[\d*m")
+
+
+@contextmanager
+def whole() -> Iterator[None]:
+    """Checks what is loaded inside.
+
+    Raises:
+        OSError: a part lacks weights.
+    """
+    with told_by(*LOGS) as told:
+        yield
+    for message in told:
+        if _NEW in message:
+            plain = _COLOUR.sub("", message)
+            part, name = _PART.search(plain), _NAME.search(plain)
+            lacks = f"lack {name[1] or name[2]!r}, which would be random" if name else "are not complete"
+            raise OSError(f"the weights of {part[1] if part else 'a part'} {lacks}; was the file saved or downloaded whole?")
+
+
+@contextmanager
+def told_by(*names: str) -> Iterator[list[str]]:
+    """Collects the warnings of loggers, whatever the verbosity."""
+    told = list[str]()
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: told.append(record.getMessage())  # type: ignore[method-assign]
+    logs = [logging.getLogger(name) for name in names]
+    before = [(log.level, log.propagate) for log in logs]
+    for log in logs:
+        log.setLevel(logging.WARNING)
+        log.propagate = False
+        log.addHandler(handler)
+    try:
+        yield told
+    finally:
+        for log, (level, propagate) in zip(logs, before, strict=True):
+            log.removeHandler(handler)
+            log.setLevel(level)
+            log.propagate = propagate
