@@ -1,9 +1,11 @@
 """Model folders that a user names: whole ones, and what is said of others."""
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
-from infsplign.generation.models import read_pipeline
+from infsplign import guide
+from infsplign.generation.models import read_pipeline, variant
 from tests import tiny
 
 WEIGHTS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
@@ -36,6 +38,46 @@ def test_a_model_without_some_of_its_weights_is_refused(folder, part, kind, name
     without(file, next(key for key in load_file(file) if key.endswith(name)))
     with pytest.raises(OSError, match=f"could not be loaded: the weights of {kind} lack '.*{name}', which would be random"):
         read_pipeline(str(folder), device="cpu")
+
+
+def test_a_tokenizer_without_its_words_is_refused(folder):
+    """Transformers makes an empty one of a folder that has `tokenizer_config.json` alone."""
+    (folder / "tokenizer" / "tokenizer.json").unlink()
+    pipe = read_pipeline(str(folder), device="cpu")
+    with pytest.raises(ValueError, match="CLIPTokenizer knows no word of 'a cat to the left of a dog': were its files"):
+        guide(pipe, "a cat to the left of a dog")
+
+
+def test_a_tokenizer_without_its_length_is_refused(folder):
+    (folder / "tokenizer" / "tokenizer_config.json").unlink()
+    with pytest.raises(OSError, match="could not be loaded: `tokenizer` states no length"):
+        read_pipeline(str(folder), device="cpu")
+
+
+def test_weights_in_one_variant_alone_are_found(folder):
+    for part, name in WEIGHTS.items():
+        (folder / part / f"{name}.safetensors").rename(folder / part / f"{name}.fp16.safetensors")
+    assert read_pipeline(str(folder), device="cpu", dtype="bf16").unet.dtype == torch.bfloat16
+    (folder / "vae" / f"{WEIGHTS['vae']}.fp16.safetensors").rename(folder / "vae" / f"{WEIGHTS['vae']}.safetensors")
+    read_pipeline(str(folder), device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["unet/a.safetensors", "unet/a.fp16.safetensors"], {}),
+        (["unet/a.fp16.safetensors", "vae/a.safetensors"], {"variant": "fp16"}),
+        (["unet/a.fp16-00001-of-00002.safetensors", "unet/a.fp16-00002-of-00002.safetensors"], {"variant": "fp16"}),
+        (["unet/a-00001-of-00002.safetensors", "unet/a-00002-of-00002.safetensors"], {}),
+        (["unet/a.fp16.safetensors", "vae/a.bf16.safetensors"], {}),
+    ],
+)
+def test_a_variant_is_asked_for_only_where_a_part_has_nothing_else(tmp_path, names, found):
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert variant(tmp_path) == found
+    assert variant(None) == {}
 
 
 def test_a_whole_model_is_loaded(folder):

@@ -13,7 +13,7 @@ from typing import Any
 from infsplign.engine.config import GuidanceConfig
 from infsplign.generation.file_names import local_path
 from infsplign.generation.parts import Parts, check_offload, place
-from infsplign.generation.whole import whole
+from infsplign.generation.whole import check_tokenizers, whole
 from infsplign.shipped.loading import load, shipped
 from infsplign.shipped.presets import PRESETS
 
@@ -21,6 +21,7 @@ DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 WAIT = 3.0
 """Seconds for the hub to answer."""
 _DEVICE = re.compile(r"[a-z_]+(:\d{1,3})?")
+_VARIANT = re.compile(r"[^.]+\.([^.]+?)(?:-\d+-of-\d+)?\.safetensors")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
@@ -76,13 +77,23 @@ def read_pipeline(model: str, *, device: str = "auto", dtype: str = "auto", part
         else:
             try:
                 with whole():
-                    pipe = DiffusionPipeline.from_pretrained(str(folder or model), **dtype_option(torch_dtype))
+                    pipe = DiffusionPipeline.from_pretrained(str(folder or model), **dtype_option(torch_dtype), **variant(folder))
+                check_tokenizers(pipe)
             except Exception as error:  # diffusers, transformers, torch and the hub's client raise all sorts here
                 where = "" if folder else " (it is no local folder, and was looked for on the Hugging Face hub)"
                 raise OSError(f"the model {model!r} could not be loaded{where}: {error}") from error
         if parts is not None:
             parts.fit(pipe)
         return pipe
+
+
+def variant(folder: Path | None) -> dict[str, str]:
+    """Returns the option for a local folder that has the weights of a part in one variant alone, such as `model.fp16.safetensors`."""
+    parts: dict[Path, set[str]] = {}
+    for file in folder.glob("*/*.safetensors") if folder else ():
+        parts.setdefault(file.parent, set()).add(_VARIANT.sub(r"\1", file.name) if _VARIANT.fullmatch(file.name) else "")
+    only = {next(iter(names)) for names in parts.values() if len(names) == 1} - {""}
+    return {"variant": only.pop()} if len(only) == 1 else {}
 
 
 def check_model(model: str, *, device: str = "auto", dtype: str = "auto") -> Path | None:

@@ -1,9 +1,12 @@
-"""Finds parts of a model whose files lack weights: the libraries make the missing ones at random, and only log it. Cheap to import."""
+"""Finds parts of a model whose files are missing: the libraries make them up, and at most log it. Cheap to import."""
 
 import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+from infsplign.prompts.tokens import NO_LIMIT
 
 LOGS = ("diffusers.models.modeling_utils", "transformers.modeling_utils", "transformers.utils.loading_report")
 _NEW = "newly initialized"
@@ -27,6 +30,17 @@ def whole() -> Iterator[None]:
             part, name = _PART.search(plain), _NAME.search(plain)
             lacks = f"lack {name[1] or name[2]!r}, which would be random" if name else "are not complete"
             raise OSError(f"the weights of {part[1] if part else 'a part'} {lacks}; was the file saved or downloaded whole?")
+
+
+def check_tokenizers(pipe: Any) -> None:
+    """Raises an error for a tokenizer of CLIP without a length, which its pipeline would pass on as 1e30.
+
+    Raises:
+        OSError: there is one.
+    """
+    for name, part in pipe.components.items():
+        if type(part).__name__.startswith("CLIPTokenizer") and part.model_max_length > NO_LIMIT:
+            raise OSError(f"`{name}` states no length (`model_max_length`): is its `tokenizer_config.json` there, and whole?")
 
 
 @contextmanager

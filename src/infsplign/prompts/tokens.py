@@ -15,7 +15,7 @@ from infsplign.prompts.weights import plain
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]")
 """Control characters that are no blanks."""
-_NO_LIMIT = 10**6  # transformers spells "no limit" as a model_max_length of 1e30
+NO_LIMIT = 10**6  # transformers spells "no limit" as a model_max_length of 1e30
 
 
 def token_indices(
@@ -47,7 +47,7 @@ def token_indices(
         ValueError: `max_length` is needed, the tokenizer has no offsets, or it pads on the left.
     """
     length = tokenizer.model_max_length if max_length is None else max_length
-    if length > _NO_LIMIT:
+    if length > NO_LIMIT:
         raise ValueError(f"`max_length` must be given: {type(tokenizer).__name__} states no limit (`model_max_length` is {length:.0e})")
     if (padding_side or getattr(tokenizer, "padding_side", "right")) != "right":
         # Left padding shifts every position by `length - len(tokens)`: add that to `offset` here once a backbone needs it.
@@ -85,12 +85,15 @@ def read_phrases(tokenizer: Any, text: str, phrases: Sequence[str], *, nth: Mapp
 
     Raises:
         PromptError: a phrase is not in the text, or has no token of its own; the text has control characters.
-        ValueError: the tokenizer has no offsets.
+        ValueError: the tokenizer has no offsets, or no words: transformers makes an empty one of a folder that lacks its files.
     """
     if control := _CONTROL.search(text):  # T5's normalizer drops it, and the offsets of all tokens after it are then off by one
         raise PromptError(f"the prompt must hold no control characters, got {control.group()!r} at {control.start()}; remove it")
     ids, tokens = _tokens(tokenizer, text)
     trailing = next((i for i, token in enumerate(reversed(tokens)) if not token.special), len(tokens))
+    spoken = {number for number, token in zip(ids, tokens, strict=True) if token.stop}
+    if spoken == {getattr(tokenizer, "unk_token_id", None)}:
+        raise ValueError(f"{type(tokenizer).__name__} knows no word of {text!r}: were its files saved or downloaded whole?")
     found: list[tuple[int, ...]] = []
     taken: set[int] = set()
     without_weights = plain(text)
