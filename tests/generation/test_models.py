@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline
 from safetensors.torch import load_file, save_file
 
 from infsplign import guide
+from infsplign.generation import models
 from infsplign.generation.models import read_pipeline, variant
 from tests import tiny
 
@@ -82,3 +84,28 @@ def test_a_variant_is_asked_for_only_where_a_part_has_nothing_else(tmp_path, nam
 
 def test_a_whole_model_is_loaded(folder):
     assert type(read_pipeline(str(folder), device="cpu").unet).__name__ == "UNet2DConditionModel"
+
+
+@pytest.fixture
+def nothing_ships(monkeypatch):
+    monkeypatch.setattr(models, "shipped", lambda: ())
+
+
+@pytest.mark.usefixtures("nothing_ships")
+def test_a_shipped_model_that_is_not_installed_is_told_so(tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match=r"'pictures' ships with infsplign and is not installed: .*, or name a local folder or a hub id"):
+        models.check_model("pictures")
+    with pytest.raises(ValueError, match="`--model` must be a local folder, or a hub id"):
+        models.check_model("picture")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "shapes").mkdir()
+    with pytest.raises(ValueError, match=r"is not installed: .*; the folder of this name is '\./shapes'"):
+        models.check_model("shapes")
+
+
+def test_a_pipeline_that_needs_an_image_is_refused():
+    pipe = tiny.sd()
+    models.check_takes_text(pipe)
+    for kind in (StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline):
+        with pytest.raises(ValueError, match=f"a {kind.__name__}, which needs an image beside the prompt"):
+            models.check_takes_text(kind(**pipe.components, requires_safety_checker=False))

@@ -108,6 +108,13 @@ def test_an_unknown_model_is_refused_with_the_names_of_the_known():
         load("sd9")
 
 
+@pytest.mark.parametrize("dtype", ["float16", 16])
+def test_a_precision_that_is_no_type_of_torch_is_refused(dtype):
+    """Diffusers would load float32, and only log it."""
+    with pytest.raises(TypeError, match=f"`dtype` must be a `torch.dtype`.*got {dtype!r}"):
+        load(dtype=dtype)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_it_loads_in_the_asked_precision(name, dtype):
     pipe = load(name, dtype=dtype)

@@ -15,7 +15,7 @@ from infsplign.core.scenes import Scene
 from infsplign.engine.config import GuidanceConfig
 from infsplign.evaluation.files import finite
 from infsplign.evaluation.fingerprint import plain
-from infsplign.generation.models import defaults_for
+from infsplign.generation.models import check_takes_text, defaults_for
 from infsplign.generation.options import GenerateOptions, Pair, Triples
 from infsplign.generation.progress import bar_options
 from infsplign.generation.vocabulary import warning
@@ -33,6 +33,7 @@ class Job:
     """
 
     def __init__(self, pipe: Any, options: GenerateOptions, scene: Scene, triples: Triples | None) -> None:
+        check_takes_text(pipe)
         self.pipe, self.options, self.scene, self.triples = pipe, options, scene, triples
         defaults = defaults_for(options.model)
         self.config = options.guided_by(describe(pipe, defaults.config).config)

@@ -1,5 +1,6 @@
 """Loads the pipeline that a user names onto a device, with clear errors."""
 
+import inspect
 import os
 import re
 import sys
@@ -14,7 +15,7 @@ from infsplign.engine.config import GuidanceConfig
 from infsplign.generation.file_names import local_path
 from infsplign.generation.parts import Parts, check_offload, place
 from infsplign.generation.whole import check_tokenizers, whole
-from infsplign.shipped.loading import load, shipped
+from infsplign.shipped.loading import INSTALL, load, shipped
 from infsplign.shipped.presets import PRESETS
 
 DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
@@ -22,6 +23,7 @@ WAIT = 3.0
 """Seconds for the hub to answer."""
 _DEVICE = re.compile(r"[a-z_]+(:\d{1,3})?")
 _VARIANT = re.compile(r"[^.]+\.([^.]+?)(?:-\d+-of-\d+)?\.safetensors")
+_FROM_IMAGES = re.compile("Img2Img|Inpaint|Control|Pix2Pix|Upscale|Adapter|Edit|Fill")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
@@ -149,6 +151,9 @@ def model_folder(model: str) -> Path | None:
         ValueError: it can be neither.
     """
     path = local_path(model)
+    if model in PRESETS:  # and not installed; a folder of this name would be given its options
+        named = f"; the folder of this name is './{model}'" if path.is_dir() else ", or name a local folder or a hub id"
+        raise ValueError(f"`--model` {model!r} ships with infsplign and is not installed: {INSTALL}{named}")
     if path.is_dir():
         if not (path / "model_index.json").is_file():
             raise FileNotFoundError(f"the model folder {model!r} holds no pipeline: it has no `model_index.json`")
@@ -158,9 +163,20 @@ def model_folder(model: str) -> Path | None:
     if model.startswith((".", "~", os.sep)) or model.count("/") > 1:
         raise FileNotFoundError(f"there is no model folder {model!r}")
     if not _HUB_ID.fullmatch(model):
-        names = ", ".join(shipped())
-        raise ValueError(f"`--model` must be {names} (shipped), a local folder, or a hub id such as owner/name; got {model!r}")
+        names = f"{', '.join(shipped())} (shipped), " if shipped() else ""
+        raise ValueError(f"`--model` must be {names}a local folder, or a hub id such as owner/name; got {model!r}")
     return None
+
+
+def check_takes_text(pipe: Any) -> None:
+    """Checks that a pipeline makes images from a prompt alone.
+
+    Raises:
+        ValueError: it needs an image too.
+    """
+    kind = type(pipe).__name__
+    if _FROM_IMAGES.search(kind) and "image" in inspect.signature(pipe.__call__).parameters:
+        raise ValueError(f"the model is a {kind}, which needs an image beside the prompt; name one that makes images from text alone")
 
 
 def choose_device(name: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 from infsplign.shipped.presets import DEFAULT, PRESETS
 
 PACKAGE = "infsplign_models"
-INSTALL = "pip install infsplign[models]"
+INSTALL = "`pip install infsplign[models]`, or `pip install ./models` in a clone"
 
 
 def weights() -> Path | None:
@@ -32,6 +32,7 @@ def load(name: str = DEFAULT, *, dtype: Any = None) -> Any:
 
     Raises:
         ValueError: no such model, or the package with the weights is not installed.
+        TypeError: `dtype` is no type of torch.
     """
     import torch
     from diffusers.pipelines.pipeline_utils import DiffusionPipeline
@@ -43,6 +44,8 @@ def load(name: str = DEFAULT, *, dtype: Any = None) -> Any:
         raise ValueError(f"the shipped models' weights are not installed; install them: {INSTALL}")
     if name not in known:
         raise ValueError(f"`name` must be one of {', '.join(known)}, got {name!r}")
+    if not isinstance(dtype, torch.dtype | None):  # the libraries would take float32
+        raise TypeError(f"`dtype` must be a `torch.dtype`, such as torch.float16, or None; got {dtype!r}")
     preset, dtype = PRESETS[name], dtype or torch.float32
     folder = found / preset.folder
     index = json.loads((folder / "model_index.json").read_text("utf-8"))

@@ -89,7 +89,7 @@ def _pictures() -> World:
     try:
         from infsplign_models.world import detector, nouns
     except ModuleNotFoundError as error:
-        raise ValueError("the world of pictures is in the package `infsplign-models`: pip install infsplign[models]") from error
+        raise ValueError("the world of pictures is in the package `infsplign-models`: `pip install infsplign[models]`, or `pip install ./models` in a clone") from error
 
     def detect(images: Sequence[Image.Image]) -> list[list[Detection]]:
         found = detector.detect(images, min_score=detector.SEEN)
