@@ -136,6 +136,51 @@ def shapes(value):
     return [shapes(item) for item in value] if isinstance(value, list | tuple) else value
 
 
+def test_the_weights_are_those_that_each_part_has():
+    pipe = tiny.sd()
+    pipe.unet.to(torch.float16)
+    parts = {"unet": pipe.unet, "vae": pipe.vae, "text_encoder": pipe.text_encoder}
+    present = {name: sum(p.numel() * p.element_size() for p in part.parameters()) for name, part in parts.items()}
+    planned = plan_memory(pipe)
+    assert (planned.weights, planned.components) == (present["unet"], sum(present.values()))
+    assert planned.largest == max(present["vae"], present["text_encoder"])
+    halves = plan_memory(pipe, dtype=torch.float16)
+    assert halves.components == present["unet"] + (present["vae"] + present["text_encoder"]) // 2
+
+
+def test_an_offloaded_text_encoder_must_fit_too():
+    """T5 is larger than the denoisers of PixArt and Stable Diffusion 3."""
+    pipe = tiny.sd()
+    pipe.text_encoder = tiny.text_encoder(1024)
+    planned = plan_memory(pipe)
+    plan = planned.plans[0]
+    assert planned.need(plan, offloaded=True) == planned.largest > planned.weights + planned.step + plan.extra
+    assert planned.fitting(planned.largest - 1) is None
+
+
+def test_the_own_size_may_be_no_square():
+    planned = plan_memory(tiny.sd(sample_size=(16, 24)))
+    assert (planned.height, planned.width) == (32, 48)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dtype": "float16"}, "`dtype` must be a `torch.dtype`.*got 'float16'"),
+        ({"dtype": torch.int8}, "`dtype` must be a `torch.dtype` of real numbers"),
+        ({"height": "32"}, "`height` must be a whole number, got '32'"),
+        ({"width": 32.0}, "`width` must be a whole number"),
+        ({"batch": True}, "`batch` must be a whole number, got True"),
+        ({"text_length": 2.5}, "`text_length` must be a whole number"),
+    ],
+)
+def test_a_request_of_other_types_is_refused(shipped, options, message):
+    with pytest.raises(TypeError, match=message):
+        plan_memory(shipped, **options)
+    with pytest.raises(ValueError, match="`text_length` must be >= 1, got 0"):
+        plan_memory(shipped, text_length=0)
+
+
 @pytest.mark.parametrize("name", MAKERS)
 def test_every_family_can_be_planned(name):
     planned = plan_memory(MAKERS[name](), config=GuidanceConfig(), height=64, text_length=16)

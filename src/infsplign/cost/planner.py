@@ -5,7 +5,7 @@ that an operator uses internally (such as cuDNN's workspaces), the allocator's r
 """
 
 from dataclasses import dataclass
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import torch
@@ -40,6 +40,7 @@ class MemoryPlan:
         components: of all the pipeline's models together, the denoiser included.
         step: peak of an unguided step, without weights.
         plans: cost of each plan, the plan with the fewest operations first.
+        largest: weights of the largest of the other models, such as a text encoder.
     """
 
     height: int
@@ -50,10 +51,14 @@ class MemoryPlan:
     components: int
     step: int
     plans: tuple[PlanCost, ...]
+    largest: int = 0
 
     def need(self, plan: PlanCost, *, offloaded: bool = False) -> int:
-        """Returns the bytes of weights, step and guidance; `offloaded` means that only the denoiser is on the device while it runs."""
-        return (self.weights if offloaded else self.components) + self.step + plan.extra
+        """Returns the bytes of weights, step and guidance; `offloaded` means that one model is on the device at a time: the denoiser while
+        it runs, another one before or after."""
+        if offloaded:
+            return max(self.weights + self.step + plan.extra, self.largest)
+        return self.components + self.step + plan.extra
 
     def fitting(self, memory: float) -> tuple[PlanCost, bool] | None:
         """Returns the plan of fewest operations that fits `memory` bytes, and whether the rest must be offloaded; None if none fits.
@@ -104,7 +109,7 @@ def plan_memory(
     Args:
         pipe: the pipeline.
         height, width: of the image in pixels; None is the model's own size. If only `height` is given, `width` is the same.
-        dtype: of the denoiser; None is its present dtype.
+        dtype: of all models; None is what each has now.
         batch: number of images.
         config: options (their layers count); the family's preset when None.
         backbone: the family; found when None.
@@ -113,14 +118,16 @@ def plan_memory(
     Raises:
         UnsupportedPipelineError: no family fits.
         ValueError: the model does not support the size, or the arguments of the denoiser are not known.
+        TypeError: a size is no whole number, or `dtype` no type of real numbers.
     """
+    _check_request(dtype, height=height, width=width, batch=batch, text_length=text_length)
     backbone = backbone or backbone_for(pipe)
     denoiser = uncompiled(getattr(pipe, backbone.denoiser))
     kept: torch.dtype = dtype or denoiser.dtype
     factor = getattr(pipe, "vae_scale_factor", 8)
-    side = native_side(denoiser) * factor
-    tall: int = side if height is None else height
-    wide: int = tall if width is None else width
+    own_height, own_width = (side * factor for side in native_size(denoiser))
+    tall: int = own_height if height is None else height
+    wide: int = width if width is not None else own_width if height is None else tall
     if batch < 1 or min(tall, wide) < factor or tall % factor or wide % factor:
         raise ValueError(f"`height`, `width` must be multiples of {factor} and `batch` >= 1, got {tall}, {wide} and {batch}")
     check_pixels(batch, tall, wide)
@@ -134,9 +141,11 @@ def plan_memory(
         meter = guided_step(model, backbone, size, config.with_(plan=name), together)
         plans.append(PlanCost(name, max(0, meter.peak - unguided.peak), meter.flops / unguided.flops))
     parts = [part for part in pipe.components.values() if isinstance(part, nn.Module)]
-    components = sum(_numbers(part) for part in parts) * kept.itemsize
+    weights = {id(part): _bytes(part, dtype) for part in parts}
+    others = [size for part, size in weights.items() if part not in (id(denoiser), id(getattr(pipe, backbone.denoiser)))]
     plans.sort(key=lambda plan: plan.flops)
-    return MemoryPlan(tall, wide, batch, kept, _numbers(denoiser) * kept.itemsize, components, unguided.peak, tuple(plans))
+    own, largest = _bytes(denoiser, dtype), max(others, default=0)
+    return MemoryPlan(tall, wide, batch, kept, own, own + sum(others), unguided.peak, tuple(plans), largest)
 
 
 def unguided_step(model: nn.Module, size: Size, together: bool) -> Meter:
@@ -167,11 +176,22 @@ def guided_step(
     return meter
 
 
-def native_side(denoiser: Any) -> int:
-    """Returns the side of the model's own latents; 128 if its configuration does not say."""
+def native_size(denoiser: Any) -> tuple[int, int]:
+    """Returns height and width of the model's own latents; 128 if its configuration does not say."""
     size = getattr(denoiser.config, "sample_size", None) or 128
-    return size if isinstance(size, int) else size[0]
+    return (size, size) if isinstance(size, int) else (size[0], size[1])
 
 
-def _numbers(module: nn.Module) -> int:
-    return sum(p.numel() for p in module.parameters())
+def _bytes(module: nn.Module, dtype: torch.dtype | None) -> int:
+    """Returns the bytes of a module's weights, in `dtype` or as they are."""
+    return sum(p.numel() * (p.element_size() if dtype is None else dtype.itemsize) for p in module.parameters())
+
+
+def _check_request(dtype: Any, **sizes: Any) -> None:
+    if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise TypeError(f"`dtype` must be a `torch.dtype` of real numbers, such as torch.float16, or None; got {dtype!r}")
+    for name, value in sizes.items():
+        if value is not None and (not isinstance(value, Integral) or isinstance(value, bool)):
+            raise TypeError(f"`{name}` must be a whole number, got {value!r}")
+    if sizes["text_length"] is not None and sizes["text_length"] < 1:
+        raise ValueError(f"`text_length` must be >= 1, got {sizes['text_length']}")

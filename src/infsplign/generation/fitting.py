@@ -5,7 +5,7 @@ from typing import Any
 
 from infsplign.cost.planner import MemoryPlan, amount, plan_memory
 from infsplign.generation.memory import parse_memory
-from infsplign.generation.models import defaults_for
+from infsplign.generation.models import defaults_for, image_size
 from infsplign.generation.options import GenerateOptions
 
 
@@ -25,7 +25,7 @@ def fitted(pipe: Any, options: GenerateOptions, device: str) -> tuple[GenerateOp
     limit = parse_memory(options.memory)
     own = defaults_for(options.model).config
     config = options.guided_by(own) if own is not None else options.loaded
-    found = plan_memory(pipe, height=options.height, width=options.width, config=config)
+    found = plan_memory(pipe, **image_size(pipe, options.height, options.width), config=config)
     if options.plan is not None:
         found = replace(found, plans=tuple(plan for plan in found.plans if plan.name == options.plan))
     ways = (True,) if options.offload else (False,) if device == "cpu" else (False, True)

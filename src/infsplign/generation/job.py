@@ -9,13 +9,12 @@ import torch
 import transformers
 
 from infsplign import __version__
-from infsplign.adapters import backbone_for
 from infsplign.adapters.text import signature_default
 from infsplign.core.scenes import Scene
 from infsplign.engine.config import GuidanceConfig
 from infsplign.evaluation.files import finite
 from infsplign.evaluation.fingerprint import plain
-from infsplign.generation.models import check_takes_text, defaults_for
+from infsplign.generation.models import check_takes_text, defaults_for, image_size
 from infsplign.generation.options import GenerateOptions, Pair, Triples
 from infsplign.generation.progress import bar_options
 from infsplign.generation.vocabulary import warning
@@ -55,7 +54,7 @@ class Job:
     def sample(self, number: int, method: str) -> Any:
         """Samples image `number`. The noise is drawn on the CPU, so that a seed gives the same noise on every device."""
         options = self.options
-        given = {"negative_prompt": options.negative_prompt, "guidance_scale": self.guidance_scale, **self.size(), **self.call}
+        given = {"negative_prompt": options.negative_prompt, "guidance_scale": self.guidance_scale, **image_size(self.pipe, self.options.height, self.options.width), **self.call}
         self.pipe.set_progress_bar_config(**bar_options(f"{method} {number + 1} of {options.images}"))
         return self.pipe(
             options.prompt,
@@ -63,16 +62,6 @@ class Job:
             generator=torch.Generator("cpu").manual_seed(options.seed + number),
             **{name: value for name, value in given.items() if value is not None},
         ).images[0]
-
-    def size(self) -> dict[str, int]:
-        """Returns height and width for the pipeline, which ignores one without the other; empty for its default size."""
-        options = self.options
-        if options.height is None and options.width is None:
-            return {}
-        denoiser = getattr(self.pipe, backbone_for(self.pipe).denoiser)
-        side = denoiser.config.get("sample_size") or self.pipe.default_sample_size
-        own = [int(n) * self.pipe.vae_scale_factor for n in ((side, side) if isinstance(side, int) else side)]
-        return {"height": options.height or own[0], "width": options.width or own[1]}
 
     def announcement(self) -> list[str]:
         """Says what will be done, in lines."""

@@ -168,6 +168,18 @@ def model_folder(model: str) -> Path | None:
     return None
 
 
+def image_size(pipe: Any, height: int | None, width: int | None) -> dict[str, int]:
+    """Returns height and width for a pipeline, which ignores one without the other; empty for its default size."""
+    if height is None and width is None:
+        return {}
+    from infsplign.adapters import backbone_for
+
+    denoiser = getattr(pipe, backbone_for(pipe).denoiser)
+    side = denoiser.config.get("sample_size") or pipe.default_sample_size
+    own = [int(n) * pipe.vae_scale_factor for n in ((side, side) if isinstance(side, int) else side)]
+    return {"height": height or own[0], "width": width or own[1]}
+
+
 def check_takes_text(pipe: Any) -> None:
     """Checks that a pipeline makes images from a prompt alone.
 

@@ -9,6 +9,7 @@ from types import ModuleType
 from PIL import Image
 
 from infsplign.detection import Detection
+from infsplign.shipped.loading import INSTALL
 from infsplign.shipped.presets import DEFAULT, PRESETS
 
 WORLDS = ("shapes", "pictures")
@@ -89,7 +90,7 @@ def _pictures() -> World:
     try:
         from infsplign_models.world import detector, nouns
     except ModuleNotFoundError as error:
-        raise ValueError("the world of pictures is in the package `infsplign-models`: `pip install infsplign[models]`, or `pip install ./models` in a clone") from error
+        raise ValueError(f"the world of pictures is in the package `infsplign-models`: {INSTALL}") from error
 
     def detect(images: Sequence[Image.Image]) -> list[list[Detection]]:
         found = detector.detect(images, min_score=detector.SEEN)
