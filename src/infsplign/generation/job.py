@@ -54,7 +54,8 @@ class Job:
     def sample(self, number: int, method: str) -> Any:
         """Samples image `number`. The noise is drawn on the CPU, so that a seed gives the same noise on every device."""
         options = self.options
-        given = {"negative_prompt": options.negative_prompt, "guidance_scale": self.guidance_scale, **image_size(self.pipe, self.options.height, self.options.width), **self.call}
+        size = image_size(self.pipe, options.height, options.width)
+        given = {"negative_prompt": options.negative_prompt, "guidance_scale": self.guidance_scale, **size, **self.call}
         self.pipe.set_progress_bar_config(**bar_options(f"{method} {number + 1} of {options.images}"))
         return self.pipe(
             options.prompt,
