@@ -92,7 +92,7 @@ def read_phrases(tokenizer: Any, text: str, phrases: Sequence[str], *, nth: Mapp
     ids, tokens = _tokens(tokenizer, text)
     trailing = next((i for i, token in enumerate(reversed(tokens)) if not token.special), len(tokens))
     spoken = {number for number, token in zip(ids, tokens, strict=True) if token.stop}
-    if spoken == {getattr(tokenizer, "unk_token_id", None)}:
+    if spoken == {getattr(tokenizer, "unk_token_id", None)} and _empty(tokenizer):
         raise ValueError(f"{type(tokenizer).__name__} knows no word of {text!r}: were its files saved or downloaded whole?")
     found: list[tuple[int, ...]] = []
     taken: set[int] = set()
@@ -107,6 +107,12 @@ def read_phrases(tokenizer: Any, text: str, phrases: Sequence[str], *, nth: Mapp
         taken.update(numbers)
         found.append(numbers)
     return PhraseTokens(text, ids, trailing, tuple(found))
+
+
+def _empty(tokenizer: Any) -> bool:
+    """Whether a tokenizer has no letter but in its special tokens."""
+    special = set(tokenizer.all_special_tokens)
+    return not any(any(map(str.isalnum, piece)) for piece in tokenizer.get_vocab() if piece not in special)
 
 
 def cut_off(phrase: str, text: str, numbers: Sequence[int], length: int, *, nth: Mapping[str, int] | None = None) -> str:
