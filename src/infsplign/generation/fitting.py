@@ -25,7 +25,8 @@ def fitted(pipe: Any, options: GenerateOptions, device: str) -> tuple[GenerateOp
     limit = parse_memory(options.memory)
     own = defaults_for(options.model).config
     config = options.guided_by(own) if own is not None else options.loaded
-    found = plan_memory(pipe, **image_size(pipe, options.height, options.width), config=config)
+    size = image_size(pipe, options.height, options.width)
+    found = plan_memory(pipe, height=size.get("height"), width=size.get("width"), config=config)
     if options.plan is not None:
         found = replace(found, plans=tuple(plan for plan in found.plans if plan.name == options.plan))
     ways = (True,) if options.offload else (False,) if device == "cpu" else (False, True)
