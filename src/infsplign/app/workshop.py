@@ -14,7 +14,7 @@ from infsplign.app.previews import preview, watched
 from infsplign.app.results import Result, result_of
 from infsplign.generation.job import Job
 from infsplign.generation.messages import message_of
-from infsplign.generation.models import defaults_for, load_pipeline, quiet
+from infsplign.generation.models import defaults_for, image_size, load_pipeline, quiet
 from infsplign.generation.options import GenerateOptions, Pair
 
 PREVIEWS = 8
@@ -143,7 +143,7 @@ def _teller(job: Job, method: str, tell: Callable[[News], None], stop: Event) ->
         if stop.is_set():
             raise StoppedError
         wanted = step == 1 or step % max(1, round(steps / PREVIEWS)) == 0
-        size = job.size()
+        size = image_size(job.pipe, job.options.height, job.options.width)
         image = preview(job.pipe, clean(), (size["height"], size["width"]) if size else None) if wanted and step < steps else None
         tell(News("", method, step, steps, image))
 
