@@ -61,6 +61,7 @@ def test_the_report_reads_it(root, tmp_path):
     alone = CliRunner().invoke(app, ["report", str(root / "shapes"), "--out", str(tmp_path / "one.html")])
     assert "one.html: 1 run, " in alone.output.replace("\n", "")
     assert "a heart to the right of a diamond" in page
+    assert "is not finished" not in page
     assert "4 steps" in page
 
 

@@ -1,6 +1,6 @@
 """Everything that was made in a session as a folder, one for each model, which `infsplign report` and `infsplign score` read.
 
-shapes/manifest.json, guided.jsonl, guided/0001_00.png ...   as `infsplign eval` writes a run
+shapes/manifest.json, results.json, guided.jsonl, guided/0001_00.png ...   as `infsplign eval` writes a run
 shapes/prompts.jsonl                                         prompts of one relation between two objects, for `score`
 shapes/figures/0001_curves.png                               the curves
 README.txt                                                   the commands
@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from infsplign.app.results import Result
-from infsplign.evaluation.files import make_folder, write
+from infsplign.evaluation.files import make_folder, write, write_json
 from infsplign.evaluation.prompts.agreement import check_agreement
 from infsplign.evaluation.prompts.prompt import BenchmarkPrompt, write_prompts
 from infsplign.evaluation.running.method_folder import MethodFolder, Record, png
-from infsplign.evaluation.running.run_folder import open_run
+from infsplign.evaluation.running.run_folder import RESULTS, open_run
 from infsplign.generation.file_names import slug
 from infsplign.generation.vocabulary import nouns_of
 from infsplign.shipped.presets import PRESETS
@@ -76,6 +76,7 @@ def _write_run(results: Mapping[int, Result], out: Path) -> None:
             write(out / FIGURES / f"{number:04d}_curves.png", png(result.curves))
     if prompts := [prompt for number, result in results.items() if (prompt := _prompt(f"{number:04d}", result))]:
         write_prompts(out / PROMPTS, prompts)
+    write_json(out / RESULTS, {"prompts": len(results), "images": 1})
 
 
 def _settings(results: Sequence[Result]) -> Mapping[str, Any]:
