@@ -78,6 +78,7 @@ def test_type_generate_slide_and_download(opened, tmp_path):
     expect(page.get_by_label("strength (own: 0.15)").first).to_be_visible(timeout=WAIT)
     type_prompt(page, "a heart")
     page.get_by_role("button", name="to the right of").click()
+    expect(page.locator("#is-prompt textarea")).to_have_value("a heart to the right of", timeout=WAIT)
     page.get_by_role("button", name="a diamond").click()
     expect(page.locator("#is-prompt textarea")).to_have_value(PROMPT, timeout=WAIT)
     expect(page.locator("#is-reading .is-relation")).to_have_text("heart right of diamond", timeout=WAIT)

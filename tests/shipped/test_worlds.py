@@ -6,7 +6,6 @@ from PIL import Image
 
 from infsplign.commands import eval_sr2d
 from infsplign.evaluation.prompts import BenchmarkPrompt, sr2d
-from infsplign.evaluation.prompts.prompt_lists import benchmark_prompts
 from infsplign.evaluation.scoring.world_evaluation import prompts_among
 from infsplign.shapes.world import Placed, Scene
 from infsplign.shapes.world import render as render_shapes
@@ -71,7 +70,7 @@ def test_prompts_among_nouns_have_a_direction_and_two_objects_in_any_case(first,
 
 def test_prompts_of_a_text_are_read_for_their_nouns(tmp_path):
     (tmp_path / "mine.txt").write_text("a star to the left of a moon\na cat above a dog\na Heart below a circle\na star near a moon\n")
-    found = eval_sr2d._of_world(benchmark_prompts(tmp_path / "mine.txt"), "shapes")
+    found = eval_sr2d.of_world(tmp_path / "mine.txt", "shapes")
     assert sorted((p.id, p.first, p.relation) for p in found) == [("line-0001", "star", "left of"), ("line-0003", "Heart", "below")]
 
 
