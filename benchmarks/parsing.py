@@ -44,9 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--t2i", type=Path, help="T2I-CompBench's spatial_val.txt")
     parser.add_argument("--geneval", type=Path, help="GenEval's evaluation_metadata.jsonl, or its rows about position")
-    parser.add_argument("--list", choices=readings.HALVES, help="list the prompts of this half that are not read as they are meant")
+    parser.add_argument("--list", choices=readings.SETS, help="list the prompts of this set that are not read as they are meant")
     options = parser.parse_args(argv)
-    for half in readings.HALVES:
+    for half in readings.SETS:
         print(readings.report(half, listed=half == options.list), end="\n\n")
     failures = report("SR2D", spatial(sr2d()))
     if options.t2i:

@@ -1,7 +1,8 @@
 """Everyday prompts with their right readings, in the files of `prompt_readings`.
 
 A row has a prompt, the readings that are right, and `refuse` where refusing is right; with both, either is. The rules were written with the
-tune half in view, and only totals of the unseen half were looked at. `prompt_readings/README.md` tells more.
+tune half in view, and only totals of the unseen half were looked at. The blind set is by another author, who had not seen the rules.
+`prompt_readings/README.md` tells more.
 """
 
 import json
@@ -16,6 +17,7 @@ from infsplign.prompts import parse_prompt
 
 FOLDER = Path(__file__).parent / "prompt_readings"
 HALVES = ("tune", "unseen")
+SETS = (*HALVES, "blind")
 LIMITS = 0.02, 0.10
 """Wrong readings as a part of all prompts, and needless refusals as a part of those that can be read."""
 
@@ -37,7 +39,7 @@ class Row:
 
 
 def rows(half: str) -> list[Row]:
-    """The prompts of "tune" or "unseen"."""
+    """The prompts of one of `SETS`."""
     lines = (FOLDER / f"{half}.jsonl").read_text("utf-8").splitlines()
     read = [json.loads(line) for line in lines]
     return [Row(row["prompt"], row["kind"], tuple(row["readings"]), row.get("refuse")) for row in read]
@@ -88,7 +90,7 @@ def report(half: str, *, listed: bool) -> str:
     """The table of a half, and the prompts that went wrong where asked for."""
     found = [(row, reading(row.prompt)) for row in rows(half)]
     judged = [(row, outcome(row, read)) for row, read in found]
-    lines = [f"{half} half", table(judged)]
+    lines = [half if half not in HALVES else f"{half} half", table(judged)]
     if listed:
         lines += [f"{result:8} {row.prompt!r}: {read}" for (row, read), (_, result) in zip(found, judged, strict=True) if result != "right"]
     return "\n".join(lines)

@@ -52,7 +52,7 @@ def test_whole_sets(read, name, count):
     assert [wrong for prompt in prompts if (wrong := failure(prompt))] == []
 
 
-@pytest.mark.parametrize("half", readings.HALVES)
+@pytest.mark.parametrize("half", readings.SETS)
 def test_everyday_prompts_are_read_within_the_limits(half):
     assert readings.within_limits(half)
 
