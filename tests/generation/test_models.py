@@ -2,13 +2,15 @@
 
 import pytest
 import torch
-from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline
+from diffusers import LatentConsistencyModelPipeline, StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline
 from safetensors.torch import load_file, save_file
 
 from infsplign import guide
 from infsplign.generation import models
+from infsplign.generation.job import Job
 from infsplign.generation.models import read_pipeline, variant
-from tests import tiny
+from infsplign.generation.options import GenerateOptions
+from tests import tiny, tiny_transformers
 
 WEIGHTS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
 
@@ -109,3 +111,30 @@ def test_a_pipeline_that_needs_an_image_is_refused():
     for kind in (StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline):
         with pytest.raises(ValueError, match=f"a {kind.__name__}, which needs an image beside the prompt"):
             models.check_takes_text(kind(**pipe.components, requires_safety_checker=False))
+
+
+def test_a_negative_prompt_and_a_guidance_scale_that_change_nothing_are_refused():
+    """Flux takes a negative prompt under its `true_cfg_scale` alone, which is 1; the LCM pipeline swallows it."""
+    flux, sd = tiny_transformers.flux(), tiny.sd()
+    lcm = LatentConsistencyModelPipeline(**tiny.sd(time_cond_proj_dim=8).components, requires_safety_checker=False)
+    for pipe in (flux, lcm):
+        with pytest.raises(ValueError, match=f"`--negative-prompt` changes nothing: this {type(pipe).__name__} samples without"):
+            models.check_used(pipe, "a moon", 5.0)
+        models.check_used(pipe, " ", 5.0)
+    with pytest.raises(ValueError, match="`--negative-prompt` changes nothing with a guidance scale of 1; leave it out, or take a scale"):
+        models.check_used(sd, "a moon", 1.0)
+    for scale in (None, 1.5):
+        models.check_used(sd, "a moon", scale, asked=scale)
+        models.check_used(tiny_transformers.qwenimage(), "a moon", None)
+    with pytest.raises(ValueError, match="`--guidance-scale` changes nothing: this FluxPipeline has a denoiser that takes none"):
+        models.check_used(flux, None, 9.0, asked=9.0)
+    models.check_used(tiny_transformers.flux(guidance_embeds=True), None, 9.0, asked=9.0)
+    models.check_used(sd, None, 0.0, asked=0.0)
+
+
+def test_a_pipeline_that_makes_another_size_than_asked_is_told():
+    """Flux rounds to what its latents can be; HunyuanDiT takes the nearest of its own sizes."""
+    pipe = tiny_transformers.flux()
+    options = GenerateOptions("a circle to the left of a square", "flux", steps=1, height=34, width=40)
+    with pytest.warns(UserWarning, match="`--width` and `--height` ask for 40x34 pixels, and FluxPipeline makes 40x32"):
+        Job(pipe, options, *options.scene()).sample(0, "unguided")

@@ -165,6 +165,21 @@ def test_weights_of_a_lora_that_fit_no_layer_are_told(tmp_path):
         Parts(loras=(Lora(str(tmp_path / "more.safetensors")),)).fit(tiny.sd())
 
 
+def test_a_folder_of_several_loras_is_refused(tmp_path):
+    """Diffusers takes the first one of the listing, and only logs it."""
+    from peft import LoraConfig
+    from peft.utils import get_peft_model_state_dict
+
+    donor = tiny.sd()
+    donor.unet.add_adapter(LoraConfig(r=2, target_modules=["to_q"], init_lora_weights=False))
+    weights = get_peft_model_state_dict(donor.unet)
+    for name in ("a", "b"):
+        donor.save_lora_weights(tmp_path, unet_lora_layers=weights, weight_name=f"{name}.safetensors")
+    with quiet(), pytest.raises(ValueError, match="`--lora` .* holds several files of weights; name one of the files"):
+        Parts(loras=(Lora(str(tmp_path)),)).fit(tiny.sd())
+    Parts(loras=(Lora(str(tmp_path / "a.safetensors")),)).fit(tiny.sd())
+
+
 @pytest.mark.parametrize(("text", "weight"), [("a=.5", 0.5), ("a=1.", 1.0), ("a=+2", 2.0), ("a=-0.5", -0.5)])
 def test_weights_of_loras_are_read_however_they_are_written(text, weight):
     assert parse_lora(text) == Lora("a", weight)

@@ -1,6 +1,7 @@
 """A loaded model with its options: samples images, and makes the record for `trace.json`."""
 
 import platform
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from infsplign.core.scenes import Scene
 from infsplign.engine.config import GuidanceConfig
 from infsplign.evaluation.files import finite
 from infsplign.evaluation.fingerprint import plain
-from infsplign.generation.models import check_takes_text, defaults_for, image_size
+from infsplign.generation.models import check_takes_text, check_used, defaults_for, image_size
 from infsplign.generation.options import GenerateOptions, Pair, Triples
 from infsplign.generation.progress import bar_options
 from infsplign.generation.vocabulary import warning
@@ -40,6 +41,7 @@ class Job:
         self.steps = self._chosen("num_inference_steps", options.steps, defaults.steps)
         self.guidance_scale = self._chosen("guidance_scale", options.guidance_scale, defaults.guidance_scale)
         self.call = defaults.call
+        check_used(pipe, options.negative_prompt, self.guidance_scale, asked=options.guidance_scale)
         self.token_indices: Any = ()
         self.guide().dismiss()  # raises before sampling if an object is not in the prompt or is cut off
 
@@ -57,12 +59,16 @@ class Job:
         size = image_size(self.pipe, options.height, options.width)
         given = {"negative_prompt": options.negative_prompt, "guidance_scale": self.guidance_scale, **size, **self.call}
         self.pipe.set_progress_bar_config(**bar_options(f"{method} {number + 1} of {options.images}"))
-        return self.pipe(
+        image = self.pipe(
             options.prompt,
             num_inference_steps=self.steps,
             generator=torch.Generator("cpu").manual_seed(options.seed + number),
             **{name: value for name, value in given.items() if value is not None},
         ).images[0]
+        if size and image.size != (size["width"], size["height"]):
+            asked, made = f"{size['width']}x{size['height']}", f"{image.width}x{image.height}"
+            warnings.warn(f"`--width` and `--height` ask for {asked} pixels, and {type(self.pipe).__name__} makes {made}", stacklevel=1)
+        return image
 
     def announcement(self) -> list[str]:
         """Says what will be done, in lines."""

@@ -191,6 +191,34 @@ def check_takes_text(pipe: Any) -> None:
         raise ValueError(f"the model is a {kind}, which needs an image beside the prompt; name one that makes images from text alone")
 
 
+def check_used(pipe: Any, negative_prompt: str | None, guidance_scale: float | None, *, asked: float | None = None) -> None:
+    """Checks that a pipeline uses its negative prompt and guidance scale: many take them and leave them unused.
+
+    Args:
+        pipe: the pipeline.
+        negative_prompt: of the call.
+        guidance_scale: of the call, None for the pipeline's own.
+        asked: the guidance scale, if it is asked for.
+
+    Raises:
+        ValueError: one of them would change nothing.
+    """
+    from infsplign.adapters import backbone_for
+
+    kind, taken = type(pipe).__name__, inspect.signature(pipe.__call__).parameters
+    config = getattr(pipe, backbone_for(pipe).denoiser).config
+    true = taken["true_cfg_scale"].default if "true_cfg_scale" in taken else None
+    if asked is not None and true is not None and not config.get("guidance_embeds"):
+        raise ValueError(f"`--guidance-scale` changes nothing: this {kind} has a denoiser that takes none; leave it out")
+    if not (negative_prompt or "").strip():
+        return
+    scale = guidance_scale if true is None else true
+    if "negative_prompt" not in taken or config.get("time_cond_proj_dim") is not None or true == 1:
+        raise ValueError(f"`--negative-prompt` changes nothing: this {kind} samples without classifier-free guidance; leave it out")
+    if scale is not None and scale <= 1:
+        raise ValueError(f"`--negative-prompt` changes nothing with a guidance scale of {scale:g}; leave it out, or take a scale above 1")
+
+
 def choose_device(name: str) -> Any:
     """Returns the torch device of a name; "auto" is cuda, then mps, then cpu.
 

@@ -32,6 +32,8 @@ SCHEDULERS: Mapping[str, str] = {
 """Short names of diffusers' schedulers."""
 LORA_LOG = "diffusers.utils.peft_utils"
 """Here diffusers tells which weights of a LoRA the model has no place for; it loads the others."""
+LORA_GUESS = "diffusers.loaders.lora_base"
+"""Here diffusers tells which file of a folder it takes where there are several."""
 OFFLOADS = ("model", "sequential")
 TRAINED = ("beta_start", "beta_end", "beta_schedule", "trained_betas", "num_train_timesteps", "prediction_type", "rescale_betas_zero_snr")
 """Options of a scheduler that say how the model was trained."""
@@ -209,10 +211,12 @@ def _add_loras(pipe: Any, loras: tuple[Lora, ...]) -> None:
     for name, lora in zip(names, loras, strict=True):
         path = local_path(lora.name)
         try:
-            with told_by(LORA_LOG) as told:
+            with told_by(LORA_LOG) as told, told_by(LORA_GUESS) as guessed:
                 pipe.load_lora_weights(str(path) if path.exists() else lora.name, adapter_name=name)
         except Exception as error:  # diffusers, peft, safetensors and the hub's client raise all sorts here
             raise OSError(f"`--lora` {lora.name!r} could not be loaded: {_first_line(error)}") from error
+        if several := [message for message in guessed if "more than one weights file" in message]:
+            raise ValueError(f"`--lora` {lora.name!r} holds several files of weights; name one of the files. {several[0]:.200}")
         if not any(name in found for found in pipe.get_list_adapters().values()):
             raise ValueError(f"`--lora` {lora.name!r} has no weights for this model; was it made for another one?")
         if told:
