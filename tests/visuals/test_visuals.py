@@ -156,6 +156,17 @@ def test_plot_passes_over_unguided_steps():
     assert has_clean_border(attention_overlay(mixed, LEFT.objects, picture(), title="t"))
 
 
+def test_other_scenes_and_images_than_those_of_the_trace_are_refused():
+    trace, three = moving(3), Scene.of([("circle", "left of", "square"), ("square", "left of", "star")])
+    for draw in (lambda scene, row: trace_plot(trace, scene, title="t", row=row),
+                 lambda scene, row: attention_overlay(trace, scene.objects, picture(), title="t", row=row)):  # fmt: skip
+        with pytest.raises(ValueError, match="`trace` must have the objects circle, square, star, and has 2"):
+            draw(three, 0)
+        with pytest.raises(ValueError, match="`row` must be one of the 2 images of the trace, from 0 on, got 2"):
+            draw(LEFT, 2)
+        draw(LEFT, -1)
+
+
 def test_steps_without_maps_are_refused():
     unguided = synthetic([[(0.5, 0.5), (0.5, 0.5)]], guided=False)
     with pytest.raises(ValueError, match="keep_maps"):

@@ -29,11 +29,12 @@ def attention_overlay(
         columns: number of steps shown, spread evenly over the guided ones.
 
     Raises:
-        ValueError: no step has maps.
+        ValueError: no step has maps; the trace has no such image or fewer objects.
     """
     steps = [step for step in trace if step.maps]
     if not steps:
         raise ValueError("`trace` must hold at least one guided step with maps: guide with `keep_maps=True`")
+    check_drawn(steps[0], objects, row)
     chosen = sorted({round(i) for i in np.linspace(0, len(steps) - 1, min(columns, len(steps)))})
     grid = largest_grid(steps[0])
     paths = np.stack([marker_place(step, row) for step in steps])  # (steps, O, 2)
@@ -77,6 +78,20 @@ def _cell(axes: Axes, image: Image.Image, density: np.ndarray, path: np.ndarray,
     axes.set(xlim=(0, image.width), ylim=(image.height, 0), xticks=[], yticks=[])
     for spine in axes.spines.values():
         spine.set_visible(False)
+
+
+def check_drawn(step: StepTrace, objects: Sequence[str], row: int) -> None:
+    """Checks that a step of a trace has an image, and as many objects as there are names.
+
+    Raises:
+        ValueError: it has not.
+    """
+    assert step.centroid is not None  # steps with attention have one
+    rows, count = step.centroid.shape[:2]
+    if not -rows <= row < rows:
+        raise ValueError(f"`row` must be one of the {rows} images of the trace, from 0 on, got {row}")
+    if len(objects) > count:
+        raise ValueError(f"`trace` must have the objects {', '.join(objects)}, and has {count}; is it of another scene?")
 
 
 def largest_grid(step: StepTrace) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from torch import Tensor
 from infsplign.core.relations import Relation
 from infsplign.core.scenes import Scene
 from infsplign.engine.trace import StepTrace
+from infsplign.visuals.attention import check_drawn
 from infsplign.visuals.style import (
     GRID,
     INK,
@@ -48,11 +49,12 @@ def trace_plot(trace: Sequence[StepTrace], scene: Scene, *, title: str, note: st
         width: of the figure, in inches; 4.6 or more.
 
     Raises:
-        ValueError: no step was guided.
+        ValueError: no step was guided; the trace has no such image or fewer objects.
     """
     steps = [step for step in trace if step.guided]
     if not steps:
         raise ValueError("`trace` must hold at least one guided step")
+    check_drawn(steps[0], scene.objects, row)
     numbers = np.array([step.step + 1 for step in steps])
     axes_asked = sorted({axis for edge in scene.relations for axis in _axes(edge.relation)})
     panels = [1.35] * len(axes_asked) + [1.0, 0.75]
