@@ -8,9 +8,10 @@ from typer.testing import CliRunner
 import infsplign
 from infsplign.calibration import Judge
 from infsplign.cli import app
+from infsplign.commands import eval_common
 from infsplign.commands.calibrate import WORK, parse_bounds
 from infsplign.generation import models
-from tests import tiny
+from tests import tiny, tiny_transformers
 
 
 def run(*arguments: str):
@@ -101,3 +102,15 @@ def test_the_detector_of_the_models_world_judges(monkeypatch, tmp_path):
 def test_bounds():
     assert parse_bounds("0.1, 0.2") == (0.1, 0.2)
     assert parse_bounds("") == (0.025, 0.05, 0.1, 0.2)
+
+
+def test_a_guidance_scale_that_the_model_does_not_take_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "model_index.json").write_text("{}")
+    monkeypatch.setattr(models, "load_pipeline", lambda *_, **__: tiny_transformers.flux())
+    monkeypatch.setattr(eval_common, "load_pipeline", lambda *_, **__: tiny_transformers.flux())
+    done = run("--out", "p.json", "--model", "./folder", "--guidance-scale", "7")
+    assert (done.exit_code, done.stderr.count("`--guidance-scale` changes nothing: this FluxPipeline has")) == (2, 1), done.stderr
+    with pytest.raises(ValueError, match="`--guidance-scale` changes nothing"):
+        eval_common.Loading("./folder", "cpu", "fp32", None, 7.0)()

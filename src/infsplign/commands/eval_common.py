@@ -11,7 +11,7 @@ import typer
 
 from infsplign.evaluation.running.methods import choose_methods
 from infsplign.evaluation.running.sampler import LoadedSampler, PipelineSampler
-from infsplign.generation.models import check_model, check_takes_text, defaults_for, load_pipeline
+from infsplign.generation.models import check_model, check_takes_text, check_used, defaults_for, load_pipeline
 from infsplign.generation.options import check_guidance_scale
 from infsplign.shipped.presets import PRESETS
 
@@ -66,6 +66,7 @@ class Loading:
             torch.set_num_threads(self.threads)
         pipe = load_pipeline(self.model, device=self.device, dtype=self.dtype)
         check_takes_text(pipe)
+        check_used(pipe, None, None, asked=self.guidance_scale)
         from infsplign.adapters import backbone_for
         from infsplign.pipelines.description import describe
 
