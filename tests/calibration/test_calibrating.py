@@ -8,9 +8,12 @@ import pytest
 from PIL import Image
 
 import infsplign
+from infsplign.adapters import backbone_for
 from infsplign.calibration import Calibration, Judge, Sampling
 from infsplign.calibration.calibrating import checked_bounds, checked_prompts, levels
+from infsplign.calibration.layers import text_layers
 from infsplign.calibration.running import seed_for
+from infsplign.calibration.sampling import UNGUIDED, WatchingSampler
 from infsplign.detection import Detection
 from infsplign.engine.config_file import to_json
 from infsplign.evaluation.prompts import BenchmarkPrompt
@@ -183,6 +186,22 @@ def test_more_prompts_go_on_where_other_options_are_chosen_by_them(pipe, tmp_pat
 def test_a_negative_prompt_is_that_of_every_image_of_a_batch(pipe):
     sampling = Sampling(steps=2, batch=2, call={"negative_prompt": "blurry"})
     assert infsplign.calibrate(pipe, PROMPTS, images=1, bounds=[0.1], sampling=sampling).prompts == 3
+
+
+def test_what_is_seen_of_an_image_does_not_depend_on_the_relations_of_others(pipe):
+    """Rows with fewer relations are padded by a gap of 0, and an image holds by the least gap of its own."""
+    texts = [PROMPTS[0], "a star above a moon and a heart to the left of the moon"]
+    both, alone = (calibrated_gaps(pipe, some) for some in (texts, texts[:1]))
+    assert [len(gap) for gap in both] == [1, 2]
+    assert both[0] == pytest.approx(alone[0], abs=1e-4)
+
+
+def calibrated_gaps(pipe, texts):
+    """The gaps of each image in the last step, by the first layer."""
+    backbone = backbone_for(pipe)
+    sampler = WatchingSampler(pipe, text_layers(pipe, backbone), backbone=backbone, steps=2)
+    sampler(texts, list(range(len(texts))), UNGUIDED)
+    return [trace[-1]["layers"][0]["gap"] for trace in sampler.traces]
 
 
 def test_a_unet_without_the_layers_of_its_family_is_calibrated():

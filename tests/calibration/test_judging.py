@@ -61,3 +61,10 @@ def test_every_relation_of_a_prompt_is_judged():
     assert not Judge(Fixed(box("cat", 40, 80), *boxes[1:]), prompts, least=0.5)("line-0000_00", IMAGE)["correct"]
     assert not below("line-0001_00", IMAGE)["correct"]
     assert Judge(Fixed(box("cat", 40, 20), *boxes[1:]), prompts, least=0.5)("line-0001_00", IMAGE)["correct"]
+
+
+@pytest.mark.parametrize("text", ["A Cat near a Dog", "A Cat to the left of a Dog and above a Cow"])
+def test_capitals_of_a_prompt_do_not_matter(text):
+    boxes = box("cat", 40, 40), box("dog", 60, 40), box("cow", 40, 80)
+    found = boxes[:2] if "near" in text else boxes
+    assert Judge(Fixed(*found), [prompt_of(text, 0)], least=0.5)("line-0000_00", IMAGE)["strict"]

@@ -99,6 +99,16 @@ def test_the_detector_of_the_models_world_judges(monkeypatch, tmp_path):
     assert (asked["judge"].least, len(asked["prompts"]), asked["sampling"].steps) == (0.6, 3, 30)
 
 
+def test_objects_that_the_world_does_not_know_are_told_by_its_detector(monkeypatch, tmp_path):
+    """It would find them in no image, and the least bound would be taken."""
+    monkeypatch.setattr(models, "load_pipeline", lambda *_, **__: tiny.sd())
+    (tmp_path / "prompts.txt").write_text("A Star above a moon\na tree near a star\n")
+    done = run("--out", str(tmp_path / "p.json"), "--detector", "world", "--model", "shapes", "--prompts", str(tmp_path / "prompts.txt"))
+    assert done.exit_code == 2
+    told = " ".join(done.stderr.split())
+    assert "`--detector` world cannot judge these prompts: the world of shapes does not know 'tree'; leave these prompts" in told
+
+
 def test_bounds():
     assert parse_bounds("0.1, 0.2") == (0.1, 0.2)
     assert parse_bounds("") == (0.025, 0.05, 0.1, 0.2)

@@ -9,6 +9,7 @@ from infsplign.core.scenes import Scene
 from infsplign.evaluation.detectors import Detector
 from infsplign.evaluation.metrics import strict, visor
 from infsplign.evaluation.metrics.box_relations import relations_hold
+from infsplign.evaluation.metrics.names import plain
 from infsplign.evaluation.prompts import BenchmarkPrompt
 from infsplign.evaluation.scoring.benchmarks import Threshold
 from infsplign.prompts import parse_prompt
@@ -47,9 +48,10 @@ class Judge:
             verdict = visor.judge(good, names[0], asked, names[1])
             both, correct = verdict.both, verdict.correct
         else:
-            boxes = {found.name: found.box for found in reversed(good)}  # the best one last
-            both = all(name in boxes for name in names)
-            correct = both and all(relations_hold(boxes, image.size, scene))
+            boxes = {plain(found.name): found.box for found in reversed(good)}  # the best one last
+            named = Scene(tuple(map(plain, names)), scene.relations)  # a prompt may write "A Cat", and a detector "cat"
+            both = all(name in boxes for name in named.objects)
+            correct = both and all(relations_hold(boxes, image.size, named))
         faith = strict.fidelity(seen, names, correct=correct, min_score=self.least)
         return {"both": both, "correct": correct, "strict": faith.strict, "doubled": faith.doubled}
 

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from infsplign.adapters import Backbone
+from infsplign.calibration import judging
 from infsplign.calibration.choosing import BoundScore, score_bound
 from infsplign.calibration.judging import Judge
 from infsplign.calibration.readings import Readings
 from infsplign.calibration.sampling import UNGUIDED, WatchingSampler
 from infsplign.calibration.scoring import LATE, LayerScores
 from infsplign.engine.config import GuidanceConfig
+from infsplign.evaluation import fingerprint
+from infsplign.evaluation.metrics import box_relations, strict, visor
 from infsplign.evaluation.prompts import BenchmarkPrompt
 from infsplign.evaluation.reading import parse_json, read_text
 from infsplign.evaluation.running.images_run import Run, made, seed_of, whole
@@ -69,7 +72,8 @@ def bounds_of(
     run = Run(BENCHMARK, prompts, 1, {names[bound]: config for bound, config in configs.items()}, seed_for, sampling.batch)
     sampler = sampling.sampler(pipe, unguided.layers, backbone, LATE)
     by_id = {prompt.id: prompt for prompt in prompts}
-    judged_by = "" if judge is None else f"{judge.detector.settings()} {judge.least}"
+    rules = fingerprint.sources(judging, box_relations, strict, visor)
+    judged_by = "" if judge is None else f"{judge.detector.settings()} {judge.least} {rules}"
 
     def by(key: str) -> str:
         asked = by_id[key.rpartition("_")[0]]

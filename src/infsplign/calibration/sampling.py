@@ -6,6 +6,7 @@ from typing import Any
 from PIL import Image
 
 from infsplign.adapters import Backbone
+from infsplign.core.scenes import Scene
 from infsplign.engine.config import GuidanceConfig
 from infsplign.evaluation.running.sampler import PipelineSampler, for_each
 from infsplign.pipelines.watching import LayerLook, Look, watch
@@ -48,27 +49,26 @@ class WatchingSampler(PipelineSampler):
         try:
             with watch(self.pipe, texts, self.layers, config=config if guides else None, first=first, backbone=self.backbone) as watching:
                 images = self.pipe(list(texts), output_type="pil", generator=generators, **options).images
-            counts = [len(scene.objects) for scene in watching.scenes]
-            self.traces = of_images(watching.looks, counts)
+            self.traces = of_images(watching.looks, watching.scenes)
             return images
         finally:
             self.pipe.set_progress_bar_config(**bars)
 
 
-def of_images(looks: Sequence[Look], objects: Sequence[int]) -> list[list[dict[str, Any]]]:
+def of_images(looks: Sequence[Look], scenes: Sequence[Scene]) -> list[list[dict[str, Any]]]:
     """Converts looks to JSON types, for each image its own.
 
     Args:
         looks: of one call, B rows.
-        objects: number of objects of each row; rows with fewer than others are padded.
+        scenes: of each row; rows with fewer objects or relations than others are padded.
     """
     steps = [(look, [_lists(layer) for layer in look.layers]) for look in looks]
     return [
         [
-            {"progress": look.progress, "sigma": look.sigma, "layers": [_of_row(layer, row, count) for layer in layers]}
+            {"progress": look.progress, "sigma": look.sigma, "layers": [_of_row(layer, row, scene) for layer in layers]}
             for look, layers in steps
         ]
-        for row, count in enumerate(objects)
+        for row, scene in enumerate(scenes)
     ]
 
 
@@ -77,10 +77,10 @@ def _lists(layer: LayerLook) -> dict[str, Any]:
     return {"layer": layer.layer, "grid": list(layer.grid)} | {name: getattr(layer, name).double().cpu().tolist() for name in tensors}
 
 
-def _of_row(layer: Mapping[str, Any], row: int, objects: int) -> dict[str, Any]:
+def _of_row(layer: Mapping[str, Any], row: int, scene: Scene) -> dict[str, Any]:
     found = {name: _rounded(layer[name][row]) for name in ("centroid", "mass", "variance", "unity", "overlap", "gap")}
-    each = {name: value[:objects] for name, value in found.items() if name in ("centroid", "mass", "variance")}
-    return {"layer": layer["layer"], "grid": layer["grid"]} | found | each
+    each = {name: found[name][: len(scene.objects)] for name in ("centroid", "mass", "variance")}
+    return {"layer": layer["layer"], "grid": layer["grid"]} | found | each | {"gap": found["gap"][: len(scene.relations)]}
 
 
 def _rounded(value: Any) -> Any:

@@ -122,10 +122,19 @@ def check_detector(detector: str | None, model: str | None) -> None:
 def _judge(detector: str, detector_model: str | None, model: str, asked: Any, device: Any) -> Any:
     from infsplign.calibration.judging import THRESHOLDS, Judge
     from infsplign.evaluation.detectors import load_detector
+    from infsplign.evaluation.metrics.names import listed, plain
     from infsplign.shipped import PRESETS, world
 
     if detector == "world":
         name = detector_model or PRESETS.get(model, PRESETS[DEFAULT]).world
-        return Judge(load_detector("world", name, threshold=0.0), asked, least=world(name).min_score)
+        judge = Judge(load_detector("world", name, threshold=0.0), asked, least=world(name).min_score)
+        nouns = set(map(plain, world(name).nouns))
+        strange = sorted({each for scene in judge.scenes.values() for each in scene.objects if plain(each) not in nouns})
+        if strange:
+            raise ValueError(
+                f"`--detector` world cannot judge these prompts: the world of {name} does not know {listed(strange)}; leave these prompts "
+                "or `--detector` out"
+            )
+        return judge
     least = THRESHOLDS[detector]
     return Judge(load_detector(detector, detector_model, threshold=least, device=str(device)), asked, least=least)
