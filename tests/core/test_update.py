@@ -106,6 +106,35 @@ def test_unknown_predictions_are_refused(unknown):
     assert str(error.value) == f"`prediction` must be one of epsilon, v_prediction, sample, flow, got {unknown!r}"
 
 
+@pytest.mark.parametrize(
+    ("prediction", "given", "missing"),
+    [
+        ("v_prediction", {"sigma": 0.5}, "alpha"),
+        ("flow", {}, "alpha"),
+        ("sample", {"alpha": 0.5}, "sigma"),
+        ("sample", {"sigma": 0.5}, "alpha"),
+    ],
+)
+def test_a_coefficient_that_is_needed_is_not_guessed(prediction, given, missing):
+    with pytest.raises(ValueError, match=f"`{missing}` must be given: by it a shift of the noise becomes one of '{prediction}'"):
+        to_prediction(1.0, prediction, **given)
+
+
+def test_a_flow_needs_its_sigma_alone(xp):
+    assert to_prediction(1.0, "flow", sigma=0.75) == 4.0
+    found = to_prediction(xp.asarray([1.0, 2.0]), "flow", sigma=xp.asarray([0.5, 0.75]))
+    assert to_numpy(found).tolist() == [2.0, 8.0]
+
+
+@pytest.mark.parametrize("name", ["alpha", "sigma"])
+def test_one_number_a_row_needs_the_other_axes(xp, name):
+    """(B,) beside (B, C, H, B) would be a number a column."""
+    given = {"alpha": 0.5, "sigma": 0.5} | {name: xp.asarray([0.2, 0.5, 0.9])}
+    with pytest.raises(ValueError, match=rf"`{name}` must be one number, or for one a row have the axes of `delta`, \(3, 1, 1, 1\)"):
+        to_prediction(xp.ones((3, 4, 2, 3)), "sample", **given)
+    assert to_prediction(xp.ones((3,)), "sample", **given).shape == (3,)
+
+
 @pytest.mark.parametrize("prediction", ["v_prediction", "flow"])
 def test_pure_noise_without_a_cap_is_an_infinite_shift_and_no_crash(prediction):
     assert to_prediction(2.0, prediction, alpha=0.0, sigma=1.0) == float("inf")

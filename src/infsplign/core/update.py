@@ -8,6 +8,8 @@ At a fixed `x_t = alpha x_0 + sigma eps`, adding `delta` to the noise prediction
     flow      +delta / (1 - sigma)       (velocity = eps - x_0, alpha = 1 - sigma)
 """
 
+from typing import Any
+
 from array_api_compat import array_namespace
 
 from infsplign.core._namespace import Array, floating
@@ -16,27 +18,34 @@ PREDICTIONS = ("epsilon", "v_prediction", "sample", "flow")
 
 
 def to_prediction(
-    delta: Array, prediction: str, *, alpha: Array | float = 1.0, sigma: Array | float = 0.0, max_gain: float = float("inf")
+    delta: Array, prediction: str, *, alpha: Array | float | None = None, sigma: Array | float | None = None, max_gain: float = float("inf")
 ) -> Array:
     """Converts a shift of the noise prediction into a shift of the model's output.
 
     Args:
         delta: shift of the noise prediction, any shape.
         prediction: what the model predicts, one of `PREDICTIONS`.
-        alpha: signal's coefficient in `x_t`, broadcastable to `delta`; for "flow" it is `1 - sigma`.
-        sigma: noise's coefficient in `x_t`.
+        alpha: signal's coefficient in `x_t`, one number or an array that is broadcast to `delta`; "v_prediction" and "sample" need it, and
+            for "flow" it is `1 - sigma` when None.
+        sigma: noise's coefficient in `x_t`; "sample" needs it.
         max_gain: cap on the factor's magnitude, which grows without bound as `alpha` goes to 0.
 
     Raises:
-        ValueError: an unknown `prediction`.
+        ValueError: an unknown `prediction`, a coefficient that it needs is missing, or one number a row without the other axes.
 
-    >>> to_prediction(1.0, "v_prediction", alpha=0.5, sigma=0.8)
-    2.0
+    >>> to_prediction(1.0, "v_prediction", alpha=0.5), to_prediction(1.0, "flow", sigma=0.75)
+    (2.0, 4.0)
     """
-    return delta if prediction == "epsilon" else gain(prediction, alpha=alpha, sigma=sigma, max_gain=max_gain) * delta
+    if prediction == "epsilon":
+        return delta
+    for name, value in (("alpha", alpha), ("sigma", sigma)):
+        _check_axes(name, value, getattr(delta, "ndim", 0))
+    return gain(prediction, alpha=alpha, sigma=sigma, max_gain=max_gain) * delta
 
 
-def gain(prediction: str, *, alpha: Array | float = 1.0, sigma: Array | float = 0.0, max_gain: float = float("inf")) -> Array | float:
+def gain(
+    prediction: str, *, alpha: Array | float | None = None, sigma: Array | float | None = None, max_gain: float = float("inf")
+) -> Array | float:
     """The factor of `to_prediction`, by which a shift of the noise prediction becomes one of the model's output.
 
     >>> gain("sample", alpha=0.5, sigma=0.75)
@@ -44,6 +53,11 @@ def gain(prediction: str, *, alpha: Array | float = 1.0, sigma: Array | float = 
     """
     if prediction == "epsilon":
         return 1.0
+    if prediction == "flow" and alpha is None and sigma is not None:
+        alpha = 1.0 - sigma
+    for name, value in (("alpha", alpha), ("sigma", sigma)):
+        if value is None and prediction in PREDICTIONS and (name == "alpha" or prediction == "sample"):
+            raise ValueError(f"`{name}` must be given: by it a shift of the noise becomes one of {prediction!r}")
     if prediction in ("v_prediction", "flow"):
         return _capped(1.0, alpha, max_gain)
     if prediction == "sample":
@@ -97,6 +111,13 @@ def bound_factor(shift: Array, most: float) -> Array:
     size = rms(shift)
     within = size <= most
     return xp.where(within, xp.ones_like(size), most / xp.where(within, xp.ones_like(size), size))
+
+
+def _check_axes(name: str, value: Any, axes: int) -> None:
+    """Raises ValueError for one number a row, (B,), beside an array of several axes: they would be spread along the last one."""
+    if axes > 1 and getattr(value, "ndim", 0) == 1 and value.shape[0] > 1:
+        wanted = (value.shape[0], *[1] * (axes - 1))
+        raise ValueError(f"`{name}` must be one number, or for one a row have the axes of `delta`, {wanted}; got {tuple(value.shape)}")
 
 
 def _capped(numerator: Array | float, denominator: Array | float, most: float) -> Array | float:
