@@ -1,5 +1,6 @@
 """What tells two runs apart, and what does not."""
 
+import importlib
 import json
 import os
 import shutil
@@ -74,6 +75,28 @@ def test_own_functions_that_call_themselves_or_are_made_in_a_loop():
     assert plain(own(recursive)) == plain(own(recursive)) != plain(own(recursive.replace("p - 1", "p - 2")))
     one, other = (lambda progress, k=k: k * progress for k in (1, 2))
     assert plain(one) != plain(other)
+
+
+@pytest.mark.parametrize("used", ["from lines_of_mine import line\n", "import lines_of_mine\nline = lambda p: lines_of_mine.line(p)\n"])
+def test_own_functions_of_another_module_count_too(tmp_path, monkeypatch, used):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    found = []
+    for body in ("1 - p", "1 - p", "1 - p * p"):
+        (tmp_path / "lines_of_mine.py").write_text(f"def line(p):\n    return {body}\n")
+        sys.modules.pop("lines_of_mine", None)
+        importlib.invalidate_caches()
+        found.append(plain(own(f"{used}\ndef ramp(p):\n    return line(p)\n")))
+    sys.modules.pop("lines_of_mine")
+    assert found[0] == found[1] != found[2]
+
+
+def test_what_is_installed_does_not_count(monkeypatch):
+    """Versions tell it."""
+    ramp = own("import posixpath, shutil\n\ndef ramp(p):\n    return shutil.which(posixpath.join(p))\n")
+    before = plain(ramp)
+    monkeypatch.setattr(shutil, "which", shutil.rmtree)
+    assert plain(ramp) == before
 
 
 def test_own_functions_are_the_same_in_every_process():

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import sysconfig
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
@@ -15,12 +17,15 @@ PACKAGES = ("torch", "diffusers", "transformers", "numpy", "pillow")
 KNOWN = ("infsplign", *PACKAGES)
 """Packages whose functions are known by their names: versions and `guidance_source` tell the rest."""
 
+INSTALLED = tuple({sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")})
+"""Folders of functions that are nobody's own."""
+
 
 def plain(value: Any) -> Any:
     """Converts an option (also a dataclass or a function) to plain JSON values; equal options give equal JSON.
 
     Functions are compared by their name and their captured values; those of your own also by their code, their defaults, and the constants
-    and functions of their module that they use.
+    and functions of your own that they use, of other modules too.
 
     Raises:
         TypeError: something that cannot be described.
@@ -65,9 +70,20 @@ def _own_code(value: FunctionType, users: tuple[FunctionType, ...]) -> str:
     for name in sorted(names & value.__globals__.keys()):
         item = value.__globals__[name]
         with suppress(TypeError):  # modules, classes, models
-            if not isinstance(item, FunctionType) or item.__module__ == value.__module__:
+            if not isinstance(item, FunctionType) or item.__module__ == value.__module__ or _is_own(item):
                 used[name] = _used(item, value, users)
+        if isinstance(item, ModuleType):
+            parts = {part: vars(item).get(part) for part in sorted(names)}
+            used |= {f"{name}.{part}": _used(found, value, users) for part, found in parts.items() if _is_own(found)}
     return hashlib.sha256(json.dumps([told, used]).encode()).hexdigest()[:16]
+
+
+def _is_own(item: Any) -> bool:
+    """Whether something is a function of your own: neither of this package, nor of one that is installed, nor of Python."""
+    if not isinstance(item, FunctionType) or item.__module__.partition(".")[0] in KNOWN:
+        return False
+    file = item.__code__.co_filename
+    return not file.startswith(("<frozen", *(f"{place}{os.sep}" for place in INSTALLED)))
 
 
 def _used(item: Any, user: FunctionType, users: tuple[FunctionType, ...]) -> Any:
