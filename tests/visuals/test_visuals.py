@@ -1,5 +1,6 @@
 """Pictures made from synthetic traces: sizes, colours where they must be, nothing cut off, no global state."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import matplotlib
@@ -9,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.axes import Axes
 from PIL import Image, ImageColor
 
 from infsplign.core.scenes import Scene
@@ -209,6 +211,21 @@ def test_sheet_shows_a_single_method():
 def test_sheet_refuses_uneven_methods(images):
     with pytest.raises(ValueError, match="same number of images"):
         comparison_sheet(images, title="t")
+
+
+def test_a_sheet_stretches_no_image():
+    with pytest.raises(ValueError, match="`images` must have one shape, got 256 x 128 of 'guided' beside 128 x 128; crop or pad"):
+        comparison_sheet({"unguided": [Image.new("RGB", (128, 128))], "guided": [Image.new("RGB", (256, 128))]}, title="t")
+    comparison_sheet({"unguided": [Image.new("RGB", (128, 96))], "guided": [Image.new("RGB", (512, 384))]}, title="t")
+
+
+def test_steps_that_guided_another_image_of_the_batch_do_not_count(monkeypatch):
+    labels = []
+    monkeypatch.setattr(Axes, "set_xlabel", lambda _axes, text, **_: labels.append(text))
+    trace = [replace(step, actions=("watched", "guided") if step.step > 1 else None) for step in moving(5)]
+    for row in (0, 1):
+        trace_plot(trace, LEFT, title="t", row=row)
+    assert labels == ["step of the sampling (guided: 2 of 5)", "step of the sampling"]
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))

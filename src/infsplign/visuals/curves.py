@@ -78,7 +78,8 @@ def trace_plot(trace: Sequence[StepTrace], scene: Scene, *, title: str, note: st
         room = 0.012 * max(numbers[-1] - numbers[0], 10)
         last.set_xlim(numbers[0] - room, numbers[-1] + room)
         last.xaxis.set_major_locator(MaxNLocator(nbins=11, integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
-        guided = "" if len(numbers) == len(trace) else f" (guided: {len(numbers)} of {len(trace)})"
+        count = sum(step.actions is None or step.actions[row] == "guided" for step in steps)  # the others guided other images of the batch
+        guided = "" if count == len(trace) else f" (guided: {count} of {len(trace)})"
         last.set_xlabel(f"step of the sampling{guided}" + (f", {note}" if note else ""), fontsize=LABEL)
         return rendered(figure)
 

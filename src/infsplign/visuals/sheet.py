@@ -29,12 +29,13 @@ def comparison_sheet(
         The sheet. Small images are enlarged by a whole number to cells of about 288 pixels, large ones shrunk to 512.
 
     Raises:
-        ValueError: no image, or methods with different numbers of images.
+        ValueError: no image, methods with different numbers of images, or images of different shapes, which would be stretched.
     """
     counts = {len(found) for found in images.values()}
     if len(counts) != 1 or counts == {0}:
         raise ValueError(f"`images` must hold the same number of images for each method, at least one, got {sorted(counts)}")
     count = counts.pop()
+    _check_shapes(images)
     cell = cell_size(next(iter(images.values()))[0].size)
     across = 1 if count == 1 else 2 if count <= 8 else 3
     block_width = len(images) * (cell[0] + GAP) - GAP
@@ -63,6 +64,18 @@ def comparison_sheet(
             if notes:
                 draw.text((x, y + cell[1] + 6), _fit(notes[method][place], _SMALL, cell[0], 1)[0], fill=INK, font=_SMALL)
     return sheet
+
+
+def _check_shapes(images: Mapping[str, Sequence[Image.Image]]) -> None:
+    """Raises ValueError unless all images have the shape of the first, to a pixel."""
+    width, height = next(iter(images.values()))[0].size
+    for method, found in images.items():
+        for image in found:
+            if abs(image.width * height - image.height * width) > max(width, height):
+                raise ValueError(
+                    f"`images` must have one shape, got {image.width} x {image.height} of {method!r} beside {width} x {height}; crop or "
+                    "pad them first"
+                )
 
 
 def cell_size(size: tuple[int, int]) -> tuple[int, int]:
