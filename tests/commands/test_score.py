@@ -176,6 +176,16 @@ class TestT2I:
         assert done.exit_code == 0, done.output
         assert "2 of 4 images are left out: their names belong to none of the prompts, such as 'a cat on the left of a dog_" in said(done)
 
+    def test_a_detector_that_sees_the_asked_objects_alone_is_told_beside_strict(self, t2i):
+        tiny_detectors.owl(t2i / "owl")
+        common = ["--prompts", t2i / "spatial_val.txt", "--images", t2i / "samples", "--detector", "owlvit", "--model", t2i / "owl"]
+        told = "`strict` cannot tell whether something else is in an image"
+        (t2i / "spatial_val.txt").write_text(next(line for line in PROMPTS.splitlines() if "left" in line))
+        for benchmark in ("shapes", "t2i"):
+            done = run(*common, "--device", "cpu", "--benchmark", benchmark)
+            assert done.exit_code == 0, done.output
+            assert (told in said(done)) == (benchmark == "shapes")
+
     def test_detections_kept_above_a_higher_score_are_refused(self, t2i):
         path = self.detections(t2i, threshold=0.6)
         done = run("--prompts", t2i / "spatial_val.txt", "--benchmark", "t2i", "--detector", path)
@@ -287,6 +297,14 @@ class TestWhereScoresGo:
         folder, common = own
         assert run(*common, "--images", folder / "infsplign", "--out", folder / below).exit_code == 0
         assert "detector world shapes" in self.page(folder, tmp_path)
+
+    def test_scores_of_no_method_of_the_run_are_told(self, own, tmp_path):
+        folder, common = own
+        found = tmp_path / "found.json"
+        assert run(*common, "--images", folder / "infsplign", "--detections", found).exit_code == 0
+        again = [found if part == "world" else part for part in common]
+        assert run(*again, "--out", folder / "scores" / "again").exit_code == 0
+        assert "scores/again: left out, since these are scores of found, which is no method of this run" in self.page(folder, tmp_path)
 
     def test_a_method_that_is_a_link_keeps_its_name(self, own, tmp_path):
         folder, common = own

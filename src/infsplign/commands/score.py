@@ -195,6 +195,9 @@ def _detected(detector: str, threshold: float | None, images: Path | None, optio
     if detector == "world" and options["model"] is None:
         names = [name for prompt in common["prompts"] for name in (prompt.first, prompt.second) if name]
         options = {**options, "model": common["benchmark"] if common["benchmark"] in WORLDS else world_of(names)}
+    if common["benchmark"] in WORLDS and detector != "world":
+        blind = f"{detector} looks for the objects of the prompts alone"
+        typer.echo(f"mind: {blind}, so `strict` cannot tell whether something else is in an image; `--detector world` sees it", err=True)
     if detector == "world":
         common = {**common, "prompts": _known(common["benchmark"], common["prompts"], groups, options["model"])}
     least = threshold_for(common["benchmark"], options["model"] if detector == "world" else None, threshold)

@@ -117,6 +117,7 @@ def _run(run: RunFolder, colours: Mapping[str, str]) -> dict[str, Any]:
         "tables": [_table(measured, names) for measured in run.measured],
         "failed": {name: lost for name, found in run.records.items() if (lost := sum("error" in r for r in found.values()))},
         "stale": run.stale,
+        "strange": run.strange,
         "unfinished": bool(run.manifest) and not run.results,
     }
 

@@ -63,6 +63,7 @@ class RunFolder:
         verdicts: the same with what was judged, by the first detector that judged it.
         measured: one for each detector and set of images.
         stale: folders of scores of images that have changed since; they are left out.
+        strange: folders of scores to their label, which no method of the run has; they are left out.
     """
 
     folder: Path
@@ -74,6 +75,7 @@ class RunFolder:
     files: dict[str, dict[str, Path]] = field(default_factory=dict)
     """Method to key to the image's file, where it is not METHOD/KEY.png."""
     stale: list[str] = field(default_factory=list)
+    strange: dict[str, str] = field(default_factory=dict)
     title: str = ""
     """What the page calls it instead of the folder's name, which another run may have too."""
 
@@ -149,6 +151,8 @@ def _add_scores(run: RunFolder) -> None:
         scored = _object(path, checked_results)
         label, place = scored.get("label"), path.parent.relative_to(folder).as_posix()
         if label is None or label not in records or label not in scored["methods"]:
+            if label is not None:
+                run.strange[place] = str(label)
             continue
         rows = list(verdict_rows(path.with_name(IMAGES)))
         if any(_changed(run, label, row) for row in rows):
