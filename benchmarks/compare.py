@@ -37,7 +37,7 @@ def costs(model: str, names: list[str], path: Path, prompts: int) -> dict[str, A
 
 def table(results: Any, spent: dict[str, Any]) -> str:
     """Quality with intervals, then what an image costs: FLOPs over the unguided one's, guided rows, seconds of CPU, MiB at the peak."""
-    base = next(iter(spent.values()))
+    base = spent.get("unguided") or next(iter(spent.values()))
     columns = [*map(heading, SHOWN), "FLOPs", "guided rows", "CPU time", "peak MiB"]
     lines = ["| method | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for name, found in results["methods"].items():

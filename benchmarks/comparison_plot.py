@@ -22,6 +22,8 @@ def draw(quality: Mapping[str, Any], spent: Mapping[str, Any], path: Path, *, ti
             light_axes(axes)
             for row, name in enumerate(names):
                 value, bar = _value(quality, spent, name, measure)
+                if value is None:  # such as cond where no image has both objects
+                    continue
                 axes.errorbar(value, row, xerr=bar, fmt="o", color=_colour(name), ecolor=MUTED, elinewidth=0.8, markersize=4.5)
             axes.set_yticks(range(len(names)), names if number == 1 else [""] * len(names), fontsize=SMALL)
             axes.tick_params(axis="y", length=3 if number == 1 else 0)
@@ -36,9 +38,11 @@ def draw(quality: Mapping[str, Any], spent: Mapping[str, Any], path: Path, *, ti
         rendered(figure).save(path, optimize=True)
 
 
-def _value(quality: Mapping[str, Any], spent: Mapping[str, Any], name: str, what: str) -> tuple[float, list[list[float]] | None]:
+def _value(quality: Mapping[str, Any], spent: Mapping[str, Any], name: str, what: str) -> tuple[float | None, list[list[float]] | None]:
     if what == COST:
         return spent[name]["flops"], None
+    if quality[name][what]["value"] is None:
+        return None, None
     value, low, high = (100 * (quality[name][what][part] or 0.0) for part in ("value", "low", "high"))
     return value, [[value - low], [high - value]]
 

@@ -187,8 +187,9 @@ class CountingSampler(PipelineSampler):
         self.pipe.set_progress_bar_config(disable=True)
         with guide(self.pipe, list(texts), config=config) as guidance:
             images = self.pipe(list(texts), output_type="pil", **options, **self.call).images
-        batch = {"images": len(texts), **asdict(guidance.needed)}
-        self.passes.setdefault(name, {})[f"{seeds[0]}-{len(seeds)}"] = batch
+        batch = {"images": len(texts), "seeds": list(seeds), **asdict(guidance.needed)}
+        kept = {key: other for key, other in self.passes.get(name, {}).items() if not set(other.get("seeds", key)) <= set(seeds)}
+        self.passes[name] = kept | {f"{seeds[0]}-{len(seeds)}": batch}  # a short last batch is made again when the list has grown
         write_json(self.path, self.passes)
         return images
 

@@ -4,7 +4,8 @@ python -m benchmarks.starts --model shapes --prompts 32 --split heldout
 
 Each prompt is sampled from 4 seeds. For each number of seeds and of first steps, the image of one seed counts: of the one that
 `rank_seeds` would choose, with the least loss of attention over these steps. All groups of seeds count, so that no luck is in the
-grouping. Operations are those of the denoiser over those of an unguided image, counted as in `benchmarks.image_cost`.
+grouping. Operations are those of the denoiser over those of an unguided image, counted as in `benchmarks.image_cost`: the first steps of
+all seeds, and the image, which is sampled from its beginning.
 """
 
 import argparse
@@ -52,7 +53,7 @@ def table(rows: list[list[dict[str, Any]]], image: float, step: float) -> list[d
     for count in range(2, SEEDS + 1):
         for steps in STEPS:
             chosen = [best(row, group, steps) for row in rows for group in combinations(range(SEEDS), count)]
-            found.append({"seeds": count, "steps": steps, "operations": image + (count - 1) * steps * step} | rates(chosen))
+            found.append({"seeds": count, "steps": steps, "operations": image + count * steps * step} | rates(chosen))
     return found
 
 

@@ -2,7 +2,9 @@
 
 import json
 
-from benchmarks import compare
+from matplotlib.axes import Axes
+
+from benchmarks import compare, comparison_plot
 
 
 def test_costs_of_other_numbers_of_prompts_are_measured_again(monkeypatch, tmp_path):
@@ -15,3 +17,24 @@ def test_costs_of_other_numbers_of_prompts_are_measured_again(monkeypatch, tmp_p
     assert asked == [("a", 4), ("b", 4), ("a", 16)]
     path.write_text(json.dumps({"a": {"flops": 1}}))  # as this command wrote it before
     assert compare.costs("shapes", ["a"], path, 16)["a"]["flops"] == 16
+
+
+def measured(value):
+    return {name: {"value": value, "low": value, "high": value} for name in compare.SHOWN}
+
+
+def test_time_is_relative_to_the_unguided_image_wherever_it_stands():
+    spent = {
+        name: {"flops": 1.0, "rows": {"guided": 0.0}, "cpu_seconds": seconds, "peak_mib": 1.0}
+        for name, seconds in {"infsplign": 3.0, "unguided": 2.0}.items()
+    }
+    rows = compare.table({"methods": {name: measured(0.5) for name in spent}}, spent).splitlines()
+    assert [row.split(" | ")[-2] for row in rows[2:]] == ["1.50", "1.00"]
+
+
+def test_a_measure_that_is_undefined_is_not_drawn_as_0(monkeypatch, tmp_path):
+    drawn = []
+    monkeypatch.setattr(Axes, "errorbar", lambda _axes, value, row, **_: drawn.append((value, row)))
+    quality = {"a": measured(0.5) | {"cond": {"value": None, "low": None, "high": None}}}
+    comparison_plot.draw(quality, {"a": {"flops": 1.2}}, tmp_path / "a.png", title="t")
+    assert [value for value, _ in drawn] == [50.0, 50.0, 50.0, 50.0, 1.2]

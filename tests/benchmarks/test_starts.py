@@ -18,11 +18,12 @@ def test_the_first_step_does_not_count():
     assert starts.best(ROW, (0, 1, 2), 3) is ROW[2]  # the mean over steps 1 and 2: 3, 2.5, 1
 
 
-def test_every_further_seed_costs_its_first_steps(monkeypatch):
+def test_every_seed_costs_its_first_steps_beside_the_image(monkeypatch):
+    """As `rank_seeds` does: it stops all of them, and the image is sampled from its beginning."""
     monkeypatch.setattr(starts, "SEEDS", 3)
     monkeypatch.setattr(starts, "STEPS", (2,))
     one, two, three = starts.table([ROW], image=1.2, step=0.05)
-    assert (one["operations"], two["operations"], three["operations"]) == pytest.approx((1.2, 1.3, 1.4))
+    assert (one["operations"], two["operations"], three["operations"]) == pytest.approx((1.2, 1.4, 1.5))
     assert one["strict"] == pytest.approx(100 / 3)
     assert two["strict"] == pytest.approx(200 / 3)  # of the pairs 01, 02 and 12 the first and the last choose image 1
     assert three["strict"] == 100
