@@ -44,6 +44,15 @@ def test_a_model_without_some_of_its_weights_is_refused(folder, part, kind, name
         read_pipeline(str(folder), device="cpu")
 
 
+def test_a_text_encoder_without_a_head_that_nothing_reads_is_whole(tmp_path):
+    pipe = tiny_transformers.hunyuandit()
+    pipe.save_pretrained(tmp_path)
+    file = tmp_path / "text_encoder" / "model.safetensors"
+    for name in ("pooler.dense.weight", "pooler.dense.bias"):
+        without(file, name)
+    assert read_pipeline(str(tmp_path), device="cpu").text_encoder.dtype == torch.float32
+
+
 def test_a_tokenizer_without_its_words_is_refused(folder):
     """Transformers makes an empty one of a folder that has `tokenizer_config.json` alone."""
     (folder / "tokenizer" / "tokenizer.json").unlink()
@@ -74,9 +83,13 @@ def test_weights_in_one_variant_alone_are_found(folder):
         (["unet/a.fp16-00001-of-00002.safetensors", "unet/a.fp16-00002-of-00002.safetensors"], {"variant": "fp16"}),
         (["unet/a-00001-of-00002.safetensors", "unet/a-00002-of-00002.safetensors"], {}),
         (["unet/a.fp16.safetensors", "vae/a.bf16.safetensors"], {}),
+        (["unet/a.fp16.safetensors", "unet/a.bin"], {}),
+        (["unet/a.fp16.bin", "vae/a.bin"], {"variant": "fp16"}),
+        (["unet/a.safetensors", "loras/style.v2.safetensors"], {}),
     ],
 )
 def test_a_variant_is_asked_for_only_where_a_part_has_nothing_else(tmp_path, names, found):
+    (tmp_path / "model_index.json").write_text('{"_class_name": "P", "unet": [], "vae": []}')
     for name in names:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()

@@ -1,6 +1,7 @@
 """Loads the pipeline that a user names onto a device, with clear errors."""
 
 import inspect
+import json
 import os
 import re
 import sys
@@ -22,7 +23,7 @@ DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 WAIT = 3.0
 """Seconds for the hub to answer."""
 _DEVICE = re.compile(r"[a-z_]+(:\d{1,3})?")
-_VARIANT = re.compile(r"[^.]+\.([^.]+?)(?:-\d+-of-\d+)?\.safetensors")
+_WEIGHTS = re.compile(r"[^.]+(?:\.([^.]+?)(?:-\d+-of-\d+)?)?\.(?:safetensors|bin)")
 _FROM_IMAGES = re.compile("Img2Img|Inpaint|Control|Pix2Pix|Upscale|Adapter|Edit|Fill")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
@@ -91,10 +92,11 @@ def read_pipeline(model: str, *, device: str = "auto", dtype: str = "auto", part
 
 def variant(folder: Path | None) -> dict[str, str]:
     """Returns the option for a local folder that has the weights of a part in one variant alone, such as `model.fp16.safetensors`."""
-    parts: dict[Path, set[str]] = {}
-    for file in folder.glob("*/*.safetensors") if folder else ():
-        parts.setdefault(file.parent, set()).add(_VARIANT.sub(r"\1", file.name) if _VARIANT.fullmatch(file.name) else "")
-    only = {next(iter(names)) for names in parts.values() if len(names) == 1} - {""}
+    only: set[str] = set()
+    for part in json.loads((folder / "model_index.json").read_text("utf-8")) if folder else ():
+        names = {found[1] or "" for file in folder.glob(f"{part}/*") if (found := _WEIGHTS.fullmatch(file.name))}
+        only |= names if len(names) == 1 else set()
+    only -= {""}
     return {"variant": only.pop()} if len(only) == 1 else {}
 
 

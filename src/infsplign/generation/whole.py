@@ -9,9 +9,11 @@ from typing import Any
 from infsplign.prompts.tokens import NO_LIMIT
 
 LOGS = ("diffusers.models.modeling_utils", "transformers.modeling_utils", "transformers.utils.loading_report")
+UNREAD = "pooler."
+"""Weights of BERT that no pipeline reads: HunyuanDiT's is made without them."""
 _NEW = "newly initialized"
 _PART = re.compile(r"^(?:Some weights of )?(\w+)")
-_NAME = re.compile(r"\['([^']+)'|^([^|]*\S) *\| MISSING", re.MULTILINE)
+_NAME = re.compile(r"\['([^']+)'|^([^|\n]*\S) *\| MISSING", re.MULTILINE)
 _COLOUR = re.compile(r"\x1b\[\d*m")
 
 
@@ -27,8 +29,11 @@ def whole() -> Iterator[None]:
     for message in told:
         if _NEW in message:
             plain = _COLOUR.sub("", message)
-            part, name = _PART.search(plain), _NAME.search(plain)
-            lacks = f"lack {name[1] or name[2]!r}, which would be random" if name else "are not complete"
+            part, names = _PART.search(plain), [one or other for one, other in _NAME.findall(plain)]
+            needed = [name for name in names if not name.startswith(UNREAD)]
+            if names and not needed:
+                continue
+            lacks = f"lack {needed[0]!r}, which would be random" if needed else "are not complete"
             raise OSError(f"the weights of {part[1] if part else 'a part'} {lacks}; was the file saved or downloaded whole?")
 
 
