@@ -99,6 +99,20 @@ def test_what_is_installed_does_not_count(monkeypatch):
     assert plain(ramp) == before
 
 
+def test_own_functions_may_have_defaults_that_cannot_be_described():
+    source = "import math\ndef ramp(p, shape=math.cos, power=2):\n    return shape(p) ** power\n"
+    assert plain(own(source)) == plain(own(source)) != plain(own(source.replace("power=2", "power=3")))
+
+
+def test_own_functions_that_find_each_other_in_a_table_are_described_once():
+    """Each way through the table on its own would take hours."""
+    lines = [f"def ramp{i}(p):\n    return TABLE[{i} - 1](p)\n" for i in range(1, 30)]
+    source = "def ramp(p):\n    return TABLE[0](p)\n" + "".join(lines) + f"TABLE = [ramp, {', '.join(f'ramp{i}' for i in range(1, 30))}]\n"
+    assert plain(own(source)) == plain(own(source)) != plain(own(source.replace("[7 - 1]", "[7 - 2]")))
+    one = plain(own(source))
+    assert plain({"first": own(source), "second": own(source)}) == {"first": one, "second": one}
+
+
 def test_own_functions_are_the_same_in_every_process():
     command = [sys.executable, "-c", "from tests.evaluation.test_fingerprint import own, plain; print(plain(own())['code'])"]
     told = {

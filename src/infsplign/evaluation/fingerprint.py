@@ -30,6 +30,11 @@ def plain(value: Any) -> Any:
     Raises:
         TypeError: something that cannot be described.
     """
+    return _plain(value, None)
+
+
+def _plain(value: Any, seen: set[FunctionType] | None) -> Any:
+    """See `plain`; `seen` are the functions that are described already, where another one has led here."""
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
@@ -37,45 +42,48 @@ def plain(value: Any) -> Any:
     if isinstance(value, type):
         return f"{value.__module__}.{value.__qualname__}"
     if is_dataclass(value):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+        return {field.name: _plain(getattr(value, field.name), seen) for field in fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): _plain(item, seen) for key, item in value.items()}
     if isinstance(value, Sequence):
-        return [plain(item) for item in value]
+        return [_plain(item, seen) for item in value]
     if isinstance(value, partial):
-        return {"function": plain(value.func), "args": plain(value.args), "keywords": plain(value.keywords)}
+        return {"function": _plain(value.func, seen), "args": _plain(value.args, seen), "keywords": _plain(value.keywords, seen)}
     if isinstance(value, FunctionType):
-        return _function(value, ())
+        return _function(value, set() if seen is None else seen)
     if hasattr(value, "tolist"):
-        return plain(value.tolist())
+        return _plain(value.tolist(), seen)
     raise TypeError(f"a setting must be made of numbers, texts, lists, dataclasses and functions to be written down, got {value!r}")
 
 
-def _function(value: FunctionType, users: tuple[FunctionType, ...]) -> Any:
-    """A function; `users` are those that led to it."""
+def _function(value: FunctionType, seen: set[FunctionType]) -> Any:
+    """A function by its name, and by what it captures and does where it is met for the first time."""
     name = f"{value.__module__}.{value.__qualname__}"
-    if value in users:
+    if value in seen:
         return name
+    seen.add(value)
     captured = {key: cell.cell_contents for key, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=True)}
-    told: dict[str, Any] = {"captured": {key: _used(item, value, users) for key, item in captured.items()}} if captured else {}
+    told: dict[str, Any] = {"captured": _plain(captured, seen)} if captured else {}
     if name.partition(".")[0] not in KNOWN:
-        told["code"] = _own_code(value, users)
+        told["code"] = _own_code(value, seen)
     return {"function": name} | told if told else name
 
 
-def _own_code(value: FunctionType, users: tuple[FunctionType, ...]) -> str:
+def _own_code(value: FunctionType, seen: set[FunctionType]) -> str:
     """A short hash of what a function does; it does not depend on comments, or on where the function stands."""
     told, names = _code(value.__code__)
-    used: dict[str, Any] = {"defaults": [plain(value.__defaults__), plain(value.__kwdefaults__)]}
+    used: dict[Any, Any] = dict(enumerate((*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values())))
     for name in sorted(names & value.__globals__.keys()):
-        item = value.__globals__[name]
-        with suppress(TypeError):  # modules, classes, models
-            if not isinstance(item, FunctionType) or item.__module__ == value.__module__ or _is_own(item):
-                used[name] = _used(item, value, users)
+        used[name] = item = value.__globals__[name]
         if isinstance(item, ModuleType):
-            parts = {part: vars(item).get(part) for part in sorted(names)}
-            used |= {f"{name}.{part}": _used(found, value, users) for part, found in parts.items() if _is_own(found)}
-    return hashlib.sha256(json.dumps([told, used]).encode()).hexdigest()[:16]
+            used |= {f"{name}.{part}": found for part in sorted(names) if _is_own(found := vars(item).get(part))}
+    described: dict[str, Any] = {}
+    for key, item in used.items():
+        if isinstance(item, FunctionType) and item.__module__ != value.__module__ and not _is_own(item):
+            item = item.__qualname__
+        with suppress(TypeError):  # modules, builtin functions, models
+            described[str(key)] = _plain(item, seen)
+    return hashlib.sha256(json.dumps([told, described]).encode()).hexdigest()[:16]
 
 
 def _is_own(item: Any) -> bool:
@@ -84,10 +92,6 @@ def _is_own(item: Any) -> bool:
         return False
     file = item.__code__.co_filename
     return not file.startswith(("<frozen", *(f"{place}{os.sep}" for place in INSTALLED)))
-
-
-def _used(item: Any, user: FunctionType, users: tuple[FunctionType, ...]) -> Any:
-    return _function(item, (*users, user)) if isinstance(item, FunctionType) else plain(item)
 
 
 def _code(code: CodeType) -> tuple[list[Any], set[str]]:
