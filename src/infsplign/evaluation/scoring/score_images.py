@@ -14,7 +14,6 @@ from infsplign.evaluation.scoring.benchmarks import BENCHMARKS, Benchmark, Thres
 from infsplign.evaluation.scoring.detecting import detect_all
 from infsplign.evaluation.scoring.image_files import evenly, find_images, group_by_prompt
 from infsplign.evaluation.scoring.labels import check_names
-from infsplign.evaluation.scoring.made_for import check_texts, texts_of_run
 from infsplign.evaluation.scoring.metadata import prompts_of_folders
 from infsplign.evaluation.scoring.scored_folder import Scored
 from infsplign.shipped.worlds import WORLDS
@@ -58,13 +57,12 @@ def score_images(
         label: of the method that made the images; the name of `folder` when None.
 
     Raises:
-        ValueError: no image of any prompt, prompts with fewer images than others, a file that is no image, a threshold below what the
-            detector keeps, or the run that made the images made one of them for another prompt.
+        ValueError: no image of any prompt, prompts with fewer images than others, a file that is no image, or a threshold below what the
+            detector keeps.
         OSError: the folder or a file cannot be read or written.
     """
     files = find_images(folder) if files is None else files
     groups = evenly(group_by_prompt(files, prompts, prompts_of_folders(files, prompts)), count)
-    check_texts(texts_of_run(folder), prompts, groups)
     _check_kept(detector.settings(), threshold, "give a `--threshold` that is not below it")
     names = _names(BENCHMARKS[benchmark], prompts, groups)
     recording = detect_all({key: files[key] for key in names}, names, detector, keep=keep, batch=batch, progress=progress)
@@ -96,7 +94,7 @@ def score_recording(
     Raises:
         RecordingError: an image is not in it, has changed, was looked at for other names, or with a higher threshold than this one; or
             nothing in it bears a name that is asked for.
-        ValueError: a `metadata.jsonl` of GenEval, or the run that made the images, contradicts the prompts.
+        ValueError: a `metadata.jsonl` of GenEval contradicts the prompts.
     """
     folders = None if files is None else prompts_of_folders(files, prompts)
     groups = evenly(group_by_prompt(recording.images if files is None else files, prompts, folders), count)
