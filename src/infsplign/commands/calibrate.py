@@ -42,7 +42,9 @@ def calibrate(
 
     if out.suffix != ".json" or out.is_dir():
         raise ValueError(f"`--out` must be the name of a JSON file, such as preset.json, got {str(out)!r}")
-    if not out.exists() and (others := [path.name for path in map(out.with_suffix, (".png", ".md")) if path.exists()]):
+    work = out.with_suffix(WORK)
+    others = [path.name for path in map(out.with_suffix, (".png", ".md")) if path.exists()]
+    if others and not out.exists() and not work.exists():
         raise ValueError(f"`--out` {str(out)!r} would replace {' and '.join(others)} of something else; choose another name")
     if guidance_scale is not None:
         check_guidance_scale(guidance_scale)
@@ -65,7 +67,6 @@ def calibrate(
         guidance_scale=defaults.guidance_scale if guidance_scale is None else guidance_scale,
         call=defaults.call, batch=batch, progress=progress,
     )  # fmt: skip
-    work = out.with_suffix(WORK)
     with quiet():
         judge = None if detector is None else _judge(detector, detector_model, model, asked, pipe.device)
         try:
