@@ -92,8 +92,10 @@ def read_pipeline(model: str, *, device: str = "auto", dtype: str = "auto", part
 
 def variant(folder: Path | None) -> dict[str, str]:
     """Returns the option for a local folder that has the weights of a part in one variant alone, such as `model.fp16.safetensors`."""
+    if folder is None:
+        return {}
     only: set[str] = set()
-    for part in json.loads((folder / "model_index.json").read_text("utf-8")) if folder else ():
+    for part in json.loads((folder / "model_index.json").read_text("utf-8")):
         names = {found[1] or "" for file in folder.glob(f"{part}/*") if (found := _WEIGHTS.fullmatch(file.name))}
         only |= names if len(names) == 1 else set()
     only -= {""}
