@@ -10,6 +10,7 @@ from tests.prompts.words import A, B, L, R, entries, marked
     ("prompt", "expected"),
     [
         ("a red car must be left of a blue truck", [("red car", L, "blue truck")]),
+        ("A cute cat portrait. The cat is left of the dog.", [("cat", L, "dog")]),
         ("a cat can be left of a dog", [("cat", L, "dog")]),
         ("a fox can be seen left of a hen", [("fox", L, "hen")]),
         ("a cat will stand to the left of a dog", [("cat", L, "dog")]),
@@ -174,6 +175,7 @@ def test_characters_without_width_are_no_part_of_a_name(prompt):
         ("a cat left of a dog, not right", "not"),
         ("a cat toy and a mat, the cat left of a dog", "cat"),
         ("a hot dog stand, cat left of dog", "dog"),
+        ("a sofa. A cat portrait. The cat is left of a dog", "cat"),
     ],
 )
 def test_what_is_refused(prompt, at):

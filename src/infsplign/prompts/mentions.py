@@ -1,13 +1,16 @@
 """Which mentions of a prompt are the same object, and by which words its map is read."""
 
+import re
 from collections.abc import Sequence
 
 from infsplign.prompts.clauses import Span, begins_name, error_at, text_of, words_of
 from infsplign.prompts.grammar import Edge
-from infsplign.prompts.nouns import first_name
+from infsplign.prompts.nouns import first_name, is_modifier
 from infsplign.prompts.phrases import find_phrases, fold
 from infsplign.prompts.word_lists import ADJECTIVES
-from infsplign.prompts.words import ARTICLES, CLAUSE_END, LEAD
+from infsplign.prompts.words import ARTICLES, CLAUSE_END, LEAD, MEDIUM
+
+_TITLE = re.compile(rf"\s+(?:{MEDIUM})\s*[.:;]", re.IGNORECASE)
 
 
 def without_article(phrase: str) -> str:
@@ -96,6 +99,8 @@ def check_places(prompt: str, objects: Sequence[str], edges: Sequence[Edge]) -> 
 
 def _in_longer_name(prompt: str, found: Span) -> bool:
     """Whether a phrase is the beginning of another name: "cat" of "a cat toy"."""
+    if _TITLE.match(prompt, found[1]) and all(begins_name(word) or is_modifier(word) for word in prompt[: found[0]].lower().split()):
+        return False  # "a cute cat portrait. The cat ...": the whole picture is called after it
     end = CLAUSE_END.search(prompt, found[1])
     words = words_of(prompt, (found[0], end.start() if end else len(prompt)))
     lower = [text_of(prompt, word).lower() for word in words]
