@@ -42,7 +42,7 @@ class OutputFolder:
         path: may exist. Results of an earlier run (recognised by its `trace.json`) are replaced.
         prompt: if given, `path` is the first of its `new_folders`, and the next is used if another process took it.
         parent: the folder of all prompts of the run that this one is of; it is claimed too, and an earlier run's results in it removed.
-        shared: it is such a parent, in which files that no run has left there are let be.
+        shared: it is such a parent: files in it that are of no run are left alone.
 
     Raises:
         OSError: it cannot be written, or it has files with our names that are not from an earlier run.
