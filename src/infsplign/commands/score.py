@@ -49,7 +49,6 @@ def score(
     """Score images by VISOR, T2I-CompBench's 2D spatial rule or GenEval's position rule, with bootstrap intervals over prompts."""
     from infsplign.evaluation.files import check_writable
     from infsplign.evaluation.generated import read_generated
-    from infsplign.evaluation.running.run_folder import MANIFEST
     from infsplign.evaluation.scoring.benchmarks import read_for
     from infsplign.evaluation.scoring.image_files import group_by_prompt
     from infsplign.evaluation.scoring.made_for import check_texts
@@ -68,12 +67,7 @@ def score(
         check_texts(told, asked, group_by_prompt(told, asked))
     earlier = None if against is None else read_earlier(against)
     if out is not None:
-        if (out / MANIFEST).exists():
-            below = str(out / "scores" / (images or Path(detector)).stem)
-            raise ValueError(
-                f"`--out` {str(out)!r} is the folder of a run, whose results would be replaced; give one below it, such as {below!r}"
-            )
-        check_writable(out)
+        _check_out(out, (images or Path(detector)).stem)
     if detections is not None:
         check_writable(detections.parent, "--detections")
     common = {"benchmark": benchmark, "prompts": asked, "count": count}
@@ -230,6 +224,18 @@ def _tell_left_out(images: Collection[str], groups: Mapping[str, Sequence[str]])
     if others := [key for key in images if key not in known]:
         which = f"their names belong to none of the prompts, such as {others[0]!r}"
         typer.echo(f"{len(others)} of {len(images)} images are left out: {which}", err=True)
+
+
+def _check_out(out: Path, name: str) -> None:
+    from infsplign.evaluation.files import check_writable
+    from infsplign.evaluation.running.run_folder import MANIFEST
+
+    if (out / MANIFEST).exists():
+        below = str(out / "scores" / name)
+        raise ValueError(
+            f"`--out` {str(out)!r} is the folder of a run, whose results would be replaced; give one below it, such as {below!r}"
+        )
+    check_writable(out)
 
 
 def _asked(benchmark: str, prompts: Sequence[Any]) -> list[Any]:
