@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from infsplign.prompts.nouns import first_name, is_adverb, is_modifier, is_number, is_plural
 from infsplign.prompts.refusing import UnreadError
 from infsplign.prompts.styles import STYLE_NOUNS, is_style
-from infsplign.prompts.word_lists import SETTINGS, THINGS_THEMSELVES
+from infsplign.prompts.word_lists import FIXED, SETTINGS, THINGS_THEMSELVES
 from infsplign.prompts.words import (
     AND,
     CHOICES,
@@ -89,6 +89,8 @@ def pieces_of(prompt: str, span: Span, *, between: bool = False) -> list[Span]:
     for match in AND.finditer(prompt, *span):
         before, after = prompt[max(span[0], match.start() - NEAR) : match.start()].lower().split(), (match.end(), span[1])
         following = prompt[match.end() : min(span[1], match.end() + NEAR)].lower().split()
+        if before and following and FIXED.get(before[-1], "").split()[:2] == ["and", following[0].strip(",.;:!?")]:
+            continue
         if (
             is_blank(prompt, after)
             or begins_name(following[0])

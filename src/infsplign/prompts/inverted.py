@@ -17,6 +17,7 @@ from infsplign.prompts.clauses import (
     text_of,
     words_of,
 )
+from infsplign.prompts.nouns import first_name
 from infsplign.prompts.objects import objects_of
 from infsplign.prompts.styles import STYLE_NOUNS, is_style
 from infsplign.prompts.word_lists import SETTINGS, VERBS
@@ -49,6 +50,9 @@ def inverted(prompt: str, gap: Span, *, opens: bool) -> Inverted | None:
         j = next((j for j in range(i, len(words)) if lower[j] not in _BETWEEN), len(words))
         if j < len(words) and begins_name(lower[j]):
             return Inverted((chunks[0][0], words[i - 1][1]), (words[j][0], chunks[0][1]), chunks[1:])
+    begin, end, _ = first_name(lower)
+    if opens and begin and end < len(words) and begins_name(lower[end]):  # "under the bridge a man"
+        return Inverted((chunks[0][0], words[end - 1][1]), (words[end][0], chunks[0][1]), chunks[1:])
     if opens and len(chunks) > 1 and words and not SENTENCE_END.search(prompt, chunks[0][1], chunks[1][0]) and _begins(prompt, chunks[1]):
         return Inverted(chunks[0], chunks[1], chunks[2:])
     return None
@@ -94,6 +98,9 @@ def around_pronoun(prompt: str, gap: Span, following: Span, where: Span) -> Inve
         return Inverted(chunks[0], after[0], after[1:])
     if is_blank(prompt, after[0]) and len(chunks) == 2:
         return Inverted(chunks[0], chunks[1], after[1:])
+    apart = AND.search(prompt, *gap) or prompt[: where[0]].rstrip().endswith(",")  # "a cat and, to its left, a dog"
+    if is_blank(prompt, after[0]) and len(chunks) == 1 and len(after) > 1 and apart and _begins(prompt, after[1]):
+        return Inverted(chunks[0], after[1], after[2:])
     side = text_of(prompt, where).split()[2]
     raise error_at(prompt, where, f"it is not clear whose {side} this is", f"write `to the {side} of` and the object's name")
 

@@ -19,13 +19,17 @@ from infsplign.prompts.word_lists import (
     COLOURS,
     COMPOUND,
     DEGREES,
+    FITTINGS,
+    FIXED,
     GROUPS,
+    HELD,
     HOURS,
     INANIMATE,
     MADE,
     MAKERS,
     MASS,
     MODALS,
+    NATIONS,
     NUMBERS,
     PAST,
     PEOPLE,
@@ -71,7 +75,9 @@ def is_number(word: str) -> bool:
 def is_adjective(word: str) -> bool:
     """Whether a word tells what a thing is like rather than what it is."""
     letters = classes(word)
-    if word in ADJECTIVES or (ADJECTIVE in letters and NOUN not in letters):
+    if "-and-" in word:  # "black-and-white"
+        return word.rpartition("-")[2] in ADJECTIVES
+    if word in ADJECTIVES or word in NATIONS or (ADJECTIVE in letters and NOUN not in letters):
         return True
     return not letters and word.endswith(("istic", "esque", "-like", "-shaped", "-style", "-themed", "-sized", "-coloured", "-colored"))
 
@@ -149,9 +155,15 @@ def _head(words: Sequence[str], begin: int, *, singular: bool) -> int:
     if i >= len(words) or words[i] in STOPS:
         return i if i == begin or words[i - 1] not in ("and", "&") else i - 1
     end = i + 1
-    while end < len(words) and _goes_on(words, end, i, singular):
-        end += 1
+    while (fixed := _fixed(words, end)) or (end < len(words) and _goes_on(words, end, i, singular)):
+        end += fixed or 1
     return end - 1 if end > i + 1 and end < len(words) and words[end] in _OF_A_NAME else end
+
+
+def _fixed(words: Sequence[str], end: int) -> int:
+    """How many words after the word before `end` are part of a fixed name: 2 for "a bow [and arrow]"."""
+    rest = FIXED.get(words[end - 1], "").split()
+    return len(rest) if [*words[end : end + len(rest)]] == rest else 0
 
 
 _OF_A_NAME = frozenset(("style", "styled", "aesthetic", "vibe", "vibes", "render"))
@@ -161,6 +173,9 @@ _OF_A_NAME = frozenset(("style", "styled", "aesthetic", "vibe", "vibes", "render
 def _before_noun(words: Sequence[str], i: int) -> bool:
     """Whether the word is a modifier of a noun that follows."""
     word, following = words[i], words[i + 1]
+    facing = (words[i] in _SIDED and following in _FACING) or (i and words[i - 1] in _SIDED and word in _FACING)
+    if facing and any(_names_thing(later) for later in words[i + 1 : i + 4]):  # "a left pointing arrow", "a top loading washing machine"
+        return True
     if is_number(word) or _is_phrasal(words, i) or (i and _is_phrasal(words, i - 1)):
         return True
     if following in STOPS and not (following in ("and", "&") and i + 2 < len(words) and is_modifier(words[i + 2])):
@@ -171,9 +186,14 @@ def _before_noun(words: Sequence[str], i: int) -> bool:
         return True
     if word in TITLES or (word == "half" and is_modifier(following)):
         return True
-    if not is_modifier(word) and ADJECTIVE in classes(word) and is_adjective(following):  # "a great white shark"
+    described = is_adjective(following) if ADJECTIVE in classes(word) else not classes(word) and following in NATIONS
+    if not is_modifier(word) and described:  # "a great white shark", "a Pembroke Welsh Corgi"
         return any(_names_thing(later) and later not in SETTINGS for later in words[i + 2 : i + 3])
     return is_modifier(word) and (following in ("and", "&") or any(_nounlike(later) for later in words[i + 1 : i + 8]))
+
+
+_SIDED = frozenset(("left", "right", "top", "front", "side", "forward"))
+_FACING = frozenset(("pointing", "facing", "loading", "leaning", "handed", "mounted"))
 
 
 def _is_phrasal(words: Sequence[str], i: int) -> bool:
@@ -208,6 +228,8 @@ def _goes_on(words: Sequence[str], i: int, noun: int, singular: bool) -> bool:
         return True
     if _in_compound(word, before, thing) or _of_a_style(words, noun, i):
         return True
+    if word in ("left", "right") and following in ("sign", "signs", "arrow", "arrows", "button", "key"):  # "a keep right sign"
+        return True
     if word in STOPS or word in LINKS or word in PAST or word in ("and", "&", "of") or is_symbol(word):
         return False
     if is_style(word) or is_medium(word, following) or is_adverb(word):
@@ -238,7 +260,8 @@ def _in_compound(word: str, before: str, following: str) -> bool:
         return False
     if word.endswith("ing"):  # not "a man playing guitar", "a fire giving light"
         thing = is_being(following) or not (is_plural(following) or following in MASS or {ADJECTIVE, ADVERB} & {*classes(following)})
-        return before in INANIMATE and thing and is_acting(word)
+        pieces = "-" in before and is_number(before.partition("-")[0].replace("one", "two"))  # "a one-piece bathing suit"
+        return (before in INANIMATE or pieces) and thing and is_acting(word)
     participle = is_participle(word) and word.endswith(("ed", "en", "wn")) and word not in LINKS and word not in CALLED
     return (participle or word in MADE) and not is_being(before) and NOUN in classes(following)  # not "a house painted Monet"
 
@@ -266,7 +289,7 @@ def is_acting(word: str, before: str = "") -> bool:
     stem = word[:-3]
     doubled = stem[:-1] if len(stem) > 2 and stem[-1] == stem[-2] else stem
     known = VERB in classes(word) + classes(stem) + classes(f"{stem}e") + classes(doubled) or not classes(word) or word in VERBS
-    return known and (word not in THINGS or before in PEOPLE)
+    return known and (word not in THINGS or before in PEOPLE) and (word not in FITTINGS or is_being(before))
 
 
 def _is_verb(word: str, before: str, following: str, singular: bool) -> bool:
@@ -286,7 +309,8 @@ def is_loose(words: Sequence[str]) -> bool:
         return True
     first = words[0]
     if (
-        first in STOPS
+        " ".join(words[:2]) in HELD
+        or first in STOPS
         or first in LINKS
         or is_symbol(first)
         or is_style(first)

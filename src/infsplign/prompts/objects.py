@@ -22,6 +22,7 @@ from infsplign.prompts.nouns import (
     LONGEST,
     first_name,
     is_adjective,
+    is_adverb,
     is_being,
     is_loose,
     is_modifier,
@@ -30,7 +31,7 @@ from infsplign.prompts.nouns import (
     may_be_style,
 )
 from infsplign.prompts.styles import EITHER, STYLE_HEADS
-from infsplign.prompts.word_lists import COLOURS, PARTS, SETTINGS, SKY, THINGS_THEMSELVES, WHERE, WORN
+from infsplign.prompts.word_lists import COLOURS, HELD, PARTS, SETTINGS, SKY, THINGS_THEMSELVES, WHERE, WORN
 from infsplign.prompts.words import (
     AWAY,
     CARRYING,
@@ -129,7 +130,7 @@ def _object(prompt: str, span: Span, *, about: bool = False) -> Span:
             prompt, words[end - 1], "it is not clear whether this belongs to the object before it", "put a comma before it if not"
         )
     grown = name[-1] == "field" and not is_being(name[0])  # "a corn field"
-    if name[-1] in WHERE and len(name) > 1 and not is_modifier(name[-2]) and name[-2] not in WHERE and not grown:
+    if name[-1] in WHERE and len(name) > 1 and "the" not in name and not is_modifier(name[-2]) and name[-2] not in WHERE and not grown:
         raise error_at(prompt, found, "it is not clear whether this is one object", f"write `{' '.join(name[:-1])}, {name[-1]}` if not")
     _check_rest(prompt, words[end:], rest, about)
     if UNCLEAR.search(prompt, *found) or sum(word not in ("of", "and") and not is_modifier(word) for word in name) > LONGEST:
@@ -170,9 +171,11 @@ def _refuse_choice(prompt: str, words: Sequence[Span], lower: Sequence[str]) -> 
 
 def _check_rest(prompt: str, words: Sequence[Span], rest: Sequence[str], about: bool) -> None:
     """Refuses what follows a name where it may be another object, or where a relation follows that may be about it."""
-    if not rest:
+    if not rest or (about and _goes_on_about(rest)):
         return
     where = (words[0][0], words[-1][1])
+    if about and rest[-1] in DETERMINERS | {"of", "with"}:  # "a pair of over the ear headphones"
+        raise error_at(prompt, (where[1], where[1]), "an object is missing", "name the object here")
     place = next((i for i, word in enumerate(rest) if word in CONTEXT | AWAY), len(rest))
     away = place < len(rest) and head_of(prompt, (words[place][1], where[1])) not in SETTINGS | WORN | SKY
     if about and away and rest[0] not in WHICH:
@@ -181,3 +184,20 @@ def _check_rest(prompt: str, words: Sequence[Span], rest: Sequence[str], about: 
         raise error_at(prompt, where, "it is not clear whether this belongs to the object before it", "put a comma before it")
     if about and rest[0] not in WHICH and any(map(begins_name, rest[1:place])):
         raise error_at(prompt, where, "it is not clear which object the relation is about", "leave this part out or put it last")
+
+
+def _goes_on_about(rest: Sequence[str]) -> bool:
+    """Whether what stands between a name and a relation leaves the relation to that name: "holding a cup [stands]", "full of apples"."""
+    told = [word for word in rest if not is_adverb(word)]
+    while told and told[-1] in LINKS - _STANDS:
+        del told[-1]
+    aside = (rest[0] in CARRYING or (rest[0].endswith("ing") and rest[0] not in _SAYING)) and sum(map(begins_name, rest)) < 2
+    if aside and told and told[-1] in _STANDS and not {*rest[:-1]} & (WHICH | COPULAS | CHOICES | _STANDS | {"as", "while", "when", "how"}):
+        return True
+    _, end, _ = first_name(rest[2:])
+    return " ".join(rest[:2]) in HELD and end > 0 and not begins_name(rest[2]) and {*rest[2 + end :]} <= LINKS
+
+
+_SAYING = frozenset(["saying", "thinking", "imagining", "believing", "claiming", "seeing", "dreaming", "knowing", "reading"])
+_STANDS = frozenset(["is", "sits", "stands", "lies", "rests", "hangs", "floats", "hovers", "sleeps", "waits", "walks", "runs"])
+"""After a name and what it holds these have the name as their subject: "a boy holding a cup stands"."""

@@ -12,7 +12,7 @@ COLOURS = word_set(
 )
 SHADES = word_set(
     "light dark deep pale bright navy sky baby lime olive forest mint rose ruby neon pastel royal midnight ice blood lemon cherry "
-    "snow jet coal emerald sea brick mustard wine hunter army powder steel slate canary electric hot burnt apple sage"
+    "snow jet coal emerald sea brick mustard wine hunter army powder steel slate canary electric hot burnt apple sage mandarin"
 )
 """What a colour may follow as part of its name: "light blue", "olive green"."""
 ADJECTIVES = word_set(
@@ -79,9 +79,14 @@ SINGULAR = word_set(
 THINGS = word_set(
     "building painting drawing crossing clothing carving wedding covering railing lightning topping icing filling lining wing ring "
     "string king swing spring sling ceiling pudding earring bedding landing dressing dumpling duckling thing being evening morning "
-    "coating housing stocking"
+    "coating housing stocking dwelling"
 )
 """Words that end in "ing" and name things also after a noun: "office building"."""
+FITTINGS = word_set(
+    "bunting siding molding moulding scaffolding shelving netting plating decking seating roofing paving lettering flooring packaging "
+    "marking tubing piping wiring etching engraving wrapping"
+)
+"""Likewise, but after a living being what it does: "party bunting"."""
 ACTIONS = word_set(
     "bark meow bite blink blow bounce bow break breathe build burn buzz carry carve charge chase chat cheer chew climb cook cough "
     "crash crawl croak crouch cry cuddle curl cut dance dig dive drag draw dream drift drink drive drown eat embrace explode fall "
@@ -130,6 +135,43 @@ BELONGINGS = word_set(
     "paintings drawings posters cards stickers plates cups mugs hats shirts sculptures portraits shapes tracks lovers owners bites"
 )
 """What "dog ears" and "cat toys" end with, although "ear" and "toy" are verbs as well."""
+NATIONS = word_set(
+    "american european african asian australian english british scottish irish welsh french german italian spanish portuguese greek dutch "
+    "belgian swiss austrian swedish norwegian finnish danish icelandic russian ukrainian hungarian czech romanian turkish persian iranian "
+    "arabian egyptian moroccan ethiopian nigerian indian pakistani chinese japanese korean thai vietnamese tibetan mongolian indonesian "
+    "mexican brazilian peruvian cuban canadian hawaiian siberian victorian georgian edwardian roman celtic nordic scandinavian himalayan"
+)
+"""Adjectives that the lexicon does not have, since they are written with a capital."""
+FIXED = {
+    "salt": "and pepper",
+    "mac": "and cheese",
+    "ham": "and cheese",
+    "bacon": "and egg",
+    "fish": "and chips",
+    "butter": "and jelly",
+    "bow": "and arrow",
+    "mortar": "and pestle",
+    "hammer": "and sickle",
+    "ball": "and chain",
+    "skull": "and crossbones",
+    "rock": "and roll",
+    "bed": "and breakfast",
+    "gin": "and tonic",
+    "jack": "in the box",
+    "pigs": "in a blanket",
+    "corn": "on the cob",
+    "toad": "in the hole",
+    "hen": "of the woods",
+    "lily": "of the valley",
+}
+"""What follows a word in the name of one thing: "a bow and arrow", "a jack in the box"."""
+HELD = frozenset(
+    (
+        *("full of", "filled with", "covered with", "covered in", "topped with", "decorated with", "loaded with", "stuffed with"),
+        *("packed with", "made of", "made from"),
+    )
+)
+"""What leads from a thing to what it holds or is made of: no object by itself."""
 PAST = word_set("lay fell stuck hung held kept lost bent torn worn shut lit tied")
 """Nouns as well by the lexicon, and participles after a noun."""
 MODALS = word_set("can will must")
@@ -176,14 +218,15 @@ TOPPED = word_set("mountain hill roof tree table tank crop desk cliff stove coun
 PARTS = word_set("middle center centre corner edge half side front back part left right rear end")
 UNLISTED = word_set(
     "airfryer armoire axolotl backsplash baguette ballista bar barstool batman bauble bbq beanie beret birdhouse bonsai bookcase "
-    "boombox bunny burger burgers cappuccino capybara cd charizard chihuahua cooktop cop cops corgi countertop cpu credenza crepes "
-    "crocs cyborg dam dams doggo doggos dragonfruit drapes dvd earbuds elsa emoji fedora ferrari firepit flipflops fridge fridges "
-    "frisbee gameboy gamepad gazebo gelato gpu guacamole harmonica hijab hobbit hoodie hotdog icicle igloo inks ipad ipads iphone "
-    "iphones jetski jumpsuit katana kimono kitty labrador lamborghini lampshade lcd lego litterbox log logs loveseat lunchbox "
-    "macaron macbook maracas mech meerkat mobile mole moles narwhal nightstand nintendo nunchucks oils onesie orca ottoman ox pan "
-    "pans pc pergola pikachu pinata playstation plushie pokemon popsicle puppers quesadilla ramen remote rollerblades rubik rudolph "
-    "santa sconce seaplane segway selfie shrek shuriken skatepark skillet smartphone smoothie soaps sombrero spiderman stegosaurus "
-    "stereo streetlight suv tambourine tankard teddy tin tins top tophat tops trebuchet treehouse triceratops trunk trunks tshirt "
-    "tuktuk tv tvs ufo ufos ukulele usb velociraptor vet vets vhs walkman webcam xbox yoda yoyo yurt zeppelin"
+    "boombox bunny burger burgers cappuccino capybara cd charizard chihuahua chime chimes cooktop cop cops corgi countertop cpu "
+    "credenza crepes crocs cyborg dam dams doggo doggos dragonfruit drapes dvd earbuds elsa emoji fedora ferrari firepit flipflops "
+    "floe floes fridge fridges frisbee gameboy gamepad gazebo gelato gpu grille guacamole harmonica hatchback hijab hobbit hoodie "
+    "hotdog hoverboard icicle igloo inks ipad ipads iphone iphones jetski jumpsuit katana kebab kelp kimono kitty labrador "
+    "lamborghini lampshade lcd lego litterbox log logs loveseat lunchbox macaron macbook maracas mech meerkat minaret mobile mole "
+    "moles narwhal nightstand nintendo nunchucks oils onesie orca ottoman ox pan pans parka parkas pc pergola pikachu pinata "
+    "playstation plushie pokemon popsicle processor puppers quesadilla ramen remote rollerblades rubik rudolph santa sconce seaplane "
+    "segway selfie shrek shuriken skatepark skillet smartphone smoothie soaps sombrero spiderman stegosaurus stereo streetlight suv "
+    "tambourine tankard teddy terrier terriers tin tins top tophat tops trebuchet treehouse triceratops trunk trunks tshirt tuktuk tv "
+    "tvs ufo ufos ukulele usb velociraptor vet vets vhs walkman webcam xbox yoda yoyo yurt zeppelin"
 )
 """Things that the lexicon does not know as nouns."""

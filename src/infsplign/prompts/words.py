@@ -42,7 +42,7 @@ THEM = frozenset(("them", "the two", "both", "both of them", "the two of them", 
 MEDIUM = (
     "photo|photograph|picture|image|painting|drawing|illustration|rendering|render|sketch|depiction|portrait|view|shot|close-up|closeup|scene|"
     "close\\s+up|watercolor|watercolour|photography|poster|selfie|snapshot|footage|polaroid|cartoon|sprite|panel|macro|mosaic|mural|engraving|"
-    "woodcut|screenshot|still|animation|collage|artwork|art|print|pic|graphic|diagram|postcard|video|clipart|icon|logo|still life"
+    "woodcut|screenshot|still|animation|collage|artwork|art|print|pic|graphic|diagram|postcard|video|clipart|icon|logo|still life|wallpaper"
 )
 LEAD = re.compile(
     r"\s*(?:there(?:\s+(?:is|are)|['\u2019]s)\b|with\b|(?:i\s+(?:want|need)|i'd\s+like)(?=\s+(?:a|an|the|one)\s)"
@@ -85,7 +85,7 @@ CLAUSE_END = re.compile(
 SENTENCE_END = re.compile(rf"{_BULLET}|[;!?\u3002]|{_DOT}|:(?=\s|$)|(?<=[a-z])\.(?=[A-Z])")
 _OUTSIDE = r"\s\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb\u2026\u2022\u300c\u300d\u300e\u300f\uff08\uff09.,;:!?"
 WORD = re.compile(rf"[^{_OUTSIDE}](?:\S*[^{_OUTSIDE}])?")  # without the quotes and punctuation around it
-AND = re.compile(r"\band\b|&|(?<=\s)\+(?=\s)", re.IGNORECASE)
+AND = re.compile(r"(?<![\w-])and(?![\w-])|&|(?<=\s)\+(?=\s)", re.IGNORECASE)
 UNCLEAR = re.compile(r"(?<=[^\W\d])/(?=[^\W\d])|[()\[\]{}|=*\"\u201c\u201d]|<(?![\w-]+>)|(?<![\w-])>")
 STOPS = (
     DETERMINERS - {"one"}
@@ -119,7 +119,9 @@ IDIOMS = (
     r"(?:left\s+to\s+(?:the\s+)?right|right\s+to\s+(?:the\s+)?left|top\s+to\s+(?:the\s+)?bottom|bottom\s+to\s+(?:the\s+)?top|side\s+to\s+side)|"
     r"in\s+(?:(?:a|one|two|three|straight|neat)\s+)*(?:rows?|lines?|queue|pairs)(?!\s+of\b)|"
     r"(?:on\s+(?:the|his|her|their)|(?:(?<=talking\s)|(?<=speaking\s)|(?<=chatting\s)|(?<=talks\s))on\s+a)\s+(?:cell\s+|mobile\s+)?phone|"
-    r"near\s+(?:future|miss)|(?:larger|bigger)\s+than\s+life|over\s+and\s+over|all\s+over(?:\s+the\s+place)?"
+    r"near\s+(?:future|miss)|(?:(?<=\ba\s)|(?<=\bthe\s))nearby(?=\s+\w)|(?<=\bjack\s)in\s+the\s+box|(?<=\bcorn\s)on\s+the\s+cob|"
+    r"(?<=\bpigs\s)in\s+a\s+blanket|(?<=\btoad\s)in\s+the\s+hole|"
+    r"(?:larger|bigger)\s+than\s+life|over\s+and\s+over|all\s+over(?:\s+the\s+place)?"
 )
 """Words that spell a relation and say none."""
 QUOTED = re.compile('"[^"]*"|\u201c[^\u201d]*\u201d')
