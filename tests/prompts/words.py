@@ -27,6 +27,8 @@ def marked(error: PromptError) -> str:
     """The part of the prompt that an error points at."""
     blank, shown, marks, _, by_hand = str(error).split("\n")
     assert blank == ""
-    assert re.fullmatch(r"By hand: `relations=\[\((['\"]).+\1, \"([a-z -]+)\", (['\"]).+\3\)\]` or `--relation (['\"]).+ \2 .+\4`", by_hand)
+    assert re.fullmatch(
+        r"By hand: `relations=\[\((['\"]).+\1, \"([a-z -]+)\", (['\"]).+\3\)\]` or `--relation (['\"]).+ \2 .+\4`", by_hand
+    )
     shown = shown.ljust(len(marks))
     return shown[marks.index("^") : marks.rindex("^") + 1]

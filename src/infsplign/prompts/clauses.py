@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from infsplign.prompts.nouns import first_name, is_adverb, is_modifier, is_number, is_plural
+from infsplign.prompts.nouns import first_name, is_adverb, is_modifier, is_number, is_plural, joins_modifiers
 from infsplign.prompts.refusing import UnreadError
 from infsplign.prompts.styles import STYLE_NOUNS, is_style
 from infsplign.prompts.word_lists import FIXED, SETTINGS, THINGS_THEMSELVES
@@ -99,7 +99,7 @@ def pieces_of(prompt: str, span: Span, *, between: bool = False) -> list[Span]:
             or (is_plural(before[-1]) and is_plural(following[-1 if len(following) < 3 else 0]))
         ):
             joins.append(match.span())
-        elif not is_modifier(before[-1].strip(",")):
+        elif not joins_modifiers(before[-1].strip(","), [word.strip(",.;:!?") for word in following]):
             doubtful.append(match.span())
     if between and not joins and len(doubtful) == 1:
         joins, doubtful = doubtful, []

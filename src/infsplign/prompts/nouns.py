@@ -40,6 +40,7 @@ from infsplign.prompts.word_lists import (
     SINGULAR,
     STRESSED,
     THINGS,
+    THINGS_THEMSELVES,
     THINGS_TOO,
     TITLES,
     VERBS,
@@ -178,10 +179,10 @@ def _before_noun(words: Sequence[str], i: int) -> bool:
         return True
     if is_number(word) or _is_phrasal(words, i) or (i and _is_phrasal(words, i - 1)):
         return True
-    if following in STOPS and not (following in ("and", "&") and i + 2 < len(words) and is_modifier(words[i + 2])):
+    if following in STOPS and not (following in ("and", "&") and joins_modifiers(word, words[i + 2 :])):
         return False
     if word in ("and", "&"):
-        return is_modifier(words[i - 1]) and is_modifier(following) if i else False
+        return joins_modifiers(words[i - 1], words[i + 1 :]) if i else False
     if (word in SHADES and following in COLOURS) or STRESSED.get(word) == following or (word == "self" and is_modifier(following)):
         return True
     if word in TITLES or (word == "half" and is_modifier(following)):
@@ -190,6 +191,14 @@ def _before_noun(words: Sequence[str], i: int) -> bool:
     if not is_modifier(word) and described:  # "a great white shark", "a Pembroke Welsh Corgi"
         return any(_names_thing(later) and later not in SETTINGS for later in words[i + 2 : i + 3])
     return is_modifier(word) and (following in ("and", "&") or any(_nounlike(later) for later in words[i + 1 : i + 8]))
+
+
+def joins_modifiers(before: str, after: Sequence[str]) -> bool:
+    """Whether an "and" stands inside a name: "a red and white", "a black and chrome motorcycle"; not "an orange and banana"."""
+    if not after or not is_modifier(before) or is_modifier(after[0]):
+        return bool(after) and is_modifier(before)
+    made = before not in THINGS_THEMSELVES or after[0] in COLOURS | INANIMATE
+    return made and _names_thing(after[0]) and _names_thing("".join(after[1:2])) and after[1] not in LINKS
 
 
 _SIDED = frozenset(("left", "right", "top", "front", "side", "forward"))

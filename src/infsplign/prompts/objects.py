@@ -177,7 +177,8 @@ def _check_rest(prompt: str, words: Sequence[Span], rest: Sequence[str], about: 
     if about and rest[-1] in DETERMINERS | {"of", "with"}:  # "a pair of over the ear headphones"
         raise error_at(prompt, (where[1], where[1]), "an object is missing", "name the object here")
     place = next((i for i, word in enumerate(rest) if word in CONTEXT | AWAY), len(rest))
-    away = place < len(rest) and head_of(prompt, (words[place][1], where[1])) not in SETTINGS | WORN | SKY
+    dressed = COLOURS if rest[place : place + 1] == ["in"] else frozenset()  # "a lady in red"
+    away = place < len(rest) and head_of(prompt, (words[place][1], where[1])) not in SETTINGS | WORN | SKY | dressed
     if about and away and rest[0] not in WHICH:
         raise error_at(prompt, words[place], "it is not clear which object the relation is about", "leave this part out or put it last")
     if begins_name(rest[0]) or not is_loose(rest):

@@ -207,7 +207,16 @@ MADE = word_set("made built bound lit cut held bought fed spun")
 """Participles of "hand made", "leather bound"."""
 MAKERS = word_set("hand home machine store")
 """How or where a thing was made, before a participle and adjectives: "a hand carved wooden bowl"."""
-STRESSED = {"brand": "new", "ice": "cold", "crystal": "clear", "pitch": "black", "razor": "sharp", "world": "famous", "life": "size"}
+STRESSED = {
+    "brand": "new",
+    "ice": "cold",
+    "century": "modern",
+    "crystal": "clear",
+    "pitch": "black",
+    "razor": "sharp",
+    "world": "famous",
+    "life": "size",
+}
 """A noun that an adjective may have before it: "a brand new car"."""
 TITLES = word_set("mr mrs ms mx dr st prof")
 """Before a name: "Dr. Strange"."""
@@ -217,7 +226,7 @@ TOPPED = word_set("mountain hill roof tree table tank crop desk cliff stove coun
 """What has a top by name: "a table top"."""
 PARTS = word_set("middle center centre corner edge half side front back part left right rear end")
 UNLISTED = word_set(
-    "airfryer armoire axolotl backsplash baguette ballista bar barstool batman bauble bbq beanie beret birdhouse bonsai bookcase "
+    "airfryer armoire axolotl backsplash baguette ballista bar barstool batman bauble bbq beanie beret birdhouse bookshop bonsai bookcase "
     "boombox bunny burger burgers cappuccino capybara cd charizard chihuahua chime chimes cooktop cop cops corgi countertop cpu "
     "credenza crepes crocs cyborg dam dams doggo doggos dragonfruit drapes dvd earbuds elsa emoji fedora ferrari firepit flipflops "
     "floe floes fridge fridges frisbee gameboy gamepad gazebo gelato gpu grille guacamole harmonica hatchback hijab hobbit hoodie "

@@ -45,7 +45,7 @@ MEDIUM = (
     "woodcut|screenshot|still|animation|collage|artwork|art|print|pic|graphic|diagram|postcard|video|clipart|icon|logo|still life|wallpaper"
 )
 LEAD = re.compile(
-    r"\s*(?:there(?:\s+(?:is|are)|['\u2019]s)\b|with\b|(?:i\s+(?:want|need)|i'd\s+like)(?=\s+(?:a|an|the|one)\s)"
+    r"\s*(?:there(?:\s+(?:is|are)|['\u2019]s)\b|with\b|both\b(?=\s+(?:a|an|the)\s)|(?:i\s+(?:want|need)|i(?:'d|\s+would)\s+like)(?:\s+to\s+see)?(?=\s+(?:a|an|the|one)\s)"
     r"|(?:(?:can|could|would|will)\s+you\s+(?:please\s+)?|please\s+)?(?:show|draw|paint|create|generate|imagine|make|give|render"
     r"|design|depict|illustrate|picture|photograph|visuali[sz]e|produce|sketch|compose|put|place|add)"
     r"(?:\s+me)?\b(?=\s+(?:a|an|the|one)\s)"
