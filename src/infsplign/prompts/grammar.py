@@ -81,10 +81,11 @@ def _turned(prompt: str, match: Match, gap: Span, following: Span, first: bool) 
     """The objects of a relation that stands before them; None where it stands between them."""
     if match.pronoun:
         return around_pronoun(prompt, gap, following, (match.start, match.stop))
-    named = [chunk for chunk in clauses(prompt, gap) if not says_nothing(prompt, chunk)]
+    stop = max([gap[0], *(end.end() for end in SENTENCE_END.finditer(prompt, *gap))])
+    begin = gap[0] if prompt[:stop].endswith(";") else stop  # "a cat; left of a dog, a bird" may be about the cat
+    named = [chunk for chunk in clauses(prompt, (begin, gap[1])) if not says_nothing(prompt, chunk)]
     if match.relation.arity == 1 or (named if first else not nothing_before(prompt, gap)):
         return None
-    stop = max([gap[0], *(end.end() for end in SENTENCE_END.finditer(prompt, *gap))])
     opens = first or (stop > gap[0] and is_blank(prompt, (stop, gap[1]))) or leads_on(prompt, following)
     return inverted(prompt, following, opens=opens)
 

@@ -31,7 +31,7 @@ from infsplign.prompts.nouns import (
     may_be_style,
 )
 from infsplign.prompts.styles import EITHER, STYLE_HEADS
-from infsplign.prompts.word_lists import COLOURS, HELD, PARTS, SETTINGS, SKY, THINGS_THEMSELVES, WHERE, WORN
+from infsplign.prompts.word_lists import COLOURS, HELD, OWN, PARTS, SETTINGS, SKY, THINGS_THEMSELVES, WHERE, WORN
 from infsplign.prompts.words import (
     AWAY,
     CARRYING,
@@ -176,9 +176,11 @@ def _check_rest(prompt: str, words: Sequence[Span], rest: Sequence[str], about: 
     where = (words[0][0], words[-1][1])
     if about and rest[-1] in DETERMINERS | {"of", "with"}:  # "a pair of over the ear headphones"
         raise error_at(prompt, (where[1], where[1]), "an object is missing", "name the object here")
+    if not about and rest[0] in COPULAS | _STANDS and any(map(begins_name, rest[1:2])):  # "a few steps left of a tree is a house"
+        raise error_at(prompt, where, "it is not clear which object the relation is about", "name it before its relation")
     place = next((i for i, word in enumerate(rest) if word in CONTEXT | AWAY), len(rest))
-    dressed = COLOURS if rest[place : place + 1] == ["in"] else frozenset()  # "a lady in red"
-    away = place < len(rest) and head_of(prompt, (words[place][1], where[1])) not in SETTINGS | WORN | SKY | dressed
+    part = {"in": COLOURS, "with": OWN}.get("".join(rest[place : place + 1]), frozenset())  # "a lady in red"
+    away = place < len(rest) and head_of(prompt, (words[place][1], where[1])) not in SETTINGS | WORN | SKY | part
     if about and away and rest[0] not in WHICH:
         raise error_at(prompt, words[place], "it is not clear which object the relation is about", "leave this part out or put it last")
     if begins_name(rest[0]) or not is_loose(rest):

@@ -27,6 +27,7 @@ from infsplign.prompts.words import (
     LINKS,
     MEASURE,
     OF_THE_IMAGE,
+    OPENING_MEASURE,
     QUOTED,
     SIDE_OF_IMAGE,
     SIDES,
@@ -133,6 +134,8 @@ def _matches(prompt: str, *, bare: bool = False) -> list[Match]:
             far = MEASURE.search(prompt, max(0, match.start() - 40), match.start())
             measured = far and not _opens_name(prompt[max(0, far.start() - 40) : far.start()])  # not "a red well left of ..."
             start = far.start() + 1 if far and measured else match.start()
+            if opening := OPENING_MEASURE.search(prompt, max(0, match.start() - 40), match.start()):
+                start = opening.start() + len(opening.group()) - len(opening.group().lstrip())
             found.append(Match(start, match.end(), relation, _normal(match.group()) in WEAK))
         elif not bare and not _is_aside(prompt, match.group(), match.span()):
             raise _unknown(prompt, match.group(), match.span())

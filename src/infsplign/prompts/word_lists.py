@@ -51,6 +51,11 @@ WORN = word_set(
     "braids ponytail fur stripes spots feathers teeth"
 )
 """What "in" and "with" lead to that is part of the thing before them: "a man in a suit", "a cat with blue eyes"."""
+OWN = word_set(
+    "roof handle handles lid spout wheels wheel doors windows branches petals thorns stem leaves sleeves straps laces buttons pages "
+    "strings drawers armrests backrest cushions sheets chimney antlers beak fins claws mane trunk tusks tentacles collar label logo"
+)
+"""What "with" leads to that is part of the thing before it: "a house with a red roof"."""
 SKY = word_set(
     "sea ocean sky skies stars star sun sunlight moon moonlight starlight clouds rain rainbow lights light sunset sunrise canopy "
     "weather storm water"

@@ -131,3 +131,9 @@ MEASURE = re.compile(
     re.IGNORECASE,
 )
 """How far: "way above", "a bit to the left of", "2 meters left of"."""
+OPENING_MEASURE = re.compile(
+    rf"(?:\A|(?<=[.,;:!?])\s|(?<=\band)\s)\s*(?:way|a\s+(?:bit|little)|half\s+a\s+met(?:er|re)|(?:about\s+|nearly\s+)?(?:a\s+few|\d[\d.]*|"
+    rf"{'|'.join(sorted(NUMBERS))})\s*(?:m|cm|km|ft|px|pixels?|met(?:er|re)s?|inch(?:es)?|miles?|paces))\s+$",
+    re.IGNORECASE,
+)
+"""Likewise where nothing stands before it, and no thing that could be meant: not "two feet above"."""
