@@ -134,6 +134,14 @@ from tests.prompts.words import A, B, L, R, entries, marked
         ("a house with a red roof left of a tree with green leaves", [("house", L, "tree")]),
         ("both a cat and a dog are left of a tree", [("cat", L, "tree"), ("dog", L, "tree")]),
         ("I would like to see a shark below a surfboard", [("shark", B, "surfboard")]),
+        ("a kitten curled up inside an archway", [("kitten", "inside", "archway")]),
+        ("a magician pulling a rabbit out of a hat stands left of a cat", [("magician", L, "cat")]),
+        ("a witch riding a broom flies above a ten foot tall robot", [("witch", A, "robot")]),
+        ("a cyclist wearing a yellow jersey left of a dog that runs a shop", [("cyclist", L, "dog")]),
+        (
+            "a cat on the left of the painting, a dog on the right of the painting",
+            [("cat", "on the left side"), ("dog", "on the right side")],
+        ),
         # how far, before anything is named
         ("a bit to the left of the tree is a house", [("house", L, "tree")]),
         ("two meters left of a tree, a house", [("house", L, "tree")]),

@@ -38,6 +38,7 @@ from infsplign.prompts.word_lists import (
     SETTINGS,
     SHADES,
     SINGULAR,
+    SIZES,
     STRESSED,
     THINGS,
     THINGS_THEMSELVES,
@@ -130,7 +131,8 @@ def _start(words: Sequence[str]) -> tuple[int, str]:
     begin, count = 0, ""
     while begin < len(words) - 1:
         word, following = words[begin], words[begin + 1]
-        if is_number(word) and following in AGES and words[begin + 2 : begin + 3] == ["old"] and begin + 3 < len(words):
+        measured = words[begin + 2] if is_number(word) and begin + 3 < len(words) else ""
+        if (measured == "old" and following in AGES) or (measured in _SIZED and following in SIZES):
             begin += 2
         elif is_number(word) and words[begin - 1 : begin] in (["a"], ["an"]) and word not in GROUPS:  # "a four leaf clover"
             break
@@ -146,6 +148,9 @@ def _start(words: Sequence[str]) -> tuple[int, str]:
             break
         begin += 1
     return begin, count
+
+
+_SIZED = frozenset(("tall", "long", "high", "wide", "deep", "thick"))
 
 
 def _head(words: Sequence[str], begin: int, *, singular: bool) -> int:

@@ -31,7 +31,7 @@ from infsplign.prompts.nouns import (
     may_be_style,
 )
 from infsplign.prompts.styles import EITHER, STYLE_HEADS
-from infsplign.prompts.word_lists import COLOURS, HELD, OWN, PARTS, SETTINGS, SKY, THINGS_THEMSELVES, WHERE, WORN
+from infsplign.prompts.word_lists import COLOURS, HELD, OWN, PARTS, SETTINGS, SKY, THINGS_THEMSELVES, WHERE, WORN, word_set
 from infsplign.prompts.words import (
     AWAY,
     CARRYING,
@@ -176,10 +176,12 @@ def _check_rest(prompt: str, words: Sequence[Span], rest: Sequence[str], about: 
     where = (words[0][0], words[-1][1])
     if about and rest[-1] in DETERMINERS | {"of", "with"}:  # "a pair of over the ear headphones"
         raise error_at(prompt, (where[1], where[1]), "an object is missing", "name the object here")
-    if not about and rest[0] in COPULAS | _STANDS and any(map(begins_name, rest[1:2])):  # "a few steps left of a tree is a house"
+    if not about and rest[0] in COPULAS | _RESTS and any(map(begins_name, rest[1:2])):  # "a few steps left of a tree is a house"
         raise error_at(prompt, where, "it is not clear which object the relation is about", "name it before its relation")
     place = next((i for i, word in enumerate(rest) if word in CONTEXT | AWAY), len(rest))
     part = {"in": COLOURS, "with": OWN}.get("".join(rest[place : place + 1]), frozenset())  # "a lady in red"
+    if rest[place:] in (["up"], ["down"], ["out"]):  # "a kitten curled up inside a shoe"
+        return
     away = place < len(rest) and head_of(prompt, (words[place][1], where[1])) not in SETTINGS | WORN | SKY | part
     if about and away and rest[0] not in WHICH:
         raise error_at(prompt, words[place], "it is not clear which object the relation is about", "leave this part out or put it last")
@@ -194,7 +196,8 @@ def _goes_on_about(rest: Sequence[str]) -> bool:
     told = [word for word in rest if not is_adverb(word)]
     while told and told[-1] in LINKS - _STANDS:
         del told[-1]
-    aside = (rest[0] in CARRYING or (rest[0].endswith("ing") and rest[0] not in _SAYING)) and sum(map(begins_name, rest)) < 2
+    aside = rest[0] in CARRYING or (rest[0].endswith("ing") and rest[0] not in _SAYING)
+    aside = aside and all(i < 2 or before in CONTEXT | {"of"} for i, (before, word) in enumerate(pairwise(rest), 1) if begins_name(word))
     if aside and told and told[-1] in _STANDS and not {*rest[:-1]} & (WHICH | COPULAS | CHOICES | _STANDS | {"as", "while", "when", "how"}):
         return True
     _, end, _ = first_name(rest[2:])
@@ -202,5 +205,8 @@ def _goes_on_about(rest: Sequence[str]) -> bool:
 
 
 _SAYING = frozenset(["saying", "thinking", "imagining", "believing", "claiming", "seeing", "dreaming", "knowing", "reading"])
-_STANDS = frozenset(["is", "sits", "stands", "lies", "rests", "hangs", "floats", "hovers", "sleeps", "waits", "walks", "runs"])
+_RESTS = word_set("is sits stands lies rests hangs floats hovers")
+_STANDS = _RESTS | word_set(
+    "sleeps waits walks runs swims flies jumps kneels poses leans leaps crawls squats perches hides dances soars glides rises"
+)
 """After a name and what it holds these have the name as their subject: "a boy holding a cup stands"."""

@@ -146,7 +146,8 @@ def _beside_object(prompt: str, span: Span, earlier: Sequence[Match]) -> Match |
     """The relation of "to the left of the painting", where the prompt names a painting before that is an object in the picture."""
     tail = _TAIL.search(prompt, *span)
     joints = [(match.start, match.stop) for match in earlier if match.relation.arity > 1 and match.start < span[0]]
-    if tail is None or not names_object(prompt, span[0], tail.group().split()[-1], joints):
+    places = [(match.start, match.stop) for match in earlier if match.relation.arity == 1]  # "at the top of the poster" names no poster
+    if tail is None or not names_object(_blanked(prompt, places), span[0], tail.group().split()[-1], joints):
         return None
     leading = tail.group().split()[0]
     relation = _spelled(f"{prompt[span[0] : tail.start()]} {leading}")
@@ -154,6 +155,13 @@ def _beside_object(prompt: str, span: Span, earlier: Sequence[Match]) -> Match |
         problem = f"{prompt[slice(*span)]!r} is a place, of the whole picture or of an object in it"
         raise error_at(prompt, span, problem, "write `left of`, `above` or `near`")
     return Match(span[0], prompt.index(leading, tail.start()) + len(leading), relation)
+
+
+def _blanked(prompt: str, spans: Iterable[Span]) -> str:
+    """The prompt with blanks in place of some of its spans."""
+    for start, stop in spans:
+        prompt = prompt[:start] + " " * (stop - start) + prompt[stop:]
+    return prompt
 
 
 def _is_aside(prompt: str, text: str, span: Span) -> bool:

@@ -46,6 +46,7 @@ WORN = word_set(
     "dress suit hat coat shirt t-shirt jacket uniform armor armour costume gown skirt jeans pants shorts hoodie sweater robe cloak "
     "cape scarf boots shoes socks gloves glasses sunglasses mask helmet crown outfit clothes clothing attire kimono bikini swimsuit "
     "raincoat overcoat sweatshirt blouse cardigan vest poncho tuxedo leggings sandals heels sneakers beanie beret hood veil turban "
+    "jersey bandana headband wristband bracelet monocle visor earmuffs mittens stockings leotard overalls lipstick badge "
     "headscarf tracksuit wetsuit spacesuit tunic toga sari hijab goggles headphones necklace earrings "
     "tie bowtie cap apron pajamas hair eyes beard mustache moustache wings tail ears horns legs arms face smile freckles tattoos "
     "braids ponytail fur stripes spots feathers teeth"
@@ -227,17 +228,19 @@ TITLES = word_set("mr mrs ms mx dr st prof")
 """Before a name: "Dr. Strange"."""
 AGES = word_set("year years month months week weeks")
 """Before "old": "a 10 year old boy"."""
+SIZES = word_set("foot feet inch inches meter meters metre metres mile miles yard yards cm m")
+"""Before "tall", "long": "a ten foot tall robot"."""
 TOPPED = word_set("mountain hill roof tree table tank crop desk cliff stove counter house carrot")
 """What has a top by name: "a table top"."""
 PARTS = word_set("middle center centre corner edge half side front back part left right rear end")
 UNLISTED = word_set(
-    "airfryer armoire axolotl backsplash baguette ballista bar barstool batman bauble bbq beanie beret birdhouse bookshop bonsai bookcase "
-    "boombox bunny burger burgers cappuccino capybara cd charizard chihuahua chime chimes cooktop cop cops corgi countertop cpu "
-    "credenza crepes crocs cyborg dam dams doggo doggos dragonfruit drapes dvd earbuds elsa emoji fedora ferrari firepit flipflops "
-    "floe floes fridge fridges frisbee gameboy gamepad gazebo gelato gpu grille guacamole harmonica hatchback hijab hobbit hoodie "
-    "hotdog hoverboard icicle igloo inks ipad ipads iphone iphones jetski jumpsuit katana kebab kelp kimono kitty labrador "
-    "lamborghini lampshade lcd lego litterbox log logs loveseat lunchbox macaron macbook maracas mech meerkat minaret mobile mole "
-    "moles narwhal nightstand nintendo nunchucks oils onesie orca ottoman ox pan pans parka parkas pc pergola pikachu pinata "
+    "airfryer archway armoire axolotl backsplash baguette ballista bar barstool batman bauble bbq beanie beret birdhouse bonsai "
+    "bookcase bookshop boombox bunny burger burgers cappuccino capybara cd charizard chihuahua chime chimes cooktop cop cops corgi "
+    "countertop cpu credenza crepes crocs cyborg dam dams doggo doggos dragonfruit drapes dvd earbuds elsa emoji fedora ferrari "
+    "firepit flipflops floe floes fridge fridges frisbee gameboy gamepad gazebo gelato golem gpu grille guacamole harmonica hatchback "
+    "hijab hobbit hoodie hotdog hoverboard icicle igloo inks ipad ipads iphone iphones jetski jumpsuit katana kebab kelp kimono kitty "
+    "labrador lamborghini lampshade lcd lego litterbox log logs loveseat lunchbox macaron macbook maracas mech meerkat minaret mobile "
+    "mole moles narwhal nightstand nintendo nunchucks oils onesie orca ottoman ox pan pans parka parkas pc pergola pikachu pinata "
     "playstation plushie pokemon popsicle processor puppers quesadilla ramen remote rollerblades rubik rudolph santa sconce seaplane "
     "segway selfie shrek shuriken skatepark skillet smartphone smoothie soaps sombrero spiderman stegosaurus stereo streetlight suv "
     "tambourine tankard teddy terrier terriers tin tins top tophat tops trebuchet treehouse triceratops trunk trunks tshirt tuktuk tv "
