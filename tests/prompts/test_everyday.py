@@ -142,6 +142,11 @@ from tests.prompts.words import A, B, L, R, entries, marked
             "a cat on the left of the painting, a dog on the right of the painting",
             [("cat", "on the left side"), ("dog", "on the right side")],
         ),
+        ("a wind swept tree left of a war torn city", [("wind swept tree", L, "war torn city")]),
+        (
+            "a stack of blue, red and green books left of a state of the art robot",
+            [("stack of blue, red and green books", L, "state of the art robot")],
+        ),
         # how far, before anything is named
         ("a bit to the left of the tree is a house", [("house", L, "tree")]),
         ("two meters left of a tree, a house", [("house", L, "tree")]),
@@ -194,6 +199,7 @@ def test_characters_without_width_are_no_part_of_a_name(prompt):
         ("a glass half full of water left of a plate", "half full of water"),
         ("a house with a red roof and a chimney left of a tree", "a chimney"),
         ("a tree with apples left of a house", "with"),
+        ("a cat on the left side from a dog", "on the left side from"),
         ("a few steps left of a tree is a house", "is a house"),
         ("a foot above the table floats a ball", "floats a ball"),
         ("a cat; left of a dog, a bird", "l"),

@@ -73,7 +73,7 @@ def _between_adjectives(prompt: str, span: Span, comma: Span) -> bool:
     described = is_modifier(after[0])
     while before and (is_modifier(before[-1]) or (before[-1] in (",", "and", "&") and len(before) > 1 and is_modifier(before[-2]))):
         before.pop()
-    if before and before[-1] not in DETERMINERS and not is_number(before[-1]):
+    if before and before[-1] not in DETERMINERS | {"of"} and not is_number(before[-1]):
         return False
     while len(after) > 1 and (after[0] in (",", "and", "&") or (is_modifier(after[0]) and after[1] not in STOPS)):
         styled = styled or is_style(after[0])

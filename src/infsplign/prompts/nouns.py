@@ -268,16 +268,22 @@ def _goes_on(words: Sequence[str], i: int, noun: int, singular: bool) -> bool:
     return (NOUN in letters or word in VERBS) and not _is_verb(word, before, following, singular)
 
 
+_LAND = frozenset(("lit", "swept", "torn", "worn"))
+"""What a place may be as well: "a moon lit forest", "a war torn city"."""
+
+
 def _in_compound(word: str, before: str, following: str) -> bool:
     """Whether a verb's form between two nouns joins them to one name: "oak dining table", "hand painted vase", "fire breathing dragon"."""
-    if not _names_thing(following) or is_medium(following, "") or following in SETTINGS | COLOURS:
+    if not _names_thing(following) or is_medium(following, "") or following in (COLOURS if word in _LAND else SETTINGS | COLOURS):
         return False
     if word.endswith("ing"):  # not "a man playing guitar", "a fire giving light"
         thing = is_being(following) or not (is_plural(following) or following in MASS or {ADJECTIVE, ADVERB} & {*classes(following)})
         pieces = "-" in before and is_number(before.partition("-")[0].replace("one", "two"))  # "a one-piece bathing suit"
         return (before in INANIMATE or pieces) and thing and is_acting(word)
     participle = is_participle(word) and word.endswith(("ed", "en", "wn")) and word not in LINKS and word not in CALLED
-    return (participle or word in MADE) and not is_being(before) and NOUN in classes(following)  # not "a house painted Monet"
+    return (
+        (participle or word in MADE) and not is_being(before) and NOUN in classes(following) and following not in _SIDED
+    )  # not "a house painted Monet"
 
 
 def is_being(word: str) -> bool:

@@ -290,7 +290,7 @@ _STARTS = {spelling.split()[0] for spelling in SPELLINGS}
 _FUNCTION_WORDS = (
     (DETERMINERS | NUMBERS | LINKS | WHICH | CONTEXT | _STARTS | {"and", "there", "while", "whereas", "but"})
     - SIDES
-    - {"from", "to", "off", "than"}
+    - {"from", "to", "off", "than", "side"}
 )
 OF_PRONOUN = re.compile(r"(?:on|to|at)\s+(?:its|his|her|their)\s+(left|right)(?:\s+side)?", re.IGNORECASE)
 # "on the left wing" and "in the middle of a road" are no places of the picture

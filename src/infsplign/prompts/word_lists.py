@@ -167,6 +167,9 @@ FIXED = {
     "pigs": "in a blanket",
     "corn": "on the cob",
     "toad": "in the hole",
+    "rice": "and beans",
+    "spaghetti": "and meatballs",
+    "state": "of the art",
     "hen": "of the woods",
     "lily": "of the valley",
 }
@@ -209,7 +212,7 @@ MASS = word_set("food water coffee tea beer wine milk soup breakfast lunch dinne
 """What "a fire giving light" gives: not counted, so that no article is missing."""
 CALLED = word_set("named called titled entitled labelled labeled marked tagged signed nicknamed dubbed inscribed")
 """After these a name follows, and no thing: "a man named John", "a bottle labelled wine"."""
-MADE = word_set("made built bound lit cut held bought fed spun")
+MADE = word_set("made built bound lit cut held bought fed spun swept torn worn burnt struck knit")
 """Participles of "hand made", "leather bound"."""
 MAKERS = word_set("hand home machine store")
 """How or where a thing was made, before a participle and adjectives: "a hand carved wooden bowl"."""

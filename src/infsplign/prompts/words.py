@@ -70,6 +70,7 @@ UNKNOWN = (
     r"near(?:\s+to)?|next\s+to|beside|alongside|(?:close|adjacent)\s+to|(?:on|by)\s+(?:the\s+)?side\s+of|side\s+by\s+side",
     r"(?:in\s+)?between|among|in\s+(?:front|back)\s+of|behind|(?:in|out)side(?:\s+of)?|(?:far|away)\s+from|(?:small|larg|bigg)er\s+than",
     r"(?:on|to|at|by)\s+(?:its|his|her|their|my|your|our)\s+(?:left|right|side|top|bottom)(?:\s+side)?",
+    r"(?:on|to|at|in)\s+the\s+(?:left|right)(?:[\s-]+hand)?\s+side(?:\s+(?:to|from|off|than)(?=\s+(?:a|an|the)\s)|(?=\s+\w))",
     r"(?:left|right)\s+(?:to|from|off|than)(?=\s+(?:a|an|the)\s)",
     r"opposite(?:\s+of)?|across\s+from|(?:tall|short|wid)er\s+than|not|never|\w+n['\u2019]t",
 )
