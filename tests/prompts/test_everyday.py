@@ -147,6 +147,7 @@ from tests.prompts.words import A, B, L, R, entries, marked
             "a stack of blue, red and green books left of a state of the art robot",
             [("stack of blue, red and green books", L, "state of the art robot")],
         ),
+        ("a red and sky blue kite above a dark olive green vase", [("red and sky blue kite", A, "dark olive green vase")]),
         # how far, before anything is named
         ("a bit to the left of the tree is a house", [("house", L, "tree")]),
         ("two meters left of a tree, a house", [("house", L, "tree")]),
@@ -200,6 +201,8 @@ def test_characters_without_width_are_no_part_of_a_name(prompt):
         ("a house with a red roof and a chimney left of a tree", "a chimney"),
         ("a tree with apples left of a house", "with"),
         ("a cat on the left side from a dog", "on the left side from"),
+        ("a man pouring water over a plant", "pouring water"),
+        ("red apple green pear left of knife", "green pear"),
         ("a few steps left of a tree is a house", "is a house"),
         ("a foot above the table floats a ball", "floats a ball"),
         ("a cat; left of a dog, a bird", "l"),

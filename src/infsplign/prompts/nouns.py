@@ -188,7 +188,8 @@ def _before_noun(words: Sequence[str], i: int) -> bool:
         return False
     if word in ("and", "&"):
         return joins_modifiers(words[i - 1], words[i + 1 :]) if i else False
-    if (word in SHADES and following in COLOURS) or STRESSED.get(word) == following or (word == "self" and is_modifier(following)):
+    shade = word in SHADES and following in COLOURS and not {*words[max(0, i - 1) : i]} & COLOURS  # not "red apple green pear"
+    if shade or STRESSED.get(word) == following or (word == "self" and is_modifier(following)):
         return True
     if word in TITLES or (word == "half" and is_modifier(following)):
         return True
@@ -202,6 +203,8 @@ def joins_modifiers(before: str, after: Sequence[str]) -> bool:
     """Whether an "and" stands inside a name: "a red and white", "a black and chrome motorcycle"; not "an orange and banana"."""
     if not after or not is_modifier(before) or is_modifier(after[0]):
         return bool(after) and is_modifier(before)
+    if after[0] in SHADES and after[1:2] and after[1] in COLOURS:  # "a red and sky blue kite"
+        return True
     made = before not in THINGS_THEMSELVES or after[0] in COLOURS | INANIMATE
     return made and _names_thing(after[0]) and _names_thing("".join(after[1:2])) and after[1] not in LINKS
 
@@ -258,7 +261,8 @@ def _goes_on(words: Sequence[str], i: int, noun: int, singular: bool) -> bool:
         return False
     if is_adjective(word):
         of_paper = word in ("square", "oval") and before not in BEINGS and not is_modifier(following)  # "a paper square", "a town square"
-        return (before in SHADES and word in COLOURS) or of_paper
+        shade = before in SHADES and word in COLOURS and not {*words[:noun]} & COLOURS
+        return shade or of_paper
     if word in HOURS and (not following or following in STOPS or is_style(following)):
         return False
     if word.endswith("ing") and len(word) > 4:

@@ -176,6 +176,8 @@ def _check_rest(prompt: str, words: Sequence[Span], rest: Sequence[str], about: 
     where = (words[0][0], words[-1][1])
     if about and rest[-1] in DETERMINERS | {"of", "with"}:  # "a pair of over the ear headphones"
         raise error_at(prompt, (where[1], where[1]), "an object is missing", "name the object here")
+    if about and rest[0] in _MOVING and len(rest) > 1:  # "a man pouring water over a plant"
+        raise error_at(prompt, where, "it is not clear which object the relation is about", "name it before its relation")
     if not about and rest[0] in COPULAS | _RESTS and any(map(begins_name, rest[1:2])):  # "a few steps left of a tree is a house"
         raise error_at(prompt, where, "it is not clear which object the relation is about", "name it before its relation")
     place = next((i for i, word in enumerate(rest) if word in CONTEXT | AWAY), len(rest))
@@ -205,6 +207,7 @@ def _goes_on_about(rest: Sequence[str]) -> bool:
 
 
 _SAYING = frozenset(["saying", "thinking", "imagining", "believing", "claiming", "seeing", "dreaming", "knowing", "reading"])
+_MOVING = word_set("pouring dropping spilling throwing putting placing spreading spraying sprinkling pours drops spills throws puts places")
 _RESTS = word_set("is sits stands lies rests hangs floats hovers")
 _STANDS = _RESTS | word_set(
     "sleeps waits walks runs swims flies jumps kneels poses leans leaps crawls squats perches hides dances soars glides rises"
