@@ -27,6 +27,7 @@ from infsplign.prompts.clauses import (
 from infsplign.prompts.matches import Match
 from infsplign.prompts.objects import objects_of
 from infsplign.prompts.phrases import fold
+from infsplign.prompts.word_lists import STANDS
 from infsplign.prompts.words import AND, CONTEXT, COPULAS, DETERMINERS, LINKS, SENTENCE_END, WHICH
 
 UNCLEAR_JOIN = "it is not clear which objects these two relations join"
@@ -143,8 +144,8 @@ def _chunks(prompt: str, gap: Span, ahead: bool) -> list[Span]:
 def _latest(prompt: str, span: Span, match: Match, wanted: int) -> About:
     """The second relation goes on about the only object between the two, if that is clear."""
     words = lower_of(prompt, span).split()
-    doubtful = next((word for word in words if word in WHICH | CONTEXT | COPULAS), None)
-    if wanted == 2 or doubtful in CONTEXT | COPULAS or (match.weak and doubtful is None):
+    doubtful = next((word for word in words if word in WHICH | CONTEXT | COPULAS | STANDS), None)
+    if wanted == 2 or doubtful in CONTEXT | COPULAS | STANDS or (match.weak and doubtful is None):
         _unclear(prompt, span)
     return About.LATEST
 

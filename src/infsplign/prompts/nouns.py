@@ -220,7 +220,7 @@ def _is_phrasal(words: Sequence[str], i: int) -> bool:
         return False
     word, particle = words[i], words[i + 1]
     if is_participle(word) or word == "broken":
-        return particle in ("up", "down", "out", "off", "in", "on")
+        return particle in ("up", "down", "out", "off", "in", "on", "over")
     return particle in ("up", "down", "out") and VERB in classes(word) and not is_being(word) and not is_plural(thing)
 
 

@@ -31,7 +31,7 @@ from infsplign.prompts.nouns import (
     may_be_style,
 )
 from infsplign.prompts.styles import EITHER, STYLE_HEADS
-from infsplign.prompts.word_lists import COLOURS, HELD, OWN, PARTS, SETTINGS, SKY, THINGS_THEMSELVES, WHERE, WORN, word_set
+from infsplign.prompts.word_lists import COLOURS, HELD, OWN, PARTS, RESTS, SETTINGS, SKY, STANDS, THINGS_THEMSELVES, WHERE, WORN, word_set
 from infsplign.prompts.words import (
     AWAY,
     CARRYING,
@@ -178,7 +178,7 @@ def _check_rest(prompt: str, words: Sequence[Span], rest: Sequence[str], about: 
         raise error_at(prompt, (where[1], where[1]), "an object is missing", "name the object here")
     if about and rest[0] in _MOVING and len(rest) > 1:  # "a man pouring water over a plant"
         raise error_at(prompt, where, "it is not clear which object the relation is about", "name it before its relation")
-    if not about and rest[0] in COPULAS | _RESTS and any(map(begins_name, rest[1:2])):  # "a few steps left of a tree is a house"
+    if not about and rest[0] in COPULAS | RESTS and any(map(begins_name, rest[1:2])):  # "a few steps left of a tree is a house"
         raise error_at(prompt, where, "it is not clear which object the relation is about", "name it before its relation")
     place = next((i for i, word in enumerate(rest) if word in CONTEXT | AWAY), len(rest))
     part = {"in": COLOURS, "with": OWN}.get("".join(rest[place : place + 1]), frozenset())  # "a lady in red"
@@ -196,11 +196,11 @@ def _check_rest(prompt: str, words: Sequence[Span], rest: Sequence[str], about: 
 def _goes_on_about(rest: Sequence[str]) -> bool:
     """Whether what stands between a name and a relation leaves the relation to that name: "holding a cup [stands]", "full of apples"."""
     told = [word for word in rest if not is_adverb(word)]
-    while told and told[-1] in LINKS - _STANDS:
+    while told and told[-1] in LINKS - STANDS:
         del told[-1]
     aside = rest[0] in CARRYING or (rest[0].endswith("ing") and rest[0] not in _SAYING)
     aside = aside and all(i < 2 or before in CONTEXT | {"of"} for i, (before, word) in enumerate(pairwise(rest), 1) if begins_name(word))
-    if aside and told and told[-1] in _STANDS and not {*rest[:-1]} & (WHICH | COPULAS | CHOICES | _STANDS | {"as", "while", "when", "how"}):
+    if aside and told and told[-1] in STANDS and not {*rest[:-1]} & (WHICH | COPULAS | CHOICES | STANDS | {"as", "while", "when", "how"}):
         return True
     _, end, _ = first_name(rest[2:])
     return " ".join(rest[:2]) in HELD and end > 0 and not begins_name(rest[2]) and {*rest[2 + end :]} <= LINKS
@@ -208,8 +208,3 @@ def _goes_on_about(rest: Sequence[str]) -> bool:
 
 _SAYING = frozenset(["saying", "thinking", "imagining", "believing", "claiming", "seeing", "dreaming", "knowing", "reading"])
 _MOVING = word_set("pouring dropping spilling throwing putting placing spreading spraying sprinkling pours drops spills throws puts places")
-_RESTS = word_set("is sits stands lies rests hangs floats hovers")
-_STANDS = _RESTS | word_set(
-    "sleeps waits walks runs swims flies jumps kneels poses leans leaps crawls squats perches hides dances soars glides rises"
-)
-"""After a name and what it holds these have the name as their subject: "a boy holding a cup stands"."""

@@ -181,6 +181,11 @@ HELD = frozenset(
     )
 )
 """What leads from a thing to what it holds or is made of: no object by itself."""
+RESTS = word_set("is sits stands lies rests hangs floats hovers")
+STANDS = RESTS | word_set(
+    "sleeps waits walks runs swims flies jumps kneels poses leans leaps crawls squats perches hides dances soars glides rises"
+)
+"""After a name and what it holds these have the name as their subject: "a boy holding a cup stands"."""
 PAST = word_set("lay fell stuck hung held kept lost bent torn worn shut lit tied")
 """Nouns as well by the lexicon, and participles after a noun."""
 MODALS = word_set("can will must")
