@@ -31,7 +31,21 @@ from infsplign.prompts.nouns import (
     may_be_style,
 )
 from infsplign.prompts.styles import EITHER, STYLE_HEADS
-from infsplign.prompts.word_lists import COLOURS, HELD, OWN, PARTS, RESTS, SETTINGS, SKY, STANDS, THINGS_THEMSELVES, WHERE, WORN, word_set
+from infsplign.prompts.word_lists import (
+    ABSTRACT,
+    COLOURS,
+    HELD,
+    OWN,
+    PARTS,
+    RESTS,
+    SETTINGS,
+    SKY,
+    STANDS,
+    THINGS_THEMSELVES,
+    WHERE,
+    WORN,
+    word_set,
+)
 from infsplign.prompts.words import (
     AWAY,
     CARRYING,
@@ -184,7 +198,7 @@ def _check_rest(prompt: str, words: Sequence[Span], rest: Sequence[str], about: 
     part = {"in": COLOURS, "with": OWN}.get("".join(rest[place : place + 1]), frozenset())  # "a lady in red"
     if rest[place:] in (["up"], ["down"], ["out"]):  # "a kitten curled up inside a shoe"
         return
-    away = place < len(rest) and head_of(prompt, (words[place][1], where[1])) not in SETTINGS | WORN | SKY | part
+    away = place < len(rest) and head_of(prompt, (words[place][1], where[1])) not in SETTINGS | WORN | SKY | ABSTRACT | part
     if about and away and rest[0] not in WHICH:
         raise error_at(prompt, words[place], "it is not clear which object the relation is about", "leave this part out or put it last")
     if begins_name(rest[0]) or not is_loose(rest):

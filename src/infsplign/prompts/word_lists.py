@@ -62,6 +62,13 @@ SKY = word_set(
     "weather storm water"
 )
 """Under and beneath these a thing stands in the open; they are no objects that it is below."""
+ABSTRACT = word_set(
+    "hurry mood dream rage mission vacation honeymoon tour diet break sale influence arrest law average minute hour weekend week month "
+    "year century decade age death trance panic coma fight war race contest competition holiday trip journey adventure quest hike jog "
+    "stroll rampage cycle pose stance position posture fashion budget deadline pressure stress control spell siege curse attack walk "
+    "pain motion"
+)
+"""What is no thing, so that nothing is in, on, under or over it: "a woman in a hurry"."""
 VIEWERS = word_set("camera viewer lens observer")
 """Near "the camera" a thing is near whoever looks at the picture."""
 GROUND = word_set("ground horizon floor water clouds")

@@ -45,7 +45,8 @@ MEDIUM = (
     "woodcut|screenshot|still|animation|collage|artwork|art|print|pic|graphic|diagram|postcard|video|clipart|icon|logo|still life|wallpaper"
 )
 LEAD = re.compile(
-    r"\s*(?:there(?:\s+(?:is|are)|['\u2019]s)\b|with\b|both\b(?=\s+(?:a|an|the)\s)|(?:i\s+(?:want|need)|i(?:'d|\s+would)\s+like)(?:\s+to\s+see)?(?=\s+(?:a|an|the|one)\s)"
+    r"\s*(?:there(?:\s+(?:is|are)|['\u2019]s)\b|with\b|both\b(?=\s+(?:a|an|the)\s)"
+    r"|(?:i\s+(?:want|need)|i(?:'d|\s+would)\s+like)(?:\s+to\s+see)?(?=\s+(?:a|an|the|one)\s)"
     r"|(?:(?:can|could|would|will)\s+you\s+(?:please\s+)?|please\s+)?(?:show|draw|paint|create|generate|imagine|make|give|render"
     r"|design|depict|illustrate|picture|photograph|visuali[sz]e|produce|sketch|compose|put|place|add)"
     r"(?:\s+me)?\b(?=\s+(?:a|an|the|one)\s)"
@@ -121,11 +122,15 @@ IDIOMS = (
     r"in\s+(?:(?:a|one|two|three|straight|neat)\s+)*(?:rows?|lines?|queue|pairs)(?!\s+of\b)|"
     r"(?:on\s+(?:the|his|her|their)|(?:(?<=talking\s)|(?<=speaking\s)|(?<=chatting\s)|(?<=talks\s))on\s+a)\s+(?:cell\s+|mobile\s+)?phone|"
     r"(?:(?:knock|typ|chew|gnaw|nibbl|operat|focus|concentrat|shin)(?:ing|e?s|ed)|bites|based"
-    r"|(?:bit|work|press|pull|tugg|bang|tapp|spy|try|putt|turn|switch)ing)\s+on(?!\s+top)|(?:play|read|writ)(?:ing|e?s)\s+on(?=\s+(?:an?|the|his|her)\s+(?:\w+\s+)?"
+    r"|(?:bit|work|press|pull|tugg|bang|tapp|spy|try|putt|turn|switch)ing)\s+on(?!\s+top)|"
+    r"(?:play|read|writ)(?:ing|e?s)\s+on(?=\s+(?:an?|the|his|her)\s+(?:\w+\s+)?"
     r"(?:guitar|piano|violin|flute|drums?|phone|tablet|computer|laptop|console|board|blackboard|whiteboard|paper|keyboard)\b)|"
     r"(?:fight|argu|quarrel|bicker|rul|cry|cri|look|knock|tipp?|toppl|talk|chat|chatt|laugh|tak)(?:ing|e?s|ed)\s+over|"
-    r"(?:interested|engaged|engaging|participating|participates|involved|dressed|clothed)\s+in|under(?=\s+(?:an?|the)\s+(?:spell|siege|curse)\b)|"
-    r"near\s+(?:future|miss)|(?:(?<=\ba\s)|(?<=\bthe\s))nearby(?=\s+\w)|(?<=\bjack\s)in\s+the\s+box|(?<=\bcorn\s)on\s+the\s+cob|"
+    r"(?:interested|engaged|engaging|participating|participates|involved|dressed|clothed)\s+in|"
+    r"under(?=\s+(?:an?|the)\s+(?:spell|siege|curse)\b)|"
+    r"on\s+(?:his|her|its|their|one)\s+(?:hind\s+|front\s+)?(?:knees|back|feet|foot|legs?|belly|stomach|toes|tiptoes|paws|haunches|own)|"
+    r"(?:over|under)\s+an?\s+\w+\s+(?:tall|high|long|wide|deep|old)|near\s+(?:future|miss)|"
+    r"(?:(?<=\ba\s)|(?<=\bthe\s))nearby(?=\s+\w)|(?<=\bjack\s)in\s+the\s+box|(?<=\bcorn\s)on\s+the\s+cob|"
     r"(?<=\bpigs\s)in\s+a\s+blanket|(?<=\btoad\s)in\s+the\s+hole|"
     r"(?:larger|bigger)\s+than\s+life|over\s+and\s+over|all\s+over(?:\s+the\s+place)?"
 )
