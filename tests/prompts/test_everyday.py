@@ -153,6 +153,7 @@ from tests.prompts.words import A, B, L, R, entries, marked
         ("a kid playing on a swing", [("kid", "on top of", "swing")]),
         ("taps on a sink", [("taps", "on top of", "sink")]),
         ("a man in a hurry left of a dog on its hind legs", [("man", L, "dog")]),
+        ("a canvas tote bag above a remote control", [("canvas tote bag", A, "remote control")]),
         # how far, before anything is named
         ("a bit to the left of the tree is a house", [("house", L, "tree")]),
         ("two meters left of a tree, a house", [("house", L, "tree")]),

@@ -4,9 +4,10 @@ import re
 from collections.abc import Sequence
 
 from infsplign.core.relations import ABOVE, BELOW, FAR_FROM, INSIDE, NEAR, ON_TOP_OF
-from infsplign.prompts.clauses import Span, clauses, head_of, is_blank, text_of, words_of
+from infsplign.prompts.clauses import Span, begins_name, clauses, head_of, is_blank, lower_of, text_of, words_of
 from infsplign.prompts.inverted import inverted
 from infsplign.prompts.matches import Match
+from infsplign.prompts.nouns import is_modifier
 from infsplign.prompts.word_lists import ABSTRACT, GROUND, INDOORS, SETTINGS, SKY, VIEWERS, WORN
 from infsplign.prompts.words import SENTENCE_END
 
@@ -48,7 +49,11 @@ def _leads_to_setting(prompt: str, match: Match, span: Span) -> bool:
     head, spelled = head_of(prompt, clauses(prompt, span)[0]), text_of(prompt, (match.start, match.stop)).lower()
     if head in VIEWERS and match.relation in (NEAR, FAR_FROM):
         return _from_viewer(prompt, match, span, head)
-    if (spelled == "in" and head in WORN) or (head in ABSTRACT and match.relation in (ABOVE, BELOW, INSIDE, NEAR, ON_TOP_OF)):
+    words = lower_of(prompt, clauses(prompt, span)[0]).split()
+    alone = head in ABSTRACT and (
+        words[0] == head or begins_name(words[words.index(head) - 1]) or is_modifier(words[words.index(head) - 1])
+    )
+    if (spelled == "in" and head in WORN) or (alone and match.relation in (ABOVE, BELOW, INSIDE, NEAR, ON_TOP_OF)):
         return True
     if match.relation is INSIDE:
         return head in SETTINGS | INDOORS

@@ -65,7 +65,7 @@ SKY = word_set(
 ABSTRACT = word_set(
     "hurry mood dream rage mission vacation honeymoon tour diet break sale influence arrest law average minute hour weekend week month "
     "year century decade age death trance panic coma fight war race contest competition holiday trip journey adventure quest hike jog "
-    "stroll rampage cycle pose stance position posture fashion budget deadline pressure stress control spell siege curse attack walk "
+    "stroll rampage cycle pose stance position posture fashion budget deadline pressure stress spell siege curse attack walk "
     "pain motion"
 )
 """What is no thing, so that nothing is in, on, under or over it: "a woman in a hurry"."""
@@ -258,7 +258,7 @@ UNLISTED = word_set(
     "mole moles narwhal nightstand nintendo nunchucks oils onesie orca ottoman ox pan pans parka parkas pc pergola pikachu pinata "
     "playstation plushie pokemon popsicle processor puppers quesadilla ramen remote rollerblades rubik rudolph santa sconce seaplane "
     "segway selfie shrek shuriken skatepark skillet smartphone smoothie soaps sombrero spiderman stegosaurus stereo streetlight suv "
-    "tambourine tankard teddy terrier terriers tin tins top tophat tops trebuchet treehouse triceratops trunk trunks tshirt tuktuk tv "
+    "tambourine tankard teddy terrier terriers tin tins top tophat tops tote trebuchet treehouse triceratops trunk trunks tshirt tuktuk tv "
     "tvs ufo ufos ukulele usb velociraptor vet vets vhs walkman webcam xbox yoda yoyo yurt zeppelin"
 )
 """Things that the lexicon does not know as nouns."""
