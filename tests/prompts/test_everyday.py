@@ -3,6 +3,7 @@
 import pytest
 
 from infsplign import PromptError, parse_prompt
+from infsplign.errors import PromptWarning
 from tests.prompts.words import A, B, L, R, entries, marked
 
 
@@ -263,3 +264,16 @@ def test_what_is_refused(prompt, at):
     with pytest.raises(PromptError) as error:
         parse_prompt(prompt)
     assert marked(error.value) == at
+
+
+@pytest.mark.parametrize(
+    ("prompt", "part"),
+    [
+        ("A table with a vase on it. To the left of the vase is a candle.", "with a vase on it"),
+        ("a box with two kittens in it. A cat is left of a dog.", "with two kittens in it"),
+    ],
+)
+def test_a_place_that_a_pronoun_names_is_told(prompt, part):
+    """Its relation is not read, though another one is."""
+    with pytest.warns(PromptWarning, match=f"where `{part}` says is not guided"):
+        assert len(parse_prompt(prompt).relations) == 1

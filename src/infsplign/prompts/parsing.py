@@ -1,5 +1,6 @@
 """From a prompt to a scene."""
 
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -17,6 +18,9 @@ from infsplign.prompts.weights import plain
 from infsplign.prompts.word_lists import VAGUE
 
 Adjectives = Literal["join", "leave"]
+_WHERE = "on|on top of|in|inside|above|over|below|under|beneath|near|next to|beside|behind|in front of"
+_PRONOUN = re.compile(rf"\bwith\s+[^,.;:!?]{{1,60}}?\s(?:{_WHERE})\s+(?:it|them)\b", re.IGNORECASE)
+"""What a thing has and where: "a table with a vase on it"."""
 
 
 def parse_prompt(prompt: str, *, adjectives: Adjectives = "join") -> Scene:
@@ -58,6 +62,8 @@ def _read(text: str, adjectives: Adjectives) -> Scene:
         places = [place for edge in edges for span in edge.spans for place in span]
         raise UnreadError(str(error), (min(places), max(places)), "change one of them") from None
     _warn_of_counts(text, edges)
+    for part in _PRONOUN.findall(text):
+        warnings.warn(f"where `{part}` says is not guided; name the object instead of the pronoun", PromptWarning, stacklevel=3)
     check_places(text, scene.objects, edges)
     return scene
 
