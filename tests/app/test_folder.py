@@ -102,3 +102,12 @@ def test_objects_that_the_detector_does_not_know_are_not_scored(results, tmp_pat
     write_results([coloured, results[2], other], tmp_path, first=41)
     rows = {model: [json.loads(line) for line in (tmp_path / model / "prompts.jsonl").open()] for model in ("shapes", "some-other")}
     assert {model: [row["id"] for row in found] for model, found in rows.items()} == {"shapes": ["0042"], "some-other": ["0043"]}
+
+
+def test_a_misshapen_object_is_not_there(results, tmp_path):
+    """As `infsplign eval` counts it: the detector's score is too low."""
+    found = results[0].verdicts.outcomes
+    spoilt = {method: [replace(each[0], wrong=("heart misshapen",))] for method, each in found.items()}
+    write_results([replace(results[0], verdicts=replace(results[0].verdicts, outcomes=spoilt))], tmp_path)
+    rows = [json.loads(line) for line in (tmp_path / "shapes" / "guided.jsonl").read_text().splitlines()]
+    assert [row["both"] for row in rows] == [False]

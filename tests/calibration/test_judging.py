@@ -68,3 +68,11 @@ def test_capitals_of_a_prompt_do_not_matter(text):
     boxes = box("cat", 40, 40), box("dog", 60, 40), box("cow", 40, 80)
     found = boxes[:2] if "near" in text else boxes
     assert Judge(Fixed(*found), [prompt_of(text, 0)], least=0.5)("line-0000_00", IMAGE)["strict"]
+
+
+@pytest.mark.parametrize("text", ["a cat to the left of a dog", "a cat far from a dog"])
+def test_boxes_in_parts_of_the_image_are_refused(text):
+    """Every pair of them is at the same place, in pixels."""
+    found = Detection("cat", 0.9, (0.7, 0.4, 0.9, 0.6)), Detection("dog", 0.9, (0.1, 0.4, 0.3, 0.6))
+    with pytest.raises(ValueError, match="expected boxes in pixels of the image of 100 x 100, got parts of it"):
+        Judge(Fixed(*found), [prompt_of(text, 0)], least=0.5)("line-0000_00", IMAGE)

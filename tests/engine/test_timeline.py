@@ -204,3 +204,9 @@ def test_a_pass_at_no_timestep_or_at_several_is_refused(timestep, error, message
 
 def test_a_timestep_may_be_given_once_a_row():
     assert Timeline([900.0, 500.0]).at(torch.tensor([500.0, 500.0])).timestep == 500.0
+
+
+def test_time_that_rises_to_the_image_is_told_of_a_flow():
+    """Where the velocity is the image minus the noise, guidance pushes the opposite way."""
+    with pytest.warns(UserWarning, match="if the velocity does too .image minus noise., guidance would push the opposite way"):
+        Timeline([0.0, 0.5], [1.0, 0.5], "flow")

@@ -29,13 +29,15 @@ def with_article(name: str) -> str:
 def with_piece(prompt: str, piece: str) -> str:
     """Appends a button's words to a prompt, with a comma where two objects would stand side by side.
 
+    >>> with_piece("a cat above a hand", "a dog")
+    'a cat above a hand, a dog'
     >>> with_piece("a cat", "above"), with_piece("a cat above", "a dog"), with_piece("a cat above a dog", "a lamp")
     ('a cat above', 'a cat above a dog', 'a cat above a dog, a lamp')
     """
     before = " ".join(prompt.split())
     if not before:
         return piece
-    if piece in (*JOINING, *PLACES) or before.endswith((*JOINING, ",", "and", "between")):
+    if piece in (*JOINING, *PLACES) or f" {before}".endswith((",", *(f" {word}" for word in (*JOINING, "and", "between")))):
         return f"{before} {piece}"
     return f"{before}, {piece}"
 

@@ -6,6 +6,7 @@ from typing import Any
 from PIL import Image
 
 from infsplign.core.scenes import Scene
+from infsplign.detection import check_units
 from infsplign.evaluation.detectors import Detector
 from infsplign.evaluation.metrics import strict, visor
 from infsplign.evaluation.metrics.box_relations import relations_hold
@@ -37,11 +38,15 @@ class Judge:
 
         Returns:
             `both`, `correct`, `strict` and `doubled`: see `infsplign.evaluation.metrics`.
+
+        Raises:
+            ValueError: the detector's boxes are not in pixels of the image.
         """
         prompt = self.prompts[key.rpartition("_")[0]]
         scene = self.scenes[prompt.id]
         names = scene.objects
         (seen,) = self.detector.detect([image], [names])
+        check_units(image.size, [found.box for found in seen])
         good = Threshold(self.least, inclusive=True).keep(seen)
         asked = scene.relations[0].relation
         if len(scene.relations) == 1 and asked.equation == "ordered" and len(asked.axes) == 1:

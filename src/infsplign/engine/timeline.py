@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -63,6 +64,9 @@ class Timeline:
             raise ValueError("`timesteps` must hold at least one timestep, got none")
         if self.sigmas is not None and len(self.sigmas) != len(self.timesteps):
             raise ValueError(f"`sigmas` must hold one level a timestep, got {len(self.sigmas)} for {len(self.timesteps)} timesteps")
+        if prediction == "flow" and self.sigmas and self.timesteps[0] < self.timesteps[-1] and self.sigmas[0] > self.sigmas[-1]:
+            told = "guidance would push the opposite way: give and take the model's output with the other sign"
+            warnings.warn(f"`timesteps` rise from noise to image; if the velocity does too (image minus noise), {told}", stacklevel=2)
         self._progress = progress(self.sigmas if prediction == "flow" and self.sigmas else self.timesteps)
         steps = [abs(b - a) for a, b in itertools.pairwise(self.timesteps) if a != b]
         self._tolerance = SAME * min(steps, default=0.0)

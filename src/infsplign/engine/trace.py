@@ -18,8 +18,8 @@ class StepTrace:
             variance and maps of a watched step, and the shift of a step that reuses a gradient.
         watched: attention was read without a gradient, as during a pause of `patience`.
         reused: the step was shifted by the last guided step's gradient.
-        loss: (B,), weighted sum of the terms.
-        terms: (B,) for each loss term, unweighted.
+        loss: (B,), weighted sum of the terms that read a layer, averaged over all layers.
+        terms: (B,) for each loss term, unweighted, averaged over the layers that it reads.
         centroid: (B, O, 2), x then y in [0, 1], of each object's attention.
         variance: (B, O).
         gradient_norm: (B,), L2 norm of the loss gradient with respect to the denoiser's input; with `repeats`, of the sum of gradients.

@@ -130,7 +130,7 @@ def _terms(axes: Axes, numbers: np.ndarray, steps: Sequence[StepTrace], row: int
     axes.axhline(0, color=MUTED, linewidth=0.8)
     axes.margins(y=0.12)
     axes.autoscale_view()
-    _line_labels(axes, [*labels, (float(total[-1]), "weighted sum", INK)], axes.get_ylim())
+    _line_labels(axes, [*labels, (float(total[-1]), "loss", INK)], axes.get_ylim())
     axes.set_title("loss terms", fontsize=LABEL, loc="left", pad=5)
 
 

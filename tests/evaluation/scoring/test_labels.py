@@ -6,6 +6,7 @@ import warnings
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from infsplign.detection import Detection, check_units
 from infsplign.evaluation.detectors.recorded import FORMAT, RecordingError, read_recording
@@ -15,7 +16,7 @@ from infsplign.evaluation.metrics.strict import fidelity
 from infsplign.evaluation.metrics.visor import judge
 from infsplign.evaluation.prompts import BenchmarkPrompt
 from infsplign.evaluation.scoring.benchmarks import BENCHMARKS
-from infsplign.evaluation.scoring.score_images import score_recording
+from infsplign.evaluation.scoring.score_images import score_images, score_recording
 
 CAT, DOG = (10, 10, 110, 110), (400, 10, 500, 110)
 PROMPTS = [BenchmarkPrompt("0", "a cat to the left of a dog", "cat", "left of", "dog")]
@@ -149,3 +150,39 @@ class TestUnits:
         with pytest.raises(ValueError, match="expected boxes in pixels"):
             check_units(size, [parts])
         check_units(size, [tuple(part * whole for part, whole in zip(parts, size * 2, strict=True))])
+
+
+class Own:
+    """A detector of one's own, which nobody has checked."""
+
+    def __init__(self, *found):
+        self.found = list(found)
+
+    def settings(self):
+        return {"name": "own"}
+
+    def detect(self, images, names):
+        return [self.found for _ in images]
+
+
+@pytest.mark.parametrize("scale", [1 / 512, 1000.0])
+def test_boxes_of_an_own_detector_must_be_in_pixels(tmp_path, scale):
+    Image.new("RGB", (512, 512)).save(tmp_path / "0_00.png")
+    found = [Detection(name, 0.9, tuple(scale * side for side in box)) for name, box in (("cat", CAT), ("dog", DOG))]
+    with pytest.raises(ValueError, match="expected boxes in pixels"):
+        score_images("visor", PROMPTS, tmp_path, Own(*found), threshold=BENCHMARKS["visor"].threshold, progress=False)
+
+
+def test_names_of_an_own_detector_are_compared(tmp_path):
+    Image.new("RGB", (512, 512)).save(tmp_path / "0_00.png")
+    detector = Own(Detection("cat", 0.9, CAT), Detection("dogs", 0.9, DOG))
+    with pytest.warns(UserWarning, match="asked for, never found and so scored 0: 'dog'.*'dogs'"):
+        score_images("visor", PROMPTS, tmp_path, detector, threshold=BENCHMARKS["visor"].threshold, progress=False)
+
+
+def test_detections_may_be_an_iterator():
+    seen = [Detection("cat", 0.9, CAT), Detection("dog", 0.8, DOG)]
+    assert t2i.score_image(iter(seen), (512, 512), "cat", "left of", "dog") == t2i.score_image(seen, (512, 512), "cat", "left of", "dog")
+    one, other = (fidelity(found, ["cat", "dog"], correct=True, min_score=0.5) for found in (iter(seen), seen))
+    assert one == other
+    assert one.strict

@@ -56,6 +56,7 @@ def fidelity(blobs: Sequence[Blob], objects: Sequence[str], *, correct: bool, mi
     """
     if not objects or len(set(map(plain, objects))) != len(objects):
         raise ValueError(f"`objects` must name at least one object, and each once; got {list(objects)}")
+    blobs = tuple(blobs)
     scores = {name: [blob.score for blob in blobs if plain(blob.name) == plain(name)] for name in objects}
     once = all(len(found) == 1 and np.float32(found[0]) >= np.float32(min_score) for found in scores.values())
     return Fidelity(

@@ -91,7 +91,7 @@ def score_image(
     """
     if min(size) <= 0:
         raise ValueError(f"`size` must be positive, got {size}")
-    judged = measured(relation)
+    judged, detections = measured(relation), tuple(detections)
     one, other = pick(detections, label(first)), pick(detections, label(second))
     if one is None or other is None:
         return SpatialScore(0.0, False, 0.0)  # 0.25 s of a single object never reaches 0.5

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from infsplign.detection import check_units
 from infsplign.evaluation.detectors.protocol import Detector, ImageDetections
 from infsplign.evaluation.detectors.recorded import Recording, RecordingError, Seen
 from infsplign.evaluation.metrics.names import plain
@@ -57,8 +58,8 @@ def score_images(
         label: of the method that made the images; the name of `folder` when None.
 
     Raises:
-        ValueError: no image of any prompt, prompts with fewer images than others, a file that is no image, or a threshold below what the
-            detector keeps.
+        ValueError: no image of any prompt, prompts with fewer images than others, a file that is no image, a threshold below what the
+            detector keeps, or boxes that are not in pixels.
         OSError: the folder or a file cannot be read or written.
     """
     files = find_images(folder) if files is None else files
@@ -66,6 +67,10 @@ def score_images(
     _check_kept(detector.settings(), threshold, "give a `--threshold` that is not below it")
     names = _names(BENCHMARKS[benchmark], prompts, groups)
     recording = detect_all({key: files[key] for key in names}, names, detector, keep=keep, batch=batch, progress=progress)
+    for key in names:  # of a detector of one's own; those of a file are checked when it is read
+        found = recording.images[key].found
+        check_units(found.size, [detection.box for detection in found.detections])
+    check_names(BENCHMARKS[benchmark], names, recording)
     return _judged(label or label_of(folder), benchmark, prompts, groups, recording, threshold)
 
 
