@@ -32,7 +32,7 @@ class Everywhere:
         return {"name": "everywhere"}
 
     def detect(self, images, names):
-        return [[Detection(name, 0.9, (30.0 * k, 0.0, 30.0 * k + 9, 9.0)) for k, name in enumerate(asked)] for asked in names]
+        return [[Detection(name, 0.9, (10.0 * k, 0.0, 10.0 * k + 9, 9.0)) for k, name in enumerate(asked)] for asked in names]
 
 
 @pytest.fixture(scope="module")

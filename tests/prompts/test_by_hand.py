@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from infsplign.core.scenes import Scene
-from infsplign.errors import PromptError
+from infsplign.errors import PromptError, PromptWarning
 from infsplign.prompts import parse_prompt, parse_relation, scene_from
 from tests.prompts.words import IN, A, L, T, W, entries
 
@@ -116,3 +116,21 @@ class TestAdjectives:
     def test_unknown_choice(self):
         with pytest.raises(ValueError, match="`adjectives` must be 'join' or 'leave', got 'drop'"):
             parse_prompt(self.PROMPT, adjectives="drop")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "relation"),
+    [
+        ("a photo of a cat with a dog toy, a dog to the left of the cat", ("dog", "left of", "cat")),
+        ("a man with a hat to the left of a hat", ("man", "left of", "hat")),
+    ],
+)
+def test_an_object_that_stands_in_several_places_is_told(prompt, relation):
+    """The first place's tokens are taken, which may be another thing's."""
+    with pytest.warns(PromptWarning, match="stands in several places of the prompt, and the first one's tokens are taken, in '.*"):
+        scene_from(prompt, [relation])
+
+
+def test_an_object_that_is_named_again_is_one(recwarn):
+    scene_from("a cat and a dog. The cat is black, and the dog is white.", [("cat", "left of", "dog")])
+    assert not recwarn.list

@@ -28,7 +28,9 @@ def marked(error: PromptError) -> str:
     blank, shown, marks, _, by_hand = str(error).split("\n")
     assert blank == ""
     assert re.fullmatch(
-        r"By hand: `relations=\[\((['\"]).+\1, \"([a-z -]+)\", (['\"]).+\3\)\]` or `--relation (['\"]).+ \2 .+\4`", by_hand
+        r"By hand(?:, with the relation that is meant)?: "
+        r"`relations=\[\((['\"]).+\1, \"([a-z -]+|\.\.\.)\", (['\"]).+\3\)\]` or `--relation (['\"]).+ \2 .+\4`",
+        by_hand,
     )
     shown = shown.ljust(len(marks))
     return shown[marks.index("^") : marks.rindex("^") + 1]

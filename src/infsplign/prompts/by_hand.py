@@ -1,15 +1,16 @@
 """Relations given by hand, as entries and as text; scenes without relations."""
 
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from infsplign.core.relations import Relation
 from infsplign.core.scenes import Scene
-from infsplign.errors import PromptError
+from infsplign.errors import PromptError, PromptWarning
 from infsplign.prompts.clauses import error_at, pieces_of, text_of
 from infsplign.prompts.hints import other_language
 from infsplign.prompts.listing import names_in
-from infsplign.prompts.mentions import without_article
+from infsplign.prompts.mentions import several_places, without_article
 from infsplign.prompts.phrases import find_phrases, fold
 from infsplign.prompts.refusing import UnreadError, example, explained
 from infsplign.prompts.relation_finder import check_text, find_relations
@@ -42,6 +43,10 @@ def scene_from(prompt: str, relations: Sequence[Entry]) -> Scene:
         raise PromptError(f"`relations` must have at most {MOST} entries, got {len(relations)}")
     scene = _scene(prompt, relations)
     find_phrases(prompt, scene.objects)
+    for phrase, place in several_places(prompt, scene.objects):
+        where = f"{prompt[max(0, place[0] - 20) : place[1] + 20]!r}"
+        told = f"{phrase!r} stands in several places of the prompt, and the first one's tokens are taken, in {where}"
+        warnings.warn(f"{told}; use other words, or pass `token_indices`", PromptWarning, stacklevel=2)
     return scene
 
 

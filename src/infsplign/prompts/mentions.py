@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from infsplign.errors import PromptError
 from infsplign.prompts.clauses import Span, begins_name, error_at, text_of, words_of
 from infsplign.prompts.grammar import Edge
 from infsplign.prompts.nouns import first_name, is_modifier
@@ -95,6 +96,20 @@ def check_places(prompt: str, objects: Sequence[str], edges: Sequence[Edge]) -> 
         the = before == ["the"]  # "the dog" is the one that was named before, and so is "dog" without article
         if found[0] != place and not the and (another or (lead and found[0] < lead.end())):
             raise error_at(prompt, found, f"{phrase!r} stands here as well as in its relation", "use other words for one of them")
+
+
+def several_places(prompt: str, objects: Sequence[str]) -> list[tuple[str, Span]]:
+    """The objects that stand in more than one place and may not be the same thing, each with the place whose tokens are taken."""
+    found = []
+    for phrase, first in zip(objects, find_phrases(prompt, objects), strict=True):
+        try:
+            later = dict(zip(objects, find_phrases(prompt, objects, nth={phrase: 1}), strict=True))[phrase]
+        except PromptError:
+            continue
+        before = prompt[: later[0]].lower().split()[-1:]
+        if _in_longer_name(prompt, first) or (before and before != ["the"] and begins_name(before[0])):
+            found.append((phrase, first))
+    return found
 
 
 def _in_longer_name(prompt: str, found: Span) -> bool:

@@ -49,7 +49,7 @@ def parse_prompt(prompt: str, *, adjectives: Adjectives = "join") -> Scene:
         return _read(plain(prompt), adjectives)
     except UnreadError as error:
         meant = error.corrected(prompt)
-        raise explained(prompt, error, names_of(meant), relation_of(meant) if error.meant else "left of") from None
+        raise explained(prompt, error, names_of(meant), relation_of(meant) if error.meant else "") from None
 
 
 def _read(text: str, adjectives: Adjectives) -> Scene:

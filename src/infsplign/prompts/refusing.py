@@ -42,21 +42,23 @@ class MarkedError(PromptError):
         self.text, self.problem, self.span, self.remedy = text, problem, span, remedy
 
 
-def explained(prompt: str, error: UnreadError, names: Sequence[str] = (), relation: str = "left of") -> MarkedError:
+def explained(prompt: str, error: UnreadError, names: Sequence[str] = (), relation: str = "") -> MarkedError:
     """The error that a user sees: the place, what is wrong there and what to write, and the same by hand.
 
     Args:
         names: objects of the prompt as far as they are known, for the example.
-        relation: of two objects, for the example.
+        relation: of two objects, for the example; "" where it is not known what is meant: one of them, copied, could be the reverse.
     """
     problem = f"{error.problem[:1].upper()}{error.problem[1:]}"
     remedy = f"{'' if problem.endswith('?') else ':'} {error.remedy}" if error.remedy else ""
-    message = f"\n{marked(prompt, *error.span)}\n{problem}{remedy}.\nBy hand: {example(names, relation)}"
+    told = "By hand, with the relation that is meant" if names and not relation else "By hand"
+    message = f"\n{marked(prompt, *error.span)}\n{problem}{remedy}.\n{told}: {example(names, relation)}"
     return MarkedError(message, text=prompt, problem=error.problem, span=error.span, remedy=error.remedy)
 
 
-def example(names: Sequence[str], relation: str = "left of") -> str:
-    """Relations by hand in Python and on the command line, about the first two of these objects."""
+def example(names: Sequence[str], relation: str = "") -> str:
+    """Relations by hand in Python and on the command line, about the first two of these objects; "..." stands for an unknown relation."""
+    relation = relation or ("..." if names else "left of")
     known = [*dict.fromkeys(names), "cat", "dog"]
     first = known[0]
     second = next(name for name in known[1:] if name != first)

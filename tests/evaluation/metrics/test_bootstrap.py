@@ -45,13 +45,20 @@ class TestBootstrap:
     @given(rows)
     def test_intervals_contain_the_estimate(self, data):
         value, low, high = bootstrap(ratios(data), resamples=1000)
-        defined = ~np.isnan(value)
+        defined = ~np.isnan(value) & (len(data) > 1)
         assert (low[defined] <= value[defined] + 1e-9).all()
         assert (value[defined] <= high[defined] + 1e-9).all()
         assert (low[defined] >= -1e-9).all()
         assert (high[defined] <= 1 + 1e-9).all()
         assert np.isnan(low[~defined]).all()
         assert np.isnan(high[~defined]).all()
+
+    def test_one_prompt_has_no_interval(self):
+        """Each draw would be the same, and its width of 0 would look like certainty."""
+        value, low, high = bootstrap(Ratios.of(("x",), [[(2, 3)]]))
+        assert value == pytest.approx(2 / 3)
+        assert np.isnan([low, high]).all()
+        assert np.isnan(paired_difference(means([0.0]), means([1.0]))[1:]).all()
 
     @settings(deadline=None, max_examples=30)
     @given(rows, st.randoms())
@@ -125,7 +132,7 @@ class TestPairedDifference:
         value, low, high = paired_difference(ratios(data), ratios(other), resamples=400)
         back = paired_difference(ratios(other), ratios(data), resamples=400)
         np.testing.assert_allclose(value, -back.value)
-        defined = ~np.isnan(value)
+        defined = ~np.isnan(value) & (len(data) > 1)
         assert (low[defined] - 1e-9 <= value[defined]).all()
         assert (value[defined] <= high[defined] + 1e-9).all()
 

@@ -88,7 +88,7 @@ class TestFigures:
         assert (record["both"], record["correct"], record["strict"], record["doubled"]) == (True, True, True, False)
         table = (tmp_path / "table.md").read_text()
         assert table.startswith("| method | OA | cond | uncond | VISOR-1 | VISOR-2 | strict | doubled ↓ | shape |\n")
-        assert "| infsplign | 100.0 [100.0, 100.0] |" in table
+        assert "| infsplign | 100.0 [–, –] |" in table
         assert results["seed_rule"]
         assert results["detector"]["min_score"] == 0.6
 

@@ -26,7 +26,7 @@ class Intervals(NamedTuple):
 
 
 def bootstrap(ratios: Ratios, *, resamples: int = RESAMPLES, level: float = LEVEL, seed: int = 0) -> Intervals:
-    """Percentile intervals of measures. The order of the prompts does not matter, not even to the last digit.
+    """Percentile intervals of measures. The order of the prompts does not matter, not even to the last digit. One prompt has none: nan.
 
     Args:
         ratios: measures of one method.
@@ -67,6 +67,8 @@ def _resampled(numerators: np.ndarray, denominators: np.ndarray, resamples: int,
     if resamples < 1:
         raise ValueError(f"`resamples` must be >= 1, got {resamples}")
     columns = np.concatenate([numerators, denominators], axis=1)
+    if len(columns) < 2:  # one prompt tells nothing of others, and each draw would be the same
+        return np.full((resamples, numerators.shape[1]), np.nan)
     distinct, counts = np.unique(columns, axis=0, return_counts=True)
     if len(distinct) * FEW <= len(columns):
         totals = np.random.default_rng(seed).multinomial(len(columns), counts / len(columns), size=resamples) @ distinct
