@@ -66,3 +66,16 @@ def grounding_dino(folder: Path, seed: int = 0) -> Path:
 def _bert_tokenizer() -> BertTokenizer:
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", "?", *WORDS]
     return BertTokenizer(vocab={piece: number for number, piece in enumerate(pieces)}, model_max_length=32)
+
+
+class Fixed:
+    """A detector of one's own that finds the same in every image."""
+
+    def __init__(self, *found):
+        self.found = list(found)
+
+    def settings(self):
+        return {"name": "fixed"}
+
+    def detect(self, images, names):
+        return [self.found for _ in images]

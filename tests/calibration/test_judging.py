@@ -6,19 +6,9 @@ from PIL import Image
 from infsplign.calibration.judging import Judge
 from infsplign.calibration.prompts import prompt_of
 from infsplign.detection import Detection
+from tests.tiny_detectors import Fixed
 
 IMAGE = Image.new("RGB", (100, 100))
-
-
-class Fixed:
-    def __init__(self, *found):
-        self.found = list(found)
-
-    def settings(self):
-        return {"name": "fixed"}
-
-    def detect(self, images, names):
-        return [self.found]
 
 
 def box(name, x, y, score=0.9):

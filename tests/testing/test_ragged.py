@@ -92,8 +92,10 @@ def test_case_7_packed_rows_are_named_with_what_to_do():
         check(first, Joint(packed=True))
 
 
-def test_case_7_a_source_that_ignores_the_mask_is_named():
-    class Unmasked:
+def with_logits(logits):
+    """The adapter `first` with other logits: a function of a layer's attention, the sample and the call's keywords."""
+
+    class Changed:
         def __init__(self, denoiser):
             self.source = first(denoiser)
 
@@ -103,11 +105,17 @@ def test_case_7_a_source_that_ignores_the_mask_is_named():
             with self.source.record(sample, **kwargs) as attention:
                 yield result
             for a in attention:
-                p = (a.scale * a.query @ a.key.mT).softmax(-1)
-                result.append(AttentionMap(p[..., slice(*a.text)], a.grid, a.layer, a.level))
+                result.append(AttentionMap(logits(a, sample, kwargs).softmax(-1)[..., slice(*a.text)], a.grid, a.layer, a.level))
+
+    return Changed
+
+
+def test_case_7_a_source_that_ignores_the_mask_is_named():
+    def unmasked(a, sample, kwargs):
+        return a.scale * a.query @ a.key.mT
 
     with pytest.raises(AssertionError, match="masked tokens take part in the softmax"):
-        check(Unmasked, Joint())
+        check(with_logits(unmasked), Joint())
 
 
 def test_case_7_tokens_of_the_model_itself_are_named_and_left_out():
@@ -157,21 +165,11 @@ class OptionalMask(Joint):
 def test_a_mask_that_is_turned_around_is_named():
     """A row has the same maps alone and beside others, and they do not depend on masked tokens: they are nearly 0."""
 
-    class Inverted:
-        def __init__(self, denoiser):
-            self.source = first(denoiser)
-
-        @contextmanager
-        def record(self, sample, **kwargs):
-            result = []
-            with self.source.record(sample, **kwargs) as attention:
-                yield result
-            for a in attention:
-                mask = torch.zeros(len(sample), 1, 1, a.key.shape[2])
-                if "text_mask" in kwargs:
-                    mask[:, 0, 0, :T] = -1e4 * kwargs["text_mask"]
-                p = (a.scale * a.query @ a.key.mT + mask).softmax(-1)
-                result.append(AttentionMap(p[..., slice(*a.text)], a.grid, a.layer, a.level))
+    def inverted(a, sample, kwargs):
+        mask = torch.zeros(len(sample), 1, 1, a.key.shape[2])
+        if "text_mask" in kwargs:
+            mask[:, 0, 0, :T] = -1e4 * kwargs["text_mask"]
+        return a.scale * a.query @ a.key.mT + mask
 
     def unmasked(rows, size):
         sample, kwargs = inputs(rows, size)
@@ -179,7 +177,7 @@ def test_a_mask_that_is_turned_around_is_named():
 
     check(first, OptionalMask(), unmasked)
     with pytest.raises(AssertionError, match="the maps are not the attention that the module computes.*scale and mask"):
-        check(Inverted, OptionalMask(), unmasked)
+        check(with_logits(inverted), OptionalMask(), unmasked)
 
 
 def test_a_mask_that_cannot_be_made_is_asked_for():

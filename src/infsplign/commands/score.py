@@ -73,7 +73,7 @@ def score(
     common = {"benchmark": benchmark, "prompts": asked, "count": count}
     if detector.endswith(".json"):
         useless = {"--model": model, "--revision": revision, "--detections": detections, "--device": None if device == "auto" else device}
-        _tell(_recorded(Path(detector), threshold, images, useless, common | {"made": _methods(made)}), earlier, out)
+        _tell(_recorded(Path(detector), threshold, images, useless, common, _methods(made)), earlier, out)
         return
     common |= {"keep": detections, "batch": batch, "progress": progress}
     options = {"model": model, "revision": revision, "device": device}
@@ -124,7 +124,14 @@ def title(results: Mapping[str, Any]) -> str:
     return f"{results['rule']}: {part}\ndetector {detector['name']}{model} {version}, score {sign} {threshold['value']:g}"
 
 
-def _recorded(path: Path, threshold: float | None, images: Path | None, useless: Mapping[str, Any], common: dict[str, Any]) -> Any:
+def _recorded(
+    path: Path,
+    threshold: float | None,
+    images: Path | None,
+    useless: Mapping[str, Any],
+    common: Mapping[str, Any],
+    made: Mapping[str, Mapping[str, Path]],
+) -> Any:
     from infsplign.evaluation.detectors.recorded import read_recording
     from infsplign.evaluation.scoring.image_files import find_images, group_by_prompt
     from infsplign.evaluation.scoring.made_for import check_texts, texts_of_run
@@ -139,7 +146,7 @@ def _recorded(path: Path, threshold: float | None, images: Path | None, useless:
     drawn = recording.detector.get("model") if recording.detector["name"] == "world" else None
     least = threshold_for(common["benchmark"], drawn, threshold)
     label, files = (path.stem, None) if images is None else (label_of(images), find_images(images))
-    if made := common.pop("made"):
+    if made:
         label, files = _method_of(recording, made)
     folders = None if files is None else prompts_of_folders(files, common["prompts"])
     keys = recording.images if files is None else files
@@ -190,8 +197,8 @@ def _detected(detector: str, threshold: float | None, images: Path | None, optio
         names = [name for prompt in common["prompts"] for name in (prompt.first, prompt.second) if name]
         options = {**options, "model": common["benchmark"] if common["benchmark"] in WORLDS else world_of(names)}
     if common["benchmark"] in WORLDS and detector != "world":
-        blind = f"{detector} looks for the objects of the prompts alone"
-        typer.echo(f"mind: {blind}, so `strict` cannot tell whether something else is in an image; `--detector world` sees it", err=True)
+        blind = f"{detector} looks for the objects of the prompts alone, so `strict` cannot tell whether something else is in an image"
+        typer.echo(f"infsplign: warning: {blind}; `--detector world` sees it", err=True)
     if detector == "world":
         common = {**common, "prompts": _known(common["benchmark"], common["prompts"], groups, options["model"])}
     least = threshold_for(common["benchmark"], options["model"] if detector == "world" else None, threshold)

@@ -17,6 +17,7 @@ from infsplign.evaluation.metrics.visor import judge
 from infsplign.evaluation.prompts import BenchmarkPrompt
 from infsplign.evaluation.scoring.benchmarks import BENCHMARKS
 from infsplign.evaluation.scoring.score_images import score_images, score_recording
+from tests.tiny_detectors import Fixed
 
 CAT, DOG = (10, 10, 110, 110), (400, 10, 500, 110)
 PROMPTS = [BenchmarkPrompt("0", "a cat to the left of a dog", "cat", "left of", "dog")]
@@ -152,30 +153,17 @@ class TestUnits:
         check_units(size, [tuple(part * whole for part, whole in zip(parts, size * 2, strict=True))])
 
 
-class Own:
-    """A detector of one's own, which nobody has checked."""
-
-    def __init__(self, *found):
-        self.found = list(found)
-
-    def settings(self):
-        return {"name": "own"}
-
-    def detect(self, images, names):
-        return [self.found for _ in images]
-
-
 @pytest.mark.parametrize("scale", [1 / 512, 1000.0])
 def test_boxes_of_an_own_detector_must_be_in_pixels(tmp_path, scale):
     Image.new("RGB", (512, 512)).save(tmp_path / "0_00.png")
     found = [Detection(name, 0.9, tuple(scale * side for side in box)) for name, box in (("cat", CAT), ("dog", DOG))]
     with pytest.raises(ValueError, match="expected boxes in pixels"):
-        score_images("visor", PROMPTS, tmp_path, Own(*found), threshold=BENCHMARKS["visor"].threshold, progress=False)
+        score_images("visor", PROMPTS, tmp_path, Fixed(*found), threshold=BENCHMARKS["visor"].threshold, progress=False)
 
 
 def test_names_of_an_own_detector_are_compared(tmp_path):
     Image.new("RGB", (512, 512)).save(tmp_path / "0_00.png")
-    detector = Own(Detection("cat", 0.9, CAT), Detection("dogs", 0.9, DOG))
+    detector = Fixed(Detection("cat", 0.9, CAT), Detection("dogs", 0.9, DOG))
     with pytest.warns(UserWarning, match="asked for, never found and so scored 0: 'dog'.*'dogs'"):
         score_images("visor", PROMPTS, tmp_path, detector, threshold=BENCHMARKS["visor"].threshold, progress=False)
 
