@@ -3,6 +3,7 @@
 import pytest
 import torch
 from diffusers.models.attention_processor import Attention, AttnProcessor, AttnProcessor2_0, SlicedAttnProcessor
+from torch import nn
 
 from infsplign import PAPER, AttentionError, guide
 from infsplign.adapters import AttentionRecorder, sd
@@ -41,6 +42,59 @@ def test_processors_without_fused_attention_are_read_from_their_projections(proc
     got, _, _ = recorded(pipe)
     for a, b in zip(got, expected, strict=True):
         assert torch.allclose(a.probabilities(), b.probabilities(), atol=1e-6)
+
+
+class OwnSoftmax(nn.Module):
+    """Cross-attention of one's own without `scaled_dot_product_attention`."""
+
+    def __init__(self, change=lambda x: x, out=True):
+        super().__init__()
+        self.heads, self.change = 2, change
+        self.to_q, self.to_k, self.to_v = nn.Linear(4, 8), nn.Linear(6, 8), nn.Linear(6, 8)
+        self.to_out = nn.Linear(8, 4) if out else None
+
+    def forward(self, hidden, text):
+        q, k, v = (x.unflatten(-1, (self.heads, -1)).transpose(1, 2) for x in (self.to_q(hidden), self.to_k(text), self.to_v(text)))
+        out = ((self.change(q) @ self.change(k).mT * q.shape[-1] ** -0.5).softmax(-1) @ v).transpose(1, 2).flatten(2)
+        return out if self.to_out is None else self.to_out(out)
+
+
+class Own(nn.Module):
+    def __init__(self, **options):
+        super().__init__()
+        self.attn = OwnSoftmax(**options)
+
+    def forward(self, sample, text):
+        return self.attn(sample.flatten(2).mT, text)
+
+
+def own_maps(dtype=torch.float32, **options):
+    torch.manual_seed(0)
+    model, sample, text = Own(**options).to(dtype), torch.randn(2, 4, 3, 5, dtype=dtype), torch.randn(2, 7, 6, dtype=dtype)
+    with AttentionRecorder(model, {"coarse": ["attn"]}).record(sample) as attention:
+        model(sample, text)
+    return attention[0].probabilities(), model, sample, text
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_a_softmax_of_one_s_own_is_read_from_the_projections_that_it_uses(dtype):
+    maps, model, sample, text = own_maps(dtype)
+    q, k = (x.unflatten(-1, (2, -1)).transpose(1, 2).float() for x in (model.attn.to_q(sample.flatten(2).mT), model.attn.to_k(text)))
+    assert torch.allclose(maps.float(), (q @ k.mT / 2).softmax(-1), atol=1e-2 if dtype != torch.float32 else 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"change": lambda x: x.roll(1, -1) * torch.arange(1, 1 + x.shape[2])[:, None]}, "attn` does not attend by the outputs of `to_q`"),
+        ({"change": lambda x: nn.functional.normalize(x, dim=-1)}, "attn` does not attend by the outputs of `to_q`"),
+        ({"out": False}, "without `to_v` and `to_out` it cannot be told"),
+    ],
+    ids=["positions in between", "norm in between", "no output to compare with"],
+)
+def test_projections_that_a_softmax_of_one_s_own_changes_first_are_refused(options, told):
+    with pytest.raises(AttentionError, match=told):
+        own_maps(**options)
 
 
 def test_guidance_is_the_same_with_sliced_and_fused_attention():

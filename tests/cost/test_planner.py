@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import infsplign
-from infsplign import Guidance, GuidanceConfig, UnsupportedPipelineError, plan_memory
+from infsplign import Guidance, GuidanceConfig, UnsupportedPipelineError, describe, plan_memory
 from infsplign.adapters import FAMILIES
 from infsplign.cost.counting import counted
 from infsplign.cost.meta_inputs import Size, meta_call
@@ -93,6 +93,22 @@ def test_twice_the_batch_takes_about_twice_the_memory(shipped):
 def test_what_cannot_be_is_refused(shipped, options, message):
     with pytest.raises(ValueError, match=message):
         plan_memory(shipped, **options)
+
+
+def test_each_gradient_of_a_step_is_counted(shipped):
+    one, three = (plan_memory(shipped, config=CONFIG.with_(repeats=n)) for n in (1, 3))
+    flops = [{plan.name: plan.flops for plan in planned.plans} for planned in (one, three)]
+    assert flops[1]["batched"] == pytest.approx(3 * flops[0]["batched"], rel=1e-6)  # all of it is run again
+    assert flops[1]["split"] - flops[0]["split"] == pytest.approx(2 * (flops[0]["split"] - 0.5), rel=1e-6)  # not the unconditional half
+
+
+def test_the_text_is_as_long_as_in_the_call():
+    pipe = load("shapes-sd3")
+    call = PRESETS["shapes-sd3"].call
+    short, whole = plan_memory(pipe, call=call), plan_memory(pipe)
+    assert short.step < 0.8 * whole.step
+    assert str(short) == str(plan_memory(pipe, text_length=describe(pipe, call=call).text_length))
+    assert describe(pipe).text_length - describe(pipe, call=call).text_length == 256 - call["max_sequence_length"]
 
 
 def test_a_pipeline_without_a_family_is_refused():

@@ -1,11 +1,13 @@
 """What `Steps` and `Guidance` are given wrongly is refused by name."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
 
-from infsplign import Guidance, Steps
+from infsplign import Guidance, GuidanceConfig, Steps, guide
 from infsplign.adapters import backbone_for
 from infsplign.engine.timeline import Timeline
 from tests import tiny
@@ -91,3 +93,28 @@ def test_what_is_no_tensor_of_real_numbers_is_refused(value, came):
         with pytest.raises(TypeError) as error:
             call(value)
         assert str(error.value) == f"`{name}` must be a tensor of real numbers, got {came}"
+
+
+def test_a_loop_that_begins_after_the_window_is_told():
+    """As image-to-image with the whole list of the scheduler: the window would be counted from a step that never runs."""
+    steps = Steps(made(stop=0.5)[1], TIMES)
+    with pytest.warns(UserWarning, match="nothing will be guided: the first pass, at timestep 300, is 60% of the way through `timesteps`"):
+        run(steps, times=TIMES[3:])
+    assert not any(step.guided for step in steps.trace)
+
+
+@pytest.mark.parametrize("first", [0, 2])
+def test_a_loop_that_begins_within_the_window_is_not(first):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run(Steps(made(stop=0.5)[1], TIMES), times=TIMES[first:])
+        run(Steps(made(start=0.5, stop=0.5)[1], TIMES), times=TIMES[3:])
+
+
+@pytest.mark.parametrize("make", [lambda: made()[1], lambda: guide(tiny.sd(), "a circle left of a square")])
+def test_options_cannot_be_exchanged_afterwards(make):
+    """The loss and the layers would stay those of the former ones."""
+    made = make()
+    with pytest.raises(AttributeError, match="config"):
+        made.config = GuidanceConfig()
+    getattr(made, "dismiss", lambda: None)()

@@ -101,6 +101,17 @@ def test_timesteps_of_training_levels_are_the_training_times(times):
     assert timesteps_of(torch.tensor([1e-9, 1e9]), ALPHAS).tolist() == [0, 999]
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_timesteps_of_levels_in_half_types_are_not_rounded_to_them(dtype):
+    """bfloat16 has eight bits: it would count 0, 1, ..., 256, 258, ... 512, 516."""
+    sigmas = (((1 - ALPHAS) / ALPHAS) ** 0.5).to(dtype)
+    found = timesteps_of(sigmas, ALPHAS)
+    assert found.dtype == torch.float32
+    assert torch.allclose(found, timesteps_of(sigmas.double(), ALPHAS).float(), atol=1e-4)
+    assert len({*found[-300:].tolist()}) > (200 if dtype == torch.float16 else 60)
+    assert torch.allclose(timesteps_of(sigmas.float(), ALPHAS.half().float()), timesteps_of(sigmas.float(), ALPHAS.half()), atol=1e-3)
+
+
 def test_timesteps_are_found_wherever_they_come_from():
     times = torch.tensor([900, 600, 300])
     line = Timeline(times, [3.0, 2.0, 1.0])

@@ -5,6 +5,7 @@ import struct
 import zlib
 from contextlib import suppress
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,3 +73,18 @@ def test_an_image(tmp_path):
     (tmp_path / "a.png").write_bytes(whole())
     image = read_image(tmp_path / "a.png")
     assert (image.mode, image.size, image.getpixel((3, 3))) == ("RGB", (9, 7), (200, 10, 30))
+
+
+@pytest.mark.parametrize("kind", ["png", "tiff"])
+def test_grey_images_of_16_bits_are_not_clipped(tmp_path, kind):
+    values = np.linspace(0, 65535, 64).reshape(8, 8).astype(np.uint16)
+    Image.fromarray(values).save(tmp_path / f"grey.{kind}")
+    read = np.asarray(read_image(tmp_path / f"grey.{kind}"))
+    np.testing.assert_array_equal(read[..., 0], values >> 8)
+
+
+@pytest.mark.parametrize("values", [np.full((4, 4), 0.5, np.float32), np.full((4, 4), 1 << 20, np.int32)], ids=["fractions", "32 bits"])
+def test_pixels_of_no_known_range_are_refused(tmp_path, values):
+    Image.fromarray(values).save(tmp_path / "image.tiff")
+    with pytest.raises(ImageError, match="save it with 8"):
+        read_image(tmp_path / "image.tiff")

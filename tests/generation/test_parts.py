@@ -165,6 +165,20 @@ def test_weights_of_a_lora_that_fit_no_layer_are_told(tmp_path):
         Parts(loras=(Lora(str(tmp_path / "more.safetensors")),)).fit(tiny.sd())
 
 
+def test_weights_of_a_lora_for_a_part_that_is_not_there_are_told(tmp_path):
+    """Diffusers leaves them out without a word."""
+    from peft import LoraConfig
+    from peft.utils import get_peft_model_state_dict
+    from safetensors.torch import save_file
+
+    donor = tiny.sd()
+    donor.unet.add_adapter(LoraConfig(r=2, target_modules=["to_q"], init_lora_weights=False))
+    weights = {f"unet.{name}": value.clone() for name, value in get_peft_model_state_dict(donor.unet).items()}
+    save_file(weights | {"transformer.blocks.0.lora_A.weight": torch.zeros(2, 2)}, tmp_path / "both.safetensors")
+    with quiet(), pytest.warns(UserWarning, match=r"both.safetensors' has weights that fit no layer.*transformer\.blocks\.0"):
+        Parts(loras=(Lora(str(tmp_path / "both.safetensors")),)).fit(tiny.sd())
+
+
 def test_a_folder_of_several_loras_is_refused(tmp_path):
     """Diffusers takes the first one of the listing, and only logs it."""
     from peft import LoraConfig

@@ -77,9 +77,10 @@ class Backbone:
         """
         return AttentionRecorder(denoiser, layers or self.layers(denoiser), text=self.text, grid=self.grid(denoiser))
 
-    def text_length(self, pipe: Any) -> int | None:
-        """Returns the number of tokens on the text axis for a call with only a prompt; None if the pipeline has no tokenizers."""
-        lengths = [s.length(pipe) for s in self.segments if not s.beside and getattr(pipe, s.tokenizer, None) is not None]
+    def text_length(self, pipe: Any, call: Mapping[str, Any] | None = None) -> int | None:
+        """Returns the number of tokens on the text axis for a call with a prompt and the arguments `call`; None if the pipeline has no
+        tokenizers."""
+        lengths = [s.length(pipe, call) for s in self.segments if not s.beside and getattr(pipe, s.tokenizer, None) is not None]
         known = [length for length in lengths if length is not None]
         return sum(known) if known and len(known) == len(lengths) else None
 

@@ -4,7 +4,7 @@ While a tapped module runs, a torch mode sees its calls of `scaled_dot_product_a
 arrive there after norms and rotary embedding. The results of these calls never change. Where possible, the same fused operator is called
 so that it also returns the log-sum-exp of its logits (`infsplign.adapters.sdpa`). In joint attention, where image and text attend to each
 other, the recorder takes the queries of the image and all keys. If a processor does not call the function (attention slicing, the
-vanilla processor), the recorder takes the outputs of the module's `to_q` and `to_k` instead.
+vanilla processor), the recorder takes the outputs of the module's `to_q` and `to_k` instead (`infsplign.adapters.projections`).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +19,7 @@ from torch.overrides import TorchFunctionMode
 
 from infsplign.adapters.columns import ColumnAttention, ObjectTokens
 from infsplign.adapters.grids import FeatureSizes, merged
+from infsplign.adapters.projections import Projections
 from infsplign.adapters.sdpa import SdpaCall, with_log_sum_exp
 from infsplign.core.attention import QueryKeyAttention
 from infsplign.engine.checkpointing import checkpoints_itself
@@ -75,6 +76,7 @@ class AttentionRecorder:
         self.reduce: Callable[[QueryKeyAttention], Any] = lambda attention: attention
         self._object_tokens = ObjectTokens()
         self._modules = modules
+        self._compared: set[nn.Module] = set()
         self._convolved: dict[tuple[int, ...], frozenset[tuple[int, ...]]] = {}
 
     @contextmanager
@@ -112,7 +114,7 @@ class AttentionRecorder:
             if size is None:
                 stack.enter_context(sizes.watched([name for _, name, _ in self.layers]))
             for level, name, module in self.layers:
-                stack.enter_context(_Tap(module, partial(keep, level, name), may_replace=cut).attached())
+                stack.enter_context(_Tap(name, module, partial(keep, level, name), self._compared, may_replace=cut).attached())
             yield result
         absent = [(name, module) for _, name, module in self.layers if name not in found]
         if absent:
@@ -151,11 +153,11 @@ class AttentionRecorder:
 
 
 class _Tap:
-    """Watches one module inside a `with` block."""
+    """Watches one module inside a `with` block. Modules whose projections agreed once are added to `compared`."""
 
-    def __init__(self, module: nn.Module, keep: Callable[..., None], *, may_replace: bool) -> None:
-        self.module, self.keep, self.may_replace = module, keep, may_replace
-        self.projected: dict[str, Tensor] = {}
+    def __init__(self, name: str, module: nn.Module, keep: Callable[..., None], compared: set[nn.Module], *, may_replace: bool) -> None:
+        self.module, self.keep, self.compared, self.may_replace = module, keep, compared, may_replace
+        self.projections = Projections(name, module)
         self.seen = False
 
     @contextmanager
@@ -164,22 +166,20 @@ class _Tap:
         run = wraps(self.module.forward)(partial(self._run, self.module.forward))
         with ExitStack() as stack:
             stack.enter_context(swapped_attribute(self.module, "forward", run))
-            for name in ("to_q", "to_k"):
-                part = getattr(self.module, name, None)
-                if isinstance(part, nn.Module):
-                    stack.callback(part.register_forward_hook(partial(self._projected, name)).remove)
+            stack.enter_context(self.projections.watched())
             yield
 
     def _run(self, forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        self.projected.clear()
+        self.projections.clear()
         with _AttentionMode(self._saw_call):
             output = forward(*args, **kwargs)
-        if not self.seen and len(self.projected) == 2:
-            self._from_projections(kwargs.get("attention_mask"))
+        if not self.seen:
+            found = self.projections.call(kwargs.get("attention_mask"), known=self.module in self.compared)
+            if found is not None:
+                self.compared.add(self.module)
+                self.seen = True
+                self.keep(found)
         return output
-
-    def _projected(self, name: str, _part: nn.Module, _args: Any, output: Tensor) -> None:
-        self.projected.setdefault(name, output)  # the first call is the text's, as in `keep`
 
     def _saw_call(self, seen: SdpaCall) -> Tensor | None:
         """Keeps the operands. Returns the result if it was computed together with the log-sum-exp; None if the call must run."""
@@ -187,19 +187,6 @@ class _Tap:
         self.seen = True
         self.keep(seen, lse)
         return out
-
-    def _from_projections(self, mask: Tensor | None) -> None:
-        query, key = (self._heads(self.projected[name], name[-1]) for name in ("to_q", "to_k"))
-        if mask is not None:  # (B, K) or (B, 1, K), already additive when it reaches an attention module
-            mask = mask.reshape(mask.shape[0], 1, -1, mask.shape[-1])
-        self.seen = True
-        self.keep(SdpaCall(query, key, None, float(getattr(self.module, "scale", query.shape[-1] ** -0.5)), mask))
-
-    def _heads(self, x: Tensor, which: str) -> Tensor:
-        heads: int = getattr(self.module, "heads")  # noqa: B009 - a plain attribute of diffusers' attention, not a submodule
-        x = x.unflatten(-1, (heads, -1)).transpose(1, 2)
-        norm = getattr(self.module, f"norm_{which}", None)
-        return norm(x) if norm is not None else x
 
 
 class _AttentionMode(TorchFunctionMode):

@@ -62,12 +62,14 @@ class Segment:
     beside: bool = False
     unpadded: bool = False
 
-    def length(self, pipe: Any) -> int | None:
-        """Returns the number of tokens that the pipeline reads by default; None if its call does not say."""
+    def length(self, pipe: Any, call: Mapping[str, Any] | None = None) -> int | None:
+        """Returns the number of tokens that the pipeline reads when it is called with the arguments `call`, or with none but a prompt;
+        None if its call does not say."""
         if self.limit == "tokenizer":
             return int(getattr(pipe, self.tokenizer).model_max_length)
         if self.limit == "call":
-            return signature_default(pipe, "max_sequence_length")
+            name = "max_sequence_length"
+            return call[name] if call and name in call else signature_default(pipe, name)
         return int(self.limit)
 
     def readings(self, pipe: Any, prompt: str, phrases: Sequence[str]) -> list[PhraseTokens]:

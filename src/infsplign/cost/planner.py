@@ -4,6 +4,7 @@ It counts every tensor that the passes of one step make, for the requested batch
 that an operator uses internally (such as cuDNN's workspaces), the allocator's rounding, and the decoding of the image.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -23,7 +24,8 @@ from infsplign.engine.config import PLANS, GuidanceConfig
 
 @dataclass(frozen=True)
 class PlanCost:
-    """Cost of one plan: `extra` bytes at the peak beyond an unguided step, and operations as a multiple of that step's."""
+    """Cost of one plan: `extra` bytes at the peak beyond an unguided step, and operations as a multiple of that step's. A step takes
+    `config.repeats` gradients, as those before `repeats_until` do."""
 
     name: str
     extra: int
@@ -103,6 +105,7 @@ def amount(size: float) -> str:
 def plan_memory(
     pipe: Any, *, height: int | None = None, width: int | None = None, dtype: torch.dtype | None = None, batch: int = 1,
     config: GuidanceConfig | None = None, backbone: Backbone | None = None, text_length: int | None = None,
+    call: Mapping[str, Any] | None = None,
 ) -> MemoryPlan:  # fmt: skip
     """Counts the cost that each plan adds to a step of `pipe`. The weights are not used, and may be on any device.
 
@@ -113,7 +116,8 @@ def plan_memory(
         batch: number of images.
         config: options (their layers count); the family's preset when None.
         backbone: the family; found when None.
-        text_length: tokens on the text axis; None is the length of a default call.
+        text_length: tokens on the text axis; None is the length of a call with the arguments `call`.
+        call: arguments of the pipeline's call beside the prompt, such as `max_sequence_length`, which decides the text's length.
 
     Raises:
         UnsupportedPipelineError: no family fits.
@@ -131,7 +135,7 @@ def plan_memory(
     if batch < 1 or min(tall, wide) < factor or tall % factor or wide % factor:
         raise ValueError(f"`height`, `width` must be multiples of {factor} and `batch` >= 1, got {tall}, {wide} and {batch}")
     check_pixels(batch, tall, wide)
-    size = Size(batch, tall // factor, wide // factor, text_length or backbone.text_length(pipe) or 77, kept)
+    size = Size(batch, tall // factor, wide // factor, text_length or backbone.text_length(pipe, call) or 77, kept)
     model = meta_copy(denoiser, kept)
     config = config or backbone.config(denoiser)
     together = backbone.conditional is not first_call
@@ -159,8 +163,8 @@ def unguided_step(model: nn.Module, size: Size, together: bool) -> Meter:
 def guided_step(
     model: nn.Module, backbone: Backbone, size: Size, config: GuidanceConfig, together: bool, *, saved: SavedTensors | None = None
 ) -> Meter:
-    """Runs one guided pass: unconditional rows without gradient, then conditional rows with it; both together with the plan "batched".
-    `saved` counts the bytes that the gradient keeps."""
+    """Runs one guided step: unconditional rows without gradient, then conditional rows with it, `config.repeats` times; both together with
+    the plan "batched". `saved` counts the bytes that the gradient keeps."""
     batched = together and config.plan == "batched"
     sample, kwargs = meta_call(model, size._replace(rows=size.rows * (1 + batched)))
     grid = size.packed() if "img_ids" in kwargs else None  # the adapter reads the size from their values, and these have none
@@ -172,7 +176,9 @@ def guided_step(
         if together and not batched:
             with torch.no_grad():
                 kept.append(model(sample, **kwargs))
-        kept.append(guidance.run(sample, (), kwargs, rows=slice(len(sample) - size.rows, len(sample))))
+        for _ in range(config.repeats):
+            found = guidance.run(sample, (), kwargs, rows=slice(len(sample) - size.rows, len(sample)))
+        kept.append(found)
     return meter
 
 

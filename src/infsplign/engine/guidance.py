@@ -89,7 +89,7 @@ class Guidance:
         if not hasattr(source, "record") and not hasattr(source, "source"):
             raise TypeError(f"`source` must be a family (`Backbone`) or an `AttentionSource` with a method `record`, got {source!r}")
         _check_arguments(denoiser, source, scenes)
-        self.config: GuidanceConfig = config or (source.config(denoiser) if hasattr(source, "source") else RECOMMENDED)
+        self._config: GuidanceConfig = config or (source.config(denoiser) if hasattr(source, "source") else RECOMMENDED)
         self.source: AttentionSource = source if hasattr(source, "record") else source.source(denoiser, self.config.layers)
         self.saving: Callable[[], AbstractContextManager[Any]] | None = None
         self.scenes: tuple[Scene, ...] = (scenes,) if isinstance(scenes, Scene) else tuple(scenes)
@@ -110,6 +110,11 @@ class Guidance:
         self._loss_scale = LossScale()
         self.passes = Passes()
         self.held: Tensor | None = None
+
+    @property
+    def config(self) -> GuidanceConfig:
+        """The options. For others make another `Guidance`: the loss and the layers belong to them."""
+        return self._config
 
     def __call__(self, sample: Tensor, *args: Any, **kwargs: Any) -> GuidedPass:
         """Runs the denoiser once over conditional rows.

@@ -1,6 +1,7 @@
 """`Steps`: the state of one sampling, for any sampler. `infsplign.guide` uses it inside diffusers pipelines."""
 
 import logging
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -212,6 +213,11 @@ class Steps:
                     f"`timestep` must begin at one of `timesteps`, {times[0]:g} to {times[-1]:g}, got {place.timestep:g}; "
                     "give both in the units of the denoiser"
                 )
+            if place.progress >= self.config.stop > self.config.start:
+                warnings.warn(
+                    f"nothing will be guided: the first pass, at timestep {place.timestep:g}, is {place.progress:.0%} of the way through "
+                    f"`timesteps`, and guidance stops at {self.config.stop:.0%}; give only the timesteps that the loop runs", stacklevel=3,
+                )  # fmt: skip
         elif len(self.trace) == 1 and self._place.last and place.progress < self._place.progress:
             raise ValueError(
                 f"`timesteps` must be in the order of the sampling: it began at the last of them, {self._place.timestep:g}, and went on at "

@@ -179,7 +179,7 @@ def timesteps_of(sigmas: Tensor, alphas_cumprod: Tensor) -> Tensor:
         alphas_cumprod: (T,), of the model's training schedule: falling from nearly 1.
 
     Returns:
-        (n,), fractional timesteps in [0, T - 1].
+        (n,), fractional timesteps in [0, T - 1], in float32 or better; levels beyond the schedule's get its first or last.
 
     Raises:
         ValueError: `alphas_cumprod` do not fall, as those of another order and `betas` do not.
@@ -187,14 +187,15 @@ def timesteps_of(sigmas: Tensor, alphas_cumprod: Tensor) -> Tensor:
     >>> timesteps_of(torch.tensor([1.0]), torch.tensor([0.9, 0.5, 0.1])).tolist()
     [1.0]
     """
-    levels = (((1.0 - alphas_cumprod) / alphas_cumprod) ** 0.5).double().log()
+    signal = alphas_cumprod.double()
+    levels = (((1.0 - signal) / signal) ** 0.5).log()
     if not levels[0] < levels[-1]:
         ends = f"{float(alphas_cumprod[0]):g} to {float(alphas_cumprod[-1]):g}"
         raise ValueError(f"`alphas_cumprod` must fall from nearly 1 to nearly 0, got {ends}; are they `betas`, or turned around?")
     wanted = sigmas.double().log().clamp(levels[0], levels[-1])
     after = torch.searchsorted(levels, wanted).clamp(1, len(levels) - 1)
     low, high = levels[after - 1], levels[after]
-    return (after - 1 + (wanted - low) / (high - low)).to(sigmas.dtype)
+    return (after - 1 + (wanted - low) / (high - low)).to(torch.promote_types(sigmas.dtype, torch.float32))
 
 
 def _one_number(timestep: Any) -> float:

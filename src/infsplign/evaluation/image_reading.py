@@ -3,6 +3,7 @@
 import warnings
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageOps
 
 
@@ -14,16 +15,28 @@ def read_image(path: Path) -> Image.Image:
     """An image in RGB, upright: turned as its EXIF data say, as every viewer shows it.
 
     Raises:
-        ImageError: no image that can be read, or one of more than `PIL.Image.MAX_IMAGE_PIXELS` pixels (89 million): a small file can
-            hold an image that fills the memory.
+        ImageError: no image that can be read, one of fractions, or one of more than `PIL.Image.MAX_IMAGE_PIXELS` pixels (89 million): a
+            small file can hold an image that fills the memory.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
             with Image.open(path) as image:
-                return ImageOps.exif_transpose(image).convert("RGB")
+                return _eight_bits(ImageOps.exif_transpose(image)).convert("RGB")
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(f"{str(path)!r} is an image of too many pixels: {error}") from error
     except Exception as error:  # PIL raises all sorts for broken files: SyntaxError, EOFError, struct.error, ...
         raise ImageError(f"{str(path)!r} is no image that can be read: {error}") from error
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """A grey image of 16 bits in 8; others as they are. PIL's own conversion would clip it, and nearly all of it would be white."""
+    if image.mode == "F":
+        raise ValueError("its pixels are fractions, of no known range; save it with 8 bits")
+    if image.mode != "I" and not image.mode.startswith("I;16"):
+        return image
+    values = np.asarray(image).astype(np.int64)
+    if values.min() < 0 or values.max() > 0xFFFF:
+        raise ValueError("its pixels have more than 16 bits; save it with 8")
+    return Image.fromarray((values >> 8).astype(np.uint8))

@@ -23,10 +23,10 @@ def fitted(pipe: Any, options: GenerateOptions, device: str) -> tuple[GenerateOp
     if options.memory is None:
         return options, ""
     limit = parse_memory(options.memory)
-    own = defaults_for(options.model).config
-    config = options.guided_by(own) if own is not None else options.loaded
+    own = defaults_for(options.model)
+    config = options.guided_by(own.config) if own.config is not None else options.loaded
     size = image_size(pipe, options.height, options.width)
-    found = plan_memory(pipe, height=size.get("height"), width=size.get("width"), config=config)
+    found = plan_memory(pipe, height=size.get("height"), width=size.get("width"), config=config, call=own.call)
     if options.plan is not None:
         found = replace(found, plans=tuple(plan for plan in found.plans if plan.name == options.plan))
     ways = (True,) if options.offload else (False,) if device == "cpu" else (False, True)

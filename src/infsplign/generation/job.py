@@ -37,7 +37,7 @@ class Job:
         self.pipe, self.options, self.scene, self.triples = pipe, options, scene, triples
         defaults = defaults_for(options.model)
         self.config = options.guided_by(describe(pipe, defaults.config).config)
-        self.description = describe(pipe, self.config)
+        self.description = describe(pipe, self.config, defaults.call)
         self.steps = self._chosen("num_inference_steps", options.steps, defaults.steps)
         self.guidance_scale = self._chosen("guidance_scale", options.guidance_scale, defaults.guidance_scale)
         self.call = defaults.call

@@ -212,7 +212,9 @@ def _add_loras(pipe: Any, loras: tuple[Lora, ...]) -> None:
         path = local_path(lora.name)
         try:
             with told_by(LORA_LOG) as told, told_by(LORA_GUESS) as guessed:
-                pipe.load_lora_weights(str(path) if path.exists() else lora.name, adapter_name=name)
+                place = str(path) if path.exists() else lora.name
+                pipe.load_lora_weights(place, adapter_name=name)
+                told += _foreign(pipe, place)
         except Exception as error:  # diffusers, peft, safetensors and the hub's client raise all sorts here
             raise OSError(f"`--lora` {lora.name!r} could not be loaded: {_first_line(error)}") from error
         if several := [message for message in guessed if "more than one weights file" in message]:
@@ -223,6 +225,17 @@ def _add_loras(pipe: Any, loras: tuple[Lora, ...]) -> None:
             which = f"has weights that fit no layer of this model and are left out: {told[0]:.200}"
             warnings.warn(f"`--lora` {lora.name!r} {which}", stacklevel=2)
     pipe.set_adapters(names, [lora.weight for lora in loras])
+
+
+def _foreign(pipe: Any, place: str) -> list[str]:
+    """The names of weights of a LoRA for parts that the pipeline has not, or does not load any for: diffusers leaves them out silently."""
+    parts = getattr(pipe, "_lora_loadable_modules", ())
+    found = pipe.lora_state_dict(place, **({"unet_config": pipe.unet.config} if hasattr(pipe, "unet") else {}))
+    names = list(found[0] if isinstance(found, tuple) else found)
+    known = tuple(f"{part}." for part in parts if getattr(pipe, part, None) is not None)
+    if not any(name.startswith(known) for name in names):  # older files, of one part, name none
+        return []
+    return [", ".join(others)] if (others := [name for name in names if not name.startswith(known)]) else []
 
 
 def _first_line(error: Exception) -> str:

@@ -102,12 +102,13 @@ def _shown(name: str, value: Any) -> str:
     return str(getattr(value, "__name__", value))
 
 
-def describe(pipe: Any, config: GuidanceConfig | None = None) -> Description:
+def describe(pipe: Any, config: GuidanceConfig | None = None, call: Mapping[str, Any] | None = None) -> Description:
     """Reports how `pipe` would be guided, without running it.
 
     Args:
         pipe: the pipeline.
         config: options; the default of the family, as in `guide`, when None.
+        call: arguments of the pipeline's call beside the prompt, such as `max_sequence_length`.
 
     Raises:
         UnsupportedPipelineError: no adapter knows the pipeline.
@@ -126,7 +127,7 @@ def describe(pipe: Any, config: GuidanceConfig | None = None) -> Description:
         prediction=prediction_type(pipe.scheduler),
         scheduler=type(pipe.scheduler).__name__,
         layout=backbone.layout,
-        text_length=backbone.text_length(pipe),
+        text_length=backbone.text_length(pipe, call),
         layers=tuple(
             TappedLayer(name, level, int(getattr(module, "heads", 0)), native_grid(denoiser, name))
             for level, name, module in recorder.layers

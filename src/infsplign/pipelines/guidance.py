@@ -37,7 +37,6 @@ class PipelineGuidance:
 
     Attributes:
         scenes: objects and relations, one scene for each prompt.
-        config: the options.
         calls_type: class of the state of its calls.
     """
 
@@ -57,13 +56,18 @@ class PipelineGuidance:
         self.pipe, self.backbone = pipe, backbone
         self.denoiser = uncompiled(getattr(pipe, backbone.denoiser))
         self.scenes = list(scenes)
-        self.config = config or backbone.config(self.denoiser)
+        self._config = config or backbone.config(self.denoiser)
         self.source = backbone.source(self.denoiser, self.config.layers)
         self._calls = self.calls_type(pipe, backbone, self.denoiser, self.source, scenes, tokens, self.config, keep_maps=keep_maps)
         self._guided_denoiser = GuidedDenoiser(self._calls, self._watch)
         self._attached: ExitStack | None = None
         self._watched: list[Any] = []
         self._unused = weakref.finalize(self, warnings.warn, UNUSED)  # when it is collected, or at the end of the program
+
+    @property
+    def config(self) -> GuidanceConfig:
+        """The options. For others call `guide` again: the loss, the layers and the plan belong to them."""
+        return self._config
 
     @property
     def trace(self) -> list[StepTrace]:

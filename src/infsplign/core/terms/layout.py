@@ -83,7 +83,7 @@ def boxes(boxes: Sequence[Sequence[Sequence[float]]], weight: float = 1.0, *, le
 
     Args:
         boxes: for each prompt, for each object of its scene, `(x0, y0, x1, y1)`, or None where it may be anywhere. Prompts with fewer
-            objects than others are filled up.
+            objects than others are filled up. Those of one prompt serve every prompt of a batch.
         weight, levels: as in `LossTerm`.
 
     Raises:

@@ -15,6 +15,8 @@ from infsplign.core.spatial import holds
 from infsplign.detection import Box
 
 GRID = 96
+LEAST = 2e-3
+"""Least gap that counts, in widths of the image: one pixel of 512. A tie is no relation in either direction."""
 
 
 def relations_hold(boxes: Mapping[str, Box], size: tuple[int, int], scene: Scene) -> list[bool]:
@@ -30,17 +32,20 @@ def relations_hold(boxes: Mapping[str, Box], size: tuple[int, int], scene: Scene
     [True, True]
     """
     maps = np.stack([_painted(boxes.get(name), size) for name in scene.objects])[None]  # (1, O, H, W)
-    found = holds(observe(maps), scene_arrays([scene], xp=np))[0]
+    found = holds(observe(maps), scene_arrays([scene], xp=np), slack=-LEAST)[0]
     there = [all(scene.objects[number] in boxes for number in edge.objects) for edge in scene.relations]
     return [bool(is_so) and seen for is_so, seen in zip(found, there, strict=False)]
 
 
 def _painted(box: Box | None, size: tuple[int, int]) -> np.ndarray:
-    """(GRID, GRID): 1 in the box, at least one cell of it; empty without a box."""
-    canvas = np.zeros((GRID, GRID))
+    """(GRID, GRID): the part of each cell that the box covers; a box is at least as large as a cell. Empty without a box."""
     if box is None:
-        return canvas
-    x0, y0, x1, y1 = (round(float(np.clip(v / full, 0, 1)) * GRID) for v, full in zip(box, (*size, *size), strict=True))
-    x0, y0 = min(x0, GRID - 1), min(y0, GRID - 1)
-    canvas[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)] = 1.0
-    return canvas
+        return np.zeros((GRID, GRID))
+    x0, y0, x1, y1 = (float(np.clip(v / full, 0, 1)) * GRID for v, full in zip(box, (*size, *size), strict=True))
+    return np.outer(_covered(y0, y1), _covered(x0, x1))
+
+
+def _covered(low: float, high: float) -> np.ndarray:
+    """(GRID,): the part of each cell of an axis that lies between `low` and `high`, which are counted in cells."""
+    low, cells = min(low, GRID - 1), np.arange(GRID)
+    return np.clip(np.minimum(max(high, low + 1), cells + 1) - np.maximum(low, cells), 0.0, 1.0)
