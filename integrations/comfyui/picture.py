@@ -50,9 +50,17 @@ def _picture(steps: Sequence[StepTrace], scene: Scene, row: int) -> Image.Image:
         for column, density in enumerate(densities[line]):
             place = GAP + column * (size[0] + GAP), top + LABEL
             picture.paste(_heat((density - least) / max(most - least, 1e-12), colour).resize(size, Image.Resampling.BICUBIC), place)
-            x, y = (float(value) for value in steps[column].centroid[row, line])  # type: ignore[index]
+            x, y = _centroid(steps[column], row, line)
             _ring(draw, place[0] + x * (size[0] - 1), place[1] + y * (size[1] - 1))
     return picture
+
+
+def _centroid(step: StepTrace, row: int, number: int) -> tuple[float, float]:
+    """(x, y) as parts of the picture: a centroid of 0 is the middle of the first cell, not the picture's edge."""
+    places = (float(value) for value in step.centroid[row, number])  # type: ignore[index]
+    halves = (sum(0.5 / layer.shape[axis] for layer in step.maps) / len(step.maps) for axis in (-1, -2))
+    x, y = (place * (1 - 2 * half) + half for place, half in zip(places, halves, strict=True))
+    return x, y
 
 
 def _density(step: StepTrace, row: int, number: int) -> np.ndarray:

@@ -114,10 +114,10 @@ def test_the_ring_is_at_the_centroid():
     from integrations.comfyui.picture import CELL, GAP, INK, LABEL, attention_pictures
 
     scene = Scene.of([("cat", "left of", "dog")])
-    centroid = torch.tensor([[[0.25, 0.5], [0.75, 0.5]]])
+    centroid = torch.tensor([[[0.0, 0.5], [0.75, 0.5]]])
     step = StepTrace(0, 1.0, guided=True, centroid=centroid, maps=(torch.rand(1, 2, 8, 8),))
     picture = (255 * attention_pictures([step], scene, 1)[0]).round().numpy().astype(int)
-    for line, place in enumerate((0.25, 0.75)):
+    for line, place in enumerate((0.5 / 8, 0.75 * 7 / 8 + 0.5 / 8)):  # the middle of the first cell, and of the one at three quarters
         top = LABEL + line * (LABEL + CELL) + LABEL
         cell = picture[top : top + CELL, GAP : GAP + CELL]
         ys, xs = np.nonzero((cell == INK).all(-1))

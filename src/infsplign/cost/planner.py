@@ -176,8 +176,10 @@ def guided_step(
         if together and not batched:
             with torch.no_grad():
                 kept.append(model(sample, **kwargs))
-        for _ in range(config.repeats):
-            found = guidance.run(sample, (), kwargs, rows=slice(len(sample) - size.rows, len(sample)))
+        conditional = slice(len(sample) - size.rows, len(sample))
+        found = guidance.run(sample, (), kwargs, rows=conditional)
+        for _ in range(config.repeats - 1):
+            found = guidance.run(sample, (), kwargs, rows=conditional)
         kept.append(found)
     return meter
 
