@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
-from infsplign.prompts.nouns import first_name, is_adverb, is_modifier, is_number, is_plural, joins_modifiers
+from infsplign.prompts.nouns import first_name, joins_modifiers
 from infsplign.prompts.refusing import UnreadError
 from infsplign.prompts.styles import STYLE_NOUNS, is_style
+from infsplign.prompts.word_classes import is_adverb, is_modifier, is_number, is_plural
 from infsplign.prompts.word_lists import FIXED, SETTINGS, THINGS_THEMSELVES
 from infsplign.prompts.words import (
     AND,

@@ -3,9 +3,10 @@
 from infsplign.prompts.clauses import Span, begins_name, clauses, text_of, without_lead, words_of
 from infsplign.prompts.hints import misspelt
 from infsplign.prompts.lexicon import NOUN, classes
-from infsplign.prompts.nouns import first_name, is_adjective
+from infsplign.prompts.nouns import first_name
 from infsplign.prompts.phrases import fold
 from infsplign.prompts.styles import is_medium, is_style
+from infsplign.prompts.word_classes import is_adjective
 from infsplign.prompts.word_lists import INDOORS, SETTINGS, VERBS
 from infsplign.prompts.words import ARTICLES, AWAY, CHOICES, CONTEXT, LINKS, NAMELESS, SIDES, STOPS, WHICH
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from infsplign.errors import PromptError
 from infsplign.prompts.clauses import Span, begins_name, error_at, text_of, words_of
 from infsplign.prompts.grammar import Edge
-from infsplign.prompts.nouns import first_name, is_modifier
+from infsplign.prompts.nouns import first_name
 from infsplign.prompts.phrases import find_phrases, fold
+from infsplign.prompts.word_classes import is_modifier
 from infsplign.prompts.word_lists import ADJECTIVES
 from infsplign.prompts.words import ARTICLES, CLAUSE_END, LEAD, MEDIUM
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
+from infsplign.prompts.after_noun import is_loose
 from infsplign.prompts.clauses import (
     Span,
     begins_name,
@@ -18,19 +19,9 @@ from infsplign.prompts.clauses import (
     words_of,
 )
 from infsplign.prompts.lexicon import classes
-from infsplign.prompts.nouns import (
-    LONGEST,
-    first_name,
-    is_adjective,
-    is_adverb,
-    is_being,
-    is_loose,
-    is_modifier,
-    is_number,
-    is_participle,
-    may_be_style,
-)
+from infsplign.prompts.nouns import LONGEST, first_name
 from infsplign.prompts.styles import EITHER, STYLE_HEADS
+from infsplign.prompts.word_classes import is_adjective, is_adverb, is_being, is_modifier, is_number, is_participle, may_be_style
 from infsplign.prompts.word_lists import (
     ABSTRACT,
     COLOURS,

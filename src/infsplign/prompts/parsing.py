@@ -11,10 +11,10 @@ from infsplign.prompts.by_hand import Entry, in_form, named_once, names_of, rela
 from infsplign.prompts.clauses import text_of
 from infsplign.prompts.grammar import Edge, edges_of
 from infsplign.prompts.mentions import check_places, with_same_mentions, without_adjectives, without_article
-from infsplign.prompts.nouns import is_number
 from infsplign.prompts.refusing import UnreadError, explained
 from infsplign.prompts.relation_finder import check_text, find_relations
 from infsplign.prompts.weights import plain
+from infsplign.prompts.word_classes import is_number
 from infsplign.prompts.word_lists import VAGUE
 
 Adjectives = Literal["join", "leave"]

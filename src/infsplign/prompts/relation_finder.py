@@ -11,12 +11,12 @@ from infsplign.errors import PromptError
 from infsplign.prompts.clauses import Span, begins_name, error_at
 from infsplign.prompts.hints import misspelt, nearest_relation, other_language
 from infsplign.prompts.matches import Match
-from infsplign.prompts.nouns import is_adjective, is_modifier
 from infsplign.prompts.refusing import UnreadError
 from infsplign.prompts.scenery import is_setting, without_settings
 from infsplign.prompts.sides import LONE_SIDE, bare_places, names_object
 from infsplign.prompts.styles import is_style
 from infsplign.prompts.weights import CHANGING
+from infsplign.prompts.word_classes import is_adjective, is_modifier
 from infsplign.prompts.word_lists import NUMBERS, TOPPED
 from infsplign.prompts.words import (
     BARE,

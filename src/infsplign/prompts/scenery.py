@@ -7,7 +7,7 @@ from infsplign.core.relations import ABOVE, BELOW, FAR_FROM, INSIDE, NEAR, ON_TO
 from infsplign.prompts.clauses import Span, begins_name, clauses, head_of, is_blank, lower_of, text_of, words_of
 from infsplign.prompts.inverted import inverted
 from infsplign.prompts.matches import Match
-from infsplign.prompts.nouns import is_modifier
+from infsplign.prompts.word_classes import is_modifier
 from infsplign.prompts.word_lists import ABSTRACT, GROUND, INDOORS, SETTINGS, SKY, VIEWERS, WORN
 from infsplign.prompts.words import SENTENCE_END
 

@@ -6,8 +6,8 @@ from functools import lru_cache
 
 from infsplign.core.relations import Relation
 from infsplign.core.spellings import SPELLINGS
-from infsplign.prompts.nouns import is_modifier
 from infsplign.prompts.styles import MODIFIERS, STYLE_NOUNS
+from infsplign.prompts.word_classes import is_modifier
 from infsplign.prompts.words import DETERMINERS, LEAD, LINKS
 
 _SIDE = (
