@@ -1,4 +1,4 @@
-"""What guidance logs: layers, plan and tokens at INFO, each step's action at DEBUG; nothing unless it is asked for."""
+"""What guidance logs: layers, plan, reading and tokens at INFO, each step's action at DEBUG; nothing unless it is asked for."""
 
 import logging
 import subprocess
@@ -20,9 +20,11 @@ def sample(**options):
 def test_layers_plan_and_tokens_are_logged_once_a_call(caplog):
     with caplog.at_level("INFO", "infsplign"):
         guidance = sample(plan="checkpoint")
-    layers, plan, tokens = caplog.messages
+    layers, plan, reading, tokens = caplog.messages
     assert layers.startswith("layers: {'coarse': (")
     assert plan == "plan: checkpoint, from 0 to 0.5 of the steps"
+    assert reading == "reading: cat left of dog"
+    assert repr(guidance) == "<PipelineGuidance of StableDiffusionPipeline: cat left of dog>"
     assert tokens == f"tokens: {dict(zip(('cat', 'dog'), guidance.token_indices[0], strict=True))}"
 
 

@@ -84,6 +84,16 @@ class Scene:
         first, *others = (self.objects[number] for number in edge.objects)
         return " ".join((first, edge.relation.name, " and ".join(others))).rstrip()
 
+    def __str__(self) -> str:
+        """All relations in words, or the objects if there is none.
+
+        >>> print(Scene.of([("cat", "left of", "dog"), ("bird", "at the top")]))
+        cat left of dog; bird at the top
+        >>> print(Scene(("cat", "dog")))
+        cat, dog
+        """
+        return "; ".join(map(self.text, self.relations)) or ", ".join(self.objects)
+
     def _quoted(self, edge: SceneRelation) -> str:
         return f'"{self.text(edge)}"'
 

@@ -216,6 +216,7 @@ class Calls:
         why = "" if self.choice is None else f" ({self.choice.why})"
         log.info("plan: %s%s, from %g to %g of the steps", config.plan, why, config.start, config.stop)
         for scene, positions in zip(self.scenes, self.token_indices, strict=False):
+            log.info("reading: %s", scene)
             log.info("tokens: %s", dict(zip(scene.objects, positions, strict=True)))
         steps = self.steps_of(forward, indices, timeline_of(scheduler, first_step(scheduler, timestep)))
         return Call(scheduler, scheduler.timesteps, steps, rows={len(sample): rows})

@@ -64,6 +64,9 @@ class PipelineGuidance:
         self._watched: list[Any] = []
         self._unused = weakref.finalize(self, warnings.warn, UNUSED)  # when it is collected, or at the end of the program
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {type(self.pipe).__name__}: {' | '.join(map(str, self.scenes))}>"
+
     @property
     def config(self) -> GuidanceConfig:
         """The options. For others call `guide` again: the loss, the layers and the plan belong to them."""
