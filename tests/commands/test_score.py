@@ -185,6 +185,12 @@ class TestT2I:
             done = run(*common, "--device", "cpu", "--benchmark", benchmark)
             assert done.exit_code == 0, done.output
             assert (told in said(done)) == (benchmark == "shapes")
+            done = run(*common, "--device", "cpu", "--benchmark", benchmark, "--detections", t2i / "found.json")
+            assert done.exit_code == 0, done.output
+            done = run(*common[:4], "--benchmark", benchmark, "--detector", t2i / "found.json")
+            assert done.exit_code == 0, done.output
+            assert (told in said(done)) == (benchmark == "shapes"), "detections that were kept are of the same objects"
+            (t2i / "found.json").unlink()
 
     def test_detections_kept_above_a_higher_score_are_refused(self, t2i):
         path = self.detections(t2i, threshold=0.6)

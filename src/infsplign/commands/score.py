@@ -143,6 +143,8 @@ def _recorded(
     if not path.is_file():
         raise ValueError(f"`--detector` {str(path)!r} must be a file of detections, and there is none; look for them with a detector")
     recording = read_recording(path)
+    if any(seen.names is not None for seen in recording.images.values()):  # else it may have looked for all that it knows
+        _tell_blind(common["benchmark"], recording.detector["name"])
     drawn = recording.detector.get("model") if recording.detector["name"] == "world" else None
     least = threshold_for(common["benchmark"], drawn, threshold)
     label, files = (path.stem, None) if images is None else (label_of(images), find_images(images))
@@ -196,9 +198,7 @@ def _detected(detector: str, threshold: float | None, images: Path | None, optio
     if detector == "world" and options["model"] is None:
         names = [name for prompt in common["prompts"] for name in (prompt.first, prompt.second) if name]
         options = {**options, "model": common["benchmark"] if common["benchmark"] in WORLDS else world_of(names)}
-    if common["benchmark"] in WORLDS and detector != "world":
-        blind = f"{detector} looks for the objects of the prompts alone, so `strict` cannot tell whether something else is in an image"
-        typer.echo(f"infsplign: warning: {blind}; `--detector world` sees it", err=True)
+    _tell_blind(common["benchmark"], detector)
     if detector == "world":
         common = {**common, "prompts": _known(common["benchmark"], common["prompts"], groups, options["model"])}
     least = threshold_for(common["benchmark"], options["model"] if detector == "world" else None, threshold)
@@ -231,6 +231,15 @@ def _tell_left_out(images: Collection[str], groups: Mapping[str, Sequence[str]])
     if others := [key for key in images if key not in known]:
         which = f"their names belong to none of the prompts, such as {others[0]!r}"
         typer.echo(f"{len(others)} of {len(images)} images are left out: {which}", err=True)
+
+
+def _tell_blind(benchmark: str, detector: str) -> None:
+    """Warns of a detector that does not see all that is in an image, where the rule asks for that."""
+    from infsplign.shipped.worlds import WORLDS
+
+    if benchmark in WORLDS and detector != "world":
+        blind = f"{detector} looks for the objects of the prompts alone, so `strict` cannot tell whether something else is in an image"
+        typer.echo(f"infsplign: warning: {blind}; `--detector world` sees it", err=True)
 
 
 def _check_out(out: Path, name: str) -> None:

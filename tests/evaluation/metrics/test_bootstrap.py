@@ -18,6 +18,11 @@ row = st.tuples(st.floats(0, 1), st.sampled_from([0.0, 0.5, 1.0]), st.sampled_fr
 rows = st.lists(row, min_size=1, max_size=30)
 
 
+def told(data):
+    """Of `ratios`: whether two prompts or more add to each measure."""
+    return [len(data) > 1, sum(whole > 0 for _, _, whole in data) > 1]
+
+
 def means(values):
     return Ratios.of(("mean",), [[(value, 1)] for value in values])
 
@@ -45,7 +50,7 @@ class TestBootstrap:
     @given(rows)
     def test_intervals_contain_the_estimate(self, data):
         value, low, high = bootstrap(ratios(data), resamples=1000)
-        defined = ~np.isnan(value) & (len(data) > 1)
+        defined = ~np.isnan(value) & told(data)
         assert (low[defined] <= value[defined] + 1e-9).all()
         assert (value[defined] <= high[defined] + 1e-9).all()
         assert (low[defined] >= -1e-9).all()
@@ -59,6 +64,19 @@ class TestBootstrap:
         assert value == pytest.approx(2 / 3)
         assert np.isnan([low, high]).all()
         assert np.isnan(paired_difference(means([0.0]), means([1.0]))[1:]).all()
+
+    @pytest.mark.parametrize("others", [4, 400])
+    def test_a_measure_of_one_prompt_alone_has_no_interval(self, others):
+        """As `cond` where a single prompt has images with both objects: 50 [50, 50] would look like certainty."""
+        one = ratios([(1, 0.5, 2), *[(0, 0, 0)] * others])
+        value, low, high = bootstrap(one, resamples=200)
+        assert value[1] == 0.5
+        assert np.isnan([low[1], high[1]]).all()
+        assert np.isfinite([low[0], high[0]]).all()
+        two = ratios([(1, 0.5, 2)] * (others + 1))
+        for value, low, high in (paired_difference(one, two, resamples=200), paired_difference(two, one, resamples=200)):
+            assert abs(value[1]) == 0
+            assert np.isnan([low[1], high[1]]).all()
 
     @settings(deadline=None, max_examples=30)
     @given(rows, st.randoms())
@@ -132,7 +150,7 @@ class TestPairedDifference:
         value, low, high = paired_difference(ratios(data), ratios(other), resamples=400)
         back = paired_difference(ratios(other), ratios(data), resamples=400)
         np.testing.assert_allclose(value, -back.value)
-        defined = ~np.isnan(value) & (len(data) > 1)
+        defined = ~np.isnan(value) & told(data) & told(other)
         assert (low[defined] - 1e-9 <= value[defined]).all()
         assert (value[defined] <= high[defined] + 1e-9).all()
 

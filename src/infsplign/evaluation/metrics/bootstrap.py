@@ -26,7 +26,8 @@ class Intervals(NamedTuple):
 
 
 def bootstrap(ratios: Ratios, *, resamples: int = RESAMPLES, level: float = LEVEL, seed: int = 0) -> Intervals:
-    """Percentile intervals of measures. The order of the prompts does not matter, not even to the last digit. One prompt has none: nan.
+    """Percentile intervals of measures. The order of the prompts does not matter, not even to the last digit. One prompt has none: nan; nor
+    has a measure to which one prompt alone adds, such as `cond` where one prompt has both objects.
 
     Args:
         ratios: measures of one method.
@@ -67,14 +68,17 @@ def _resampled(numerators: np.ndarray, denominators: np.ndarray, resamples: int,
     if resamples < 1:
         raise ValueError(f"`resamples` must be >= 1, got {resamples}")
     columns = np.concatenate([numerators, denominators], axis=1)
-    if len(columns) < 2:  # one prompt tells nothing of others, and each draw would be the same
+    alone = np.count_nonzero(denominators, axis=0) < 2  # one prompt tells nothing of others, and each draw would be the same
+    if alone.all():
         return np.full((resamples, numerators.shape[1]), np.nan)
     distinct, counts = np.unique(columns, axis=0, return_counts=True)
     if len(distinct) * FEW <= len(columns):
         totals = np.random.default_rng(seed).multinomial(len(columns), counts / len(columns), size=resamples) @ distinct
     else:
         totals = _drawn_one_by_one(columns, resamples, seed)
-    return divide(*np.split(totals, 2, axis=1))
+    draws = divide(*np.split(totals, 2, axis=1))
+    draws[:, alone] = np.nan
+    return draws
 
 
 def _drawn_one_by_one(columns: np.ndarray, resamples: int, seed: int) -> np.ndarray:
