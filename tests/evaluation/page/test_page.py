@@ -101,6 +101,26 @@ class TestScores:
         size = f"{self.WORLD}; 2 prompts × 2 images"
         assert tables(folder) == [(f"{size}; scores/infsplign", ["infsplign"]), (f"{size}; scores/unguided", ["unguided"])]
 
+    def test_differences_from_what_has_been_scored_anew_are_left_out(self, folder):
+        """The page would show 60 beside 20, and a difference of other figures."""
+        scored(folder, "scores", "unguided", "--detector", "world", "--detections", folder / "found.json")
+        scored(folder, "scores", "infsplign", "--detector", "world", "--against", folder / "scores" / "unguided")
+        assert list(read_run(folder).measured[1].differences) == ["infsplign - unguided"]
+        assert not read_run(folder).outdated
+        found = json.loads((folder / "found.json").read_text("utf-8"))
+        for seen in found["images"].values():
+            seen["detections"] = []
+        (folder / "found.json").write_text(json.dumps(found))
+        scored(folder, "scores", "unguided", "--detector", folder / "found.json")
+        (group,) = read_run(folder).measured[1:]
+        assert sorted(group.methods) == ["infsplign", "unguided"]
+        assert not group.differences
+        write_report([folder], folder.parent / "page.html")
+        told = " ".join((folder.parent / "page.html").read_text("utf-8").split())
+        assert "scores/infsplign: its differences from unguided are left out, since unguided has been scored anew" in told
+        scored(folder, "scores", "infsplign", "--detector", "world", "--against", folder / "scores" / "unguided")
+        assert list(read_run(folder).measured[1].differences) == ["infsplign - unguided"]
+
     def test_other_versions_of_a_detector(self, folder):
         scored(folder, "scores", "unguided", "--detector", "world", "--detections", folder / "found.json")
         found = json.loads((folder / "found.json").read_text("utf-8"))

@@ -118,6 +118,7 @@ def _run(run: RunFolder, colours: Mapping[str, str]) -> dict[str, Any]:
         "failed": {name: lost for name, found in run.records.items() if (lost := sum("error" in r for r in found.values()))},
         "stale": run.stale,
         "strange": run.strange,
+        "outdated": run.outdated,
         "unfinished": bool(run.manifest) and not run.results,
     }
 

@@ -6,6 +6,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isclose
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,7 @@ class RunFolder:
         measured: one for each detector and set of images.
         stale: folders of scores of images that have changed since; they are left out.
         strange: folders of scores to their label, which no method of the run has; they are left out.
+        outdated: folders of scores to the method that has been scored anew since; their differences from it are left out.
     """
 
     folder: Path
@@ -76,6 +78,7 @@ class RunFolder:
     """Method to key to the image's file, where it is not METHOD/KEY.png."""
     stale: list[str] = field(default_factory=list)
     strange: dict[str, str] = field(default_factory=dict)
+    outdated: dict[str, str] = field(default_factory=dict)
     title: str = ""
     """What the page calls it instead of the folder's name, which another run may have too."""
 
@@ -147,6 +150,7 @@ def _add_scores(run: RunFolder) -> None:
     """Adds what `infsplign score --out` has written below a run."""
     folder, records, verdicts, measured = run.folder, run.records, run.verdicts, run.measured
     groups: dict[Any, Measured] = {}
+    merged: list[tuple[Measured, dict[str, Any], str, str]] = []
     for path in _scores(folder):
         scored = _object(path, checked_results)
         label, place = scored.get("label"), path.parent.relative_to(folder).as_posix()
@@ -162,8 +166,15 @@ def _add_scores(run: RunFolder) -> None:
         if groups.setdefault(kind, Measured(_title(scored))).methods.get(label, scored["methods"][label]) != scored["methods"][label]:
             groups[kind := (kind, place)] = Measured(_title(scored))
         _merge(groups[kind], scored, label, place)
+        merged.append((groups[kind], scored, label, place))
         for row in rows:
             verdicts[label].setdefault(row["key"], row)
+    for group, scored, label, place in merged:
+        for name in scored.get("differences", {}):
+            base = name.removeprefix(f"{label} - ")
+            if base != name and base in group.methods and not _alike(group.methods[base], scored["methods"].get(base, {})):
+                group.differences.pop(name, None)
+                run.outdated[place] = base
     for group in groups.values():
         if (group.prompts, group.images) != (run.results.get("prompts"), run.results.get("images")) and group.prompts and group.images:
             group.title += f"; {group.prompts} prompts × {group.images} images"
@@ -172,6 +183,12 @@ def _add_scores(run: RunFolder) -> None:
     for group in groups.values():
         if titles[group.title] > 1:
             group.title += f"; {', '.join(group.places)}"
+
+
+def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two lists of measures have the same values; intervals may be of another release of numpy."""
+    pairs = [(found["value"], other.get(name, {}).get("value")) for name, found in one.items()]
+    return all(a == b if a is None or b is None else isclose(a, b, abs_tol=1e-9) for a, b in pairs)
 
 
 def _changed(run: RunFolder, label: str, row: Mapping[str, Any]) -> bool:
