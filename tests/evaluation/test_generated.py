@@ -142,6 +142,20 @@ def test_without_scores_the_verdicts_of_the_trace_are_shown(tmp_path):
     assert 'data-verdict="open"' in (tmp_path / "report.html").read_text("utf-8")
 
 
+@pytest.mark.parametrize(
+    ("text", "relations", "shown"),
+    [
+        ("a circle left of a square", [["circle", "right of", "square"]], "right of"),
+        ("a circle and a square", [["circle", "above", "square"], ["circle", "near", "square"]], "above + near"),
+    ],
+)
+def test_the_page_files_images_under_the_relation_that_was_asked_for(tmp_path, text, relations, shown):
+    """`--relation` takes the place of what the text says, and the verdict is of it."""
+    write(tmp_path / "made", prompt=text, relations=relations)
+    write_report([tmp_path / "made"], tmp_path / "page.html")
+    assert f'data-relation="{shown}"' in (tmp_path / "page.html").read_text("utf-8")
+
+
 def test_several_relations_are_left_out_of_benchmarks(tmp_path):
     relations = [["circle", "left of", "square"], ["circle", "above", "square"]]
     (one,) = read_generated(write(tmp_path / "made", relations=relations, verdict=None))

@@ -41,6 +41,11 @@ class Generated:
         return self.record["prompt"]
 
     @property
+    def relation(self) -> str:
+        """Names of what was asked for, which `--relation` may have told in place of the text."""
+        return " + ".join(dict.fromkeys(edge[1] for edge in self.record["relations"] if len(edge) > 1))
+
+    @property
     def finished(self) -> bool:
         """Whether the run was not stopped."""
         return self.record.get("status", "complete") == "complete"

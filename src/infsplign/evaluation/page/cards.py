@@ -61,7 +61,7 @@ def choose(run: RunFolder, most: int) -> list[tuple[str, Mapping[str, Any], str]
         record = next(run.records[name][key] for name in methods if key in run.records[name])
         judged: Mapping[str, Any] = next((run.verdicts[name][key] for name in methods if key in run.verdicts[name]), {})
         owner, _, index = key.rpartition("_")
-        relation = relation_of(record["prompt"], judged)
+        relation = relation_of(record["prompt"], {**record, **judged})
         number = place.setdefault(owner, len(place))
         queues.setdefault(relation, []).append((int(index) if index.isdecimal() and len(index) < 10 else 0, number, key))
         facts[key] = record, relation

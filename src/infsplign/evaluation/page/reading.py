@@ -133,7 +133,7 @@ def _generated(folder: Path, made: Sequence[Generated]) -> RunFolder:
         judged = one.verdicts()
         for method, images in one.images().items():
             for key, (path, seed) in images.items():
-                records.setdefault(method, {})[key] = {"key": key, "prompt": one.text, "seed": seed}
+                records.setdefault(method, {})[key] = {"key": key, "prompt": one.text, "seed": seed, "relation": one.relation or OTHER}
                 files.setdefault(method, {})[key] = path
                 found = verdicts.setdefault(method, {})
                 if key in judged.get(method, {}):
@@ -205,7 +205,7 @@ def _changed(run: RunFolder, label: str, row: Mapping[str, Any]) -> bool:
 
 
 def relation_of(text: str, row: Mapping[str, Any]) -> str:
-    """The relation that a prompt asks for, several joined."""
+    """The relation that a prompt asks for, several joined: as the row tells it, else as the text reads."""
     if isinstance(row.get("relation"), str):
         return row["relation"]
     try:
