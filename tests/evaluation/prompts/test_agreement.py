@@ -18,6 +18,9 @@ from infsplign.evaluation.prompts.sr2d import sr2d
         ("a cat left of a dog above a bird", "cat", "above", "dog"),
         ("a cat left of a dog", "cat", "and", "dog"),
         ("a cat left of a dog", None, None, None),
+        ("a catfish left of a dog", "cat", "right of", "dog"),
+        ("a hot dog left of a dog", "hot dog", "left of", "dog"),
+        ("a red cat left of a dog", "dog", "right of", "cat"),
     ],
 )
 def test_what_agrees_or_cannot_be_told(row):
@@ -30,6 +33,8 @@ def test_what_agrees_or_cannot_be_told(row):
         (("a cat to the left of a dog", "cat", "above", "dog"), "'cat left of dog', and the row for 'cat above dog'"),
         (("a cat to the left of a dog", "dog", "to the left of", "cat"), "'cat left of dog', and the row for 'dog left of cat'"),
         (("a cat below a dog", "dog", "below", "cat"), "'cat below dog', and the row for 'dog below cat'"),
+        (("a red cat below two dogs", "cat", "above", "dog"), "'red cat below dogs', and the row for 'cat above dog'"),
+        (("a hot dog left of a dog", "dog", "left of", "hot dog"), "'hot dog left of dog', and the row for 'dog left of hot dog'"),
     ],
 )
 def test_what_does_not(row, said):

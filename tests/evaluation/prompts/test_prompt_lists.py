@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from infsplign.evaluation.prompts.prompt_lists import benchmark_prompts
+from infsplign.evaluation.prompts.prompt_lists import ListedPrompt, benchmark_prompts, filled_prompt
 
 OBJECTS = {"num_objects": 2, "obj_1_attributes": ["cat"], "obj_2_attributes": ["dog"]}
 ROW = OBJECTS | {"unique_id": 7, "rel_type": "above", "text": "a cat above a dog"}
@@ -86,3 +86,41 @@ def test_fields_that_are_not_read_are_told(tmp_path):
     path.write_text(json.dumps(row) + "\n" + json.dumps({"id": "b", "text": "a cat left of a dog", "first": "cat", "extra": {}}))
     with pytest.warns(UserWarning, match="the rows' 'relations', 'seed' are not read$"):
         assert len(benchmark_prompts(path)) == 2
+
+
+def test_rows_that_say_no_relation_are_told(tmp_path):
+    rows = [{"id": "a", "text": "a cat left of a dog", "relation": ""}, {"id": "b", "text": "a cat and a dog", "relation": "and"}]
+    with pytest.warns(UserWarning, match="1 of 2 prompts say no relation and are left out$"):
+        (kept,) = read(tmp_path, json.dumps(rows))
+    assert kept.id == "a", "an empty field says nothing, and the text says a relation"
+
+
+@pytest.mark.parametrize(
+    ("row", "found"),
+    [
+        ({"first": "cat", "second": "dog"}, ("cat", "left of", "dog")),
+        ({"first": "dog", "second": "cat"}, ("cat", "left of", "dog")),
+        ({"first": "Cat"}, ("Cat", "left of", "dog")),
+        ({"relation": "on the left of"}, ("red cats", "left of", "dog")),
+        ({"relation": "near"}, ("red cats", "left of", "dog")),
+        ({}, ("red cats", "left of", "dog")),
+    ],
+)
+def test_what_a_row_says_is_taken_and_the_rest_is_read(row, found):
+    prompt = filled_prompt(ListedPrompt("a", "red cats to the left of a dog", **row))
+    assert (prompt.first, prompt.relation, prompt.second) == found
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"first": "lion", "second": "dog"}, "`first` 'lion', `second` 'dog'"),
+        ({"second": "wolf"}, "`second` 'wolf'"),
+        ({"relation": "right of"}, "`relation` 'right of'"),
+        ({"first": "cat", "relation": "above"}, "`first` 'cat', `relation` 'above'"),
+    ],
+)
+def test_a_row_that_says_a_part_and_another_one_is_refused(row, said):
+    """It was read from the text alone: the names that a detector was to look for, or the relation, were lost."""
+    with pytest.raises(ValueError, match=f"reads as 'red cats left of dog', and its row says {said}; give `first`, `relation`"):
+        filled_prompt(ListedPrompt("a", "red cats to the left of a dog", **row))

@@ -120,6 +120,12 @@ def test_prompts_are_read_from_either_form(tmp_path):
         read_for("visor", tmp_path / "nothing")
 
 
+def test_published_rows_may_be_json_lines_as_in_other_commands(tmp_path):
+    (tmp_path / "lines.jsonl").write_text("".join(json.dumps(row) + "\n" for row in published(sr2d()[:3])))
+    found = read_for("visor", tmp_path / "lines.jsonl")
+    assert [replace(prompt, extra={}) for prompt in found] == [replace(prompt, extra={}) for prompt in sr2d()[:3]]
+
+
 FULL = {"id": "a", "text": "a cat above a dog", "first": "cat", "relation": "above", "second": "dog"}
 
 

@@ -1,5 +1,6 @@
 """Whether a row's prompt says what the row says: guidance reads the one, evaluators the other."""
 
+import re
 import warnings
 
 from infsplign.core.relations import Relation
@@ -32,14 +33,25 @@ def check_agreement(text: str, first: str | None, spelling: str | None, second: 
     if len(scene.relations) != 1 or len(scene.relations[0].objects) != 2:
         return
     (edge,) = scene.relations
-    names = [scene.objects[number].lower() for number in edge.objects]
+    one, other = (scene.objects[number] for number in edge.objects)
     said: Relation | None = edge.relation
-    if names == [second.lower(), first.lower()]:
+    if names(one, first) and names(other, second):
+        pass
+    elif names(one, second) and names(other, first):
         said = SPELLINGS.get(said.inverse or "")
-    elif names != [first.lower(), second.lower()]:
+    else:
         return
     if said is not None and said.name in DIRECTIONS and said.name != asked.name:
         raise ValueError(f"the prompt {text!r:.200} asks for {scene.text(edge)!r}, and the row for '{first} {asked.name} {second}'")
+
+
+def names(read: str, told: str) -> bool:
+    """Whether a row's name is that of an object as it is read from the text, which has adjectives and the plural too.
+
+    >>> names("red cats", "cat"), names("catfish", "cat"), names("cat", "red cat")
+    (True, False, False)
+    """
+    return re.search(rf"(^|\s){re.escape(told.lower().strip())}(e?s)?$", read.lower()) is not None
 
 
 def _says(text: str, first: str, spelling: str, second: str) -> bool:

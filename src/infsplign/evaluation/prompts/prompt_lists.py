@@ -13,7 +13,7 @@ from typing import Any
 from infsplign.core.spellings import SPELLINGS
 from infsplign.core.spellings import relation as relation_of
 from infsplign.errors import PromptError
-from infsplign.evaluation.prompts.agreement import check_agreement
+from infsplign.evaluation.prompts.agreement import DIRECTIONS, check_agreement, names
 from infsplign.evaluation.prompts.geneval import read_geneval
 from infsplign.evaluation.prompts.prompt import BenchmarkPrompt, PromptFileError
 from infsplign.evaluation.prompts.sr2d import AND, SINGLE, spatial, sr2d
@@ -22,7 +22,8 @@ from infsplign.evaluation.reading import member, parse_json, read_text, short
 from infsplign.prompts import parse_prompt
 
 READ_KEYS = {"unique_id", "id", "text", "num_objects", "obj_1_attributes", "obj_2_attributes", "rel_type"}
-READ_KEYS |= {"first", "relation", "second", "extra"}
+ROW = ("first", "relation", "second")
+READ_KEYS |= {*ROW, "extra"}
 """Of a row. Others, such as a seed or several relations, change nothing."""
 
 
@@ -51,9 +52,12 @@ def benchmark_prompts(path: Path | None = None) -> list[Any]:
     """
     if path is None:
         return spatial(sr2d())
-    kept = [row for row in listed_prompts(path) if row.relation not in (AND, SINGLE, "")]
+    listed = listed_prompts(path)
+    kept = [row for row in listed if row.relation not in (AND, SINGLE, "")]
     if not kept:
         raise ValueError(f"`--prompts` {str(path)!r} holds no prompt with a relation")
+    if others := len(listed) - len(kept):
+        warnings.warn(f"`--prompts` {str(path)!r}: {others} of {len(listed)} prompts say no relation and are left out", stacklevel=2)
     return kept
 
 
@@ -96,7 +100,11 @@ def filled(path: Path) -> list[BenchmarkPrompt]:
 
 
 def filled_prompt(prompt: ListedPrompt) -> BenchmarkPrompt:
-    """The prompt with objects and relation, see `filled`."""
+    """The prompt with objects and relation, see `filled`.
+
+    Raises:
+        ValueError: a row that says some of them, and not what its text says.
+    """
     if prompt.first and prompt.relation is not None and (prompt.second or prompt.relation in (AND, SINGLE, "")):
         known = prompt.relation.lower() in SPELLINGS
         return BenchmarkPrompt(
@@ -111,7 +119,14 @@ def filled_prompt(prompt: ListedPrompt) -> BenchmarkPrompt:
     if len(scene.relations) != 1 or len(scene.relations[0].objects) != 2:
         return BenchmarkPrompt(prompt.id, prompt.text, scene.objects[0], "", "")
     (edge,) = scene.relations
-    first, second = (scene.objects[number] for number in edge.objects)
+    read = [scene.objects[number] for number in edge.objects]
+    told = [name for name in (prompt.first, prompt.second) if name]
+    first, second = (next((name for name in told if names(each, name)), each) for each in read)  # the row's name is what is looked for
+    asked = SPELLINGS.get((prompt.relation or "").lower(), edge.relation)
+    if not set(told) <= {first, second} or (asked.name != edge.relation.name and {asked.name, edge.relation.name} <= {*DIRECTIONS}):
+        row = ", ".join(f"`{key}` {value!r}" for key, value in vars(prompt).items() if key in ROW and value)
+        remedy = "give `first`, `relation` and `second`, or none of them"
+        raise ValueError(f"the prompt {prompt.text!r:.200} reads as {scene.text(edge)!r}, and its row says {row}; {remedy}")
     return BenchmarkPrompt(prompt.id, prompt.text, first, edge.relation.name, second)
 
 
@@ -160,6 +175,8 @@ def _row(value: Any) -> ListedPrompt:
         raise ValueError("`text` must not be empty")
     first, second = (_object(value, key, plain) for key, plain in (("obj_1_attributes", "first"), ("obj_2_attributes", "second")))
     relation = member(value, "rel_type" if "rel_type" in value else "relation", str, None, missing=True)
+    if relation == "" and not first:
+        relation = None  # it says nothing: the text does
     return ListedPrompt(str(name), text, first, "" if value.get("num_objects") == 1 else relation, second)
 
 

@@ -186,7 +186,8 @@ def read_for(benchmark: str, path: Path) -> list[BenchmarkPrompt]:
     if row.startswith(b'{"id"') and b'"first"' in row and b'"relation"' in row:
         return read_prompts(path) if all(is_full(value) for _, value in json_lines(path)) else filled(path)
     json = begin.startswith((b"[", b"{"))
-    own: dict[Any, bool] = {read_sr2d: b'"obj_1_attributes"' in begin, read_geneval: b'"tag"' in row, read_t2i: not json}
+    listed = begin.startswith(b"[") and b'"obj_1_attributes"' in begin
+    own: dict[Any, bool] = {read_sr2d: listed, read_geneval: b'"tag"' in row, read_t2i: not json}
     if own.get(published, False) or not begin:
         try:
             return published(path)
