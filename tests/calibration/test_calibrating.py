@@ -142,6 +142,7 @@ def test_arguments():
     assert checked_bounds([0.2, 0.1, 0.2]) == [0.1, 0.2]
     assert levels(["a"]) == {"coarse": ("a",)}
     assert levels(["a", "b", "c"]) == {"coarse": ("a", "b"), "middle": ("c",)}
+    assert checked_prompts(text for text in PROMPTS) == checked_prompts(np.array(PROMPTS)) == checked_prompts(PROMPTS)
     for prompts in ([], "a cat left of a dog"):
         with pytest.raises(ValueError, match="`prompts` must be a list"):
             checked_prompts(prompts)

@@ -1,5 +1,6 @@
 """Prompts of a calibration: built in, from a file, or given."""
 
+import json
 from collections import Counter
 
 import pytest
@@ -70,3 +71,15 @@ def test_errors():
         built_in("shapes", 141)
     with pytest.raises(ValueError, match="between two objects"):
         prompt_of("a cat in the centre", 0)
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_file_of_json_is_read_as_other_commands_read_it(tmp_path, listed):
+    """Its first line was read as a prompt: "words in quotes are text in the picture"."""
+    rows = [{"id": "a", "text": "a cat left of a dog"}, {"id": "b", "text": "a lamp above a table", "first": "lamp"}]
+    path = tmp_path / "prompts.jsonl"
+    path.write_text(json.dumps(rows, indent=1) if listed else "".join(json.dumps(row) + "\n" for row in rows))
+    assert [(p.first, p.relation, p.second) for p in read_prompts_of(path)] == [("cat", "left of", "dog"), ("lamp", "above", "table")]
+    path.write_text(json.dumps({"id": "a", "text": "a lonely cow"}))
+    with pytest.raises(PromptFileError, match="line 1: No relation between objects was found"):
+        read_prompts_of(path)

@@ -27,7 +27,7 @@ from infsplign.pipelines.watching import watch
 
 def calibrate(
     pipe: Any,
-    prompts: Sequence[str | BenchmarkPrompt] | None = None,
+    prompts: Iterable[str | BenchmarkPrompt] | None = None,
     *,
     out: str | Path | None = None,
     images: int = 2,
@@ -101,7 +101,7 @@ def _digest(config: GuidanceConfig) -> str:
     return hashlib.sha256(json.dumps(fingerprint.plain(config), sort_keys=True).encode()).hexdigest()[:12]
 
 
-def checked_prompts(prompts: Sequence[str | BenchmarkPrompt] | None) -> list[BenchmarkPrompt]:
+def checked_prompts(prompts: Iterable[str | BenchmarkPrompt] | None) -> list[BenchmarkPrompt]:
     """Returns the prompts; the built-in ones for None.
 
     Raises:
@@ -109,6 +109,7 @@ def checked_prompts(prompts: Sequence[str | BenchmarkPrompt] | None) -> list[Ben
     """
     if prompts is None:
         return pair_prompts()
+    prompts = prompts if isinstance(prompts, str) else list(prompts)
     if isinstance(prompts, str) or not prompts:
         raise ValueError(f"`prompts` must be a list of at least one prompt, got {prompts!r}")
     # guidance reads the text, whatever else a prompt says, so that each must be one that can be read

@@ -8,6 +8,7 @@ from infsplign.core.spellings import relation
 from infsplign.evaluation.prompts import BenchmarkPrompt, world_prompts
 from infsplign.evaluation.prompts.coco import COCO
 from infsplign.evaluation.prompts.prompt import PromptFileError, broken, lines
+from infsplign.evaluation.prompts.prompt_lists import benchmark_prompts
 from infsplign.prompts import parse_prompt
 from infsplign.shipped import PRESETS
 from infsplign.shipped.worlds import article
@@ -66,14 +67,18 @@ def built_in(model: str, count: int) -> list[BenchmarkPrompt]:
 
 
 def read_prompts_of(path: Path) -> list[BenchmarkPrompt]:
-    """Reads one prompt a line, each of which names two objects or more and asks for a relation.
+    """Reads one prompt a line, each of which names two objects or more and asks for a relation; or the texts of a JSON file of prompts.
 
     Raises:
         PromptFileError: a line that cannot be parsed; the message names it.
+        ValueError: JSON that holds no prompts, see `benchmark_prompts`.
         OSError: the file cannot be read.
     """
+    texts = lines(path)
+    if path.suffix.lower() != ".txt" and texts[0].lstrip().startswith(("{", "[")):
+        texts = [prompt.text for prompt in benchmark_prompts(path)]
     found: list[BenchmarkPrompt] = []
-    for number, text in enumerate(lines(path), start=1):
+    for number, text in enumerate(texts, start=1):
         if not text.strip():
             continue
         try:
