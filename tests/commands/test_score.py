@@ -1,8 +1,10 @@
 """`infsplign score`: the same numbers as the run that made the images, and again from what it has kept."""
 
+import hashlib
 import json
 import shutil
 
+import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
@@ -197,6 +199,18 @@ class TestT2I:
         done = run("--prompts", t2i / "spatial_val.txt", "--benchmark", "t2i", "--detector", path)
         assert done.exit_code == 2
         assert "kept above a score of 0.6, and 0.1 is needed" in said(done)
+        path = self.detections(t2i, threshold=float(np.float32(0.1)))  # as a detector in single precision tells it
+        assert run("--prompts", t2i / "spatial_val.txt", "--benchmark", "t2i", "--detector", path).exit_code == 0
+
+    def test_a_hash_may_be_in_capitals(self, t2i):
+        """As PowerShell writes it."""
+        path, samples = self.detections(t2i), t2i / "samples"
+        found = json.loads(path.read_text())
+        for key, row in found["images"].items():
+            row["sha256"] = hashlib.sha256((samples / f"{key}.png").read_bytes()).hexdigest().upper()
+        path.write_text(json.dumps(found))
+        done = run("--prompts", t2i / "spatial_val.txt", "--benchmark", "t2i", "--detector", path, "--images", samples)
+        assert done.exit_code == 0, done.output
 
     def test_an_image_without_detections_is_refused(self, t2i):
         samples = t2i / "samples"

@@ -8,6 +8,8 @@ from PIL import Image
 from infsplign.core.scenes import Scene
 from infsplign.detection import check_units
 from infsplign.evaluation.detectors import Detector
+from infsplign.evaluation.detectors.protocol import best_first
+from infsplign.evaluation.detectors.recorded import checked
 from infsplign.evaluation.metrics import strict, visor
 from infsplign.evaluation.metrics.box_relations import relations_hold
 from infsplign.evaluation.metrics.names import plain
@@ -40,20 +42,21 @@ class Judge:
             `both`, `correct`, `strict` and `doubled`: see `infsplign.evaluation.metrics`.
 
         Raises:
-            ValueError: the detector's boxes are not in pixels of the image.
+            ValueError, TypeError: the detector's boxes are not in pixels of the image, or its scores not in [0, 1].
         """
         prompt = self.prompts[key.rpartition("_")[0]]
         scene = self.scenes[prompt.id]
         names = scene.objects
-        (seen,) = self.detector.detect([image], [names])
-        check_units(image.size, [found.box for found in seen])
+        (found,) = self.detector.detect([image], [names])
+        seen = best_first([checked(each) for each in found])
+        check_units(image.size, [each.box for each in seen])
         good = Threshold(self.least, inclusive=True).keep(seen)
         asked = scene.relations[0].relation
         if len(scene.relations) == 1 and asked.equation == "ordered" and len(asked.axes) == 1:
             verdict = visor.judge(good, names[0], asked, names[1])
             both, correct = verdict.both, verdict.correct
         else:
-            boxes = {plain(found.name): found.box for found in reversed(good)}  # the best one last
+            boxes = {plain(each.name): each.box for each in reversed(good)}  # the best one last
             named = Scene(tuple(map(plain, names)), scene.relations)  # a prompt may write "A Cat", and a detector "cat"
             both = all(name in boxes for name in named.objects)
             correct = both and all(relations_hold(boxes, image.size, named))

@@ -19,7 +19,9 @@ def calibrate(
     model: Annotated[str, typer.Option(help="A shipped model, a local folder, or a Hugging Face id.")] = DEFAULT,
     prompts: Annotated[
         Path | None,
-        typer.Option(**READ, help="File of prompts, as other commands take it, each of two objects that the model knows; built-in ones if not given."),
+        typer.Option(
+            **READ, help="File of prompts, as other commands take it, each of two objects that the model knows; built-in ones if not given."
+        ),
     ] = None,
     count: Annotated[int, typer.Option(min=2, max=1000, help="How many of the built-in prompts.")] = 24,
     images: Annotated[int, typer.Option(min=1, max=100, help="Unguided images a prompt.")] = 2,

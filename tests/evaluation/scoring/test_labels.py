@@ -3,7 +3,9 @@
 import json
 import warnings
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -159,6 +161,37 @@ def test_boxes_of_an_own_detector_must_be_in_pixels(tmp_path, scale):
     found = [Detection(name, 0.9, tuple(scale * side for side in box)) for name, box in (("cat", CAT), ("dog", DOG))]
     with pytest.raises(ValueError, match="expected boxes in pixels"):
         score_images("visor", PROMPTS, tmp_path, Fixed(*found), threshold=BENCHMARKS["visor"].threshold, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("score", "box", "said"),
+    [
+        (90, CAT, "expected `score` to be a number from 0 to 1, got 90"),
+        (float("nan"), CAT, "expected `score` to be a number from 0 to 1, got nan"),
+        (0.9, (410, 20, 100, 100), "with x0 <= x1 and y0 <= y1"),
+    ],
+)
+def test_what_an_own_detector_finds_is_checked_as_what_is_in_a_file(tmp_path, score, box, said):
+    """A score of 90 gave an image 2250 percent, and one that is no number was dropped."""
+    Image.new("RGB", (512, 512)).save(tmp_path / "0_00.png")
+    detector = Fixed(Detection("cat", score, box), Detection("dog", 0.9, DOG))
+    with pytest.raises(ValueError, match=said):
+        score_images("t2i", PROMPTS, tmp_path, detector, threshold=BENCHMARKS["t2i"].threshold, progress=False)
+
+
+@pytest.mark.parametrize("number", [np.float32, np.array, torch.tensor])
+def test_an_own_detector_may_give_numbers_of_any_library(tmp_path, number):
+    """They were found to be none of JSON after all images had been looked at."""
+    Image.new("RGB", (512, 512)).save(tmp_path / "0_00.png")
+    rows = (("cat", 0.75, CAT), ("dog", 0.5, DOG))
+    plain, other = ([Detection(n, to(s), tuple(map(to, b))) for n, s, b in rows] for to in (float, number))
+    kept = tmp_path / "found.json"
+    verdicts = [
+        score_images("t2i", PROMPTS, tmp_path, Fixed(*found), threshold=BENCHMARKS["t2i"].threshold, progress=False, keep=keep).verdicts
+        for found, keep in ((plain, None), (other, kept))
+    ]
+    assert verdicts[0] == verdicts[1]
+    assert read_recording(kept).images["0_00"].found.detections == tuple(plain)
 
 
 def test_names_of_an_own_detector_are_compared(tmp_path):

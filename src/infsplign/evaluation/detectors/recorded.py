@@ -124,6 +124,16 @@ def _detection(item: dict[str, Any]) -> Detection:
     return Detection(name, score, (x0, y0, x1, y1))
 
 
+def checked(found: Detection) -> Detection:
+    """What a detector of one's own has found, in Python's numbers, and checked as what is in a file.
+
+    Raises:
+        ValueError, TypeError: a score that is not in [0, 1], or a box whose corners are the wrong way round, as one of [x, y, w, h] may be.
+    """
+    score, *box = (value.item() if hasattr(value, "item") else value for value in (found.score, *found.box))  # of numpy or torch
+    return _detection({"name": found.name, "score": score, "box": box})
+
+
 def _numbers(*values: Any) -> bool:
     """Whether values of a box are numbers that can be computed with: their products must be finite too."""
     return all(type(value) in (int, float) and -LARGEST <= value <= LARGEST for value in values)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from infsplign.evaluation.detectors.protocol import Detector, ImageDetections
-from infsplign.evaluation.detectors.recorded import Recording, RecordingError, Seen, read_recording, write_recording
+from infsplign.evaluation.detectors.protocol import Detector, ImageDetections, best_first
+from infsplign.evaluation.detectors.recorded import Recording, RecordingError, Seen, checked, read_recording, write_recording
 from infsplign.evaluation.fingerprint import differences
 from infsplign.evaluation.image_reading import read_image
 
@@ -36,7 +36,7 @@ def detect_all(
         progress: show a bar.
 
     Raises:
-        ValueError: a file that is no image, or detections in `keep` by a detector with other settings.
+        ValueError, TypeError: a file that is no image, detections in `keep` by a detector with other settings, or what no detector finds.
         OutputError: `keep` cannot be written.
     """
     settings = json.loads(json.dumps(dict(detector.settings())))
@@ -50,7 +50,8 @@ def detect_all(
                 group = missing[start : start + batch]
                 images = [read_image(files[key]) for key in group]
                 for key, image, found in zip(group, images, detector.detect(images, [names[key] for key in group]), strict=True):
-                    recording.images[key] = Seen(ImageDetections(image.size, tuple(found)), tuple(names[key]), digests[key])
+                    seen = ImageDetections(image.size, tuple(best_first([checked(each) for each in found])))
+                    recording.images[key] = Seen(seen, tuple(names[key]), digests[key])
                 bar.update(len(group))
                 unsaved += len(group)
                 if keep is not None and unsaved >= OFTEN:

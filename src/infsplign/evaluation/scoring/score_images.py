@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from infsplign.detection import check_units
 from infsplign.evaluation.detectors.protocol import Detector, ImageDetections
 from infsplign.evaluation.detectors.recorded import Recording, RecordingError, Seen
@@ -119,12 +121,12 @@ def score_recording(
 
 def changed(seen: Seen, file: Path) -> bool:
     """Tells whether a file is not the one that was looked at; False where that is not known."""
-    return seen.sha256 is not None and seen.sha256 != hashlib.sha256(file.read_bytes()).hexdigest()
+    return seen.sha256 is not None and seen.sha256.lower() != hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _check_kept(detector: Mapping[str, Any], threshold: Threshold, remedy: str) -> None:
     there = detector.get("threshold")
-    if isinstance(there, int | float) and there > threshold.value:
+    if isinstance(there, int | float) and np.float32(there) > np.float32(threshold.value):  # as scores are compared with it
         raise RecordingError(f"the detections are kept above a score of {there:g}, and {threshold.value:g} is needed; {remedy}")
 
 
