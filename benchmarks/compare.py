@@ -38,12 +38,13 @@ def costs(model: str, names: list[str], path: Path, prompts: int) -> dict[str, A
 def table(results: Any, spent: dict[str, Any]) -> str:
     """Quality with intervals, then what an image costs: FLOPs over the unguided one's, guided rows, seconds of CPU, MiB at the peak."""
     base = spent.get("unguided") or next(iter(spent.values()))
-    columns = [*map(heading, SHOWN), "FLOPs", "guided rows", "CPU time", "peak MiB"]
+    shown = [m for m in SHOWN if m in next(iter(results["methods"].values()))]  # VISOR-4 needs four images a prompt
+    columns = [*map(heading, shown), "FLOPs", "guided rows", "CPU time", "peak MiB"]
     lines = ["| method | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for name, found in results["methods"].items():
         cost = spent[name]
         figures = [f"{cost['flops']:.3f}", f"{cost['rows']['guided']:.1f}", f"{cost['cpu_seconds'] / base['cpu_seconds']:.2f}"]
-        lines.append("| " + " | ".join([name, *(cell(found[m]) for m in SHOWN), *figures, f"{cost['peak_mib']:.0f}"]) + " |")
+        lines.append("| " + " | ".join([name, *(cell(found[m]) for m in shown), *figures, f"{cost['peak_mib']:.0f}"]) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -61,6 +62,8 @@ def main() -> None:
     options = parser.parse_args()
     out = options.out or Path("out") / f"compare-{options.model}-{options.split}"
     preset, known = PRESETS[options.model], methods(options.model)
+    if unknown := sorted({*(options.methods or ())} - {*known}):
+        parser.error(f"`--methods` must be of {', '.join(known)}; got {', '.join(unknown)}")
     chosen = {name: known[name] for name in options.methods or known}
     sampler = PipelineSampler(load(options.model), steps=preset.steps, guidance_scale=preset.guidance_scale, call=preset.call)
     asked = {"count": options.prompts, "images": options.images, "split": options.split, "batch": options.batch, "name": preset.world}

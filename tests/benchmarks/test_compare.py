@@ -32,6 +32,14 @@ def test_time_is_relative_to_the_unguided_image_wherever_it_stands():
     assert [row.split(" | ")[-2] for row in rows[2:]] == ["1.50", "1.00"]
 
 
+def test_fewer_than_four_images_a_prompt_have_no_visor_4():
+    """`benchmarks.bench --prompts 2 --images 1`, as its own help says, ended in a KeyError after all images were made."""
+    spent = {"unguided": {"flops": 1.0, "rows": {"guided": 0.0}, "cpu_seconds": 1.0, "peak_mib": 1.0}}
+    head, _, row = compare.table({"methods": {"unguided": {m: v for m, v in measured(0.5).items() if m != "VISOR-4"}}}, spent).splitlines()
+    assert "VISOR" not in head
+    assert head.count("|") == row.count("|")
+
+
 def test_a_measure_that_is_undefined_is_not_drawn_as_0(monkeypatch, tmp_path):
     drawn = []
     monkeypatch.setattr(Axes, "errorbar", lambda _axes, value, row, **_: drawn.append((value, row)))
