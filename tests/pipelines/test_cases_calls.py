@@ -179,6 +179,40 @@ def test_case_3_a_loop_by_hand_with_the_pipelines_own_scheduler_is_guided():
             assert torch.allclose(latents, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("other", [False, True])
+@pytest.mark.parametrize("look", ["before", "after"])
+def test_case_3_a_loop_by_hand_may_make_a_step_twice_to_look_at_its_picture(look, other):
+    """`pred_original_sample` of a step that is made only for it; the step that counts is shifted whether it comes first or second."""
+    p = tiny.sd()
+
+    @torch.no_grad()
+    def sample(looks):
+        latents, seen = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0)), []
+        p.scheduler.set_timesteps(3)
+        text = torch.cat(p.encode_prompt(P, "cpu", 1, True)[::-1])
+        for t in p.scheduler.timesteps:
+            uncond, cond = p.unet(torch.cat([latents] * 2), t, encoder_hidden_states=text).sample.chunk(2)
+            output = uncond + 7.5 * (cond - uncond)
+            shown = cond if other else output
+            if "before" in looks:
+                seen.append(p.scheduler.step(shown, t, latents).pred_original_sample)
+            stepped = p.scheduler.step(output, t, latents)
+            if "after" in looks:
+                seen.append(p.scheduler.step(shown, t, latents).pred_original_sample)
+            seen, latents = seen or [stepped.pred_original_sample], stepped.prev_sample
+        return latents, seen[0]
+
+    plain, _ = sample("")
+    with guide(p, P, config=S):
+        expected, picture = sample("")
+    with guide(p, P, config=S) as guidance:
+        found, shown = sample(look)
+    assert guided(guidance) == [True] * 3
+    assert torch.allclose(found, expected, atol=1e-4) and not torch.allclose(found, plain, atol=1e-2)
+    assert other or torch.allclose(shown, picture, atol=1e-4)
+    assert torch.equal(sample(look)[0], plain)
+
+
 @pytest.mark.parametrize(("own", "again", "told"), [([0, 1], False, 751), ([1], False, 501), ([2, 3], False, None), ([0, 1], True, None)])
 def test_case_3_a_step_after_a_gradient_of_one_s_own_is_guided_or_refused(own, again, told):
     p = tiny.sd()

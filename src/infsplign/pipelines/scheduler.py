@@ -1,7 +1,7 @@
 """The scheduler's side of a guided pipeline: wraps `step`, and adds the shift to the model's combined output."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -10,6 +10,14 @@ from infsplign.errors import UnsupportedPipelineError
 from infsplign.pipelines.call import Calls
 from infsplign.pipelines.noise_schedule import input_factor
 from infsplign.pipelines.running import stepping_pipeline
+
+
+class Shifted(NamedTuple):
+    """The latest step of a scheduler: its timestep, and the model's output before the shift and after it."""
+
+    timestep: Any
+    before: Tensor
+    after: Tensor
 
 
 class GuidedScheduler:
@@ -25,10 +33,11 @@ class GuidedScheduler:
         self.calls, self.scheduler, self.check = calls, scheduler, check
         self.step: Callable[..., Any] = scheduler.step
         self.set_timesteps: Callable[..., Any] = scheduler.set_timesteps
+        self.latest: Shifted | None = None
 
     def begin(self, *args: Any, **kwargs: Any) -> Any:
         """See the scheduler's own `set_timesteps`."""
-        self.calls.fresh = True
+        self.calls.fresh, self.latest = True, None
         return self.set_timesteps(*args, **kwargs)
 
     def __call__(self, model_output: Tensor, timestep: Any, sample: Tensor, *args: Any, **kwargs: Any) -> Any:
@@ -44,16 +53,24 @@ class GuidedScheduler:
         if call is None or call.scheduler is not self.scheduler or call.steps.plan is None:
             self._check_denoiser()
             self._check_own(timestep)
-            return self.step(model_output, timestep, sample, *args, **kwargs)
+            return self.step(self._again(model_output, timestep), timestep, sample, *args, **kwargs)
         found = call.steps.found
         if found is not None and found.gradient is not None and found.gradient.shape[0] != model_output.shape[0]:
             raise UnsupportedPipelineError(self._other_rows(found.gradient, model_output))
         raw = self.calls.config.wrt == "latents"
         factor = input_factor(self.scheduler, timestep, sample) if raw else None
         shifted = call.steps.shifted(model_output, latents=sample, input_factor=factor)
+        self.latest = Shifted(timestep, model_output, shifted)
         call.done += 1
         self.calls.taken += 1
         return self.step(shifted, timestep, sample, *args, **kwargs)
+
+    def _again(self, output: Tensor, timestep: Any) -> Tensor:
+        """The output, shifted as before where the latest step is made once more: a loop may look at its `pred_original_sample` first."""
+        latest = self.latest
+        if latest is None or latest.before.shape != output.shape or float(timestep) != float(latest.timestep):
+            return output
+        return latest.after if output is latest.before else output + (latest.after - latest.before)
 
     def _check_denoiser(self) -> None:
         """Raises an error if the pipeline makes a step without a pass of the guided denoiser."""
