@@ -1,11 +1,14 @@
 """What the recorder sees: the attention that really runs, whatever the processor, and only while it is asked."""
 
+from threading import Event, Thread
+
 import pytest
 import torch
+import torch.nn.functional as F
 from diffusers.models.attention_processor import Attention, AttnProcessor, AttnProcessor2_0, SlicedAttnProcessor
 from torch import nn
 
-from infsplign import PAPER, AttentionError, guide
+from infsplign import PAPER, AttentionError, Guidance, GuidanceConfig, Scene, guide
 from infsplign.adapters import AttentionRecorder, sd
 from infsplign.engine.patching import swapped_attribute
 from infsplign.testing.module_state import module_state
@@ -294,3 +297,95 @@ def test_parts_that_were_compiled_apart_are_named_with_the_remedy():
     pipe.unet.up_blocks[1] = torch.compile(pipe.unet.up_blocks[1], backend="eager")
     with pytest.raises(AttentionError, match=r"up_blocks.1.* are renamed by `torch.compile\(part\)`; write `part.compile\(\)`"):
         guide(pipe, PROMPT)
+
+
+class Parts(nn.Module):
+    """Cross-attention that calls `scaled_dot_product_attention` once for each part of its heads, and then perhaps to further tokens."""
+
+    def __init__(self, parts=1, further=0):
+        super().__init__()
+        self.parts, self.further = parts, further
+        self.to_q, self.to_k = nn.Linear(4, 8), nn.Linear(6, 8)
+        self.between = nn.Identity()
+
+    def forward(self, hidden, text):
+        q, k = (x.unflatten(-1, (4, -1)).transpose(1, 2) for x in (self.to_q(hidden), self.to_k(text)))
+        each = zip(q.chunk(self.parts, 1), k.chunk(self.parts, 1), strict=True)
+        out = torch.cat([F.scaled_dot_product_attention(a, b, b) for a, b in each], 1)
+        for _ in range(self.further):
+            out = out + F.scaled_dot_product_attention(q, k.flip(2), k)
+        return self.between(out.transpose(1, 2).flatten(2)[..., :4])
+
+
+class Net(nn.Module):
+    def __init__(self, **options):
+        super().__init__()
+        torch.manual_seed(0)
+        self.attn, self.last = Parts(**options), nn.Linear(4, 4)
+
+    def forward(self, sample, text):
+        x = sample.flatten(2).mT
+        return self.last(x + self.attn(x, text)).mT.unflatten(2, sample.shape[2:])
+
+
+ONE = GuidanceConfig(balance=0.0, layers={"coarse": ("attn",)})
+
+
+def guidance_of(model):
+    return Guidance(model, AttentionRecorder(model, ONE.layers), Scene.of([("a", "left of", "b")]), [[1], [4]], ONE)
+
+
+def test_a_module_that_attends_part_by_part_is_refused():
+    """Of one call for each head, only the first head would be read."""
+    sample, text = torch.randn(2, 4, 3, 5), torch.randn(2, 7, 6)
+    with pytest.raises(AttentionError, match="`attn` calls `scaled_dot_product_attention` several times, such as once for each head"):
+        guidance_of(Net(parts=4))(sample, text)
+    whole = guidance_of(Net())(sample, text).report
+    assert torch.equal(guidance_of(Net(further=2))(sample, text).report.total, whole.total)  # as IP-Adapter does, with the same queries
+
+
+@pytest.mark.parametrize("guided", [True, False])
+def test_passes_of_other_threads_are_not_recorded(guided):
+    """Two samplings of one denoiser: the other thread's pass begins while the first one's is half-way."""
+    model, texts = Net(), torch.randn(2, 1, 7, 6)
+    samples = [torch.randn(1, 4, 3, 5), torch.randn(1, 4, 5, 3)]
+    expected = [guidance_of(model)(x, text) for x, text in zip(samples, texts, strict=True)]
+    found, inside, other = {}, Event(), Event()
+
+    def second():
+        inside.wait(10)
+        if guided:
+            found[1] = guidance_of(model)(samples[1], texts[1])
+        else:
+            with torch.no_grad():
+                model(samples[1], texts[1])
+        other.set()
+
+    def wait(*_):
+        if not inside.is_set():
+            inside.set()
+            other.wait(0.2 if guided else 10)  # a guided pass waits for this one
+
+    thread = Thread(target=second)
+    thread.start()
+    with model.attn.to_q.register_forward_pre_hook(wait):
+        found[0] = guidance_of(model)(samples[0], texts[0])
+    thread.join(10)
+    for number, result in found.items():
+        assert torch.equal(result.report.total, expected[number].report.total)
+        assert torch.equal(result.gradient, expected[number].gradient)
+    assert "forward" not in vars(model.attn)
+
+
+@pytest.mark.parametrize(
+    ("layers", "error", "told"),
+    [
+        ({"coarse": "attn"}, TypeError, "lists of module names"),
+        (["attn"], TypeError, "map levels to lists"),
+        ({"fine": ("attn",)}, ValueError, "be one of coarse, middle, got 'fine'"),
+        ({"coarse": ("attn",), "middle": ("attn",)}, ValueError, "one level, got attn in coarse and middle"),
+    ],
+)
+def test_layers_of_another_form_are_refused_at_once(layers, error, told):
+    with pytest.raises(error, match=f"`layers` must.*{told}"):
+        AttentionRecorder(Net(), layers)

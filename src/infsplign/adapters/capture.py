@@ -10,6 +10,7 @@ vanilla processor), the recorder takes the outputs of the module's `to_q` and `t
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial, wraps
+from threading import get_ident
 from typing import Any
 
 import torch
@@ -21,9 +22,9 @@ from infsplign.adapters.columns import ColumnAttention, ObjectTokens
 from infsplign.adapters.grids import FeatureSizes, merged
 from infsplign.adapters.projections import Projections
 from infsplign.adapters.sdpa import SdpaCall, with_log_sum_exp
-from infsplign.core.attention import QueryKeyAttention
+from infsplign.core.attention import QueryKeyAttention, check_level
 from infsplign.engine.checkpointing import checkpoints_itself
-from infsplign.engine.patching import swapped_attribute
+from infsplign.engine.patching import swapped_attribute, within
 from infsplign.errors import AttentionError
 
 Grid = Callable[[Tensor, Mapping[str, Any]], tuple[int, int]]
@@ -48,7 +49,8 @@ class AttentionRecorder:
 
     Raises:
         AttentionError: a layer is not in the denoiser.
-        ValueError: `text` is unknown, or `grid` is None in joint attention.
+        ValueError: `text` is unknown, or `grid` is None in joint attention; an unknown level, or a module in two of them.
+        TypeError: `layers` does not map levels to lists of names.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class AttentionRecorder:
     ) -> None:
         if text not in TEXT or (text != "all" and grid is None):
             raise ValueError(f'`text` must be one of {", ".join(TEXT)}, "first" and "last" together with `grid`; got {text!r}')
+        _check_layers(layers)
         modules = dict(denoiser.named_modules())
         missing = [name for names in layers.values() for name in names if name not in modules]
         if missing:
@@ -152,13 +155,25 @@ class AttentionRecorder:
         return {"query": query[:, :, rows], "key": key, "mask": mask, "lse": lse, "text": (start + before, stop - after), "grid": size}
 
 
+def _check_layers(layers: Any) -> None:
+    """Raises an error unless `layers` maps known levels to names, each in one level."""
+    if not isinstance(layers, Mapping) or any(isinstance(names, str) for names in layers.values()):
+        raise TypeError(f'`layers` must map levels to lists of module names, such as {{"coarse": ("blocks.2",)}}, got {layers!r:.100}')
+    for level in layers:
+        check_level(level, "layers")
+    named = [set(names) for names in layers.values()]
+    if twice := sorted(set.intersection(*named) if len(named) > 1 else ()):
+        raise ValueError(f"`layers` must name each module in one level, got {', '.join(twice)} in {' and '.join(layers)}")
+
+
 class _Tap:
     """Watches one module inside a `with` block. Modules whose projections agreed once are added to `compared`."""
 
     def __init__(self, name: str, module: nn.Module, keep: Callable[..., None], compared: set[nn.Module], *, may_replace: bool) -> None:
         self.module, self.keep, self.compared, self.may_replace = module, keep, compared, may_replace
-        self.projections = Projections(name, module)
-        self.seen = False
+        self.name, self.projections = name, Projections(name, module)
+        self.seen, self.thread = False, get_ident()
+        self.first: SdpaCall | None = None
 
     @contextmanager
     def attached(self) -> Iterator[None]:
@@ -170,7 +185,10 @@ class _Tap:
             yield
 
     def _run(self, forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if not within(self.thread):  # a pass of another thread, which is not the recorded one
+            return forward(*args, **kwargs)
         self.projections.clear()
+        self.first = None
         with _AttentionMode(self._saw_call):
             output = forward(*args, **kwargs)
         if not self.seen:
@@ -182,7 +200,18 @@ class _Tap:
         return output
 
     def _saw_call(self, seen: SdpaCall) -> Tensor | None:
-        """Keeps the operands. Returns the result if it was computed together with the log-sum-exp; None if the call must run."""
+        """Keeps the operands. Returns the result if it was computed together with the log-sum-exp; None if the call must run.
+
+        Raises:
+            AttentionError: a further call has other queries, as many, to as many keys: it would not be read.
+        """
+        if self.first is None:
+            self.first = seen
+        elif _another_part(self.first, seen):
+            raise AttentionError(
+                f"`{self.name}` calls `scaled_dot_product_attention` several times, such as once for each head, and only the first call "
+                "would be read. Attend in one call, or see 'Attention that cannot be recorded' in docs/writing-an-adapter.md"
+            )
         out, lse = with_log_sum_exp(seen) if self.may_replace and not self.seen else (None, None)
         self.seen = True
         self.keep(seen, lse)
@@ -213,6 +242,13 @@ def additive(mask: Tensor | None, query: Tensor) -> Tensor | None:
     return zero.masked_fill(~mask, float("-inf"))
 
 
+def _another_part(first: SdpaCall, seen: SdpaCall) -> bool:
+    """Whether a further call has as many keys and as many, but other queries; IP-Adapter's calls have the queries of the first."""
+    if (seen.query.shape, seen.key.shape) != (first.query.shape, first.key.shape) or seen.query.device.type == "meta":
+        return False
+    return seen.query is not first.query and not torch.equal(seen.query, first.query)
+
+
 def _attends_to_itself(seen: SdpaCall) -> bool:
     """Whether the keys are those of the image: a text of as many tokens as the image has positions has no gradient to the image."""
     return seen.query.shape[2] == seen.key.shape[2] and seen.query.requires_grad and seen.key.requires_grad
@@ -225,5 +261,5 @@ def _no_maps(absent: Sequence[tuple[str, nn.Module]]) -> str:
         f"no attention was seen in {names}: their processor ({', '.join(sorted(processors))}) calls neither "
         "`scaled_dot_product_attention` nor `to_q` and `to_k`, or the layers were skipped. In diffusers, use the default "
         "processor (`denoiser.set_attn_processor(AttnProcessor2_0())`), and switch off xformers, flash back ends and step caches; for a "
-        "model of your own see 'Attention that cannot be watched' in docs/writing-an-adapter.md"
+        "model of your own see 'Attention that cannot be recorded' in docs/writing-an-adapter.md"
     )

@@ -4,10 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from math import ceil
+from threading import get_ident
 from typing import Any
 
 from torch import Tensor, nn
 
+from infsplign.engine.patching import within
 from infsplign.errors import AttentionError
 
 
@@ -35,6 +37,7 @@ class FeatureSizes:
         self._modules, self._known = modules, convolved is not None
         self._maps: dict[str, tuple[int, ...]] = {}
         self._positions: dict[str, set[int]] = {}
+        self._thread = get_ident()  # passes of other threads are not watched
 
     @contextmanager
     def watched(self, layers: Sequence[str]) -> Iterator[None]:
@@ -51,6 +54,8 @@ class FeatureSizes:
             yield
 
     def _block(self, name: str, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if not within(self._thread):
+            return
         inputs = [x for x in (*args, *kwargs.values()) if isinstance(x, Tensor) and x.is_floating_point()]
         maps = [x for x in inputs if x.ndim == 4]
         if maps:
@@ -58,7 +63,8 @@ class FeatureSizes:
         self._positions[name] = {x.shape[1] for x in inputs if x.ndim == 3}
 
     def _convolution(self, _module: nn.Module, _args: Any, output: Tensor) -> None:
-        self.convolved |= {tuple(output.shape[-2:])}
+        if within(self._thread):
+            self.convolved |= {tuple(output.shape[-2:])}
 
     def grid(self, layer: str, positions: int) -> tuple[int, int]:
         """Returns the (H, W) of `layer`, which attends from `positions` positions.

@@ -7,12 +7,14 @@ first time, the attention is therefore compared with what the module passes to `
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from threading import get_ident
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from infsplign.adapters.sdpa import SdpaCall
+from infsplign.engine.patching import within
 from infsplign.errors import AttentionError
 
 CLOSE = 64.0
@@ -31,6 +33,7 @@ class Projections:
         self.name, self.module = name, module
         self.outputs: dict[str, Tensor] = {}
         self.attended: Tensor | None = None
+        self.thread = get_ident()
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -73,7 +76,7 @@ class Projections:
 
     @torch.no_grad()
     def _compare(self, found: SdpaCall) -> None:
-        remedy = "Call `scaled_dot_product_attention` there, or see 'Attention that cannot be watched' in docs/writing-an-adapter.md"
+        remedy = "Call `scaled_dot_product_attention` there, or see 'Attention that cannot be recorded' in docs/writing-an-adapter.md"
         if "to_v" not in self.outputs or self.attended is None:
             raise AttentionError(
                 f"`{self.name}` does not call `scaled_dot_product_attention`, and without `to_v` and `to_out` it cannot be told whether it "
@@ -97,10 +100,11 @@ class Projections:
         return result.shape == true.shape and bool(((result - true).abs() <= near).all())
 
     def _projected(self, part: str, _module: nn.Module, _args: Any, output: Tensor) -> None:
-        self.outputs.setdefault(part, output)  # IP-Adapter attends twice in a module, to the text first
+        if within(self.thread):
+            self.outputs.setdefault(part, output)  # IP-Adapter attends twice in a module, to the text first
 
     def _attended(self, _module: nn.Module, args: Any) -> None:
-        if self.attended is None and args:
+        if self.attended is None and args and within(self.thread):
             self.attended = args[0]
 
     def _split(self, x: Tensor) -> Tensor:

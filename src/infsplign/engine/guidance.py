@@ -19,6 +19,7 @@ from infsplign.engine.config import RECOMMENDED, GuidanceConfig, check_config
 from infsplign.engine.freezing import FrozenWeights
 from infsplign.engine.loss_scale import LossScale
 from infsplign.engine.passes import Passes
+from infsplign.engine.patching import turn
 from infsplign.engine.pytree import map_tensors
 from infsplign.engine.step_plan import scene_holds
 from infsplign.prompts.tokens import check_token_indices
@@ -139,7 +140,7 @@ class Guidance:
         with torch.inference_mode(False), torch.enable_grad(), self.weights.frozen(), saving():
             args, kwargs = map_tensors(_usable, (tuple(args), dict(kwargs)))
             leaf = _usable(sample).detach().requires_grad_()
-            with self.source.record(leaf, *args, **kwargs) as attention, self._again():
+            with turn(self.module), self.source.record(leaf, *args, **kwargs) as attention, self._again():
                 output = self.denoiser(leaf, *args, **kwargs)
             rows = rows or slice(0, len(leaf))
             report = self.measure(of_rows(attention, rows, len(leaf)), rows.stop - rows.start)
@@ -156,7 +157,7 @@ class Guidance:
         """Runs the denoiser unchanged and reports the attention of `rows`, without a graph and at very little cost."""
         rows = rows or slice(0, len(sample))
         with torch.no_grad():
-            with self.source.record(sample, *args, **kwargs) as attention:
+            with turn(self.module), self.source.record(sample, *args, **kwargs) as attention:
                 output = self.denoiser(sample, *args, **kwargs)
             count = rows.stop - rows.start
             with torch.inference_mode(False):

@@ -9,8 +9,11 @@ import types
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from threading import Lock, RLock, get_ident
 from typing import Any
+from weakref import WeakKeyDictionary
 
+import torch
 from torch import nn
 
 _HOOKS = ("_forward_hooks", "_forward_hooks_with_kwargs")
@@ -48,6 +51,25 @@ class _Hooked:
 
 
 _attached: list[_Replaced | _Hooked] = []
+_turns: WeakKeyDictionary[nn.Module, Any] = WeakKeyDictionary()
+_asking = Lock()
+
+
+@contextmanager
+def turn(module: nn.Module | None) -> Iterator[None]:
+    """Waits while another thread is in this context with the same module: two threads would take off each other's patches."""
+    if module is None:
+        yield
+        return
+    with _asking:
+        mine = _turns.setdefault(module, RLock())
+    with mine:
+        yield
+
+
+def within(thread: int) -> bool:
+    """Whether `thread` is the one that runs: patches of a pass are felt by passes of other threads too. Compiled code cannot ask."""
+    return torch.compiler.is_compiling() or get_ident() == thread
 
 
 @contextmanager
