@@ -1,13 +1,15 @@
 """The engine without a pipeline: in samplers of one's own, with sources of one's own."""
 
+import warnings
 from contextlib import contextmanager
 
 import pytest
 import torch
 
-from infsplign import Guidance, GuidanceConfig, Scene, guide
+from infsplign import RECOMMENDED, Guidance, GuidanceConfig, Scene, guide
 from infsplign.adapters import FAMILIES, AttentionRecorder, sd
 from infsplign.core.attention import AttentionMap
+from infsplign.core.losses import LossTerm
 from tests import tiny
 
 SCENE = Scene.of([("circle", "left of", "square")])
@@ -207,3 +209,69 @@ def test_before_the_first_gradient_nothing_is_known_and_nothing_is_zero():
     assert guidance.zero.tolist() is False
     assert guidance.held is None
     assert guidance.passes.total == 0
+
+
+@pytest.mark.parametrize("indices", [[[1], [1]], [[0, 1], [1, 0]], [(2, 2), (2,)]])
+def test_related_objects_of_the_same_tokens_are_refused(indices):
+    """Their maps are the same map, and the spatial term has no gradient."""
+    model = Linear()
+    with pytest.raises(ValueError, match="`token_indices` must differ for 'circle' and 'square', which stand in a relation, got"):
+        Guidance(model, Source(model), SCENE, indices)
+    with pytest.raises(ValueError, match="`token_indices` must differ for 'circle' and 'square'"):
+        guide(tiny.sd(), PROMPT, token_indices=indices)
+    Guidance(model, Source(model), Scene(("cat", "pet")), indices)  # no relation asks that they are apart
+
+
+@pytest.mark.parametrize(
+    "term",
+    [
+        lambda objects, scene: (objects.maps > 0.4).float().mean((1, 2, 3)),
+        lambda objects, scene: objects.maps.detach().mean((1, 2, 3)),
+        lambda objects, scene: torch.full((len(objects.maps),), float(objects.mass.sum())),
+    ],
+)
+def test_a_term_without_a_gradient_is_told_once_beside_others_that_have_one(term):
+    model, x = Linear(), torch.randn(2, 2, 4, 4)
+    config = RECOMMENDED.with_(terms=(*RECOMMENDED.terms, LossTerm("mine", term)))
+    guidance = Guidance(model, Source(model), SCENE, [[0], [1]], config)
+    with pytest.warns(UserWarning, match="loss term 'mine' has no gradient to the maps, so it guides nothing"):
+        guidance(x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        guidance(x)
+        Guidance(model, Source(model), Scene(("a", "b")), [[0], [1]], RECOMMENDED)(x)  # nor those of the package without a relation
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_under_autocast_the_loss_has_the_precision_of_the_core(dtype):
+    """Its matrix products would else be taken in half precision: gaps of a hundredth would be off by a third."""
+    model, x = Linear(), torch.randn(2, 2, 6, 5)
+    guidance = Guidance(model, Source(model), SCENE, [[0], [1]], RECOMMENDED.with_(spatial=100.0))
+    with torch.autocast("cpu", dtype):
+        guided, watched = guidance(x), guidance.watch(x, (), {})
+    with guidance.source.record(x) as attention, torch.autocast("cpu", dtype):
+        model(x)
+    expected = guidance.measure(attention, 2)
+    assert torch.equal(guided.report.total, expected.total)
+    assert torch.equal(watched.report.total, expected.total)
+
+
+class Separate(torch.nn.Module):
+    """A denoiser whose blocks are attributes."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = torch.nn.Linear(2, 2), Linear()
+
+    def forward(self, sample):
+        return self.second(self.first(sample.movedim(1, -1)).movedim(-1, 1))
+
+
+def test_checkpointing_a_denoiser_without_blocks_is_refused():
+    """Nothing would be recomputed, and the trace would say that it was."""
+    model = Separate()
+    config = RECOMMENDED.with_(plan="checkpoint")
+    with pytest.raises(ValueError, match='`plan` "checkpoint" finds no blocks in Separate.*`torch.nn.ModuleList`.*use "split"'):
+        Guidance(model, Source(model.second), SCENE, [[0], [1]], config)
+    model.blocks = torch.nn.ModuleList([model.second])
+    Guidance(model, Source(model.second), SCENE, [[0], [1]], config)

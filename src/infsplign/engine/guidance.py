@@ -1,5 +1,6 @@
 """Runs one pass of the denoiser and computes the gradient of the loss with respect to the denoiser's input."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ from infsplign.core.losses import LossReport
 from infsplign.core.object_attention import observe_layers
 from infsplign.core.scene_arrays import SceneArrays, scene_arrays
 from infsplign.core.scenes import Scene
-from infsplign.engine.checkpointing import checkpointed
+from infsplign.engine.checkpointing import blocks, checkpointed, checkpoints_itself
 from infsplign.engine.checks import check_tensor
 from infsplign.engine.config import RECOMMENDED, GuidanceConfig, check_config
 from infsplign.engine.freezing import FrozenWeights
@@ -22,7 +23,7 @@ from infsplign.engine.passes import Passes
 from infsplign.engine.patching import turn
 from infsplign.engine.pytree import map_tensors
 from infsplign.engine.step_plan import scene_holds
-from infsplign.prompts.tokens import check_token_indices
+from infsplign.prompts.tokens import check_apart, check_token_indices
 
 
 class GuidedPass(NamedTuple):
@@ -73,8 +74,8 @@ class Guidance:
         held: (B,), whether each row's scene held in the latest pass, by `config.margin_hold`; None without `config.patience`.
 
     Raises:
-        ValueError: `token_indices` does not fit the scenes, the plan needs a denoiser that can run block by block, `source` records
-            other layers than `config.layers`, or a loss term reads none of the recorded layers.
+        ValueError: `token_indices` does not fit the scenes, or gives two related objects the same; the plan needs a denoiser that can run
+            block by block; `source` records other layers than `config.layers`; or a loss term reads none of the recorded layers.
     """
 
     def __init__(
@@ -101,9 +102,11 @@ class Guidance:
         if [len(row) for row in self.token_indices] != counts:
             raise ValueError(f"`token_indices` must give tokens for {counts} objects, got {[len(row) for row in self.token_indices]}")
         self.token_indices = [check_token_indices(row, scene.objects) for row, scene in zip(self.token_indices, self.scenes, strict=True)]
+        for row, scene in zip(self.token_indices, self.scenes, strict=True):
+            check_apart(row, scene)
         self.module = self._module()
         self.weights = FrozenWeights(self.module)
-        self._checked, self._rests, self.zero = False, torch.tensor(False), torch.tensor(False)
+        self._checked, self._told, self._rests, self.zero = False, False, torch.tensor(False), torch.tensor(False)
         recorded = getattr(self.source, "layers", None)
         if recorded is not None:
             self._check_layers([(level, name) for level, name, *_ in recorded])
@@ -146,8 +149,10 @@ class Guidance:
             report = self.measure(of_rows(attention, rows, len(leaf)), rows.stop - rows.start)
             if not report.total.requires_grad:
                 raise ValueError("`source` recorded attention without a gradient to `sample`; is the denoiser run under no_grad inside?")
+            self._tell_of_constants(report)
             scaled = self._loss_scale.scaled(report.total, torch.float16 if _in_float16(leaf, attention) else leaf.dtype)
-            (gradient,) = torch.autograd.grad(scaled.sum(), leaf)
+            with _without_autocast(leaf):
+                (gradient,) = torch.autograd.grad(scaled.sum(), leaf)
             self.zero = (gradient[rows] == 0).all() & ~self._rests
             gradient = self._loss_scale.unscaled(gradient[rows])  # its factor takes part in the next gradient
         self.passes.guided += len(sample)
@@ -167,18 +172,31 @@ class Guidance:
         return WatchedPass(output, report)
 
     def measure(self, attention: Sequence[Attention], rows: int) -> LossReport:
-        """Computes the loss of recorded attention for `rows` rows."""
+        """Computes the loss of recorded attention for `rows` rows; under autocast too in the types of `infsplign.core`."""
         if not self._checked:
             self._check_layers([(layer.level, layer.layer) for layer in attention])
             self._checked = True
         weights, arrays = self._arrays(attention[0], rows)
-        layers = observe_layers(attention, weights, arrays, resize=self.config.resize)
-        with torch.no_grad():
-            if any(term.name == "spatial" and term.weight for term in self.loss.terms):  # its penalty may cost nothing from the margin on
-                self._rests = scene_holds(layers, slack=self.config.margin).all()
-            if self.config.patience is not None:
-                self.held = scene_holds(layers, slack=self.config.margin_hold)
-        return self.loss.of(layers)
+        spatial = any(term.name == "spatial" and term.weight for term in self.loss.terms)  # its penalty may cost nothing from the margin on
+        with _without_autocast(weights):
+            layers = observe_layers(attention, weights, arrays, resize=self.config.resize)
+            with torch.no_grad():
+                if spatial:
+                    self._rests = scene_holds(layers, slack=self.config.margin).all()
+                if self.config.patience is not None:
+                    self.held = scene_holds(layers, slack=self.config.margin_hold)
+            return self.loss.of(layers)
+
+    def _tell_of_constants(self, report: LossReport) -> None:
+        """Warns once of terms that do not depend on the maps by differentiable functions: the others would guide without a word of it."""
+        constant = [name for name, value in report.terms.items() if not value.requires_grad]
+        if constant and not self._told:
+            warnings.warn(
+                f"loss term {' and '.join(map(repr, constant))} has no gradient to the maps, so it guides nothing: look for a comparison, "
+                "a count, `.detach()` or `.item()` in it, and see `infsplign.testing.check_term`",
+                stacklevel=3,
+            )
+        self._told = True
 
     def _check_layers(self, recorded: Sequence[tuple[str, str]]) -> None:
         """Raises an error if `source` records other layers than the options name, or if a term reads none of them."""
@@ -206,6 +224,11 @@ class Guidance:
         """Returns the denoiser as a module: the denoiser, the owner of its method, or the module that the source records."""
         for found in (self.denoiser, getattr(self.denoiser, "__self__", None), getattr(self.source, "denoiser", None)):
             if isinstance(found, torch.nn.Module):
+                if self.config.plan == "checkpoint" and not blocks(found) and not checkpoints_itself(found.modules()):
+                    raise ValueError(
+                        f'`plan` "checkpoint" finds no blocks in {type(found).__name__}, neither by `_no_split_modules` nor in a '
+                        '`torch.nn.ModuleList`, so that it would save nothing; hold its blocks in one, or use "split"'
+                    )
                 return found
         if self.config.plan == "checkpoint":
             raise ValueError('`plan` "checkpoint" runs the blocks of a `torch.nn.Module` again, got a denoiser that is none; use "split"')
@@ -266,6 +289,13 @@ def _nested(value: Any, depth: int) -> bool:
     """Whether `value` is a list nested `depth` levels deep."""
     listed = hasattr(value, "__len__") and getattr(value, "ndim", 1) > 0  # the numbers of a tensor have a `__len__` too
     return depth == 0 or (listed and any(_nested(item, depth - 1) for item in value))
+
+
+def _without_autocast(x: Tensor) -> AbstractContextManager[Any]:
+    """Switches autocast off, which would take the losses' matrix products in half precision."""
+    device = x.device.type
+    on = device != "meta" and torch.is_autocast_enabled(device)
+    return torch.autocast(device, enabled=False) if on else nullcontext()
 
 
 def _in_float16(sample: Tensor, attention: Sequence[Attention]) -> bool:

@@ -211,7 +211,7 @@ class Calls:
             if self.backbone.dropped is not None:
                 dropped = self.backbone.dropped(self.pipe, self.check.length, kwargs["encoder_hidden_states"].shape[1])
                 self.token_indices = self.check.after(dropped, self.token_indices)
-        indices = self.token_indices or [[[0]] * len(scene.objects) for scene in self.scenes]  # not read: nothing is guided
+        indices = self.token_indices or [[[i] for i in range(len(scene.objects))] for scene in self.scenes]  # not read: nothing is guided
         config = self.chosen_config()
         why = "" if self.choice is None else f" ({self.choice.why})"
         log.info("plan: %s%s, from %g to %g of the steps", config.plan, why, config.start, config.stop)

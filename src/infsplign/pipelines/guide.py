@@ -12,7 +12,7 @@ from infsplign.engine.config import GuidanceConfig
 from infsplign.errors import PromptError
 from infsplign.pipelines.guidance import PipelineGuidance
 from infsplign.prompts import Entry, parse_prompt, scene_from
-from infsplign.prompts.tokens import check_token_indices
+from infsplign.prompts.tokens import check_apart, check_token_indices
 
 Triples = Sequence[Entry]
 
@@ -55,7 +55,7 @@ def guide(
         UnsupportedPipelineError: no adapter knows the pipeline.
         AttentionError: a tapped layer is not in the denoiser.
         PromptError: the prompt or a relation cannot be parsed, or an object is not in the prompt or is cut off.
-        ValueError: relations that contradict each other, unknown relations, indices out of range.
+        ValueError: relations that contradict each other, unknown relations, indices out of range or the same for two related objects.
         TypeError: `keep_maps` is neither True nor False, or `backbone` is no `Backbone`.
     """
     check_flag(keep_maps, "keep_maps")
@@ -80,6 +80,8 @@ def guide(
         check_token_indices(given, scene.objects, _text_length(pipe, backbone, text))
         for given, scene, text in zip(indices, scenes, prompts, strict=True)
     ]
+    for row, scene in zip(tokens, scenes, strict=True):
+        check_apart(row, scene)
     return PipelineGuidance(pipe, backbone, scenes, tokens, **options)
 
 

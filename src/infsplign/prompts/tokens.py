@@ -7,8 +7,10 @@ would be off by one. Nothing here imports transformers; any fast tokenizer of it
 import operator
 import re
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import Any, NamedTuple
 
+from infsplign.core.scenes import Scene
 from infsplign.errors import PromptError
 from infsplign.prompts.phrases import find_phrases, fold, underline
 from infsplign.prompts.weights import plain
@@ -148,6 +150,17 @@ def _tokens(tokenizer: Any, text: str) -> tuple[list[int], list[_Token]]:
         blank = special or piece == "▁" or text[start:stop].isspace()
         tokens.append(_Token(0, 0, bool(special)) if blank else _Token(start, stop, False))
     return list(encoded["input_ids"]), tokens
+
+
+def check_apart(indices: Sequence[Sequence[int]], scene: Scene) -> None:
+    """Raises ValueError if two objects of one relation have the same token positions: their maps, and so their places, are the same."""
+    for edge in scene.relations:
+        for a, b in combinations(edge.objects, 2):
+            if set(indices[a]) == set(indices[b]):
+                raise ValueError(
+                    f"`token_indices` must differ for {scene.objects[a]!r} and {scene.objects[b]!r}, which stand in a relation, got "
+                    f"{list(indices[a])} for both: their maps would be the same"
+                )
 
 
 def check_token_indices(indices: Sequence[Sequence[int]], objects: Sequence[str], length: int | None = None) -> tuple[tuple[int, ...], ...]:
