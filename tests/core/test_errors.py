@@ -8,6 +8,7 @@ from infsplign.core import (
     CompoundLoss,
     LossTerm,
     QueryKeyAttention,
+    Relation,
     balance_loss,
     observe,
     paper_loss,
@@ -92,6 +93,14 @@ CASES = {
     ),
     "a weight that is no number": (lambda: LossTerm("mine", presence_loss, float("nan")), "`weight` must be finite, got nan"),
     "a negative width": (lambda: excite(sigma=-1.0), "`sigma` must be >= 0, got -1.0"),
+    "a penalty that takes the mean": (
+        lambda: spatial_loss(observe(np.ones((2, 2, 3, 4))), scene_arrays([pair(RELATIONS[0])] * 2, xp=np), penalty=np.mean),
+        '`penalty` must give one cost for each relation, shape (2, 1), got (); leave out means and sums, such as by `reduction="none"`',
+    ),
+    "an unknown equation": (
+        lambda: gaps(observe(np.ones((1, 2, 3, 4))), scene_arrays([pair(Relation("beyond", equation="beyond"))], xp=np)),
+        "`equation` of a relation must be one of ordered, side, centre, near, far, on top, inside, between, larger, smaller, got 'beyond'",
+    ),
     "no layers": (
         lambda: paper_loss()([], weights, scene_arrays([pair(RELATIONS[0])], xp=np)),
         "`attention` must hold at least one layer, got none",

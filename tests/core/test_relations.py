@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infsplign.core import ABOVE, LEFT_OF, RIGHT_OF, Scene, SceneRelation, relation, scene_arrays
+from infsplign.core import ABOVE, LEFT_OF, RIGHT_OF, Relation, Scene, SceneRelation, relation, scene_arrays
+from infsplign.core.relations import ARITIES
 from infsplign.core.spatial import EQUATIONS
 from infsplign.core.spellings import _SPELLED, SPELLINGS
 from infsplign.core.spellings import RELATIONS as ALL
@@ -276,6 +277,14 @@ def test_equal_phrases_are_one_object_whatever_their_blanks():
         (lambda: Scene.of([("a", "above", " ")]), "`relations` must name two objects, got ('a', 'above', ' ')"),
         (lambda: Scene.of([("", "above", "b")]), "`relations` must name two objects, got ('', 'above', 'b')"),
         (lambda: scene_arrays([], xp=np), "`scenes` must hold at least one scene, got none"),
+        (
+            lambda: Relation("beyond"),
+            "`direction` of 'beyond' must not be (0, 0) for the equation 'ordered': it would always hold",
+        ),
+        (lambda: Relation("far left", (2.0, 0.0)), "`direction` of 'far left' must be two of -1, 0 and 1, (x, y), got (2.0, 0.0)"),
+        (lambda: Relation("left", 1, "right"), "`direction` of 'left' must be two of -1, 0 and 1, (x, y), got 1"),
+        (lambda: Relation("amid", equation="between"), "`arity` of 'amid' must be 3 for the equation 'between', got 2"),
+        (lambda: Relation("amid", arity=4, equation="mine"), "`arity` of 'amid' must be 1, 2 or 3, got 4"),
     ],
 )
 def test_errors_name_the_argument_and_the_value(build, message):
@@ -403,3 +412,8 @@ def test_lists_become_tuples():
     scene = Scene(["cat", "dog"], [SceneRelation(np.int64(0), LEFT, 1)])
     assert scene == Scene.of([("cat", "left of", "dog")])
     assert hash(scene) == hash(Scene.of([("cat", "left of", "dog")]))
+
+
+def test_every_equation_has_its_number_of_objects_and_every_relation_has_it():
+    assert set(ARITIES) == set(EQUATIONS)
+    assert all(one.arity == ARITIES[one.equation] for one in ALL)

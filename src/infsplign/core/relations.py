@@ -16,6 +16,12 @@ HALF_CELL = 1 / 6
 """Half the side of the middle one of nine equal parts of the picture: places are thirds."""
 
 
+ARITIES = {"side": 1, "centre": 1, "between": 3} | dict.fromkeys(("ordered", "near", "far", "on top", "inside", "larger", "smaller"), 2)
+"""How many objects each equation of `core.spatial` takes."""
+DIRECTED = ("ordered", "side")
+"""Equations that measure along `direction`."""
+
+
 @dataclass(frozen=True)
 class Relation:
     """A relation between objects, or the place of one object.
@@ -28,6 +34,10 @@ class Relation:
         arity: number of objects: 1 for a place, 2, or 3 ("between").
         equation: which equation of `core.spatial` measures it.
         margin: factor of the spatial loss's margin; 1 if objects may be a whole image apart.
+
+    Raises:
+        ValueError: parts of `direction` other than -1, 0 and 1, none where the equation needs one, or a number of objects that the
+            equation does not take.
     """
 
     name: str
@@ -36,6 +46,17 @@ class Relation:
     arity: int = 2
     equation: str = "ordered"
     margin: float = 1.0
+
+    def __post_init__(self) -> None:
+        parts = tuple(self.direction) if hasattr(self.direction, "__len__") else ()
+        if len(parts) != 2 or any(part not in (-1, 0, 1) for part in parts):
+            raise ValueError(f"`direction` of {self.name!r} must be two of -1, 0 and 1, (x, y), got {self.direction!r}")
+        if self.arity not in (1, 2, 3):
+            raise ValueError(f"`arity` of {self.name!r} must be 1, 2 or 3, got {self.arity!r}")
+        if self.arity != (wanted := ARITIES.get(self.equation, self.arity)):
+            raise ValueError(f"`arity` of {self.name!r} must be {wanted} for the equation {self.equation!r}, got {self.arity!r}")
+        if self.equation in DIRECTED and not any(parts):
+            raise ValueError(f"`direction` of {self.name!r} must not be (0, 0) for the equation {self.equation!r}: it would always hold")
 
     @property
     def axes(self) -> tuple[int, ...]:

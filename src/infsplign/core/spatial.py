@@ -52,6 +52,8 @@ class Geometry(NamedTuple):
 def gaps(objects: ObjectAttention, scene: SceneArrays) -> Array:
     """Computes the gap of every relation, (B, R), in widths of the image: >= 0 exactly where it holds, larger is better; 0 where padded."""
     check_fits(objects, scene)
+    if unknown := [name for name in scene.equation if name not in EQUATIONS]:
+        raise ValueError(f"`equation` of a relation must be one of {', '.join(EQUATIONS)}, got {unknown[0]!r}")
     geometry = _geometry(objects, scene)
     found = [EQUATIONS[name](geometry) * asked for name, asked in scene.equation.items()]
     return sum(found[1:], found[0]) if found else geometry.along[..., 0]  # 0 without relations
@@ -88,9 +90,19 @@ def spatial_loss(
 
     Returns:
         (B,); 0 for a row without relations.
+
+    Raises:
+        ValueError: `penalty` does not give one cost for each relation; another shape would mix rows without an error.
     """
     xp = array_namespace(objects.maps)
-    cost = penalty(alpha * (margin * scene.margin - gaps(objects, scene)))
+    short = alpha * (margin * scene.margin - gaps(objects, scene))  # (B, R)
+    cost = penalty(short)
+    if getattr(cost, "shape", None) != short.shape:
+        found = tuple(getattr(cost, "shape", ()))
+        raise ValueError(
+            f"`penalty` must give one cost for each relation, shape {tuple(short.shape)}, got {found}; leave out means and sums, such as by "
+            '`reduction="none"`'
+        )
     return xp.sum(cost * scene.relation_weight, axis=-1)
 
 
