@@ -179,6 +179,28 @@ def test_case_3_a_loop_by_hand_with_the_pipelines_own_scheduler_is_guided():
             assert torch.allclose(latents, expected, atol=1e-5)
 
 
+def test_case_3_steps_of_other_latents_in_the_loop_are_not_shifted():
+    """As of another model that the same scheduler steps, unguided."""
+    p, other = tiny.sd(), tiny.sd(seed=1)
+
+    @torch.no_grad()
+    def sample():
+        first, second = torch.randn(2, 1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+        p.scheduler.set_timesteps(3)
+        text = torch.cat(p.encode_prompt(P, "cpu", 1, True)[::-1])
+        for t in p.scheduler.timesteps:
+            uncond, cond = p.unet(torch.cat([first] * 2), t, encoder_hidden_states=text).sample.chunk(2)
+            first = p.scheduler.step(uncond + 7.5 * (cond - uncond), t, first).prev_sample
+            second = p.scheduler.step(other.unet(second, t, encoder_hidden_states=text[1:]).sample, t, second).prev_sample
+        return first, second
+
+    plain = sample()
+    with guide(p, P, config=S):
+        found = sample()
+    assert not torch.allclose(found[0], plain[0], atol=1e-2)
+    assert torch.equal(found[1], plain[1])
+
+
 @pytest.mark.parametrize("other", [False, True])
 @pytest.mark.parametrize("look", ["before", "after"])
 def test_case_3_a_loop_by_hand_may_make_a_step_twice_to_look_at_its_picture(look, other):

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from infsplign.adapters.backbone import uncompiled
@@ -13,9 +14,10 @@ from infsplign.pipelines.running import stepping_pipeline
 
 
 class Shifted(NamedTuple):
-    """The latest step of a scheduler: its timestep, and the model's output before the shift and after it."""
+    """The latest step of a scheduler: its timestep and latents, and the model's output before the shift and after it."""
 
     timestep: Any
+    latents: Tensor
     before: Tensor
     after: Tensor
 
@@ -53,22 +55,27 @@ class GuidedScheduler:
         if call is None or call.scheduler is not self.scheduler or call.steps.plan is None:
             self._check_denoiser()
             self._check_own(timestep)
-            return self.step(self._again(model_output, timestep), timestep, sample, *args, **kwargs)
+            return self.step(self._again(model_output, timestep, sample), timestep, sample, *args, **kwargs)
         found = call.steps.found
         if found is not None and found.gradient is not None and found.gradient.shape[0] != model_output.shape[0]:
             raise UnsupportedPipelineError(self._other_rows(found.gradient, model_output))
         raw = self.calls.config.wrt == "latents"
         factor = input_factor(self.scheduler, timestep, sample) if raw else None
         shifted = call.steps.shifted(model_output, latents=sample, input_factor=factor)
-        self.latest = Shifted(timestep, model_output, shifted)
+        self.latest = Shifted(timestep, sample, model_output, shifted)
         call.done += 1
         self.calls.taken += 1
         return self.step(shifted, timestep, sample, *args, **kwargs)
 
-    def _again(self, output: Tensor, timestep: Any) -> Tensor:
-        """The output, shifted as before where the latest step is made once more: a loop may look at its `pred_original_sample` first."""
+    def _again(self, output: Tensor, timestep: Any, latents: Tensor) -> Tensor:
+        """The output, shifted as before where the latest step is made once more: a loop may look at its `pred_original_sample` first.
+
+        A step of other latents, as of another model in the same loop, is none of ours.
+        """
         latest = self.latest
         if latest is None or latest.before.shape != output.shape or float(timestep) != float(latest.timestep):
+            return output
+        if latents is not latest.latents and not torch.equal(latents, latest.latents):
             return output
         return latest.after if output is latest.before else output + (latest.after - latest.before)
 
