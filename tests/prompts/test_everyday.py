@@ -277,3 +277,44 @@ def test_a_place_that_a_pronoun_names_is_told(prompt, part):
     """Its relation is not read, though another one is."""
     with pytest.warns(PromptWarning, match=f"where `{part}` says is not guided"):
         assert len(parse_prompt(prompt).relations) == 1
+
+
+SIDES = [("man", "on the left side"), ("dog", "on the right side")]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("a man walking on the left, a dog on the right", SIDES),
+        ("a man drives on the left, a dog on the right", SIDES),
+        ("a man typing on the left and a dog on the right side", SIDES),
+        ("a man looking to the left, a dog on the right", SIDES[1:]),
+        ("two faces on the left, a dog on the right", [("faces", "on the left side"), SIDES[1]]),
+        ("stars on the left, a dog on the right", [("stars", "on the left side"), SIDES[1]]),
+        ("stars left, a dog right", [("stars", "on the left side"), SIDES[1]]),
+        ("a man visible on the left, a dog upside-down on the right", SIDES),
+        ("a man fast asleep on the left, a dog on the right", SIDES),
+        ("a man amid smoke left of a dog", [("man", L, "dog")]),
+        ("a trash can is left of a beer can", [("trash can", L, "beer can")]),
+        ("a cat left of a trash can is red", [("cat", L, "trash can")]),
+    ],
+)
+def test_where_somebody_walks_and_what_stands_after_a_name(prompt, expected):
+    assert entries(parse_prompt(prompt)) == expected
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "a picture that shows {}", "an illustration which features {}", "draw {}", "draw me {}", "please paint {}", "generate {}",
+        "I want {}", "I would like to see {}", "we see {}", "here's {}", "{}, shot on a Canon EOS R5", "{}, taken on an iPhone",
+        "{} over a white background", "{} -ar 16:9", "{} \u2013ar 16:9", "{} \u2014ar 16:9",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("objects", ["a cat left of a dog", "cat left of dog"])
+def test_what_stands_around_it_is_no_part_of_the_picture(prompt, objects):
+    assert entries(parse_prompt(prompt.format(objects))) == [("cat", L, "dog")]
+
+
+def test_a_dash_that_no_option_follows_ends_nothing():
+    assert entries(parse_prompt("a cat left of a dog \u2014a bird above the dog")) == [("cat", L, "dog"), ("bird", A, "dog")]

@@ -42,7 +42,7 @@ from infsplign.prompts.word_lists import (
     THINGS_TOO,
     VERBS,
 )
-from infsplign.prompts.words import COPULAS, DETERMINERS, LINKS, STOPS
+from infsplign.prompts.words import DETERMINERS, LINKS, STOPS
 
 SIDED = frozenset(("left", "right", "top", "front", "side", "forward"))
 """Words before "pointing" and the like: "a left pointing arrow"."""
@@ -66,11 +66,13 @@ def goes_on(words: Sequence[str], i: int, noun: int, singular: bool) -> bool:
         return False
     if is_style(word) or is_medium(word, following) or is_adverb(word):
         return False
-    if word in MODALS and (following in COPULAS or following in ACTIONS):  # "a car must be", and not "a trash can"
+    if word in MODALS and (following == "be" or following in ACTIONS):  # "a car must be", and not "a trash can is"
         return False
     if following and (word in NUMBERS or (word.isdecimal() and is_plural(following))):  # "a fox two strides left of"
         return False
     if word in ("left", "right", "close", "upside", "alone", "half") or word.endswith(("'s", "\u2019s")):
+        return False
+    if following in ("asleep", "awake"):  # "a dog fast asleep"
         return False
     if word in STYLE_HEADS and before in MODIFIERS and i - 1 > noun:  # "a street light" is one thing
         return False

@@ -4,7 +4,11 @@ import re
 
 _NUMBER = r"-?\d*\.?\d+"
 _NETWORK = r"<(?:lora|lyco|hypernet|lbw|locon)\b[^<>]*>"
-_OPTIONS = r"(?:(?<=\s)|^)(?:--|\u2014)(?:[a-z]\w*)(?=\s|$|=).*"  # Midjourney's, to the end
+_NAMES = (
+    "ar|aspect|v|version|s|stylize|style|q|quality|c|chaos|no|seed|iw|niji|tile|w|weird|raw|stop|fast|relax|turbo|video|repeat|r|cref|sref|"
+    "cw|sw|p|profile|draft|exp|hd|test|testp|upbeta|uplight|creative|sameseed|oref|ow"
+)
+_OPTIONS = rf"(?:(?<=\s)|^)(?:--[a-z]\w*|[\u2013\u2014](?:{_NAMES})|-(?:ar|v|s|q)(?=\s+\d))(?=\s|$|=).*"  # Midjourney's, to the end
 _SETTINGS = r"\b(?:seed|steps|cfg(?:\s+scale)?)\s*[:=]?\s*\d[\d.]*"
 _WEIGHT = (
     rf"(?<=[^\W\d]):\d\.\d+\b|:\s*{_NUMBER}(?=\s*[)\]}}])|::\s*(?:{_NUMBER})?|(?<=\)){_NUMBER}|(?<=\w)\++(?=\W|$)|(?<=\w)-+(?=[\s,;.)]|$)"

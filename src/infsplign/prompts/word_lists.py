@@ -20,7 +20,7 @@ ADJECTIVES = word_set(
     "colourful dark bright pale shiny big small large little tiny huge giant tall short long wide narrow thick thin old young new "
     "ancient modern antique vintage round square rectangular triangular oval circular spherical wooden metal metallic plastic leather "
     "rubber fluffy furry fuzzy striped spotted smooth rough soft hard cute beautiful pretty ugly happy sad angry dirty clean empty "
-    "full broken"
+    "full broken visible upside-down"
 )
 """Words that say what an object is like: they never end its name. "A black and white cat" is one object; any other "and" joins two."""
 THINGS_THEMSELVES = word_set("square oval orange violet lavender lilac gold silver bronze copper cream antique light metal plastic")
@@ -71,7 +71,7 @@ ABSTRACT = word_set(
 """What is no thing, so that nothing is in, on, under or over it: "a woman in a hurry"."""
 VIEWERS = word_set("camera viewer lens observer")
 """Near "the camera" a thing is near whoever looks at the picture."""
-GROUND = word_set("ground horizon floor water clouds")
+GROUND = word_set("ground horizon floor water clouds background backdrop")
 """Likewise what something is above when it is in the air."""
 NUMBERS = word_set(
     "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty "

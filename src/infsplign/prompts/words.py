@@ -19,7 +19,7 @@ CHOICES = word_set("or nor either neither no not never none nobody nowhere hardl
 WHICH = word_set("that which who whose where that's who's which's that\u2019s who\u2019s")
 CONTEXT = word_set(
     "in on at upon with without within from by during against through along across around into onto wearing holding w/ w/o to too toward "
-    "towards for as like than via per off out past up down"
+    "towards for as like than via per off out past up down amid amidst"
 )
 CARRYING = word_set("with without wearing holding carrying in w/ w/o")
 """Between a thing and what it has or wears."""
@@ -46,14 +46,17 @@ MEDIUM = (
 )
 LEAD = re.compile(
     r"\s*(?:there(?:\s+(?:is|are)|['\u2019]s)\b|with\b|both\b(?=\s+(?:a|an|the)\s)"
-    r"|(?:i\s+(?:want|need)|i(?:'d|\s+would)\s+like)(?:\s+to\s+see)?(?=\s+(?:a|an|the|one)\s)"
+    r"|(?:i\s+(?:want|need)|i(?:'d|\s+would)\s+like)(?:\s+to\s+see)?(?=\s+(?!(?:you|to)\s)\w)"
+    r"|(?:(?:we|you|one|i)\s+(?:can\s+)?see\b|here(?:\s+(?:is|are)\b|['\u2019]s\b))(?=\s+\w)"
+    r"|(?:(?:(?:can|could|would|will)\s+you\s+(?:please\s+)?|please\s+)(?:show|draw|paint|make|give|render|generate|create)(?:\s+me)?"
+    r"|(?:show|draw|paint|make|give)\s+me|draw(?!\s+(?:bridge|string|well)\b)|generate|create|imagine|visuali[sz]e)\b(?=\s+\w)"
     r"|(?:(?:can|could|would|will)\s+you\s+(?:please\s+)?|please\s+)?(?:show|draw|paint|create|generate|imagine|make|give|render"
     r"|design|depict|illustrate|picture|photograph|visuali[sz]e|produce|sketch|compose|put|place|add)"
     r"(?:\s+me)?\b(?=\s+(?:a|an|the|one)\s)"
     rf"|(?:(?:a|an|the|this)\s+)?(?:(?!(?:a|an|the)\s)[\w'\u2019-]+,?\s+){{0,4}}?(?:{MEDIUM})\s+"
     r"(?:(?:taken\s+|shot\s+|seen\s+)?from\s+(?:above|below|behind|the\s+side)\s+)?"
-    r"(?:of|with|show(?:ing|s)|depict(?:ing|s)|contain(?:ing|s)|featur(?:ing|es)|captur(?:ing|es)|display(?:ing|s)|portray(?:ing|s)"
-    r"|has|where|in\s+which)\b)",
+    r"(?:of|with|(?:(?:that|which)\s+)?(?:show(?:ing|s)|depict(?:ing|s)|contain(?:ing|s)|featur(?:ing|es)|captur(?:ing|es)"
+    r"|display(?:ing|s)|portray(?:ing|s)|has)|where|in\s+which)\b)",
     re.IGNORECASE,
 )
 _NO_THING = r"(?!\s+(?:frame|album|book|wall)\b)"
@@ -105,10 +108,11 @@ VIEWPOINTS = (
 )
 """From where the picture is seen."""
 DIRECTIONS = (
-    r"(?:turn|look|fac|point|mov|go|head|lean|gaz|star|glanc|walk|runn|driv|fly|swimm|rac|sail|travell?|drift|swip|scroll)(?:ing|ed|s|es)\s+"
-    r"(?:\w+ly\s+)?(?:(?:to|toward|towards|on)\s+(?:the|its|his|her|their)\s+)?(?:left|right|top|bottom)(?:wards?)?(?!\s+(?:side\s+)?of\b)(?!-)"
+    r"(?:turn|look|fac|point|mov|go|head|lean|gaz|star|glanc|walk|runn|driv|fly|swimm|rac|sail|travell?|drift|swip|scroll)(?:ing|ed|s|es)"
+    r"(?<!\bstars)\s+(?:\w+ly\s+)?(?:(?:(?:to|towards?)\s+the|(?:to|towards?|on)\s+(?:its|his|her|their))\s+)?"
+    r"(?:left|right|top|bottom)(?:wards?)?(?!\s+(?:side\s+)?of\b)(?!-)"
 )
-"""Where something looks or goes: no place of it."""
+"""Where something looks or goes: no place of it, as "walking on the left" is."""
 _LENGTH = (
     rf"(?:\d[\d.]*|{'|'.join(sorted(NUMBERS))})\s*"
     r"(?:m|cm|km|ft|px|pixels?|met(?:er|re)s?|feet|foot|inch(?:es)?|yards?|blocks?|steps?|paces?|miles?)"
@@ -122,7 +126,9 @@ IDIOMS = (
     r"in\s+(?:(?:a|one|two|three|straight|neat)\s+)*(?:rows?|lines?|queue|pairs)(?!\s+of\b)|"
     r"(?:on\s+(?:the|his|her|their)|(?:(?<=talking\s)|(?<=speaking\s)|(?<=chatting\s)|(?<=talks\s))on\s+a)\s+(?:cell\s+|mobile\s+)?phone|"
     r"(?:(?:knock|typ|chew|gnaw|nibbl|operat|focus|concentrat|shin)(?:ing|e?s|ed)|bites|based"
-    r"|(?:bit|work|press|pull|tugg|bang|tapp|spy|try|putt|turn|switch)ing)\s+on(?!\s+top)|"
+    r"|(?:bit|work|press|pull|tugg|bang|tapp|spy|try|putt|turn|switch)ing)\s+on(?!\s+top|\s+the\s+(?:left|right)\s*(?:$|[,.;]|side\b|and\b))|"
+    r"(?:shot|taken|filmed|captured|photographed|recorded)\s+on(?=\s+(?:an?\s+|my\s+)?(?:[\w-]+\s+){0,2}?"
+    r"(?:camera|phone|smartphone|iphone|gopro|drone|dslr|canon|nikon|leica|kodak|fujifilm|sony|hasselblad|film|polaroid)\b)|"
     r"(?:play|read|writ)(?:ing|e?s)\s+on(?=\s+(?:an?|the|his|her)\s+(?:\w+\s+)?"
     r"(?:guitar|piano|violin|flute|drums?|phone|tablet|computer|laptop|console|board|blackboard|whiteboard|paper|keyboard)\b)|"
     r"(?:fight|argu|quarrel|bicker|rul|cry|cri|look|knock|tipp?|toppl|talk|chat|chatt|laugh|tak)(?:ing|e?s|ed)\s+over|"
