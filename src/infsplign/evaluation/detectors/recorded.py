@@ -130,7 +130,8 @@ def checked(found: Detection) -> Detection:
     Raises:
         ValueError, TypeError: a score that is not in [0, 1], or a box whose corners are the wrong way round, as one of [x, y, w, h] may be.
     """
-    score, *box = (value.item() if hasattr(value, "item") else value for value in (found.score, *found.box))  # of numpy or torch
+    numbers: tuple[Any, ...] = (found.score, *found.box)
+    score, *box = (value.item() if hasattr(value, "item") else value for value in numbers)  # of numpy or torch
     return _detection({"name": found.name, "score": score, "box": box})
 
 
