@@ -1,7 +1,8 @@
 """Shared by the commands of `infsplign eval`: options, loading a model, sampling here or in workers."""
 
 import importlib.util
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
+from infsplign.evaluation.running.method_folder import read_lines
 from infsplign.evaluation.running.methods import choose_methods
+from infsplign.evaluation.running.run_folder import read_manifest
 from infsplign.evaluation.running.sampler import LoadedSampler, PipelineSampler
 from infsplign.generation.models import check_model, check_takes_text, check_used, defaults_for, load_pipeline
 from infsplign.generation.options import check_guidance_scale
@@ -127,7 +130,49 @@ def sampling(loading: Loading, out: Path, *, ray: str | None = None, workers: in
         raise KeyboardInterrupt(f"what is done is kept in {out}, the same command goes on from there") from None
 
 
+def say_unread(prompts: Sequence[Any], methods: Mapping[str, Any]) -> None:
+    """Warns of prompts that cannot be read, before anything is made: their guided images will fail, after hours of unguided ones."""
+    from infsplign.errors import PromptError
+    from infsplign.prompts import parse_prompt
+
+    unread: list[tuple[str, str]] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on counts
+        for prompt in prompts if any(methods.values()) else ():
+            try:
+                parse_prompt(prompt.text)
+            except (PromptError, ValueError) as error:
+                unread.append((prompt.id, getattr(error, "problem", None) or str(error)))
+    if unread:
+        which = f"{len(unread)} of {len(prompts)} prompts cannot be read, and their guided images will fail, such as {unread[0][0]}"
+        typer.echo(f"infsplign: warning: {which}: {unread[0][1]}", err=True)
+
+
 def say_failed(results: Any, out: Path) -> None:
     """Reports images that could not be made."""
     for name, keys in results["failed"].items():
         typer.echo(f"{name}: {len(keys)} images failed, see {out / name}.failed.json; the same command tries them again", err=True)
+
+
+def say_unmoved(results: Any, out: Path) -> None:
+    """Reports guided images that are those of an unguided method of the folder, to the byte: its figures there are the unguided ones."""
+    known = (read_manifest(out) or {"methods": {}})["methods"]  # unguided ones may have been made before
+    plains = {name: _hashes(out, name) for name, options in known.items() if options is None}
+    for name in (name for name in results["options"] if name not in plains):
+        guided = _hashes(out, name)
+        for plain, images in plains.items():
+            if same := len(guided.items() & images.items()):
+                why = "the method asked for nothing there (`psg` and `layout` know directions alone), or its scale is 0"
+                typer.echo(f"{name}: {same} of {len(guided)} images are those of {plain}: {why}", err=True)
+
+
+def _hashes(out: Path, method: str) -> dict[str, str]:
+    lines = out / f"{method}.jsonl"
+    return {record["key"]: record["sha256"] for record in read_lines(lines)} if lines.exists() else {}
+
+
+def size_of(results: Any) -> str:
+    """What measures are of: prompts of which an image failed are left out of them."""
+    lacking = {key.rpartition("_")[0] for keys in results["failed"].values() for key in keys}
+    of = f"{results['prompts'] - len(lacking)} of " if lacking else ""
+    return f"{of}{results['prompts']} prompts x {results['images']} images, {results['settings'].get('steps')} steps"

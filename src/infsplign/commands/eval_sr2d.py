@@ -43,6 +43,8 @@ def eval_sr2d(
 
     listed = (of_world(prompts, model) if world else benchmark_prompts(prompts))[:limit]
     check_ids(listed)
+    if prompts is not None:
+        eval_common.say_unread(listed, choose_methods(methods))
     loading = eval_common.Loading(model, device, dtype, steps, guidance_scale, traces=traces)
     eval_common.check_options(methods, scale, out, ray, workers, loading)
     with eval_common.sampling(loading, out, ray=ray, workers=workers) as (sampler, own, published):
@@ -53,8 +55,9 @@ def eval_sr2d(
         else:
             results = make_benchmark("sr2d", listed, sampler, out, **asked)
     eval_common.say_failed(results, out)
+    eval_common.say_unmoved(results, out)
     if world:
-        print_table(results, f"{model}, SR2D: {len(listed)} prompts x {images} images, {results['settings'].get('steps')} steps")
+        print_table(results, f"{model}, SR2D: {eval_common.size_of(results)}")
     made = len(listed) * images * len(chosen) - sum(map(len, results["failed"].values()))
     typer.echo(f"{made} images of {len(listed)} prompts in {out}, {out / RESULTS}")
 

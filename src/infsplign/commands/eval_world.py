@@ -49,5 +49,6 @@ def eval_world(
         asked = {"count": prompts, "images": images, "split": split, "batch": batch, "name": drawn}
         results = evaluate_world(sampler, out, methods=chosen, progress=progress, **asked)
     eval_common.say_failed(results, out)
-    print_table(results, f"{model}, {split}: {prompts} prompts x {images} images, {results['settings'].get('steps')} steps")
+    eval_common.say_unmoved(results, out)
+    print_table(results, f"{model}, {split}: {eval_common.size_of(results)}")
     typer.echo(f"{out / TABLE}, {out / RESULTS}")

@@ -16,6 +16,7 @@ from PIL import Image
 
 from infsplign.engine.config import GuidanceConfig
 from infsplign.evaluation.memory_errors import is_out_of_memory
+from infsplign.prompts.refusing import MarkedError
 
 LONGEST = 500
 """Characters of an error's text that are kept."""
@@ -55,13 +56,19 @@ class Job:
 
 @dataclass(frozen=True)
 class ImageResult:
-    """An image, or why there is none; `batch` images were made together. `trace`: what guidance did, where the sampler keeps it."""
+    """An image, or why there is none; `batch` images were made together.
+
+    Attributes:
+        trace: what guidance did, where the sampler keeps it.
+        unreadable: its prompt cannot be read, which tells nothing of the others.
+    """
 
     task: Task
     image: Any = None
     error: str | None = None
     batch: int = 1
     trace: Any = None
+    unreadable: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,7 +111,7 @@ def run_job(sampler: Sampler, job: Job) -> JobResult:
         if smaller:
             parts.extendleft(reversed(_cut(part, smaller)))
         else:
-            made.append(ImageResult(tasks[0], error=found.text))
+            made.append(ImageResult(tasks[0], error=found.text, unreadable=found.unreadable))
     return JobResult(tuple(m for m in made if m.task.key in job.wanted), size if size < allowed else job.size)
 
 
@@ -112,6 +119,7 @@ def run_job(sampler: Sampler, job: Job) -> JobResult:
 class _Failure:
     text: str
     memory: bool
+    unreadable: bool
 
 
 def _together(sampler: Sampler, tasks: Sequence[Task], config: GuidanceConfig | None) -> Sequence[Any] | _Failure:
@@ -123,7 +131,7 @@ def _together(sampler: Sampler, tasks: Sequence[Task], config: GuidanceConfig | 
     except Exception as error:
         if is_fatal(error):
             raise
-        return _Failure(describe_error(error), is_out_of_memory(error))
+        return _Failure(describe_error(error), is_out_of_memory(error), isinstance(error, MarkedError))
     return images
 
 

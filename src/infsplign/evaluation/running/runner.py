@@ -16,7 +16,7 @@ Inspect = Callable[[str, Image.Image], Record]
 InspectedBy = str | Callable[[str], str]
 """What tells two ways of inspecting apart, of all images or by their keys: the detector, and what is asked of the image."""
 HOPELESS = 8
-"""Images that may fail before the first one succeeds."""
+"""Images that may fail before the first one succeeds, not counting those whose prompt cannot be read."""
 
 
 class FailedError(ValueError):
@@ -86,7 +86,7 @@ def make_images(
     stale = [key for key, record in known.items() if inspect and record["inspected_by"] != _by(inspected_by, key)]
     folder.add(known[key] | _inspected(folder, key, inspect, inspected_by) for key in stale)
     _move(bar, len(known))
-    succeeded, failed = bool(known), 0
+    succeeded, failed, strange = bool(known), 0, 0
     for job, outcome in workers.work(_jobs(folder, tasks, known, config, batch)):
         good = [made for made in outcome.made if made.error is None]
         bad = [made for made in outcome.made if made.error is not None]
@@ -96,7 +96,8 @@ def make_images(
         folder.fail(_facts(made.task) | {"error": made.error} for made in bad)
         _move(bar, len(outcome.made), folder)
         succeeded, failed = succeeded or bool(good), failed + len(bad)
-        if not succeeded and (failed >= HOPELESS or failed == len(tasks)):
+        strange += sum(not made.unreadable for made in bad)
+        if not succeeded and (strange >= HOPELESS or failed == len(tasks)):
             raise FailedError(f"none of the first {failed} images could be made. {bad[0].error}")
     folder.compact()
     if gone := folder.gone():
