@@ -41,6 +41,7 @@ def run(*arguments: str):
         (["--out", "p.json", "--prompts", "empty.txt"], "is empty"),
         (["--out", "p.json", "--prompts", "alone.txt"], "line 2"),
         (["--out", "p.json", "--count", "1"], "--count"),
+        (["--out", "p.json", "--count", "2", "--prompts", "alone.txt"], "`--count` is of no use with `--prompts`"),
         (["--out", "p.json", "--steps", "0"], "--steps"),
         ([], "--out"),
     ],

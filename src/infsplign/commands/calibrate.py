@@ -23,7 +23,7 @@ def calibrate(
             **READ, help="File of prompts, as other commands take it, each of two objects that the model knows; built-in ones if not given."
         ),
     ] = None,
-    count: Annotated[int, typer.Option(min=2, max=1000, help="How many of the built-in prompts.")] = 24,
+    count: Annotated[int | None, typer.Option(min=2, max=1000, help="How many of the built-in prompts; 24 if not given.")] = None,
     images: Annotated[int, typer.Option(min=1, max=100, help="Unguided images a prompt.")] = 2,
     bounds: Annotated[str, typer.Option(help="Values of `max_shift` to try, with commas between; a single one is taken as it is.")] = "",
     detector: Annotated[
@@ -54,6 +54,8 @@ def calibrate(
     check_detector(detector, detector_model)
     if detector is not None and len(set(tried)) == 1:
         raise ValueError(f"`--detector` is of no use with a single bound, which is not judged; leave it out, or add to `--bounds {bounds}`")
+    if prompts is not None and count is not None:
+        raise ValueError("`--count` is of no use with `--prompts`, all of which are taken; leave it out")
     asked = read(prompts)
     check_writable(out.parent)
     check_model(model, device=device, dtype=dtype)
@@ -63,7 +65,7 @@ def calibrate(
     from infsplign.calibration import calibrate as run
     from infsplign.calibration.prompts import built_in
 
-    asked = asked or built_in(model, count)
+    asked = asked or built_in(model, count or 24)
     sampling = Sampling(
         steps=steps or defaults.steps,
         guidance_scale=defaults.guidance_scale if guidance_scale is None else guidance_scale,

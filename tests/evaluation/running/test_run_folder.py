@@ -41,6 +41,13 @@ class TestRefusing:
         with pytest.raises(SettingsError, match=r"holds unguided, infsplign of unknown settings, without manifest.json"):
             run(tmp_path)
 
+    def test_scores_are_not_replaced(self, tmp_path):
+        """`score` does not replace the results of a run; nor does a run those of scores."""
+        (tmp_path / "results.json").write_text('{"label": "unguided"}')
+        with pytest.raises(SettingsError, match=r"holds results.json of something else, such as scores, which would be replaced"):
+            run(tmp_path)
+        assert set(contents(tmp_path)) == {"results.json"}
+
     def test_results_of_a_method_that_the_manifest_does_not_name(self, tmp_path):
         """They were copied from another folder: nothing tells the options that they were made with."""
         here, other = tmp_path / "here", tmp_path / "other"

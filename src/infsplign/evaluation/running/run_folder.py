@@ -52,7 +52,7 @@ def open_run(out: Path, settings: Mapping[str, Any], methods: Mapping[str, Any])
         For each method the place of its results.
 
     Raises:
-        SettingsError: the folder holds a run with other settings, or results of a method that its manifest does not name.
+        SettingsError: the folder holds a run with other settings, results of a method that its manifest does not name, or those of scores.
         OutputError: the folder cannot be written.
         ValueError: a method's name cannot name a file.
     """
@@ -65,6 +65,9 @@ def open_run(out: Path, settings: Mapping[str, Any], methods: Mapping[str, Any])
     if taken and (there is None or whole):  # the rest of a manifest does not tell all methods
         why = f"which {MANIFEST} does not name; move them away, or" if whole else f"without {MANIFEST};"
         raise SettingsError(f"`--out` {str(out)!r} holds {', '.join(taken)} of unknown settings, {why} choose another folder")
+    if there is None and (out / RESULTS).exists():
+        what = f"{RESULTS} of something else, such as scores, which would be replaced"
+        raise SettingsError(f"`--out` {str(out)!r} holds {what}; choose another folder")
     if there is not None:
         parts = [(there.get(name), asked[name], name) for name in ("settings", "versions")]
         parts += [(known[name], asked["methods"][name], f"methods.{name}") for name in methods if name in known]
