@@ -41,9 +41,10 @@ def draw(quality: Mapping[str, Any], spent: Mapping[str, Any], path: Path, *, ti
 def _value(quality: Mapping[str, Any], spent: Mapping[str, Any], name: str, what: str) -> tuple[float | None, list[list[float]] | None]:
     if what == COST:
         return spent[name]["flops"], None
-    if quality[name][what]["value"] is None:
-        return None, None
-    value, low, high = (100 * (quality[name][what][part] or 0.0) for part in ("value", "low", "high"))
+    measure = quality[name][what]
+    if measure["value"] is None or measure["low"] is None:  # of one prompt there is no interval
+        return measure["value"] and 100 * measure["value"], None
+    value, low, high = (100 * measure[part] for part in ("value", "low", "high"))
     return value, [[value - low], [high - value]]
 
 

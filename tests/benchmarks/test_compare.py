@@ -46,3 +46,13 @@ def test_a_measure_that_is_undefined_is_not_drawn_as_0(monkeypatch, tmp_path):
     quality = {"a": measured(0.5) | {"cond": {"value": None, "low": None, "high": None}}}
     comparison_plot.draw(quality, {"a": {"flops": 1.2}}, tmp_path / "a.png", title="t")
     assert [value for value, _ in drawn] == [50.0, 50.0, 50.0, 50.0, 1.2]
+
+
+def test_a_measure_without_an_interval_is_drawn_without_a_bar(monkeypatch, tmp_path):
+    """Of one prompt there is none; the bar reached from 0, which matplotlib refuses."""
+    drawn = []
+    monkeypatch.setattr(Axes, "errorbar", lambda _axes, value, row, xerr, **_: drawn.append((value, xerr)))
+    quality = {"a": {name: {"value": 0.0 if name == "doubled" else 0.5, "low": None, "high": None} for name in compare.SHOWN}}
+    comparison_plot.draw(quality, {"a": {"flops": 1.2}}, tmp_path / "a.png", title="t")
+    assert {value for value, _ in drawn} == {0.0, 50.0, 1.2}
+    assert all(bar is None for _, bar in drawn)
