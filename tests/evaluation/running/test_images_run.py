@@ -7,6 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from infsplign.engine.config import GuidanceConfig
@@ -36,6 +37,21 @@ METHODS = {"unguided": None, "infsplign": GuidanceConfig()}
 def run(out: Path, sampler=None, prompts=LISTED[:5], **options):
     options = {"images": 2, "batch": 4, "methods": METHODS, "progress": False} | options
     return make_benchmark("sr2d", prompts, sampler or NoiseSampler(), out, **options)
+
+
+def test_numbers_of_numpy_and_prompts_from_a_generator(tmp_path):
+    """They ended in a TypeError when all images were made, and in a run of nothing."""
+    one = run(tmp_path / "one", prompts=LISTED[:3], images=1)
+    other = run(tmp_path / "other", prompts=(prompt for prompt in LISTED[:3]), images=np.int64(1), batch=np.int64(4))
+    assert one == other
+    assert len(list((tmp_path / "other" / "unguided").glob("*.png"))) == 3
+
+
+@pytest.mark.parametrize("number", [0, -1, 1.0, "1", None])
+@pytest.mark.parametrize("name", ["images", "batch"])
+def test_other_numbers_are_refused(tmp_path, name, number):
+    with pytest.raises(ValueError, match=f"`{name}` must be a whole number >= 1, got {number!r}"):
+        run(tmp_path, **{name: number})
 
 
 def records(out: Path, method: str = "unguided") -> list[dict]:

@@ -201,6 +201,15 @@ def test_names_of_an_own_detector_are_compared(tmp_path):
         score_images("visor", PROMPTS, tmp_path, detector, threshold=BENCHMARKS["visor"].threshold, progress=False)
 
 
+def test_prompts_may_be_an_iterator_and_a_count_is_positive(tmp_path):
+    Image.new("RGB", (512, 512)).save(tmp_path / "0_00.png")
+    detector, options = Fixed(Detection("cat", 0.9, CAT)), {"threshold": BENCHMARKS["visor"].threshold, "progress": False}
+    assert score_images("visor", iter(PROMPTS), tmp_path, detector, **options).results()["prompts"] == 1
+    for count in (0, -1):
+        with pytest.raises(ValueError, match=f"`count` must be >= 1, got {count}"):
+            score_images("visor", PROMPTS, tmp_path, detector, count=count, **options)
+
+
 def test_detections_may_be_an_iterator():
     seen = [Detection("cat", 0.9, CAT), Detection("dog", 0.8, DOG)]
     assert t2i.score_image(iter(seen), (512, 512), "cat", "left of", "dog") == t2i.score_image(seen, (512, 512), "cat", "left of", "dog")

@@ -1,6 +1,7 @@
 """Images of several methods for any list of prompts, in the folder of a run: one seed an image, whoever makes it and whenever."""
 
 import hashlib
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -71,8 +72,10 @@ class Run:
 
     def __post_init__(self) -> None:
         for name, value in (("images", self.images), ("batch", self.batch)):
-            if value < 1:
-                raise ValueError(f"`{name}` must be >= 1, got {value}")
+            if not hasattr(value, "__index__") or value < 1:
+                raise ValueError(f"`{name}` must be a whole number >= 1, got {value!r}")
+            object.__setattr__(self, name, operator.index(value))  # those of numpy are none of JSON, in which the run is told at its end
+        object.__setattr__(self, "prompts", tuple(self.prompts))  # they are gone through several times
         if not self.methods:
             raise ValueError("`methods` must name at least one method, got none")
         check_names(self.methods)

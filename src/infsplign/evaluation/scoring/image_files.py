@@ -89,6 +89,8 @@ def evenly(groups: dict[str, list[str]], count: int | None = None) -> dict[str, 
     """
     if not groups:
         raise ValueError("no image belongs to a prompt; images are called {id}_{number}, {prompt}_{number} or {line}/samples/{number}")
+    if count is not None and count < 1:
+        raise ValueError(f"`count` must be >= 1, got {count}")
     wanted = max(map(len, groups.values())) if count is None else count
     if few := [owner for owner, keys in groups.items() if len(keys) < wanted]:
         some = ", ".join(f"{owner} ({len(groups[owner])})" for owner in few[:5]) + (", ..." if len(few) > 5 else "")

@@ -64,7 +64,7 @@ def score_images(
             detector keeps, or boxes that are not in pixels.
         OSError: the folder or a file cannot be read or written.
     """
-    files = find_images(folder) if files is None else files
+    files, prompts = find_images(folder) if files is None else files, tuple(prompts)
     groups = evenly(group_by_prompt(files, prompts, prompts_of_folders(files, prompts)), count)
     _check_kept(detector.settings(), threshold, "give a `--threshold` that is not below it")
     names = _names(BENCHMARKS[benchmark], prompts, groups)
@@ -103,6 +103,7 @@ def score_recording(
             nothing in it bears a name that is asked for.
         ValueError: a `metadata.jsonl` of GenEval contradicts the prompts.
     """
+    prompts = tuple(prompts)
     folders = None if files is None else prompts_of_folders(files, prompts)
     groups = evenly(group_by_prompt(recording.images if files is None else files, prompts, folders), count)
     _check_kept(recording.detector, threshold, "look again")
