@@ -131,7 +131,7 @@ def checked(found: Detection) -> Detection:
         ValueError, TypeError: a score that is not in [0, 1], or a box whose corners are the wrong way round, as one of [x, y, w, h] may be.
     """
     numbers: tuple[Any, ...] = (found.score, *found.box)
-    score, *box = (value.item() if hasattr(value, "item") else value for value in numbers)  # of numpy or torch
+    score, *box = (number.item() if hasattr(number, "item") else number for number in numbers)  # of numpy or torch
     return _detection({"name": found.name, "score": score, "box": box})
 
 
