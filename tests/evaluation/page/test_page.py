@@ -117,9 +117,14 @@ class TestScores:
         assert not group.differences
         write_report([folder], folder.parent / "page.html")
         told = " ".join((folder.parent / "page.html").read_text("utf-8").split())
-        assert "scores/infsplign: its differences from unguided are left out, since unguided has been scored anew" in told
+        assert "scores/infsplign: its differences from unguided are left out, since unguided has other images or scores by now" in told
         scored(folder, "scores", "infsplign", "--detector", "world", "--against", folder / "scores" / "unguided")
         assert list(read_run(folder).measured[1].differences) == ["infsplign - unguided"]
+        rows = (folder / "unguided.jsonl").read_text("utf-8")
+        (folder / "unguided.jsonl").write_text(re.sub(r'"sha256": "\w+"', '"sha256": "00"', rows))
+        found = read_run(folder)
+        assert (found.stale, found.outdated) == (["scores/unguided"], {"scores/infsplign": "unguided"})
+        assert not found.measured[1].differences
 
     def test_other_versions_of_a_detector(self, folder):
         scored(folder, "scores", "unguided", "--detector", "world", "--detections", folder / "found.json")

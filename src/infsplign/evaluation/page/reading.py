@@ -65,7 +65,7 @@ class RunFolder:
         measured: one for each detector and set of images.
         stale: folders of scores of images that have changed since; they are left out.
         strange: folders of scores to their label, which no method of the run has; they are left out.
-        outdated: folders of scores to the method that has been scored anew since; their differences from it are left out.
+        outdated: folders of scores to the method that has other images or scores by now; their differences from it are left out.
     """
 
     folder: Path
@@ -151,6 +151,7 @@ def _add_scores(run: RunFolder) -> None:
     folder, records, verdicts, measured = run.folder, run.records, run.verdicts, run.measured
     groups: dict[Any, Measured] = {}
     merged: list[tuple[Measured, dict[str, Any], str, str]] = []
+    gone: set[str] = set()
     for path in _scores(folder):
         scored = _object(path, checked_results)
         label, place = scored.get("label"), path.parent.relative_to(folder).as_posix()
@@ -161,6 +162,7 @@ def _add_scores(run: RunFolder) -> None:
         rows = list(verdict_rows(path.with_name(IMAGES)))
         if any(_changed(run, label, row) for row in rows):
             run.stale.append(place)
+            gone.add(label)
             continue
         kind = _kind(scored, label, rows)
         if groups.setdefault(kind, Measured(_title(scored))).methods.get(label, scored["methods"][label]) != scored["methods"][label]:
@@ -172,7 +174,8 @@ def _add_scores(run: RunFolder) -> None:
     for group, scored, label, place in merged:
         for name in scored.get("differences", {}):
             base = name.removeprefix(f"{label} - ")
-            if base != name and base in group.methods and not _alike(group.methods[base], scored["methods"].get(base, {})):
+            there = group.methods.get(base, {} if base in gone else None)  # None: scored elsewhere
+            if base != name and there is not None and not _alike(scored["methods"].get(base, {}), there):
                 group.differences.pop(name, None)
                 run.outdated[place] = base
     for group in groups.values():
