@@ -124,9 +124,9 @@ class TestRefusing:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"images": 0}, "`images` must be >= 1"),
+            ({"images": 0}, "`images` must be a whole number >= 1"),
             ({"count": 0}, "`count` must be 1 to 280"),
-            ({"batch": 0}, "`batch` must be >= 1"),
+            ({"batch": 0}, "`batch` must be a whole number >= 1"),
             ({"methods": {}}, "`methods` must name at least one"),
             ({"methods": {"../up": None}}, "letters, digits"),
             ({"split": "test"}, "`split` must be one of"),
