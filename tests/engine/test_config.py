@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infsplign import PAPER, GuidanceConfig
+from infsplign import PAPER, RECOMMENDED, GuidanceConfig
 from infsplign.core.losses import LossTerm, presence_loss
 from infsplign.engine.config import PAPER_CLI, PAPER_SDXL, PUBLISHED, PUBLISHED_SDXL, check_config
 
@@ -169,6 +169,33 @@ def test_a_bound_beyond_the_noise_is_warned_of(recwarn):
     assert told[0].filename == __file__
     wide.with_(plan="split")  # as each call of the pipeline does
     assert not recwarn, "it has been told"
+
+
+def test_a_normalised_shift_beyond_the_noise_is_warned_of(recwarn):
+    """The default `scale`, 1000, is a factor of the gradient; with `normalise` it would be the shift's size."""
+    PAPER.with_(normalise=True, scale=0.05)
+    RECOMMENDED.with_(normalise=True)  # has a bound
+    assert not recwarn
+    for make in (
+        lambda: PAPER.with_(normalise=True),
+        lambda: GuidanceConfig(normalise=True),
+        lambda: RECOMMENDED.with_(normalise=True).with_(max_shift=None),
+    ):
+        with pytest.warns(UserWarning, match=r"`scale` \d000 makes the shift larger than the noise: with `normalise`") as told:
+            large = make()
+        assert told[0].filename == __file__
+    large.with_(plan="split")
+    assert not recwarn, "it has been told"
+
+
+def test_gradients_that_no_guided_step_would_repeat_are_refused():
+    told = "`repeats_until` must be above `start`, 0.3, where `repeats` is above 1, got 0.25: no guided step would repeat its gradient"
+    with pytest.raises(ValueError) as error:
+        GuidanceConfig(repeats=3, start=0.3)
+    assert str(error.value) == told
+    GuidanceConfig(repeats=3, start=0.3, repeats_until=0.4)
+    GuidanceConfig(start=0.3)
+    GuidanceConfig(repeats=3, start=0.3, stop=0.3)  # guides no step at all
 
 
 @pytest.mark.parametrize("given", [None, "half", (1.0, 2.0)])

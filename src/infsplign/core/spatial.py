@@ -100,8 +100,8 @@ def spatial_loss(
     if getattr(cost, "shape", None) != short.shape:
         found = tuple(getattr(cost, "shape", ()))
         raise ValueError(
-            f"`penalty` must give one cost for each relation, shape {tuple(short.shape)}, got {found}; leave out means and "
-            'sums, such as by `reduction="none"`'
+            f"`penalty` must give one cost for each relation, shape {tuple(short.shape)}, got {found}; leave out means and sums, such as "
+            'by `reduction="none"`'
         )
     return xp.sum(cost * scene.relation_weight, axis=-1)
 

@@ -1,7 +1,7 @@
 """`GuidanceConfig`: all options of guidance, frozen."""
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from copy import copy
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
@@ -98,10 +98,14 @@ class GuidanceConfig:
 
     def __post_init__(self) -> None:
         self._check_all()
-        self._warn_of_bound(stacklevel=4)
+        self._warn_of_size({"max_shift", "normalise"}, stacklevel=4)
 
-    def _warn_of_bound(self, stacklevel: int) -> None:
-        if self.max_shift is not None and self.max_shift > WIDEST:
+    def _warn_of_size(self, given: Collection[str], stacklevel: int) -> None:
+        """Warns of a shift larger than the noise, if the options that make it so are among the `given` ones: else it has been told."""
+        if {"normalise", "scale", "max_shift"} & set(given) and self.normalise and self.max_shift is None and self.scale > WIDEST:
+            told = "makes the shift larger than the noise: with `normalise` it is the shift's size in deviations of the noise, such as 0.05"
+            warnings.warn(f"`scale` {self.scale:g} {told}", stacklevel=stacklevel)
+        if "max_shift" in given and self.max_shift is not None and self.max_shift > WIDEST:
             told = "lets the shift be larger than the noise: it is in standard deviations of the noise; `RECOMMENDED` has"
             warnings.warn(f"`max_shift` {self.max_shift:g} {told} {RECOMMENDED.max_shift:g}", stacklevel=stacklevel)
 
@@ -135,6 +139,11 @@ class GuidanceConfig:
         self._check("wrt", 'be "input" or "latents"', lambda value: value in ("input", "latents"))
         if self.repeats > 1 and self.update != "epsilon":
             raise ValueError('`repeats` must be 1 with `update="direct"`: where the latents would move is known for a shift of the noise')
+        if self.repeats > 1 and self.repeats_until <= self.start < self.stop:
+            raise ValueError(
+                f"`repeats_until` must be above `start`, {self.start:g}, where `repeats` is above 1, got {self.repeats_until:g}: no guided "
+                "step would repeat its gradient"
+            )
         if self.repeats > 1 and self.wrt != "input":
             raise ValueError('`repeats` must be 1 with `wrt="latents"`: gradients are repeated at moved inputs of the denoiser')
 
@@ -159,8 +168,7 @@ class GuidanceConfig:
         for name, value in changes.items():
             object.__setattr__(changed, name, value)
         changed._check_all()
-        if "max_shift" in changes:  # else it was warned of when it was given
-            changed._warn_of_bound(stacklevel=3)
+        changed._warn_of_size(changes, stacklevel=3)
         return changed
 
     def save(self, path: str | Path, **about: Any) -> None:
