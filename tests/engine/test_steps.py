@@ -1,5 +1,6 @@
 """`Steps`: one state for one sampling, with a denoiser that is known in closed form."""
 
+import warnings
 from contextlib import contextmanager
 
 import pytest
@@ -306,3 +307,26 @@ def test_a_step_of_scale_zero_gives_back_the_output_itself():
     output = steps(torch.randn(1, 2, 4, 4), TIMES[0])
     assert steps.shifted(output) is output
     assert steps.trace[0].guided is False
+
+
+@pytest.mark.parametrize("levels", [("coarse", "middle"), ("coarse",)])
+def test_an_object_that_no_position_attends_to_is_told(levels):
+    """As where its tokens are masked: its map is empty, its centroid in the middle, and it has no gradient."""
+    _, guidance = made(scale=1.0)
+    whole, record = guidance.source, guidance.source.record
+
+    @contextmanager
+    def masked(sample, *args, **kwargs):
+        with record(sample, *args, **kwargs) as maps:
+            yield maps
+        for number, found in enumerate(maps):
+            if found.level in levels:
+                kept = torch.tensor([[[1.0, 1.0, 1.0]], [[1.0, 0.0, 1.0]]])[:, None]  # of the second row alone
+                maps[number] = AttentionMap(found.probabilities * kept, found.grid, found.layer, found.level)
+
+    whole.record = masked
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        run(Steps(guidance, TIMES), rows=2)
+    expected = ["the attention to 'square' is exactly 0 at step 0, the first guided one"] if len(levels) == 2 else []
+    assert [str(one.message).split(", so")[0] for one in told] == expected

@@ -12,7 +12,7 @@ from diffusers import DDIMPipeline, DDIMScheduler, DiTPipeline, DiTTransformer2D
 from infsplign import PAPER, AttentionError, GuidanceConfig, NonFiniteGradientError, PromptError, UnsupportedPipelineError, describe, guide
 from infsplign.pipelines.prompt_check import PromptCheck, _normed
 from infsplign.pipelines.watching import watch
-from tests import tiny
+from tests import tiny, tiny_transformers
 
 PROMPT = "a circle to the left of a square"
 OTHER = "a star above a circle"
@@ -409,3 +409,22 @@ def test_guidance_that_was_never_entered_is_warned_of(recwarn):
     guide(tiny.sd(), PROMPT)
     gc.collect()
     assert "no image was guided by it: write `with infsplign.guide(" in str(recwarn.pop(UserWarning).message)
+
+
+@pytest.mark.parametrize("make", [tiny.sd, tiny_transformers.sd3], ids=["one tokenizer", "CLIP and T5"])
+def test_token_indices_that_are_elsewhere_than_the_objects_are_told(make, recwarn):
+    """As where words are counted, or the padding is meant: the objects' own tokens are known from the prompt."""
+    pipe = make()
+    with guide(pipe, PROMPT) as read:
+        pipe(PROMPT, num_inference_steps=1, output_type="latent")
+    first, second = read.token_indices[0]
+    recwarn.clear()
+    for fine in ([first, second], [first[:1], (*second, 40)], [first[-1:], second[-1:]]):
+        guide(pipe, PROMPT, token_indices=fine).dismiss()
+    guide(pipe, "a (circle:1.3) to the left of a square", token_indices=[[3], [9]]).dismiss()  # as another program encodes it
+    guide(pipe, relations=[("circle", "left of", "square")], token_indices=[[50], [60]]).dismiss()
+    guide(pipe, PROMPT, relations=[("circle", "left of", "square")], token_indices=[first, second]).dismiss()
+    assert not [told for told in recwarn if "token_indices" in str(told.message)]
+    for wrong in ([[0], second], [[60], second], [second, first]):
+        with pytest.warns(UserWarning, match=rf"`token_indices` of 'circle' are \[.*\], and its tokens in the prompt are \[{first[0]}"):
+            guide(pipe, PROMPT, token_indices=wrong).dismiss()

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from infsplign.adapters.versions import with_offsets
 from infsplign.errors import PromptError
 from infsplign.prompts.tokens import PhraseTokens, cut_off, read_phrases
+from infsplign.prompts.weights import plain
 
 Texts = Callable[[Any, Any, str], list[str]]
 """(pipeline, tokenizer, prompt) to the strings that the tokenizer may be given; the pipeline's default comes first."""
@@ -161,6 +162,33 @@ def positions(read: ExpectedPrompt, rows: Mapping[Segment, Sequence[int]], pad: 
         if not here:
             raise PromptError(message)
     return tuple(tuple(sorted(set(here))) for here in found)
+
+
+def usual_positions(pipe: Any, segments: Sequence[Segment], prompt: str, phrases: Sequence[str]) -> Positions | None:
+    """Finds the positions of the phrases in a call with the prompt alone.
+
+    Returns:
+        For each phrase its positions in all segments; None where a call decides about them, or a phrase is not in the prompt.
+    """
+    found: list[set[int]] = [set() for _ in phrases]
+    offset = following = 0
+    for segment in segments:
+        tokenizer = getattr(pipe, segment.tokenizer, None)
+        length = None if tokenizer is None else segment.length(pipe)
+        if length is None or segment.unpadded or getattr(tokenizer, "padding_side", "right") != "right":
+            return None
+        try:
+            readings = segment.readings(pipe, prompt, phrases)
+        except (PromptError, ValueError):
+            return None
+        if not segment.beside:
+            offset, following = following, following + length
+        for reading in readings:
+            if len(reading.ids) > length or plain(reading.text) != reading.text:
+                return None  # cut, or encoded in parts or without its weights
+            for here, numbers in zip(found, reading.numbers, strict=True):
+                here.update(offset + number for number in numbers)
+    return tuple(tuple(sorted(here)) for here in found)
 
 
 class OtherPromptError(PromptError):

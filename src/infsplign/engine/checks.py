@@ -22,6 +22,8 @@ class Shifted(NamedTuple):
         output, gradient, latents, report: of the step.
         scale: of the options.
         alpha: coefficient of the signal at the step, if known.
+        looked_at: (B, O), whether any position attends to each object; None if this is not asked.
+        objects: names of the objects of each row.
     """
 
     number: int
@@ -34,6 +36,8 @@ class Shifted(NamedTuple):
     report: LossReport | None
     scale: float
     alpha: float | None = None
+    looked_at: HostCopy | None = None
+    objects: tuple[tuple[str, ...], ...] = ()
 
 
 def check_tensor(value: object, name: str) -> None:
@@ -57,11 +61,24 @@ def check(step: Shifted) -> None:
         kept = "" if step.latents is None else "; the latents before it are in `error.latents`"
         message = f"{what} not finite at step {step.number} (timestep {step.timestep:g}){kept}. {remedy}"
         raise NonFiniteGradientError(message, step=step.number, latents=step.latents)
+    if unseen := _unseen(step):
+        warnings.warn(
+            f"the attention to {' and '.join(map(repr, unseen))} is exactly 0 at step {step.number}, the first guided one, so that nothing "
+            "moves it. Are its `token_indices` masked, or not of the text?",
+            stacklevel=2,
+        )
     if step.zero is not None and step.zero.read():
         if step.report is not None and step.report.terms and bool((step.report.total == 0).all()):
             warnings.warn(_satisfied(step), stacklevel=2)  # a margin or a limit of a term that holds already asks for nothing
         else:
             raise ValueError(_zero_gradient(step))
+
+
+def _unseen(step: Shifted) -> list[str]:
+    """The objects that no position of their row attends to."""
+    rows = [] if step.looked_at is None else step.looked_at.read()
+    pairs = (pair for names, row in zip(step.objects, rows, strict=False) for pair in zip(names, row, strict=False))
+    return list(dict.fromkeys(name for name, there in pairs if not there))
 
 
 def _satisfied(step: Shifted) -> str:

@@ -178,11 +178,15 @@ class Steps:
         shift = self._shift(gradient, output, under, weight)
         shifted = output + shift.output.to(output.dtype)
         self._guided += found is not None
-        zero = HostCopy(self.guidance.zero) if found is not None and self._guided == 1 else None
+        zero = looked_at = None
+        if found is not None and self._guided == 1:
+            zero = HostCopy(self.guidance.zero)
+            looked_at = HostCopy(torch.stack([maps.sum((-2, -1)) > 0 for maps in found.report.maps]).any(0))
         finite = HostCopy(torch.isfinite(shifted).all())
         self._unchecked = Shifted(
-            number, place.timestep, finite, zero, output, gradient, latents, found and found.report, self.config.scale, place.alpha
-        )
+            number, place.timestep, finite, zero, output, gradient, latents, found and found.report, self.config.scale, place.alpha,
+            looked_at, self._objects(len(gradient)),
+        )  # fmt: skip
         if place.last:
             self.check()
         norm = None if found is None or found.gradient is None else row_norm(found.gradient)
@@ -199,6 +203,11 @@ class Steps:
         step, self._unchecked = self._unchecked, None
         if step is not None:
             check(step)
+
+    def _objects(self, rows: int) -> tuple[tuple[str, ...], ...]:
+        """Names of the objects of each row."""
+        scenes = self.guidance.scenes
+        return tuple(scene.objects for scene in scenes for _ in range(rows // len(scenes)))
 
     def _check_order(self, place: Place) -> None:
         if self.plan is not None:

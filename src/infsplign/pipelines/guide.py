@@ -1,10 +1,11 @@
 """`guide(pipe, ...)`: attaches guidance to a stock diffusers pipeline, and restores the pipeline exactly."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, Literal
 
 from infsplign.adapters import Backbone, backbone_for
-from infsplign.adapters.text import expected_prompt
+from infsplign.adapters.text import Positions, expected_prompt, usual_positions
 from infsplign.adapters.versions import warn_of_newer
 from infsplign.core._namespace import check_flag
 from infsplign.core.scenes import Scene
@@ -80,8 +81,9 @@ def guide(
         check_token_indices(given, scene.objects, _text_length(pipe, backbone, text))
         for given, scene, text in zip(indices, scenes, prompts, strict=True)
     ]
-    for row, scene in zip(tokens, scenes, strict=True):
+    for row, scene, text in zip(tokens, scenes, prompts, strict=True):
         check_apart(row, scene)
+        _warn_of_elsewhere(pipe, backbone, row, scene, text)
     return PipelineGuidance(pipe, backbone, scenes, tokens, **options)
 
 
@@ -94,6 +96,18 @@ def checked_backbone(backbone: Any) -> Backbone | None:
     if backbone is not None and not isinstance(backbone, Backbone):
         raise TypeError(f"`backbone` must be a `Backbone` or None, got {backbone!r:.100}; leave it out, and it is found for `pipe`")
     return backbone
+
+
+def _warn_of_elsewhere(pipe: Any, backbone: Backbone, indices: Positions, scene: Scene, prompt: str | None) -> None:
+    """Warns of given positions none of which is one of the object's in the prompt, as where words are counted instead of tokens."""
+    usual = None if prompt is None or backbone.dropped is not None else usual_positions(pipe, backbone.segments, prompt, scene.objects)
+    for phrase, given, there in zip(scene.objects, indices, usual or (), strict=False):
+        if set(given).isdisjoint(there):
+            warnings.warn(
+                f"`token_indices` of {phrase!r} are {list(given)}, and its tokens in the prompt are {list(there)}: these count from 0, "
+                "special ones included",
+                stacklevel=3,
+            )
 
 
 def _text_length(pipe: Any, backbone: Backbone, prompt: str | None) -> int | None:
