@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from infsplign import PAPER, RECOMMENDED, GuidanceConfig
 from infsplign.core.losses import CompoundLoss, LossTerm, paper_loss
 from infsplign.core.penalties import PENALTIES
-from infsplign.core.terms import TERMS, boxes, excite
+from infsplign.core.terms import TERMS, boxes, excite, unity
 from infsplign.engine.config_file import from_json, to_json
 from infsplign.engine.weight_schedules import SCHEDULES
 from infsplign.evaluation.fingerprint import plain
@@ -210,3 +210,9 @@ def test_numbers_of_other_types_are_saved(tmp_path):
     config = PAPER.with_(every=np.int64(2), scale=Fraction(1, 4))
     config.save(tmp_path / "preset.json")
     assert GuidanceConfig.load(tmp_path / "preset.json") == PAPER.with_(every=2, scale=0.25)
+
+
+def test_terms_with_numbers_of_numpy_are_saved_as_numbers(tmp_path):
+    terms = (excite(np.float32(0.2), worst=np.bool_(False), sigma=np.float64(0.5)), unity(np.int64(1), sigma=np.float32(0.15)))
+    RECOMMENDED.with_(terms=terms).save(tmp_path / "preset.json")
+    assert GuidanceConfig.load(tmp_path / "preset.json").terms == terms

@@ -1,7 +1,8 @@
 """Tensors inside nested arguments."""
 
-from collections import namedtuple
+from collections import OrderedDict, UserDict, defaultdict, namedtuple
 
+import pytest
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
 
@@ -67,3 +68,30 @@ def test_plain_mappings_may_have_any_keys():
     parts = [{0: torch.zeros(1), "b": None}, {0: torch.ones(1), "b": None}]
     assert concatenate(parts)[0].tolist() == [0, 1]
     assert map_tensors(lambda x: x + 1, parts[0])[0].tolist() == [1]
+
+
+class Attributes(dict):
+    """A dictionary whose entries are attributes too, as configurations and encodings of other libraries are."""
+
+    def __getattr__(self, name):
+        return self[name]
+
+
+def kinds():
+    return [Attributes(x=torch.arange(4), n=3), UserDict(x=torch.arange(4), n=3), OrderedDict(x=torch.arange(4), n=3),
+            defaultdict(list, x=torch.arange(4), n=3)]  # fmt: skip
+
+
+@pytest.mark.parametrize("tree", kinds(), ids=lambda tree: type(tree).__name__)
+def test_dictionaries_of_other_kinds_stay_what_they_are(tree):
+    assert map_tensors(lambda x: x, tree) is tree
+    half = rows_of([tree], slice(2, 4), 4)[0]
+    assert type(half) is type(tree)
+    assert half["x"].tolist() == [2, 3]
+    assert half["n"] == 3
+    assert tree["x"].tolist() == [0, 1, 2, 3]
+    joined = concatenate([half, half])
+    assert type(joined) is type(tree)
+    assert joined["x"].tolist() == [2, 3, 2, 3]
+    if isinstance(half, Attributes):
+        assert half.x.tolist() == [2, 3]

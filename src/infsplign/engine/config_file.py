@@ -105,6 +105,7 @@ def _term(field: str, term: LossTerm) -> dict[str, Any]:
         term = replace(term, term=WithOptions(function.func, *function.args, **function.keywords))
     options = dict(function.keywords) if isinstance(function, partial) else {}
     saved = {"name": term.name, "weight": term.weight, "levels": list(term.levels), **options}
+    saved = {name: getattr(value, "item", lambda value=value: value)() for name, value in saved.items()}  # numbers of numpy
     try:
         same = term == _made(field, saved)
     except (ValueError, TypeError):

@@ -1,6 +1,7 @@
 """Maps over nested arguments (pytrees): denoisers take and return tensors in tuples, lists, dicts and output dataclasses."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
+from copy import copy
 from typing import Any
 
 import torch
@@ -11,13 +12,25 @@ def map_tensors(function: Callable[[torch.Tensor], Any], tree: Any) -> Any:
     if isinstance(tree, torch.Tensor):
         return function(tree)
     if isinstance(tree, Mapping):
-        mapped = {key: map_tensors(function, value) for key, value in tree.items()}
-        return type(tree)(**mapped) if hasattr(tree, "to_tuple") else mapped  # diffusers' outputs are dict-like dataclasses
+        return _filled(tree, {key: map_tensors(function, value) for key, value in tree.items()})
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
         return type(tree)(*(map_tensors(function, value) for value in tree))
     if isinstance(tree, list | tuple):
         return type(tree)(map_tensors(function, value) for value in tree)
     return tree
+
+
+def _filled(tree: Mapping[Any, Any], values: dict[Any, Any]) -> Any:
+    """A mapping of the kind of `tree` with other values: dictionaries whose entries are attributes too stay what they are."""
+    if all(value is tree[key] for key, value in values.items()):
+        return tree
+    if hasattr(type(tree), "to_tuple"):
+        return type(tree)(**values)  # diffusers' outputs are dict-like dataclasses
+    if type(tree) is dict or not isinstance(tree, MutableMapping):
+        return values
+    filled = copy(tree)
+    filled.update(values)
+    return filled
 
 
 def rows_of(tree: Any, rows: slice, batch: int) -> Any:
@@ -31,8 +44,7 @@ def concatenate(parts: list[Any]) -> Any:
     if isinstance(first, torch.Tensor):
         return torch.cat(parts)
     if isinstance(first, Mapping):
-        joined = {key: concatenate([part[key] for part in parts]) for key in first}
-        return type(first)(**joined) if hasattr(first, "to_tuple") else joined
+        return _filled(first, {key: concatenate([part[key] for part in parts]) for key in first})
     if isinstance(first, list | tuple):
         return type(first)(concatenate(list(values)) for values in zip(*parts, strict=True))
     return first
