@@ -389,3 +389,18 @@ def test_passes_of_other_threads_are_not_recorded(guided):
 def test_layers_of_another_form_are_refused_at_once(layers, error, told):
     with pytest.raises(error, match=f"`layers` must.*{told}"):
         AttentionRecorder(Net(), layers)
+
+
+def test_packed_latents_need_a_grid():
+    """Of 16 positions with 4 channels the grid would be that of latents of 16 x 4, cut into patches."""
+
+    class Packed(Net):
+        def forward(self, sample, text):
+            return self.last(sample + self.attn(sample, text))
+
+    model, sample, text = Packed(), torch.randn(2, 16, 4), torch.randn(2, 7, 6)
+    with pytest.raises(AttentionError, match=r"`grid` must be given for a `sample` of shape \(2, 16, 4\): packed latents"):
+        guidance_of(model)(sample, text)
+    source = AttentionRecorder(model, ONE.layers, grid=lambda _sample, _kwargs: (2, 8))
+    report = Guidance(model, source, Scene.of([("a", "left of", "b")]), [[1], [4]], ONE)(sample, text).report
+    assert report.maps[0].shape[-2:] == (2, 8)

@@ -175,3 +175,20 @@ def test_sizes_are_the_same_in_every_library(xp):
     for function in (size_factor, bound_factor):
         assert_close(function(xp.asarray(shift), 0.1), function(shift, 0.1), rtol=1e-14)
     assert_close(rms(xp.asarray(shift)), size(shift).reshape(3, 1, 1), rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "given", "told"),
+    [
+        ("flow", {"sigma": 3.0}, '`sigma` must lie in [0, 1] for "flow", got 3'),
+        ("flow", {"sigma": np.float32(750)}, '`sigma` must lie in [0, 1] for "flow", got 750'),
+        ("flow", {"alpha": -0.5}, '`alpha` must lie in [0, 1] for "flow", got -0.5'),
+        ("v_prediction", {"alpha": -1}, "`alpha` must be >= 0, got -1"),
+        ("sample", {"alpha": 0.5, "sigma": -0.5}, "`sigma` must be >= 0, got -0.5"),
+    ],
+)
+def test_coefficients_that_would_turn_the_shift_round_are_refused(prediction, given, told):
+    """As where a timestep, or a ratio of noise to signal, is given for the sigma of a flow."""
+    with pytest.raises(ValueError) as error:
+        to_prediction(1.0, prediction, **given)
+    assert str(error.value) == told

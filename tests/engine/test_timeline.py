@@ -221,3 +221,7 @@ def test_time_that_rises_to_the_image_is_told_of_a_flow():
     """Where the velocity is the image minus the noise, guidance pushes the opposite way."""
     with pytest.warns(UserWarning, match="if the velocity does too .image minus noise., guidance would push the opposite way"):
         Timeline([0.0, 0.5], [1.0, 0.5], "flow")
+
+
+def test_a_level_of_a_flow_that_is_rounded_to_more_than_all_noise_is_all_noise():
+    assert Timeline([1000.0, 500.0], [1.0000001, 0.5], "flow").of(0).alpha == 0.0

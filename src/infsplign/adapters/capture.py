@@ -88,8 +88,14 @@ class AttentionRecorder:
         gradient checkpointing on.
 
         Raises:
-            AttentionError: a layer was not seen during the pass, or its positions are not those of the image.
+            AttentionError: a layer was not seen during the pass, its positions are not those of the image, or `sample` has no height and
+                width to find the grid by.
         """
+        if self.grid is None and sample.ndim < 4:
+            raise AttentionError(
+                f"`grid` must be given for a `sample` of shape {tuple(sample.shape)}: packed latents do not tell the height and width of the "
+                "image"
+            )
         found: dict[str, QueryKeyAttention] = {}
         result: list[QueryKeyAttention] = []
         size = self.grid(sample, kwargs) if self.grid is not None else None

@@ -8,6 +8,7 @@ At a fixed `x_t = alpha x_0 + sigma eps`, adding `delta` to the noise prediction
     flow      +delta / (1 - sigma)       (velocity = eps - x_0, alpha = 1 - sigma)
 """
 
+from numbers import Real
 from typing import Any
 
 from array_api_compat import array_namespace
@@ -31,7 +32,8 @@ def to_prediction(
         max_gain: cap on the factor's magnitude, which grows without bound as `alpha` goes to 0.
 
     Raises:
-        ValueError: an unknown `prediction`, a coefficient that it needs is missing, or one number a row without the other axes.
+        ValueError: an unknown `prediction`, a coefficient that it needs is missing or a number out of range, or one number a row without
+            the other axes.
 
     >>> to_prediction(1.0, "v_prediction", alpha=0.5), to_prediction(1.0, "flow", sigma=0.75)
     (2.0, 4.0)
@@ -53,6 +55,11 @@ def gain(
     """
     if prediction == "epsilon":
         return 1.0
+    for name, value in (("alpha", alpha), ("sigma", sigma)):
+        most = 1 if prediction == "flow" else float("inf")
+        if isinstance(value, Real) and not 0 <= value <= most:  # beyond it, the shift would point the opposite way
+            wanted = 'lie in [0, 1] for "flow"' if prediction == "flow" else "be >= 0"
+            raise ValueError(f"`{name}` must {wanted}, got {value:g}")
     if prediction == "flow" and alpha is None and sigma is not None:
         alpha = 1.0 - sigma
     for name, value in (("alpha", alpha), ("sigma", sigma)):

@@ -164,7 +164,7 @@ def coefficients(sigma: float, prediction: str) -> tuple[float, float]:
     (0.8, 0.6000000000000001)
     """
     if prediction == "flow":
-        return 1.0 - sigma, sigma
+        return max(0.0, 1.0 - sigma), sigma  # a scheduler's first level may be rounded to more than 1
     if math.isinf(sigma):  # zero terminal signal-to-noise ratio
         return 0.0, 1.0
     alpha = 1.0 / math.hypot(1.0, sigma)
