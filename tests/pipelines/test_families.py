@@ -18,6 +18,7 @@ from infsplign import (
     GuidanceConfig,
     PromptError,
     Scene,
+    Steps,
     UnsupportedPipelineError,
     describe,
     guide,
@@ -74,6 +75,24 @@ def test_every_adapter_passes_the_kit(name):
     text = ["encoder_hidden_states", "encoder_hidden_states_t5"] if name == "hunyuandit" else "encoder_hidden_states"
     backbone = FAMILIES[name]
     check_attention_source(backbone.source, getattr(pipe, backbone.denoiser).eval(), INPUTS[name], text=text)
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_steps_give_every_denoiser_the_timestep_where_it_takes_it(name):
+    """Most transformers take the text as their second argument, and the timestep by name."""
+    torch.manual_seed(0)
+    pipe = MAKERS[name]() if name in MAKERS else getattr(tiny, name)()
+    denoiser = getattr(pipe, FAMILIES[name].denoiser).eval()
+    sample, kwargs = INPUTS[name](2, (16, 16))
+    time = kwargs.pop("timestep")
+    value = float(torch.as_tensor(time).flatten()[0])
+    guidance = Guidance(denoiser, FAMILIES[name], Scene.of([("circle", "left of", "square")]), [[1], [2]])
+    expected = guidance(sample, timestep=time, **kwargs)
+    steps = Steps(guidance, [value], sigmas=[0.5], prediction="flow")
+    output = steps(sample, time, **kwargs)
+    assert torch.equal(output[0], expected.output[0])
+    steps.shifted(output[0][:, : sample.shape[1]] if sample.ndim == 4 else output[0])
+    assert torch.equal(steps.trace[0].loss, expected.report.total)
 
 
 def test_sd35_with_dual_attention_passes_the_kit():

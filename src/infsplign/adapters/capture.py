@@ -93,8 +93,8 @@ class AttentionRecorder:
         """
         if self.grid is None and sample.ndim < 4:
             raise AttentionError(
-                f"`grid` must be given for a `sample` of shape {tuple(sample.shape)}: packed latents do not tell the height and width of the "
-                "image"
+                f"`grid` must be given for a `sample` of shape {tuple(sample.shape)}: packed latents do not tell the height and width of "
+                "the image"
             )
         found: dict[str, QueryKeyAttention] = {}
         result: list[QueryKeyAttention] = []

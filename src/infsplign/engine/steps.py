@@ -1,5 +1,6 @@
 """`Steps`: the state of one sampling, for any sampler. `infsplign.guide` uses it inside diffusers pipelines."""
 
+import inspect
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
@@ -92,13 +93,15 @@ class Steps:
         self._last: tuple[Tensor, StepPlan] | None = None
         self._unchecked: Shifted | None = None
         self._guided = 0
+        self._by_name = _takes_timestep_by_name(guidance.denoiser)
 
     def __call__(self, sample: Tensor, timestep: Any, *args: Any, **kwargs: Any) -> Any:
         """Runs the denoiser over conditional rows, by the step's plan, and returns the denoiser's own output.
 
         Args:
             sample: (rows, ...), the denoiser's input.
-            timestep: of the step, as passed to the denoiser.
+            timestep: of the step, as passed to the denoiser: as its second argument, or by name where it takes `timestep` further behind,
+                as most transformers of diffusers do.
             *args, **kwargs: further arguments of the denoiser.
 
         Raises:
@@ -111,6 +114,8 @@ class Steps:
         check_tensor(sample, "sample")
         place = self.timeline.at(timestep)
         self._check_order(place)
+        if self._by_name:
+            return self.run(sample, args, kwargs | {"timestep": timestep}, place=place)
         return self.run(sample, (timestep, *args), kwargs, place=place)
 
     def run(self, sample: Tensor, args: Sequence[Any], kwargs: Mapping[str, Any], *, place: Place, rows: Rows | None = None) -> Any:
@@ -279,6 +284,16 @@ class Steps:
             "plan": (self.config.plan if self.config.plan in PLANS else "split") if found.gradient is not None else None,
             "maps": report.maps if self.keep_maps else (),
         }
+
+
+def _takes_timestep_by_name(denoiser: Any) -> bool:
+    """Whether the denoiser has an argument `timestep` that is not the second one."""
+    module = getattr(denoiser, "_orig_mod", denoiser)  # what `torch.compile` wrapped
+    try:
+        names = list(inspect.signature(getattr(module, "forward", module)).parameters)
+    except (TypeError, ValueError):  # a function without a signature
+        return False
+    return "timestep" in names[2:]
 
 
 def _a_row(factor: Tensor | float, like: Tensor) -> Tensor | float:
