@@ -275,3 +275,23 @@ def test_checkpointing_a_denoiser_without_blocks_is_refused():
         Guidance(model, Source(model.second), SCENE, [[0], [1]], config)
     model.blocks = torch.nn.ModuleList([model.second])
     Guidance(model, Source(model.second), SCENE, [[0], [1]], config)
+
+
+def test_a_layer_without_a_gradient_is_told_once_beside_others_that_have_one():
+    model, x = Linear(), torch.randn(2, 2, 4, 4)
+    source = Source(model)
+    record = source.record
+
+    @contextmanager
+    def one_detached(sample):
+        with record(sample) as maps:
+            yield maps
+        maps[1] = AttentionMap(maps[1].probabilities.detach(), maps[1].grid, "blocks.3", maps[1].level)
+
+    source.record = one_detached
+    guidance = Guidance(model, source, SCENE, [[0], [1]], RECOMMENDED)
+    with pytest.warns(UserWarning, match="the attention of 'blocks.3' has no gradient to `sample`, so it guides nothing"):
+        guidance(x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        guidance(x)

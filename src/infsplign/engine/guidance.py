@@ -149,7 +149,7 @@ class Guidance:
             report = self.measure(of_rows(attention, rows, len(leaf)), rows.stop - rows.start)
             if not report.total.requires_grad:
                 raise ValueError("`source` recorded attention without a gradient to `sample`; is the denoiser run under no_grad inside?")
-            self._tell_of_constants(report)
+            self._tell_of_constants(report, [layer.layer for layer in attention])
             scaled = self._loss_scale.scaled(report.total, torch.float16 if _in_float16(leaf, attention) else leaf.dtype)
             with _without_autocast(leaf):
                 (gradient,) = torch.autograd.grad(scaled.sum(), leaf)
@@ -187,8 +187,16 @@ class Guidance:
                     self.held = scene_holds(layers, slack=self.config.margin_hold)
             return self.loss.of(layers)
 
-    def _tell_of_constants(self, report: LossReport) -> None:
-        """Warns once of terms that do not depend on the maps by differentiable functions: the others would guide without a word of it."""
+    def _tell_of_constants(self, report: LossReport, layers: Sequence[str]) -> None:
+        """Warns once of layers that do not depend on the sample, and of terms that do not depend on the maps, by differentiable functions:
+        the others would guide without a word of it."""
+        detached = [name for name, maps in zip(layers, report.maps, strict=True) if not maps.requires_grad]
+        if detached and not self._told:
+            warnings.warn(
+                f"the attention of {' and '.join(map(repr, detached))} has no gradient to `sample`, so it guides nothing: is it recorded "
+                "under `no_grad`, or a part of the denoiser detached?",
+                stacklevel=3,
+            )
         constant = [name for name, value in report.terms.items() if not value.requires_grad]
         if constant and not self._told:
             warnings.warn(
