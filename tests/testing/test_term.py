@@ -192,3 +192,17 @@ def test_blobs_lie_where_they_are_put():
 def test_the_example_in_the_docstring_holds():
     result = doctest.testmod(infsplign.testing.blobs)
     assert (result.attempted, result.failed) == (1, 0)
+
+
+def test_a_term_for_scenes_of_two_objects_is_told_what_to_do():
+    def gap(objects, scene):
+        return objects.centroid[:, 0, 0] - objects.centroid[:, 1, 0]
+
+    with pytest.raises(AssertionError, match=r"raises an IndexError for maps \(1, 1, \d, \d\): index 1 is out of bounds.*as `scenes`"):
+        check_term(gap)
+    check_term(gap, scenes=(PAIR, Scene.of([("a", "left of", "b"), ("b", "left of", "c")])), better=[APART])
+
+
+def test_a_value_of_another_library_is_refused():
+    with pytest.raises(AssertionError, match="must be an array of the maps' own library, a tensor here, got ndarray"):
+        check_term(lambda objects, scene: np.ones(len(objects.maps)))

@@ -23,8 +23,18 @@ class TermTrial(NamedTuple):
     scenes: Sequence[Scene]
 
     def value(self, maps: Tensor) -> Tensor:
-        """Computes the term of each row, (B,)."""
-        return self.term(observe(maps), scene_arrays(self.scenes, xp=torch, dtype=maps.dtype))
+        """Computes the term of each row, (B,).
+
+        Raises:
+            AssertionError: the term asks for an object or a relation that a scene does not have.
+        """
+        try:
+            return self.term(observe(maps), scene_arrays(self.scenes, xp=torch, dtype=maps.dtype))
+        except IndexError as error:
+            raise AssertionError(
+                f"the term raises an IndexError for maps {tuple(maps.shape)}: {error}; take objects by `scene.present` and `scene.roles`, "
+                "whose numbers differ, or give the scenes that it is for as `scenes`"
+            ) from error
 
     def gradient(self, maps: Tensor) -> Tensor:
         """Computes the gradient of the sum over rows with respect to the maps, (B, O, H, W)."""
@@ -78,6 +88,10 @@ def check_values(trial: TermTrial, maps: Tensor) -> None:
     """Checks shape, type and finiteness of the value, in float64 and float32."""
     for given in (maps, maps.float()):
         value, rows = trial.value(given), len(given)
+        assert isinstance(value, Tensor) or not hasattr(value, "shape"), (
+            f"the value must be an array of the maps' own library, a tensor here, got {type(value).__name__}; use "
+            "`array_api_compat.array_namespace(objects.maps)`"
+        )
         shape = getattr(value, "shape", None)
         assert shape == (rows,), (
             f"the term must return one value a row, shape ({rows},), got {value if shape is None else tuple(shape)}; "
