@@ -262,6 +262,12 @@ def _attends_to_itself(seen: SdpaCall) -> bool:
 
 def _no_maps(absent: Sequence[tuple[str, nn.Module]]) -> str:
     names = ", ".join(name for name, _ in absent)
+    if any(isinstance(part, nn.MultiheadAttention) for _, module in absent for part in module.modules()):
+        return (
+            f"no attention was seen in {names}: `torch.nn.MultiheadAttention` attends inside a function of torch, where it cannot be "
+            "watched. Project queries and keys and call `scaled_dot_product_attention` in a module of your own with the same weights, or "
+            "see 'Attention that cannot be recorded' in docs/writing-an-adapter.md"
+        )
     processors = {type(getattr(module, "processor", module)).__name__ for _, module in absent}
     return (
         f"no attention was seen in {names}: their processor ({', '.join(sorted(processors))}) calls neither "
