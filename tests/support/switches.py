@@ -89,7 +89,7 @@ def attention_slicing() -> None:
 
 @refused(
     "attention slicing of joint attention", "SD3", "without `scaled_dot_product_attention` the keys of the text are not visible",
-    AttentionError, "no joint attention",
+    AttentionError, "does not call `scaled_dot_product_attention`",
 )  # fmt: skip
 def joint_without_sdpa() -> None:
     class Eager:
