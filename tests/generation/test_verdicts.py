@@ -54,6 +54,12 @@ def test_a_verdict_says_what_is_wrong():
         assert found.to_dict()["relations"] == {"circle left of square": {"guided": ["no square" not in wrong]}}
 
 
+def test_what_the_prompt_names_beside_a_relation_by_hand_was_asked_for():
+    scene, images = Scene.of([("circle", "on the left side")]), {"guided": [BOTH]}
+    assert judged("shapes", scene, [0], images, prompt="a circle, a moon and two  Squares").lines() == ["guided: as asked"]
+    assert judged("shapes", scene, [0], images, prompt="a circle and a squared paper").lines() == ["guided: a square too"]
+
+
 def test_a_malformed_drawing_is_something_malformed():
     blobs = [Detection("circle", 1.0, (0, 0, 9, 9)), Detection("malformed", 0.6, (20, 0, 29, 9))]
     assert _miscounted(blobs, ("circle", "square"), 0.5) == ["no square", "one malformed too"]

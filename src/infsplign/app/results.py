@@ -60,7 +60,8 @@ class Result:
 def result_of(job: Job, pair: Pair) -> Result:
     """Judges the images of a job and draws its curves."""
     options, scene = job.options, job.scene
-    verdicts = judged(options.model, scene, [pair.seed], {method: [image] for method, image in pair.images.items()})
+    images = {method: [image] for method, image in pair.images.items()}
+    verdicts = judged(options.model, scene, [pair.seed], images, prompt=options.prompt)
     curves = None
     if any(step.guided for step in pair.trace):
         curves = trace_plot(pair.trace, scene, title=options.prompt, note=f"seed {pair.seed}", width=CURVES_WIDTH)

@@ -133,7 +133,7 @@ def _finish(job: Any, folder: OutputFolder, pairs: Sequence[Pair]) -> None:
     options, scene, path = job.options, job.scene, folder.path
     methods = list(pairs[0].images)
     images = {method: [pair.images[method] for pair in pairs] for method in methods}
-    verdicts = judged(options.model, scene, [pair.seed for pair in pairs], images)
+    verdicts = judged(options.model, scene, [pair.seed for pair in pairs], images, prompt=options.prompt)
     sheet = comparison_sheet(
         images,
         title=options.prompt,

@@ -1,6 +1,7 @@
 """Verdicts on images of a shipped model's world: whether they show what was asked for and nothing else, by the world's detector."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,7 +85,7 @@ class Verdicts:
         }
 
 
-def judged(model: str, scene: Scene, seeds: Sequence[int], images: Mapping[str, Sequence[Image.Image]]) -> Verdicts:
+def judged(model: str, scene: Scene, seeds: Sequence[int], images: Mapping[str, Sequence[Image.Image]], *, prompt: str = "") -> Verdicts:
     """Detects the scene's objects in each image.
 
     Args:
@@ -92,6 +93,7 @@ def judged(model: str, scene: Scene, seeds: Sequence[int], images: Mapping[str, 
         scene: the requested scene.
         seeds: of the images.
         images: method to its images.
+        prompt: what it names beside the scene's objects, as where relations are given by hand, is asked for too.
     """
     if model not in shipped():
         return Verdicts(reason=f"the detector knows only what the shipped model draws, and {model!r} is another model")
@@ -101,11 +103,25 @@ def judged(model: str, scene: Scene, seeds: Sequence[int], images: Mapping[str, 
         verb = "is no noun" if len(strange) == 1 else "are no nouns"
         return Verdicts(reason=f"{' and '.join(strange)} {verb} of the shipped model's world ({', '.join(drawn.nouns)})")
     relations = tuple(scene.text(edge) for edge in scene.relations)
-    outcomes = {method: [_outcome(image, scene, nouns, drawn) for image in found] for method, found in images.items()}
+    told = named_in(prompt, drawn.nouns)
+    outcomes = {method: [_outcome(image, scene, nouns, drawn, told) for image in found] for method, found in images.items()}
     return Verdicts(relations, tuple(seeds), outcomes)
 
 
-def _outcome(image: Image.Image, scene: Scene, nouns: Sequence[str], drawn: World) -> Outcome:
+def named_in(prompt: str, nouns: Sequence[str]) -> set[str]:
+    """The nouns that a prompt names, also in the plural; "star fruit" names no star.
+
+    >>> sorted(named_in("a star fruit and two Crosses, a moon", ("star", "star fruit", "cross", "moon")))
+    ['cross', 'moon', 'star fruit']
+    """
+    left, found = " ".join(prompt.lower().split()), set[str]()
+    for noun in sorted(nouns, key=len, reverse=True):
+        left, count = re.subn(rf"(?<!\w)(?:{re.escape(noun)}|{re.escape(plural(noun))})(?!\w)", "|", left)
+        found |= {noun} if count else set()
+    return found
+
+
+def _outcome(image: Image.Image, scene: Scene, nouns: Sequence[str], drawn: World, told: Collection[str]) -> Outcome:
     """Judges orders on an axis by VISOR's rule (any pair of boxes), other relations by the best box of each object."""
     from infsplign.evaluation.metrics.box_relations import relations_hold
     from infsplign.evaluation.metrics.visor import judge
@@ -124,11 +140,11 @@ def _outcome(image: Image.Image, scene: Scene, nouns: Sequence[str], drawn: Worl
         for edge, right in zip(scene.relations, holds, strict=True)
         if not right and all(nouns[number] in there for number in edge.objects)
     ]
-    wrong = [*_miscounted(blobs, nouns, drawn.min_score), *broken]
+    wrong = [*_miscounted(blobs, nouns, drawn.min_score, told), *broken]
     return Outcome(tuple(holds), tuple(wrong))
 
 
-def _miscounted(blobs: Sequence[Any], nouns: Sequence[str], least: float) -> list[str]:
+def _miscounted(blobs: Sequence[Any], nouns: Sequence[str], least: float, told: Collection[str] = ()) -> list[str]:
     """What is there too often, not at all, badly drawn, or without having been asked for."""
     wrong = []
     for noun in dict.fromkeys(nouns):
@@ -139,7 +155,7 @@ def _miscounted(blobs: Sequence[Any], nouns: Sequence[str], least: float) -> lis
             wrong.append(f"no {noun}")
         if found and found[0].score < least:
             wrong.append(f"{noun} misshapen")
-    others = dict.fromkeys(blob.name for blob in blobs if blob.name not in nouns)
+    others = dict.fromkeys(blob.name for blob in blobs if blob.name not in nouns and blob.name not in told)
     return [*wrong, *(f"{_one(name)} too" for name in others)]
 
 
