@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+from diffusers import StableDiffusionImg2ImgPipeline
 from typer.testing import CliRunner
 
 import infsplign
@@ -78,6 +79,7 @@ def test_a_strangers_model_gets_a_preset(saved, tmp_path, monkeypatch):
     options = ["--model", str(saved), "--out", "preset.json", "--count", "2", "--images", "1", "--steps", "2", "--no-progress"]
     done = run(*options, "--bounds", "0.05,0.1")
     assert done.exit_code == 0, done.stderr
+    assert "it/s" not in done.stderr  # no bar of the step that is tried
     assert f"infsplign generate PROMPT --model {saved} --preset preset.json" in done.stdout
     assert {path.name for path in tmp_path.iterdir()} == {"preset.json", "preset.png", "preset.md", f"preset{WORK}"}
     assert infsplign.GuidanceConfig.load("preset.json").max_shift in (0.05, 0.1)
@@ -128,3 +130,14 @@ def test_a_guidance_scale_that_the_model_does_not_take_is_refused(tmp_path, monk
     assert (done.exit_code, done.stderr.count("`--guidance-scale` changes nothing: this FluxPipeline has")) == (2, 1), done.stderr
     with pytest.raises(ValueError, match="`--guidance-scale` changes nothing"):
         eval_common.Loading("./folder", "cpu", "fp32", None, 7.0)()
+
+
+def test_a_model_that_needs_an_image_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    parts = tiny.sd().components
+    image_to_image = StableDiffusionImg2ImgPipeline(**parts, requires_safety_checker=False)
+    monkeypatch.setattr(models, "load_pipeline", lambda *_, **__: image_to_image)
+    done = run("--out", "p.json")
+    assert done.exit_code == 2
+    assert "needs an image beside the prompt" in done.stderr
+    assert not list(tmp_path.iterdir())

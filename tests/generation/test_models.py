@@ -1,5 +1,6 @@
 """Model folders that a user names: whole ones, and what is said of others."""
 
+import diffusers
 import pytest
 import torch
 from diffusers import LatentConsistencyModelPipeline, StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline
@@ -124,6 +125,15 @@ def test_a_pipeline_that_needs_an_image_is_refused():
     for kind in (StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline):
         with pytest.raises(ValueError, match=f"a {kind.__name__}, which needs an image beside the prompt"):
             models.check_takes_text(kind(**pipe.components, requires_safety_checker=False))
+
+
+def test_a_pipeline_that_needs_more_than_a_prompt_is_refused():
+    """Their calls ended in a TypeError of diffusers'."""
+    parts = {name: part for name, part in tiny.sd().components.items() if name != "image_encoder"} | {"requires_safety_checker": False}
+    more = {"StableDiffusionAttendAndExcitePipeline": "needs 'token_indices' beside", "StableDiffusionGLIGENPipeline": "needs more"}
+    for name, told in more.items():
+        with pytest.raises(ValueError, match=f"a {name}, which {told}"):
+            models.check_takes_text(getattr(diffusers, name)(**parts))
 
 
 def test_a_negative_prompt_and_a_guidance_scale_that_change_nothing_are_refused():

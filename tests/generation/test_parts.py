@@ -22,6 +22,19 @@ def test_every_short_name_is_a_scheduler_of_a_noise_model(name):
     assert type(pipe.scheduler).__name__ == SCHEDULERS[name]
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("DDIMInverseScheduler", "goes from an image to noise"),
+        ("DPMSolverMultistepInverseScheduler", "goes from an image to noise"),
+        ("RePaintScheduler", "its steps need 'original_image' and 'mask' beside the latents"),
+    ],
+)
+def test_schedulers_that_do_something_else_are_refused(name, message):
+    with pytest.raises(ValueError, match=f"`--scheduler` '{name}' .*{message}"):
+        Parts(scheduler=name).fit(tiny.sd())
+
+
 def test_schedulers_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="`--scheduler` 'flow-euler'"):
         Parts(scheduler="flow-euler").fit(tiny.sd())

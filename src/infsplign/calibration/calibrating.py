@@ -158,5 +158,10 @@ def levels(names: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 def _one_step(pipe: Any, text: str, backbone: Backbone, sampling: Sampling, layers: Sequence[str]) -> None:
     """Runs one step and reads the layers, so that those that cannot be read are found before the work begins."""
-    with watch(pipe, [text], layers, backbone=backbone):
-        pipe(text, output_type="latent", **dict(sampling.call or {}) | {"num_inference_steps": 1})
+    bars = dict(getattr(pipe, "_progress_bar_config", {}))
+    pipe.set_progress_bar_config(**bars | {"disable": True})
+    try:
+        with watch(pipe, [text], layers, backbone=backbone):
+            pipe(text, output_type="latent", **dict(sampling.call or {}) | {"num_inference_steps": 1})
+    finally:
+        pipe.set_progress_bar_config(**bars)

@@ -39,7 +39,7 @@ def calibrate(
 ) -> None:
     """Choose layers, window and bound of guidance for a model by its own attention: no labels. An interrupted run goes on."""
     from infsplign.evaluation.files import check_writable
-    from infsplign.generation.models import check_model, check_used, defaults_for, load_pipeline, quiet
+    from infsplign.generation.models import check_model, check_takes_text, check_used, defaults_for, load_pipeline, quiet
     from infsplign.generation.options import check_guidance_scale
 
     if out.suffix != ".json" or out.is_dir():
@@ -60,6 +60,7 @@ def calibrate(
     check_writable(out.parent)
     check_model(model, device=device, dtype=dtype)
     pipe, defaults = load_pipeline(model, device=device, dtype=dtype), defaults_for(model)
+    check_takes_text(pipe)
     check_used(pipe, None, None, asked=guidance_scale)
     from infsplign.calibration import Sampling
     from infsplign.calibration import calibrate as run

@@ -25,6 +25,8 @@ WAIT = 3.0
 _DEVICE = re.compile(r"[a-z_]+(:\d{1,3})?")
 _WEIGHTS = re.compile(r"[^.]+(?:\.([^.]+?)(?:-\d+-of-\d+)?)?\.(?:safetensors|bin)")
 _FROM_IMAGES = re.compile("Img2Img|Inpaint|Control|Pix2Pix|Upscale|Adapter|Edit|Fill")
+_FROM_MORE = re.compile("GLIGEN|LDM3D")
+"""Pipelines that need boxes, or make depths beside images."""
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
@@ -188,11 +190,15 @@ def check_takes_text(pipe: Any) -> None:
     """Checks that a pipeline makes images from a prompt alone.
 
     Raises:
-        ValueError: it needs an image too.
+        ValueError: it needs something else too.
     """
-    kind = type(pipe).__name__
-    if _FROM_IMAGES.search(kind) and "image" in inspect.signature(pipe.__call__).parameters:
+    kind, taken = type(pipe).__name__, inspect.signature(pipe.__call__).parameters
+    if _FROM_IMAGES.search(kind) and "image" in taken:
         raise ValueError(f"the model is a {kind}, which needs an image beside the prompt; name one that makes images from text alone")
+    needed = [name for name, p in taken.items() if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD and name != "prompt"]
+    if needed or _FROM_MORE.search(kind):
+        what = f"{' and '.join(map(repr, needed))} beside the prompt" if needed else "more than a prompt, or makes more than images"
+        raise ValueError(f"the model is a {kind}, which needs {what}; name one that makes images from text alone")
 
 
 def check_used(pipe: Any, negative_prompt: str | None, guidance_scale: float | None, *, asked: float | None = None) -> None:

@@ -1,5 +1,6 @@
 """Parts that replace or extend those of a pipeline: scheduler, autoencoder, LoRA; and where it lies in memory. Cheap to import."""
 
+import inspect
 import re
 import warnings
 from collections.abc import Mapping
@@ -175,6 +176,8 @@ def _replace_scheduler(pipe: Any, name: str) -> None:
     kind: Any = getattr(diffusers, class_name, None)
     if kind is None:
         raise ValueError(f"`--scheduler` {name!r} is no class of diffusers {diffusers.__version__}")
+    if "Inverse" in class_name:
+        raise ValueError(f"`--scheduler` {name!r} goes from an image to noise; name one that samples, such as ddim")
     config = pipe.scheduler.config
     options = {key: config[key] for key in TRAINED if key in config}  # diffusers passes defaults of one class not on to another
     options |= {"clip_sample": config.get("clip_sample", False)}  # DDIM's and DDPM's default cuts latents to [-1, 1]
@@ -190,6 +193,9 @@ def _replace_scheduler(pipe: Any, name: str) -> None:
         own = "a flow" if flow else "noise"
         raise ValueError(f"`--scheduler` {name!r} does not fit: the model predicts {own}, as {type(pipe.scheduler).__name__} takes it")
     check_scheduler(made)
+    taken = list(inspect.signature(made.step).parameters.values())[3:]  # behind the output, the timestep and the latents
+    if more := [p.name for p in taken if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]:
+        raise ValueError(f"`--scheduler` {name!r} does not fit: its steps need {' and '.join(map(repr, more))} beside the latents")
     if not flow:
         _check_noise(name, pipe.scheduler, made)
     pipe.scheduler = made
