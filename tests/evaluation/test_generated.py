@@ -58,6 +58,31 @@ def test_both_methods_are_scored_and_reported(tmp_path, many):
     assert 'href="made/' in page
 
 
+def test_methods_with_images_of_other_prompts_are_scored_without_a_difference(tmp_path):
+    """As where one of several runs, side by side, was made with `--no-unguided`: the first of its name would come first, and the other
+    method was never scored."""
+    folder = tmp_path / "made"
+    write(folder / "a", "a", images=[{"seed": 7, "files": {"guided": "guided_0.png"}}])
+    write(folder / "b", "b", model={"name": "owner/a-model-of-a-long-name", "pipeline": "P"})
+    arguments = ["score", "--images", str(folder), "--benchmark", "shapes", "--detector", "world", "--out", str(folder / "scores")]
+    done = CliRunner().invoke(app, [*arguments, "--no-progress"])
+    assert done.exit_code == 0, done.stderr
+    assert "guided and unguided have images of other prompts, so that no difference" in done.stderr
+    results = {name: json.loads((folder / "scores" / name / "results.json").read_text()) for name in ("unguided", "guided")}
+    assert {name: result["prompts"] for name, result in results.items()} == {"unguided": 1, "guided": 2}
+    assert not results["guided"].get("differences")
+
+
+def test_a_report_says_how_many_images_there_are_and_the_whole_name_of_the_model(tmp_path):
+    folder, files = tmp_path / "made", {"guided": "guided_0.png"}
+    write(folder / "a", "a", images=[{"seed": seed, "files": files} for seed in (7, 8, 9)], verdict=None)
+    write(folder / "b", "b", model={"name": "owner/a-model-of-a-long-name", "pipeline": "P"})
+    write_report([folder], tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert "2 prompts \u00d7 1 to 3 images" in page
+    assert "owner/a-model-of-a-long-name" in page
+
+
 @pytest.mark.parametrize("method", ["unguided", "guided"])
 def test_recorded_detections_are_of_the_method_whose_images_were_looked_at(tmp_path, method):
     folder, found = write(tmp_path / "made"), tmp_path / f"found-{method}.json"

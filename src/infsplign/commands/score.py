@@ -89,17 +89,20 @@ def score(
         if detections is not None:  # the methods' images have the same keys
             own["keep"] = detections.with_name(f"{detections.stem}-{method}{detections.suffix}")
         scored = _detected(detector, threshold, images, options, common | own)
-        _tell(scored, earlier, None if out is None else out / method)
+        alike = earlier is None or against is not None or files.keys() == methods[earlier.label].keys()
+        if not alike:
+            typer.echo(f"{method} and {earlier.label} have images of other prompts, so that no difference between them is told", err=True)
+        _tell(scored, earlier if alike else None, None if out is None else out / method)
         earlier = earlier or scored.earlier()
 
 
 def _methods(made: Sequence[Any]) -> dict[str, dict[str, Path]]:
-    """Method to the key of each of its images to its file, of all prompts."""
+    """Method to the key of each of its images to its file, of all prompts; unguided first."""
     found: dict[str, dict[str, Path]] = {}
     for one in made:
         for method, images in one.images().items():
             found.setdefault(method, {}).update({key: path for key, (path, _) in images.items()})
-    return found
+    return {method: found[method] for method in sorted(found, reverse=True)}
 
 
 def _tell(scored: Any, earlier: Any, out: Path | None) -> None:

@@ -1,5 +1,6 @@
 """Fills the template: tables, bars and gallery of one or more runs."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from colorsys import hls_to_rgb
@@ -18,6 +19,7 @@ IMAGES = 320
 COLOURS = ("#8a8f98", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195")
 """Of the first methods: grey, then Okabe and Ito's, distinguishable with every common kind of colour blindness."""
 GOLDEN = 0.6180339887498949
+_DIGEST = re.compile(r"\b([0-9a-f]{16})[0-9a-f]{48}\b")
 WIDE_CARD = 6
 """Images of a card from which on it takes the whole width."""
 BAR_ORDER = ("uncond", "score", "correct", "OA")
@@ -138,7 +140,7 @@ def _details(run: RunFolder) -> list[tuple[str, str]]:
     versions = r.get("versions") or run.manifest.get("versions", {})
     found = {
         "folder": run.name,
-        "model": str(s.get("model", ""))[:16],
+        "model": _DIGEST.sub(r"\g<1>", str(s.get("model", ""))),
         "scheduler": str((s.get("scheduler") or {}).get("class", "")) if isinstance(s.get("scheduler"), Mapping) else "",
         "device": " ".join(str(s.get(name, "")) for name in ("device", "dtype")).strip(),
         "split": str(s.get("split", "")),

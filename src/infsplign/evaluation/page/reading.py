@@ -139,8 +139,8 @@ def _generated(folder: Path, made: Sequence[Generated]) -> RunFolder:
                 if key in judged.get(method, {}):
                     found[key] = judged[method][key]
     manifest = {"settings": settings(made), "versions": made[0].record["versions"], "methods": {name: {} for name in records}}
-    whole = all(one.finished for one in made)
-    results = {"prompts": len(made), "images": max(len(one.record["images"]) for one in made)} if whole else {}
+    whole, counts = all(one.finished for one in made), sorted(len(one.record["images"]) for one in made)
+    results = {"prompts": len(made), "images": counts[0] if counts[0] == counts[-1] else f"{counts[0]} to {counts[-1]}"} if whole else {}
     run = RunFolder(folder, manifest, results, records, verdicts, [], files)
     _add_scores(run)
     return run
