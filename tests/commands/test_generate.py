@@ -61,6 +61,13 @@ def test_a_run_does_not_say_that_its_guidance_was_never_entered(run, recwarn):
     assert not [str(w.message) for w in recwarn if "never entered" in str(w.message)]
 
 
+def test_a_wide_bound_is_told_once_for_all_prompts(run, tmp_path, recwarn):
+    (tmp_path / "prompts.txt").write_text("a circle left of a square\na star above a heart\n")
+    done = run("--prompts", "prompts.txt", "--strength", "1.5", "--no-unguided", "--out", "here", steps=1)
+    assert done.exit_code == 0, done.stderr
+    assert sum("lets the shift be larger than the noise" in str(warning.message) for warning in recwarn) == 1
+
+
 def test_options_reach_the_pipeline(run, tmp_path):
     sampling = ["--width", "128", "--scale", "10", "--guidance-scale", "3", "--dtype", "bf16"]
     done = run(PROMPT, "--no-unguided", *sampling, "--negative-prompt", "a moon", "--out", "here")

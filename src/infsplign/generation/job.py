@@ -36,7 +36,9 @@ class Job:
         check_takes_text(pipe)
         self.pipe, self.options, self.scene, self.triples = pipe, options, scene, triples
         defaults = defaults_for(options.model)
-        self.config = options.guided_by(describe(pipe, defaults.config).config)
+        own = describe(pipe, defaults.config).config
+        with warnings.catch_warnings(action="ignore"):  # of a wide bound `options.check` has warned, once for all prompts
+            self.config = options.guided_by(own)
         self.description = describe(pipe, self.config, defaults.call)
         self.steps = self._chosen("num_inference_steps", options.steps, defaults.steps)
         self.guidance_scale = self._chosen("guidance_scale", options.guidance_scale, defaults.guidance_scale)
