@@ -296,6 +296,11 @@ SIDES = [("man", "on the left side"), ("dog", "on the right side")]
         ("a man fast asleep on the left, a dog on the right", SIDES),
         ("a man amid smoke left of a dog", [("man", L, "dog")]),
         ("a trash can is left of a beer can", [("trash can", L, "beer can")]),
+        ("a circle left of a square, a heart beneath a star", [("circle", L, "square"), ("heart", B, "star")]),
+        ("a circle left of a square, a heart under a moon", [("circle", L, "square"), ("heart", B, "moon")]),
+        ("a cat left of a dog under a full moon, a bird under the stars above a tree", [("cat", L, "dog"), ("bird", A, "tree")]),
+        ("cat atop of dog, bird underneath of box", [("cat", "on top of", "dog"), ("bird", B, "box")]),
+        ("a cat above of a dog, a bird alongside of the dog", [("cat", A, "dog"), ("bird", "near", "dog")]),
         ("a cat left of a trash can is red", [("cat", L, "trash can")]),
     ],
 )

@@ -60,5 +60,5 @@ def _leads_to_setting(prompt: str, match: Match, span: Span) -> bool:
     if head in ("sky", "skies") and match.relation in (BELOW, INSIDE):
         return True
     if match.relation is BELOW and match.relation.arity == 2 and not spelled.startswith(("below", "on", "at")):
-        return head in SKY
+        return head in SKY and words[:2] not in (["a", "moon"], ["a", "sun"])  # one of several; "a full moon" is that of the sky
     return head in GROUND if match.relation is ABOVE and spelled in ("above", "over") else match.weak and head in SETTINGS

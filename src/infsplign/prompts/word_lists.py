@@ -58,7 +58,7 @@ OWN = word_set(
 )
 """What "with" leads to that is part of the thing before it: "a house with a red roof"."""
 SKY = word_set(
-    "sea ocean sky skies stars star sun sunlight moon moonlight starlight clouds rain rainbow lights light sunset sunrise canopy "
+    "sea ocean sky skies stars sun sunlight moon moonlight starlight clouds rain rainbow lights light sunset sunrise canopy "
     "weather storm water"
 )
 """Under and beneath these a thing stands in the open; they are no objects that it is below."""
