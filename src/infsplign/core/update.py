@@ -57,7 +57,7 @@ def gain(
         return 1.0
     for name, value in (("alpha", alpha), ("sigma", sigma)):
         most = 1 if prediction == "flow" else float("inf")
-        if isinstance(value, Real) and not 0 <= value <= most:  # beyond it, the shift would point the opposite way
+        if isinstance(value, Real) and not 0 <= float(value) <= most:  # beyond it, the shift would point the opposite way
             wanted = 'lie in [0, 1] for "flow"' if prediction == "flow" else "be >= 0"
             raise ValueError(f"`{name}` must {wanted}, got {value:g}")
     if prediction == "flow" and alpha is None and sigma is not None:
