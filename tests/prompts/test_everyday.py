@@ -245,6 +245,7 @@ def test_characters_without_width_are_no_part_of_a_name(prompt):
         ("a cat left of a big and a small dog", "big"),
         ("one old and one young man above a boat", "old"),
         ("a picture above a bed, a lamp in the middle of the picture", "in the middle of the picture"),
+        ("a cat close to the left edge", "left edge"),
         ("a cat left of a pulled over car", "pulled"),
         ("a cat left of a dog sticker", "sticker"),
         ("a mountain top left of a lake", "mountain top"),
@@ -271,6 +272,8 @@ def test_what_is_refused(prompt, at):
     [
         ("A table with a vase on it. To the left of the vase is a candle.", "with a vase on it"),
         ("a box with two kittens in it. A cat is left of a dog.", "with two kittens in it"),
+        ("the cat is under the table, and the dog is on it", "the dog is on it"),
+        ("a lamp left of a box, two kittens sleep in it", "two kittens sleep in it"),
     ],
 )
 def test_a_place_that_a_pronoun_names_is_told(prompt, part):

@@ -165,7 +165,8 @@ def _may_end_earlier(name: Sequence[str], rest: Sequence[str], last: str, about:
 def _is_part(name: Sequence[str]) -> bool:
     """Whether a name is a place within something: "the middle of two cats", "corner"."""
     head = name[name.index("of") - 1] if "of" in name[1:] else name[-1]
-    return head in PARTS and (len(name) == 1 or "of" in name)
+    sided = all(word in PARTS or word in ("top", "bottom", "upper", "lower") for word in name)  # "the left edge"
+    return head in PARTS and (sided or "of" in name)
 
 
 def _refuse_choice(prompt: str, words: Sequence[Span], lower: Sequence[str]) -> None:

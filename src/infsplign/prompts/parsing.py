@@ -19,8 +19,12 @@ from infsplign.prompts.word_lists import VAGUE
 
 Adjectives = Literal["join", "leave"]
 _WHERE = "on|on top of|in|inside|above|over|below|under|beneath|near|next to|beside|behind|in front of"
-_PRONOUN = re.compile(rf"\bwith\s+[^,.;:!?]{{1,60}}?\s(?:{_WHERE})\s+(?:it|them)\b", re.IGNORECASE)
-"""What a thing has and where: "a table with a vase on it"."""
+_PRONOUN = re.compile(
+    rf"\bwith\s+[^,.;:!?]{{1,60}}?\s(?:{_WHERE})\s+(?:it|them)\b"
+    r"|(?<![\w'-])(?!(?:and|with)\b)\w(?:(?!\b(?:with|and)\b)[^,.;:!?]){1,60}?\s(?:on|in)\s+(?:it|them)\b",
+    re.IGNORECASE,
+)
+"""What a thing has and where: "a table with a vase on it", "a vase is on it"."""
 
 
 def parse_prompt(prompt: str, *, adjectives: Adjectives = "join") -> Scene:
