@@ -302,6 +302,8 @@ SIDES = [("man", "on the left side"), ("dog", "on the right side")]
         ("a circle left of a square, a heart beneath a star", [("circle", L, "square"), ("heart", B, "star")]),
         ("a circle left of a square, a heart under a moon", [("circle", L, "square"), ("heart", B, "moon")]),
         ("a cat left of a dog under a full moon, a bird under the stars above a tree", [("cat", L, "dog"), ("bird", A, "tree")]),
+        ("a box left of more than two apples", [("box", L, "apples")]),
+        ("approximately 3 cups above nearly 20 plates", [("cups", A, "plates")]),
         ("cat atop of dog, bird underneath of box", [("cat", "on top of", "dog"), ("bird", B, "box")]),
         ("a cat above of a dog, a bird alongside of the dog", [("cat", A, "dog"), ("bird", "near", "dog")]),
         ("a cat left of a trash can is red", [("cat", L, "trash can")]),

@@ -35,7 +35,7 @@ from infsplign.prompts.word_lists import (
 )
 from infsplign.prompts.words import DETERMINERS, LINKS, STOPS
 
-_HOW_EXACTLY = ("exactly", "only", "about", "just")
+_HOW_EXACTLY = ("exactly", "only", "about", "just", "around", "approximately", "roughly", "nearly", "almost")
 LONGEST = 4
 """Nouns in a row that may be one name: "ice cream cone", "desktop computer monitor"."""
 
@@ -80,7 +80,7 @@ def _start(words: Sequence[str]) -> tuple[int, str]:
             break
         elif is_number(word):
             count = word
-        elif word in QUANTITIES and following == "of":
+        elif (word in QUANTITIES and following == "of") or _than_number(words[begin : begin + 3]):
             begin += 1
         elif not (
             word in DETERMINERS
@@ -90,6 +90,11 @@ def _start(words: Sequence[str]) -> tuple[int, str]:
             break
         begin += 1
     return begin, count
+
+
+def _than_number(words: Sequence[str]) -> bool:
+    """Whether words say a number that is not exact: "more than two"."""
+    return len(words) == 3 and words[0] in ("more", "less", "fewer") and words[1] == "than" and is_number(words[2])
 
 
 _SIZED = frozenset(("tall", "long", "high", "wide", "deep", "thick"))
