@@ -100,6 +100,16 @@ def test_projections_that_a_softmax_of_one_s_own_changes_first_are_refused(optio
         own_maps(**options)
 
 
+def test_a_layer_that_runs_twice_in_a_pass_is_refused():
+    """As where a function makes both halves of classifier-free guidance in turn: the negative prompt's attention would be read."""
+    torch.manual_seed(0)
+    model, sample, text = Own(), torch.randn(2, 4, 3, 5), torch.randn(2, 7, 6)
+    recorder = AttentionRecorder(model, {"coarse": ["attn"]})
+    with pytest.raises(AttentionError, match="`attn` runs several times in one pass, and only the first"), recorder.record(sample):
+        model(sample, text.flip(0))
+        model(sample, text)
+
+
 def test_guidance_is_the_same_with_sliced_and_fused_attention():
     def run(pipe):
         with guide(pipe, PROMPT) as guidance:

@@ -220,6 +220,11 @@ class TestSeveralPrompts:
         done = run("--prompts", str(prompts), "--no-unguided", "--out", "here", steps=1)
         assert "here holds images of 1 other prompts, such as line-0002; `score` and `report` of this folder take them too" in done.stderr
 
+    def test_a_single_prompt_in_the_folder_of_several_is_told(self, run, prompts):
+        run("--prompts", str(prompts), "--no-unguided", "--out", "here", steps=1)
+        done = run(PROMPT, "--no-unguided", "--out", "here", steps=1)
+        assert "here holds images of 2 other prompts, such as line-0001; its `score` and `report` take this prompt alone" in done.stderr
+
     def test_two_runs_do_not_take_one_folder(self, run, tmp_path, prompts, monkeypatch):
         sample, seen = Job.sample, []
 

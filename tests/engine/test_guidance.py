@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 import torch
+from torch.utils.checkpoint import CheckpointError, checkpoint
 
 from infsplign import RECOMMENDED, Guidance, GuidanceConfig, Scene, guide
 from infsplign.adapters import FAMILIES, AttentionRecorder, sd
@@ -295,3 +296,14 @@ def test_a_layer_without_a_gradient_is_told_once_beside_others_that_have_one():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         guidance(x)
+
+
+def test_a_denoiser_that_checkpoints_its_blocks_by_itself_is_told_what_to_do():
+    unet = tiny.sd().unet
+    first = unet.up_blocks[1]
+    run = first.forward
+    first.forward = lambda *args, **kwargs: checkpoint(run, *args, use_reentrant=False, **kwargs)
+    guidance = Guidance(unet, FAMILIES["sd"], SCENE, [[2], [8]])
+    with pytest.raises(CheckpointError) as error:
+        guidance(torch.randn(1, 4, 16, 16), torch.tensor(500), encoder_hidden_states=torch.randn(1, 77, 32))
+    assert any("runs blocks by `torch.utils.checkpoint` itself" in note for note in error.value.__notes__)

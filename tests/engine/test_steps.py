@@ -3,6 +3,7 @@
 import warnings
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 import torch
 
@@ -204,12 +205,13 @@ def test_a_term_of_one_s_own_that_is_satisfied_is_told_and_no_error():
 def test_the_factor_of_the_input_may_be_one_a_row():
     """As k-diffusion gives its sigmas. The norm in the trace stays that of the gradient with respect to the denoiser's input."""
     x, shifts, norms = torch.randn(6, 2, 5, 6, generator=torch.Generator().manual_seed(1)), [], []
-    for factor in (0.5, torch.full((6,), 0.5), None):
+    for factor in (0.5, torch.full((6,), 0.5), None, [0.5] * 6, np.full(6, 0.5), np.float64(0.5), torch.full((6, 1, 1, 1), 0.5)):
         steps = Steps(made(wrt="latents")[1], TIMES)
         output = steps(x, TIMES[0])
         shifts.append(steps.shifted(output, input_factor=factor) - output)
         norms.append(steps.trace[0].gradient_norm)
-    assert torch.equal(shifts[0], shifts[1])
+    for other in (shifts[1], *shifts[3:]):
+        assert torch.equal(shifts[0], other)
     assert torch.allclose(2 * shifts[0], shifts[2], atol=1e-6)
     assert torch.equal(norms[0], norms[2])
 
@@ -330,3 +332,12 @@ def test_an_object_that_no_position_attends_to_is_told(levels):
         run(Steps(guidance, TIMES), rows=2)
     expected = ["the attention to 'square' is exactly 0 at step 0, the first guided one"] if len(levels) == 2 else []
     assert [str(one.message).split(", so")[0] for one in told] == expected
+
+
+@pytest.mark.parametrize("factor", [torch.ones(3), [0.5, 0.5, 0.5], torch.ones(2, 5)])
+def test_factors_of_other_rows_are_refused(factor):
+    steps = Steps(made(wrt="latents")[1], TIMES)
+    output = steps(torch.randn(2, 2, 5, 6), TIMES[0])
+    count = torch.as_tensor(factor).numel()
+    with pytest.raises(ValueError, match=f"`input_factor` must be one number, or one for each of the 2 rows, got {count}"):
+        steps.shifted(output, input_factor=factor)

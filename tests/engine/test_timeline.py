@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from diffusers import EulerDiscreteScheduler
@@ -225,3 +226,10 @@ def test_time_that_rises_to_the_image_is_told_of_a_flow():
 
 def test_a_level_of_a_flow_that_is_rounded_to_more_than_all_noise_is_all_noise():
     assert Timeline([1000.0, 500.0], [1.0000001, 0.5], "flow").of(0).alpha == 0.0
+
+
+def test_levels_may_be_lists_and_arrays():
+    sigmas, signal = [10.0, 2.0, 0.5], [0.99, 0.9, 0.5, 0.1, 0.01]
+    expected = timesteps_of(torch.tensor(sigmas), torch.tensor(signal))
+    assert torch.equal(timesteps_of(sigmas, signal), expected)
+    assert torch.allclose(timesteps_of(np.array(sigmas), np.array(signal)).float(), expected)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from diffusers import (
     AutoPipelineForImage2Image,
+    AutoPipelineForInpainting,
     DDIMScheduler,
     EulerDiscreteScheduler,
     KDPM2AncestralDiscreteScheduler,
@@ -507,3 +508,18 @@ def test_a_loop_by_hand_whose_first_rows_are_of_the_negative_prompt_is_told_the_
         p.unet(latents.expand(len(rows), -1, -1, -1), p.scheduler.timesteps[0], encoder_hidden_states=rows)
     assert "blurry" in str(error.value)
     assert "token_indices" not in str(error.value)
+
+
+@pytest.mark.parametrize(("prompt", "told"), [("a circle on the left side", True), (P, False)])
+@pytest.mark.parametrize("crop", [None, 2])
+def test_places_in_a_part_of_the_picture_are_told(prompt, told, crop):
+    """`padding_mask_crop` samples what is around the mask as if it were the whole picture. Directions are the same there."""
+    pipe = quiet(AutoPipelineForInpainting.from_pipe(tiny.sd()))
+    mask = Image.new("L", (32, 32))
+    mask.paste(255, (16, 16, 32, 32))
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        with guide(pipe, prompt, config=S):
+            options = {"image": PICTURE, "mask_image": mask, "strength": 1.0, "height": 32, "width": 32, "output_type": "pil"}
+            run(pipe, prompt=prompt, padding_mask_crop=crop, **options)
+    assert any("sample a part of the picture" in str(warning.message) for warning in seen) is (told and crop is not None)

@@ -4,6 +4,7 @@ import gc
 
 import pytest
 import torch
+from diffusers import StableDiffusionPAGPipeline
 
 from infsplign import RECOMMENDED, GuidanceConfig, guide
 from infsplign.pipelines.starts import rank_seeds, starts_cost
@@ -40,6 +41,15 @@ def test_the_pipeline_is_as_it_was():
     assert pipe.scheduler.step == step
     assert module_state(pipe.unet) == before
     assert torch.equal(picture(pipe, 0)[0], latents)
+
+
+def test_processors_of_the_call_are_taken_off_with_it():
+    """The pipeline of perturbed attention takes its own off at the end of a call, which is not reached."""
+    pipe = StableDiffusionPAGPipeline.from_pipe(tiny.sd(), pag_applied_layers=["down_blocks.1"])
+    pipe.set_progress_bar_config(disable=True)
+    own = dict(pipe.unet.attn_processors)
+    rank_seeds(pipe, PROMPT, [1, 2], steps=2, config=CONFIG, pag_scale=3.0, **CALL)
+    assert all(pipe.unet.attn_processors[name] is processor for name, processor in own.items())
 
 
 def test_no_more_steps_are_run_than_asked_for():

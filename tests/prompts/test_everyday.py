@@ -1,5 +1,7 @@
 """Everyday prompts whose reading was wrong without a word: names that took in verbs and measures, sides that are shared."""
 
+import warnings
+
 import pytest
 
 from infsplign import PromptError, parse_prompt
@@ -280,6 +282,33 @@ def test_a_place_that_a_pronoun_names_is_told(prompt, part):
     """Its relation is not read, though another one is."""
     with pytest.warns(PromptWarning, match=f"where `{part}` says is not guided"):
         assert len(parse_prompt(prompt).relations) == 1
+
+
+@pytest.mark.parametrize(
+    ("prompt", "part"),
+    [
+        ("a cat above a dog, bird right", "`bird right` is not guided; write `on the right`"),
+        ("an apple and an orange on a table, apple left, oil painting", "`apple left` is not guided; write `on the left`"),
+    ],
+)
+def test_one_side_beside_another_relation_is_told(prompt, part):
+    with pytest.warns(PromptWarning, match=part):
+        parse_prompt(prompt)
+
+
+@pytest.mark.parametrize(
+    "prompt", ["a cat above a dog, bird left, fish right", "a cat above a dog, turning left", "a cat above a dog, all right"])
+def test_what_is_read_or_no_place_is_not_told(prompt):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        parse_prompt(prompt)
+
+
+@pytest.mark.parametrize("prompt", ["the cat's left of the dog", "there's a cat and a dog; the cat\u2019s on the left"])
+def test_a_verb_that_is_cut_short_is_no_name(prompt):
+    with pytest.raises(PromptError, match="write `cat is` if that is meant"):
+        parse_prompt(prompt)
+    assert parse_prompt("a McDonald's left of the dog's bowl").objects == ("McDonald's", "dog's bowl")
 
 
 SIDES = [("man", "on the left side"), ("dog", "on the right side")]

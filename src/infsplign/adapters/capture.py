@@ -193,6 +193,12 @@ class _Tap:
     def _run(self, forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         if not within(self.thread):  # a pass of another thread, which is not the recorded one
             return forward(*args, **kwargs)
+        if self.seen:
+            raise AttentionError(
+                f"`{self.name}` runs several times in one pass, and only the first would be read. If the denoiser is a function that calls "
+                "the model once for each half of classifier-free guidance, give the model, and combine the halves yourself; if the model "
+                "runs its layer in a loop, see 'Attention that cannot be recorded' in docs/writing-an-adapter.md"
+            )
         self.projections.clear()
         self.first = None
         with _AttentionMode(self._saw_call):

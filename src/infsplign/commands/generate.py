@@ -67,7 +67,13 @@ def _run_one(job: Any, folder: OutputFolder) -> None:
 def _folders(options: GenerateOptions, each: Sequence[GenerateOptions]) -> tuple[OutputFolder | None, list[OutputFolder]]:
     """The folder of each prompt: that of the run for a single one, else one below it, named by the prompt's id; and the one above them."""
     if options.prompts is None:
-        return None, [OutputFolder(options.out) if options.out is not None else OutputFolder(new_folder(options.prompt), options.prompt)]
+        if options.out is None:
+            return None, [OutputFolder(new_folder(options.prompt), options.prompt)]
+        folder = OutputFolder(options.out)
+        if others := folder.others([]):
+            which = f"images of {len(others)} other prompts, such as {others[0]}"
+            typer.echo(f"infsplign: warning: {folder.path} holds {which}; its `score` and `report` take this prompt alone", err=True)
+        return None, [folder]
     name = options.prompts.stem
     parent = OutputFolder(options.out, shared=True) if options.out is not None else OutputFolder(new_folder(name), name, shared=True)
     if others := parent.others([one.key for one in each]):

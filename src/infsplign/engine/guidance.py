@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import array_api_compat.torch as xp
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import CheckpointError
 
 from infsplign.core.attention import Attention, AttentionMap, AttentionSource, QueryKeyAttention, token_weights
 from infsplign.core.losses import LossReport
@@ -152,7 +153,7 @@ class Guidance:
             self._tell_of_constants(report, [layer.layer for layer in attention])
             scaled = self._loss_scale.scaled(report.total, torch.float16 if _in_float16(leaf, attention) else leaf.dtype)
             with _without_autocast(leaf):
-                (gradient,) = torch.autograd.grad(scaled.sum(), leaf)
+                gradient = _gradient(scaled.sum(), leaf)
             self.zero = (gradient[rows] == 0).all() & ~self._rests
             gradient = self._loss_scale.unscaled(gradient[rows])  # its factor takes part in the next gradient
         self.passes.guided += len(sample)
@@ -297,6 +298,17 @@ def _nested(value: Any, depth: int) -> bool:
     """Whether `value` is a list nested `depth` levels deep."""
     listed = hasattr(value, "__len__") and getattr(value, "ndim", 1) > 0  # the numbers of a tensor have a `__len__` too
     return depth == 0 or (listed and any(_nested(item, depth - 1) for item in value))
+
+
+def _gradient(loss: Tensor, leaf: Tensor) -> Tensor:
+    try:
+        return torch.autograd.grad(loss, leaf)[0]
+    except CheckpointError as error:
+        error.add_note(
+            "The denoiser runs blocks by `torch.utils.checkpoint` itself, and what the recorder watches is not run again. Switch that off; "
+            'GuidanceConfig(plan="checkpoint") does the same'
+        )
+        raise
 
 
 def _without_autocast(x: Tensor) -> AbstractContextManager[Any]:

@@ -147,7 +147,7 @@ class Steps:
         self.planner.observe(self.found.holds)
         return output
 
-    def shifted(self, output: Tensor, *, latents: Tensor | None = None, input_factor: Tensor | float | None = None) -> Tensor:
+    def shifted(self, output: Tensor, *, latents: Tensor | None = None, input_factor: Any = None) -> Tensor:
         """Ends a step: adds the shift to the model's combined output, after classifier-free guidance.
 
         Args:
@@ -178,7 +178,7 @@ class Steps:
             return output
         gradient, under = self._last
         if self.config.wrt == "latents" and input_factor is not None:
-            gradient = gradient * _a_row(input_factor, gradient)
+            gradient = gradient * _factor(input_factor, gradient)
         weight = self.config.weight(place.progress)
         shift = self._shift(gradient, output, under, weight)
         shifted = output + shift.output.to(output.dtype)
@@ -296,6 +296,15 @@ def _takes_timestep_by_name(denoiser: Any) -> bool:
     return "timestep" in names[2:]
 
 
-def _a_row(factor: Tensor | float, like: Tensor) -> Tensor | float:
-    """A factor a row, (B,), in the shape that multiplies `like` (B, ...) row by row; any other as it is."""
-    return factor.reshape(-1, *[1] * (like.ndim - 1)) if isinstance(factor, Tensor) and factor.ndim == 1 else factor
+def _factor(factor: Any, like: Tensor) -> Tensor | float:
+    """One factor, or one a row, in the shape that multiplies `like` (B, ...) row by row.
+
+    Raises:
+        ValueError: as many factors as neither one nor the rows.
+    """
+    if isinstance(factor, int | float):
+        return factor
+    factors = torch.as_tensor(factor, dtype=like.dtype, device=like.device)
+    if factors.numel() not in (1, len(like)):
+        raise ValueError(f"`input_factor` must be one number, or one for each of the {len(like)} rows, got {factors.numel()}")
+    return factors.reshape(-1, *[1] * (like.ndim - 1))

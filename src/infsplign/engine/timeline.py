@@ -171,11 +171,11 @@ def coefficients(sigma: float, prediction: str) -> tuple[float, float]:
     return alpha, alpha * sigma
 
 
-def timesteps_of(sigmas: Tensor, alphas_cumprod: Tensor) -> Tensor:
+def timesteps_of(sigmas: Any, alphas_cumprod: Any) -> Tensor:
     """Computes training times from noise levels, for samplers without timesteps: linear in `log sigma`, as in k-diffusion.
 
     Args:
-        sigmas: (n,), ratios of noise to signal, > 0.
+        sigmas: (n,), ratios of noise to signal, > 0; tensor, array or list.
         alphas_cumprod: (T,), of the model's training schedule: falling from nearly 1.
 
     Returns:
@@ -187,6 +187,7 @@ def timesteps_of(sigmas: Tensor, alphas_cumprod: Tensor) -> Tensor:
     >>> timesteps_of(torch.tensor([1.0]), torch.tensor([0.9, 0.5, 0.1])).tolist()
     [1.0]
     """
+    sigmas, alphas_cumprod = torch.as_tensor(sigmas), torch.as_tensor(alphas_cumprod)
     signal = alphas_cumprod.double()
     levels = (((1.0 - signal) / signal) ** 0.5).log()
     if not levels[0] < levels[-1]:

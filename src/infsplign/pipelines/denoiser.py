@@ -9,8 +9,10 @@ from torch import Tensor
 
 from infsplign.errors import UnsupportedPipelineError
 from infsplign.pipelines.call import Calls
-from infsplign.pipelines.running import running_pipeline
+from infsplign.pipelines.running import call_argument, running_pipeline
 
+OF_THE_PICTURE = ("side", "centre", "near", "far")
+"""Equations that measure in parts of the picture."""
 Watch = Callable[[Any], None]
 """Takes the pipeline that is running, and sees to it that its scheduler is wrapped too."""
 
@@ -53,7 +55,17 @@ class GuidedDenoiser:
         call = self.calls.of_pass(self.forward, pipe.scheduler, sample, rest, options)
         if call.steps.plan is None and not call.steps.trace:
             self._warn_of_masks(pipe, sample, options)
+            self._warn_of_crop(pipe)
         return call.steps.run(sample, rest, options, place=call.place, rows=self.calls.rows_of(sample, options))
+
+    def _warn_of_crop(self, pipe: Any) -> None:
+        """An inpainting pipeline may sample a part of the picture as if it were the whole: directions stay, places and distances do not."""
+        names = [edge.relation.name for scene in self.calls.scenes for edge in scene.relations if edge.relation.equation in OF_THE_PICTURE]
+        if names and call_argument(pipe, "padding_mask_crop") is not None:
+            warnings.warn(
+                f"`padding_mask_crop` makes {type(pipe).__name__} sample a part of the picture; {names[0]!r} is guided within it",
+                stacklevel=2,
+            )
 
     def _warn_of_masks(self, pipe: Any, sample: Tensor, kwargs: Any) -> None:
         scenes = self.calls.scenes

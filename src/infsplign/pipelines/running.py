@@ -22,6 +22,16 @@ def running_pipeline(denoiser: Any, attribute: str) -> Any | None:
     return None
 
 
+def call_argument(pipe: Any, name: str) -> Any:
+    """Returns an argument of the call of `pipe` that is running; None if it has none of this name."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_name == "__call__" and frame.f_locals.get("self") is pipe and name in frame.f_code.co_varnames:
+            return frame.f_locals.get(name)
+        frame = frame.f_back
+    return None
+
+
 def stepping_pipeline(scheduler: Any, attribute: str) -> Any | None:
     """Returns the pipeline with a denoiser `attribute` whose call steps `scheduler`; None in a loop written by hand."""
     for owner in _owners():

@@ -138,6 +138,8 @@ def _starts(seeds: Sequence[int], looked: Sequence[StepTrace]) -> list[Start]:
 def _only(pipe: Any, steps: int) -> Iterator[None]:
     """Ends the call of the pipeline inside the block after its first steps."""
     step, left = pipe.scheduler.step, steps
+    modules = [getattr(pipe, name, None) for name in ("unet", "transformer")]
+    processors = [(module, dict(module.attn_processors)) for module in modules if hasattr(module, "attn_processors")]
 
     def counting(*args: Any, **kwargs: Any) -> Any:
         nonlocal left
@@ -149,9 +151,12 @@ def _only(pipe: Any, steps: int) -> Iterator[None]:
     try:
         with swapped_attribute(pipe.scheduler, "step", functools.wraps(step)(counting)):  # pipelines read its signature
             yield
-    except _EnoughError:
+    except _EnoughError:  # what the pipeline does at its end: it may have other processors for a call, as for perturbed attention
+        for module, own in processors:
+            if any(module.attn_processors[name] is not processor for name, processor in own.items()):
+                module.set_attn_processor(own)
         if hasattr(pipe, "maybe_free_model_hooks"):
-            pipe.maybe_free_model_hooks()  # as the pipeline does at its end
+            pipe.maybe_free_model_hooks()
 
 
 class _EnoughError(Exception):

@@ -18,7 +18,7 @@ from infsplign.prompts.clauses import (
     without_lead,
     words_of,
 )
-from infsplign.prompts.lexicon import classes
+from infsplign.prompts.lexicon import NOUN, classes
 from infsplign.prompts.nouns import LONGEST, first_name
 from infsplign.prompts.styles import EITHER, STYLE_HEADS
 from infsplign.prompts.word_classes import is_adjective, is_adverb, is_being, is_modifier, is_number, is_participle, may_be_style
@@ -134,6 +134,9 @@ def _object(prompt: str, span: Span, *, about: bool = False) -> Span:
         raise error_at(
             prompt, words[end - 1], "it is not clear whether this belongs to the object before it", "put a comma before it if not"
         )
+    owner = name[-1].removesuffix("'s").removesuffix("\u2019s")
+    if owner != name[-1] and NOUN in classes(owner):  # "the cat's left of a dog"; "McDonald's" is a name
+        raise error_at(prompt, found, "it is not clear whether this is one object", f"write `{owner} is` if that is meant")
     grown = name[-1] == "field" and not is_being(name[0])  # "a corn field"
     if name[-1] in WHERE and len(name) > 1 and "the" not in name and not is_modifier(name[-2]) and name[-2] not in WHERE and not grown:
         raise error_at(prompt, found, "it is not clear whether this is one object", f"write `{' '.join(name[:-1])}, {name[-1]}` if not")

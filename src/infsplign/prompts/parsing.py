@@ -10,6 +10,7 @@ from infsplign.errors import PromptWarning
 from infsplign.prompts.by_hand import Entry, in_form, named_once, names_of, relation_of
 from infsplign.prompts.clauses import text_of
 from infsplign.prompts.grammar import Edge, edges_of
+from infsplign.prompts.lexicon import NOUN, classes
 from infsplign.prompts.mentions import check_places, with_same_mentions, without_adjectives, without_article
 from infsplign.prompts.refusing import UnreadError, explained
 from infsplign.prompts.relation_finder import check_text, find_relations
@@ -25,6 +26,8 @@ _PRONOUN = re.compile(
     re.IGNORECASE,
 )
 """What a thing has and where: "a table with a vase on it", "a vase is on it"."""
+_LONE = re.compile(r"(?<=[,;.])\s*((?:(?:a|an|the)\s+)?(?:[\w-]+\s+)?([\w-]+)\s+(?:left|right))\s*(?=$|[,;.])", re.IGNORECASE)
+"""A thing and one side, beside other relations: "a cat above a dog, bird right". The side may be anything."""
 
 
 def parse_prompt(prompt: str, *, adjectives: Adjectives = "join") -> Scene:
@@ -68,6 +71,11 @@ def _read(text: str, adjectives: Adjectives) -> Scene:
     _warn_of_counts(text, edges)
     for part in _PRONOUN.findall(text):
         warnings.warn(f"where `{part}` says is not guided; name the object instead of the pronoun", PromptWarning, stacklevel=3)
+    for match in _LONE.finditer(text):
+        whole, noun = match[1], match[2].lower()
+        read = any(match.start(1) <= start < match.end(1) for edge in edges for start, _ in edge.spans)
+        if NOUN in classes(noun) and not noun.endswith("ing") and not read:
+            warnings.warn(f"`{whole}` is not guided; write `on the {whole.split()[-1]}` for a place", PromptWarning, stacklevel=3)
     check_places(text, scene.objects, edges)
     return scene
 
