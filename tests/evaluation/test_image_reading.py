@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from infsplign.evaluation.image_reading import ImageError, read_image
+from infsplign.evaluation.image_reading import ImageError, read_image, read_size
 
 
 def png(width: int, height: int, data: bytes = b"", extra: bytes = b"") -> bytes:
@@ -88,3 +88,12 @@ def test_pixels_of_no_known_range_are_refused(tmp_path, values):
     Image.fromarray(values).save(tmp_path / "image.tiff")
     with pytest.raises(ImageError, match="save it with 8"):
         read_image(tmp_path / "image.tiff")
+
+
+def test_the_size_is_that_of_the_upright_image(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    Image.new("RGB", (8, 4)).save(tmp_path / "turned.jpg", exif=exif)
+    (tmp_path / "text.png").write_text("no image")
+    assert read_size(tmp_path / "turned.jpg") == read_image(tmp_path / "turned.jpg").size == (4, 8)
+    assert read_size(tmp_path / "text.png") is None

@@ -1,5 +1,6 @@
 """What a call is, is read from what its denoiser, encoders and scheduler are called with: inputs that once failed, by their numbers."""
 
+import copy
 import warnings
 from dataclasses import replace
 from itertools import pairwise
@@ -17,7 +18,7 @@ from diffusers import (
 )
 from PIL import Image
 
-from infsplign import PAPER, NonFiniteGradientError, PromptError, UnsupportedPipelineError, describe, guide
+from infsplign import PAPER, NonFiniteGradientError, PromptError, UnsupportedPipelineError, describe, guide, parse_prompt
 from infsplign.adapters import FAMILIES
 from infsplign.core.losses import LossTerm
 from tests import tiny
@@ -523,3 +524,31 @@ def test_places_in_a_part_of_the_picture_are_told(prompt, told, crop):
             options = {"image": PICTURE, "mask_image": mask, "strength": 1.0, "height": 32, "width": 32, "output_type": "pil"}
             run(pipe, prompt=prompt, padding_mask_crop=crop, **options)
     assert any("sample a part of the picture" in str(warning.message) for warning in seen) is (told and crop is not None)
+
+
+def test_a_loop_that_goes_back_to_noisier_steps_is_guided_where_these_are_in_the_sampling():
+    """As loops with time travel do (RePaint, FreeDoM): no step beyond the window is guided, and the trace has them all."""
+    p = tiny.sd()
+    order = [0, 1, 2, 3, 4, 5, 6, 3, 4, 5, 6, 7, 8, 9]
+    with guide(p, P, config=S.with_(stop=0.5)) as guidance, torch.no_grad():
+        text = torch.cat(p.encode_prompt(P, "cpu", 1, True)[::-1])
+        p.scheduler.set_timesteps(10)
+        latents = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+        for t in p.scheduler.timesteps[order]:
+            uncond, cond = p.unet(torch.cat([latents] * 2), t, encoder_hidden_states=text).sample.chunk(2)
+            latents = p.scheduler.step(uncond + 7.5 * (cond - uncond), t, latents).prev_sample
+    assert guided(guidance) == [number < 5 for number in order]
+
+
+def test_tokens_that_are_other_ones_since_guide_was_called_are_told():
+    p = tiny.sd()
+    p.tokenizer = copy.deepcopy(p.tokenizer)
+    found = guide(p, "a <toy> to the left of a square", relations=[("<toy>", "left of", "square")], config=S)
+    p.load_textual_inversion(torch.randn(32), token="<toy>")
+    with pytest.raises(PromptError, match="makes other tokens of the prompt than when `guide` was called"), found:
+        run(p, "a <toy> to the left of a square")
+
+
+def test_relations_are_entries_and_no_scene():
+    with pytest.raises(TypeError, match="must be a list of entries such as .* got a `Scene`"):
+        guide(tiny.sd(), P, relations=parse_prompt(P))

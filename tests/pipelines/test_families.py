@@ -470,3 +470,21 @@ def test_layers_may_be_chosen():
     assert [tuple(m.shape) for m in guidance.trace[0].maps] == [(1, 2, 16, 16)] * 2
     with pytest.raises(AttentionError, match=r"transformer_blocks\.9"):
         guide(pipe, LEFT, config=STRONG.with_(layers={"coarse": ("transformer_blocks.9.attn",)}))
+
+
+@pytest.mark.parametrize(
+    ("name", "prompt", "other"),
+    [
+        ("sana", "a cat to the left of a dog", "a yak to the left of a gnu"),
+        ("sana", "a bus above a street", "a gnu above a ztreet"),
+        ("qwenimage", "a text above an object", "a yaks above an obiect"),
+    ],
+)
+def test_objects_that_the_pipelines_own_instruction_names_are_those_of_the_prompt(name, prompt, other):
+    """Sana's instruction tells of a cat that sleeps, and Qwen-Image's template of objects and text. Tokens are bytes here."""
+    pipe, found = MAKERS[name](), []
+    for asked in (prompt, other):
+        with guide(pipe, asked, config=STRONG) as guidance:
+            run(name, pipe, asked)
+        found.append(guidance.token_indices)
+    assert found[0] == found[1]

@@ -297,7 +297,8 @@ def test_one_side_beside_another_relation_is_told(prompt, part):
 
 
 @pytest.mark.parametrize(
-    "prompt", ["a cat above a dog, bird left, fish right", "a cat above a dog, turning left", "a cat above a dog, all right"])
+    "prompt", ["a cat above a dog, bird left, fish right", "a cat above a dog, turning left", "a cat above a dog, all right"]
+)
 def test_what_is_read_or_no_place_is_not_told(prompt):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -357,3 +358,40 @@ def test_what_stands_around_it_is_no_part_of_the_picture(prompt, objects):
 
 def test_a_dash_that_no_option_follows_ends_nothing():
     assert entries(parse_prompt("a cat left of a dog \u2014a bird above the dog")) == [("cat", L, "dog"), ("bird", A, "dog")]
+
+
+TAILS = """in a Pixar style|in a minimalist style|in a flat design style|in a children's book style|in a Wes Anderson film
+in a music video|in a cozy atmosphere|in an urban environment|in a natural setting|in a symmetrical composition
+in a wide shot|in a single frame|in a 16:9 frame|in a square format|in a warm palette|under studio lighting
+under soft studio lighting|under candlelight|under the aurora|under falling snow|on a plain white background
+on a solid color background|on a gray seamless backdrop|on a plain blue wall|on a clean white surface
+on a green screen|in the 1920s|in the '80s|in the 19th century|in the Middle Ages|in the year 3000|in the future
+near sunset|in a blizzard|in the Alps|on a farm|on the surface of Mars|on the bank of a river|on the bottom of the sea
+on a tennis court|on a rooftop|on a leash|on a road trip|on two legs|with focus on the cat|, emphasis on the cat
+, set in the 1920s|, reflected in a mirror|, smaller than usual|, close to camera|, lying on their backs
+, rim light on the right|, copy space on the left side|shot from below|, light from the left|, hat on its head
+, a smile on its face|, running in a marathon|, hidden in the shadows"""
+
+
+@pytest.mark.parametrize("tail", [tail for line in TAILS.splitlines() for tail in line.split("|")])
+def test_how_a_picture_is_made_is_no_object(tail):
+    assert entries(parse_prompt(f"a cat left of a dog {tail}".replace(" ,", ","))) == [("cat", L, "dog")]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("a cat left of a dog, lying on a box", [("cat", L, "dog"), ("cat", "on top of", "box")]),
+        ("a cat left of a dog, sitting on a box", [("cat", L, "dog"), ("cat", "on top of", "box")]),
+        ("a cat left of a dog, placed on a box", [("cat", L, "dog"), ("cat", "on top of", "box")]),
+        ("a cat left of a dog and riding on a horse", [("cat", L, "dog"), ("cat", "on top of", "horse")]),
+        ("a cat left of a dog, reading under a tree", [("cat", L, "dog"), ("cat", B, "tree")]),
+        ("a cat left of a dog and a bird, lying on a box", [("cat", L, "dog"), ("cat", L, "bird"), ("cat", "on top of", "box")]),
+        ("a cat left of a dog, a painting above a box", [("cat", L, "dog"), ("painting", A, "box")]),
+        ("a cat left of a dog, a light on the left", [("cat", L, "dog"), ("light", "on the left side")]),
+        ("a cat left of a dog, a bird in a picture frame", [("cat", L, "dog"), ("bird", "inside", "picture frame")]),
+    ],
+)
+def test_who_does_what_after_a_comma(prompt, expected):
+    """A comma goes on about the same object, whatever it does."""
+    assert entries(parse_prompt(prompt)) == expected

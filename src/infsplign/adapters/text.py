@@ -6,6 +6,7 @@ alone does not give positions. A `Segment` lists the possible readings of a prom
 
 import importlib.util
 import inspect
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -81,14 +82,26 @@ class Segment:
         """
         tokenizer = getattr(pipe, self.tokenizer)
         found, errors = [], []
+        before = instructions(self.texts(pipe, tokenizer, "a"), self.texts(pipe, tokenizer, "b"))
         for text in self.texts(pipe, tokenizer, prompt):
+            begin = max((len(words) for words in before if text.startswith(words)), default=0)
             try:
-                found.append(read_phrases(with_offsets(tokenizer), text, phrases))
+                found.append(read_phrases(with_offsets(tokenizer), text, phrases, begin=begin))
             except PromptError as error:
                 errors.append(error)
         if not found:
             raise errors[0]
         return found
+
+
+def instructions(one: Sequence[str], other: Sequence[str]) -> set[str]:
+    """What a pipeline puts before a prompt, such as an instruction or a template: that in which the texts of two prompts agree.
+
+    >>> instructions(["Draw: a", "a"], ["Draw: b", "b"]) == {"Draw: ", ""}
+    True
+    """
+    agree = (zip(a, b, strict=False) for a, b in zip(one, other, strict=True))
+    return {"".join(x for x, _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)) for pairs in agree}
 
 
 Positions = tuple[tuple[int, ...], ...]
@@ -157,7 +170,7 @@ def positions(read: ExpectedPrompt, rows: Mapping[Segment, Sequence[int]], pad: 
             if numbers[-1] < readable:
                 found[i] += [offset + start + number for number in numbers]
             else:
-                cut[i] = cut_off(read.phrases[i], reading.text, numbers, readable)
+                cut[i] = cut_off(read.phrases[i], reading.text[reading.begin :], numbers, readable)
     for here, message in zip(found, cut, strict=True):
         if not here:
             raise PromptError(message)

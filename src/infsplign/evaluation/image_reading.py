@@ -4,7 +4,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 
 class ImageError(ValueError):
@@ -28,6 +28,16 @@ def read_image(path: Path) -> Image.Image:
         raise ImageError(f"{str(path)!r} is an image of too many pixels: {error}") from error
     except Exception as error:  # PIL raises all sorts for broken files: SyntaxError, EOFError, struct.error, ...
         raise ImageError(f"{str(path)!r} is no image that can be read: {error}") from error
+
+
+def read_size(path: Path) -> tuple[int, int] | None:
+    """(width, height) of an image that stands upright, without reading its pixels; None if it cannot be read."""
+    try:
+        with Image.open(path) as image:
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) > 4
+            return image.size[::-1] if turned else image.size
+    except Exception:  # PIL raises all sorts for broken files
+        return None
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

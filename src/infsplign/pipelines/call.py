@@ -174,9 +174,12 @@ class Calls:
                 f"timestep {value:g} was stepped twice: the pipeline samples several views of one picture, each with its own steps. Where "
                 "an object lies in a view does not tell where it lies in the picture, so this is not guided; sample a picture of one view"
             )
+        index = known.index(value)
         if before is not None and value > before:
-            return True
-        call.done = max(call.done, known.index(value))  # a loop may leave out timesteps
+            if index == 0 or call.done >= len(known):
+                return True
+            call.done = index  # back to a noisier step of the same sampling, as loops with time travel go
+        call.done = max(call.done, index)  # a loop may leave out timesteps
         return False
 
     def chosen_config(self) -> GuidanceConfig:

@@ -70,6 +70,8 @@ def guide(
         raise PromptError("`prompt` must hold at least one prompt, got an empty list")
     if many and None in prompts:
         raise PromptError(f"`prompt` must be a list of prompts, got {prompts!r:.100}; for calls with `prompt_embeds` give no `prompt`")
+    if isinstance(relations, Scene):
+        raise TypeError('`relations` must be a list of entries such as ("cat", "left of", "dog"), got a `Scene`')
     listed = _per_prompt(relations, len(prompts), many, "relations")
     scenes = [_scene(text, triples, adjectives) for text, triples in zip(prompts, listed, strict=True)]
     options = {"config": config, "keep_maps": keep_maps}
@@ -127,9 +129,10 @@ def _per_prompt(values: Any, count: int, many: bool, name: str) -> list[Any]:
         return [None] * count
     if not many:
         return [values]
+    values = list(values)  # of an iterator too
     if len(values) != count:
         raise ValueError(f"`{name}` must have one entry a prompt: got {len(values)} for {count} prompts")
-    return list(values)
+    return values
 
 
 def _scene(prompt: str | None, triples: Triples | None, adjectives: Literal["join", "leave"]) -> Scene:

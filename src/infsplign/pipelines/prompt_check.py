@@ -194,11 +194,25 @@ class PromptCheck:
         return [tuple(tuple(i - dropped for i in numbers) for numbers in row) for row in found]
 
     def _other(self, segment: Segment) -> str:
+        texts = [text for text in self._texts(segment) if text.strip()]
+        if any(self._reads_otherwise(prompt, segment) for prompt in self.prompts):
+            return (
+                f"`{segment.tokenizer}` makes other tokens of the prompt than when `guide` was called, as after textual inversion was "
+                "loaded; call `guide` after it"
+            )
         return (
             f"the pipeline was called with another prompt than `guide`: expected {[p.prompt for p in self.prompts]}, "
-            f"got {[text for text in self._texts(segment) if text.strip()]} in `{segment.encoder}`; give both the same prompt, or pass "
+            f"got {texts} in `{segment.encoder}`; give both the same prompt, or pass "
             "`token_indices`"
         )
+
+    def _reads_otherwise(self, prompt: ExpectedPrompt, segment: Segment) -> bool:
+        """Whether the tokenizer makes other tokens of the prompt by now."""
+        readings = [reading for found, each in prompt.segments if found is segment for reading in each]
+        try:
+            return [x.ids for x in segment.readings(self.pipe, prompt.prompt, prompt.phrases)] != [x.ids for x in readings]
+        except PromptError:
+            return True
 
     def _misplaced(self, segment: Segment, got: Encoded) -> str:
         texts = getattr(self.pipe, segment.tokenizer).batch_decode(got.ids, skip_special_tokens=True)

@@ -74,6 +74,8 @@ def goes_on(words: Sequence[str], i: int, noun: int, singular: bool) -> bool:
         return False
     if following in ("asleep", "awake"):  # "a dog fast asleep"
         return False
+    if word in ("shot", "light", "lit", "view") and following == "from":  # "a dog shot from below"
+        return False
     if word in STYLE_HEADS and before in MODIFIERS and i - 1 > noun:  # "a street light" is one thing
         return False
     if is_adjective(word):

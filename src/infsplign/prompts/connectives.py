@@ -27,6 +27,7 @@ from infsplign.prompts.clauses import (
 from infsplign.prompts.matches import Match
 from infsplign.prompts.objects import objects_of
 from infsplign.prompts.phrases import fold
+from infsplign.prompts.word_classes import is_acting, is_adverb, is_participle
 from infsplign.prompts.word_lists import STANDS
 from infsplign.prompts.words import AND, CONTEXT, COPULAS, DETERMINERS, LINKS, SENTENCE_END, WHICH
 
@@ -86,14 +87,19 @@ def between_two(prompt: str, gap: Span, match: Match, wanted: int, ahead: bool) 
         named = [chunk for chunk in chunks if not says_nothing(prompt, chunk)]
         words = lower_of(prompt, named[-1]).split() if named else []
         return [], About.SAME if not words or words[0] in WHICH else subjects(prompt, named)
+    acts = len(clauses(prompt, gap)) > 1 and _acts(prompt, clauses(prompt, gap)[-1])  # "A left of B, lying on C": A lies there
     if len(chunks) == 1:
         pieces = pieces_of(prompt, chunks[0], between=True)
+        if acts and (wanted == 1 or len(pieces) <= wanted):
+            return pieces, About.SAME
         if len(pieces) <= wanted:
             return pieces, _latest(prompt, chunks[0], match, wanted)
         cut = len(pieces) - 1 if wanted == 1 else wanted
         after, before = pieces[:cut], pieces[cut:]
     else:
         after, before = pieces_of(prompt, chunks[0], between=wanted == 2), pieces_of(prompt, chunks[-1])
+    if acts:
+        return after, About.SAME
     words = lower_of(prompt, before[-1]).split()
     if words and words[0] in WHICH:
         return after, About.LATEST if wanted == 1 else _unclear(prompt, before[-1])
@@ -101,9 +107,16 @@ def between_two(prompt: str, gap: Span, match: Match, wanted: int, ahead: bool) 
     joined = len(chunks) > 2 and AND.match(text_of(prompt, chunks[-1]).lstrip()) and is_list_item(prompt, chunks[-2])
     if (not before and len(chunks) > 2) or (before and not after) or joined or (wanted == 2 and len(before) > 1 and len(chunks) == 1):
         raise error_at(prompt, gap, UNCLEAR_JOIN, "name the object that each relation is about")
-    if not before:  # "A left of B and above C": A is above C
+    if not before or (len(before) == 1 and after and _acts(prompt, before[0])):  # "A left of B and above C": A is above C
         return after, About.SAME
     return after, subjects(prompt, chunks[1:]) if len(chunks) > 1 else objects_of(prompt, before, about=True)
+
+
+def _acts(prompt: str, span: Span) -> bool:
+    """Whether a span says what something does, and no name: "happily lying"."""
+    words = [word for word in lower_of(prompt, span).split() if not is_adverb(word) and word not in ("and", "&")]
+    (word,) = words if len(words) == 1 else ("",)
+    return (word.endswith("ing") and is_acting(word)) or (word.endswith(("ed", "en")) and is_participle(word))
 
 
 def after_last(prompt: str, gap: Span, wanted: int, ahead: bool) -> list[Span]:

@@ -8,10 +8,10 @@ from infsplign.prompts.clauses import Span, begins_name, clauses, head_of, is_bl
 from infsplign.prompts.inverted import inverted
 from infsplign.prompts.matches import Match
 from infsplign.prompts.word_classes import is_modifier
-from infsplign.prompts.word_lists import ABSTRACT, GROUND, INDOORS, SETTINGS, SKY, VIEWERS, WORN
-from infsplign.prompts.words import SENTENCE_END
+from infsplign.prompts.word_lists import ABSTRACT, BODY, FRAMES, GROUND, INDOORS, SETTINGS, SKY, UNLIT, VIEWERS, WORN
+from infsplign.prompts.words import CONTEXT, SENTENCE_END
 
-FROM_VIEWER = re.compile(r"(?:near|closer?\s+to|far(?:\s+away)?\s+from|away\s+from)\s+the", re.IGNORECASE)
+FROM_VIEWER = re.compile(r"(?:near|closer?\s+to|far(?:\s+away)?\s+from|away\s+from)", re.IGNORECASE)
 
 
 def is_setting(prompt: str, span: Span) -> bool:
@@ -30,17 +30,39 @@ def without_settings(prompt: str, matches: Sequence[Match]) -> list[Match]:
         if not (
             (match.weak and opens and inverted(prompt, (match.stop, end), opens=False) is None)
             or _leads_to_setting(prompt, match, (match.stop, end))
+            or (match.relation.arity == 1 and _is_light(prompt, (begin, match.start)))
         ):
             kept.append(match)
     return kept
 
 
+_TIME = re.compile(r"['\u2019]?\d{2,4}s|\d{1,2}(?:st|nd|rd|th)")
+
+
+def _frames(words: Sequence[str]) -> bool:
+    """Whether words tell how or when the picture is made: "a Pixar style", "the 1920s", "one frame", "a green screen"."""
+    end = next((i for i, word in enumerate(words) if word in CONTEXT or word in ("of", "and")), len(words))
+    told = words[:end]
+    if not told:
+        return False
+    one = told[-1] == "frame" and any(word in ("one", "single", "same") or ":" in word for word in told)
+    when = "year" in told[:2] or any(map(_TIME.fullmatch, told[:3]))
+    return told[-1] in FRAMES or one or when or told[-2:] == ["green", "screen"]
+
+
 def _from_viewer(prompt: str, match: Match, span: Span, head: str) -> bool:
     """Whether a relation tells how far from whoever looks at the picture something is: "close to the camera". A camera that the prompt
     names before is an object."""
-    if not FROM_VIEWER.fullmatch(f"{text_of(prompt, (match.start, match.stop))} {text_of(prompt, words_of(prompt, span)[0])}"):
+    first = text_of(prompt, words_of(prompt, span)[0]).lower()
+    if first not in ("the", head) or not FROM_VIEWER.fullmatch(text_of(prompt, (match.start, match.stop))):
         return False
-    return not re.search(rf"\b{head}\b", re.sub(rf"{FROM_VIEWER.pattern}\s+{head}", "", prompt[: match.start], flags=re.I), re.I)
+    return not re.search(rf"\b{head}\b", re.sub(rf"{FROM_VIEWER.pattern}\s+(?:the\s+)?{head}", "", prompt[: match.start], flags=re.I), re.I)
+
+
+def _is_light(prompt: str, span: Span) -> bool:
+    """Whether what has a place is light or space: "rim light on the left"; not "a light on the left"."""
+    words = lower_of(prompt, clauses(prompt, span)[-1]).split()
+    return bool(words) and words[-1] in UNLIT and not any(map(begins_name, words))
 
 
 def _leads_to_setting(prompt: str, match: Match, span: Span) -> bool:
@@ -55,9 +77,15 @@ def _leads_to_setting(prompt: str, match: Match, span: Span) -> bool:
     )
     if (spelled == "in" and head in WORN) or (alone and match.relation in (ABOVE, BELOW, INSIDE, NEAR, ON_TOP_OF)):
         return True
+    if match.weak and words[0] in ("his", "her", "its", "their") and head in BODY:  # "a hat on its head"
+        return True
+    if spelled in ("in", "on", "under") and _frames(words):
+        return True
     if match.relation is INSIDE:
         return head in SETTINGS | INDOORS
     if head in ("sky", "skies") and match.relation in (BELOW, INSIDE):
+        return True
+    if spelled.endswith("bottom of") and head in SKY:  # "at the bottom of the sea"
         return True
     if match.relation is BELOW and match.relation.arity == 2 and not spelled.startswith(("below", "on", "at")):
         return head in SKY and words[:2] not in (["a", "moon"], ["a", "sun"])  # one of several; "a full moon" is that of the sky

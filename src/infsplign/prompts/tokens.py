@@ -71,19 +71,24 @@ class PhraseTokens(NamedTuple):
         ids: of its tokens, neither truncated nor padded, special ones included.
         trailing: how many special tokens end it.
         numbers: for each phrase, which of `ids` are its tokens.
+        begin: where the prompt begins in `text`.
     """
 
     text: str
     ids: list[int]
     trailing: int
     numbers: tuple[tuple[int, ...], ...]
+    begin: int = 0
 
 
-def read_phrases(tokenizer: Any, text: str, phrases: Sequence[str], *, nth: Mapping[str, int] | None = None) -> PhraseTokens:
+def read_phrases(
+    tokenizer: Any, text: str, phrases: Sequence[str], *, nth: Mapping[str, int] | None = None, begin: int = 0
+) -> PhraseTokens:
     """Finds phrases among the tokens of a text, however long.
 
     Args:
         tokenizer, text, phrases, nth: as in `token_indices`.
+        begin: where the prompt begins in the text, behind a pipeline's own instruction: phrases are looked for from there on.
 
     Raises:
         PromptError: a phrase is not in the text, or has no token of its own; the text has control characters.
@@ -99,7 +104,8 @@ def read_phrases(tokenizer: Any, text: str, phrases: Sequence[str], *, nth: Mapp
     found: list[tuple[int, ...]] = []
     taken: set[int] = set()
     without_weights = plain(text)
-    for phrase, (start, stop) in zip(phrases, find_phrases(text, phrases, nth=nth), strict=True):
+    for phrase, place in zip(phrases, find_phrases(text[begin:], phrases, nth=nth), strict=True):
+        start, stop = (begin + number for number in place)
         inside = [i for i, token in enumerate(tokens) if token.start < stop and start < token.stop]
         # "(red:1.3) cat", "large, red cat" and "Mr. Cat": tokens of weights, commas and full stops alone say nothing of the object
         visible = (text if fold(text[start:stop]) == fold(phrase) else without_weights).replace(",", " ").replace(".", " ")
@@ -108,7 +114,7 @@ def read_phrases(tokenizer: Any, text: str, phrases: Sequence[str], *, nth: Mapp
             raise PromptError(f"{phrase!r} has no token of its own in {type(tokenizer).__name__}:\n{underline(text, start, stop)}")
         taken.update(numbers)
         found.append(numbers)
-    return PhraseTokens(text, ids, trailing, tuple(found))
+    return PhraseTokens(text, ids, trailing, tuple(found), begin)
 
 
 def _empty(tokenizer: Any) -> bool:

@@ -20,7 +20,7 @@ ADJECTIVES = word_set(
     "colourful dark bright pale shiny big small large little tiny huge giant tall short long wide narrow thick thin old young new "
     "ancient modern antique vintage round square rectangular triangular oval circular spherical wooden metal metallic plastic leather "
     "rubber fluffy furry fuzzy striped spotted smooth rough soft hard cute beautiful pretty ugly happy sad angry dirty clean empty "
-    "full broken visible upside-down"
+    "full broken visible upside-down plain solid"
 )
 """Words that say what an object is like: they never end its name. "A black and white cat" is one object; any other "and" joins two."""
 THINGS_THEMSELVES = word_set("square oval orange violet lavender lilac gold silver bronze copper cream antique light metal plastic")
@@ -33,9 +33,19 @@ SETTINGS = word_set(
     "drawing savanna savannah moon mars cave horizon storm heaven cloud clouds stars moonlight starlight clearing countryside coast "
     "shore seaside pond stream swamp tundra canyon cliff prairie woodland rainforest highway alley plaza playground underwater ruins "
     "battlefield arena colors colours tones dusk dawn twilight noon midnight weather breeze darkness mist haze smoke dust mud ice "
-    "planet galaxy cosmos void outdoors driveway sidewalk pavement backyard yard lot patio balcony terrace"
+    "planet galaxy cosmos void outdoors driveway sidewalk pavement backyard yard lot patio balcony terrace "
+    "thunderstorm blizzard snowstorm rainstorm sandstorm downpour wild wilderness alps streets farm farmland court track racetrack shadows "
+    "riverbank mountaintop hilltop hillside stage rooftop greenhouse tunnel island surface bank"
 )
 """After "in" and "on" these are where the picture is, not an object in it; "a cat on a beach" asks for no relation."""
+FRAMES = word_set(
+    "style styles styling look lighting illumination background backdrop atmosphere ambience mood vibe setting settings environment "
+    "composition shot format palette perspective aesthetic film movie video cartoon conditions weather tones colors colours surface "
+    "orientation ages era period future past century"
+)
+"""Last words of what says how or when a picture is made, after "in", "on" and "under": "in a Pixar style", "under soft lighting"."""
+UNLIT = word_set("light lights lighting backlight sunlight bokeh shadow shadows space composition camera")
+"""What has a place in a picture and is no thing, unless an article says so: "rim light on the left", "copy space on the right"."""
 INDOORS = word_set(
     "library cafe bar classroom hallway corridor basement attic garage shop store supermarket station airport stadium gym church "
     "temple castle house home hotel hospital school market farm barn factory laboratory theater theatre building apartment mansion "
@@ -52,6 +62,8 @@ WORN = word_set(
     "braids ponytail fur stripes spots feathers teeth"
 )
 """What "in" and "with" lead to that is part of the thing before them: "a man in a suit", "a cat with blue eyes"."""
+BODY = word_set("head heads face faces shoulder shoulders mouth beak hand hands neck lap arm arms nose chest finger wrist back")
+"""On "its head" a thing wears what is part of it."""
 OWN = word_set(
     "roof handle handles lid spout wheels wheel doors windows branches petals thorns stem leaves sleeves straps laces buttons pages "
     "strings drawers armrests backrest cushions sheets chimney antlers beak fins claws mane trunk tusks tentacles collar label logo"
@@ -59,13 +71,14 @@ OWN = word_set(
 """What "with" leads to that is part of the thing before it: "a house with a red roof"."""
 SKY = word_set(
     "sea ocean sky skies stars sun sunlight moon moonlight starlight clouds rain rainbow lights light sunset sunrise canopy "
-    "weather storm water"
+    "weather storm water snow snowfall candlelight aurora lamplight"
 )
 """Under and beneath these a thing stands in the open; they are no objects that it is below."""
 ABSTRACT = word_set(
     "hurry mood dream rage mission vacation honeymoon tour diet break sale influence arrest law average minute hour weekend week month "
     "year century decade age death trance panic coma fight war race contest competition holiday trip journey adventure quest hike jog "
-    "stroll rampage cycle pose stance position posture fashion budget deadline pressure stress spell siege curse attack walk "
+    "stroll rampage cycle leash run hunt picnic hug embrace marathon "
+    "pose stance position posture fashion budget deadline pressure stress spell siege curse attack walk "
     "pain motion"
 )
 """What is no thing, so that nothing is in, on, under or over it: "a woman in a hurry"."""
@@ -197,7 +210,7 @@ PAST = word_set("lay fell stuck hung held kept lost bent torn worn shut lit tied
 """Nouns as well by the lexicon, and participles after a noun."""
 MODALS = word_set("can will must")
 """Verbs before another verb, and nouns as well."""
-DEGREES = word_set("more most less least really rather")
+DEGREES = word_set("more most less least really rather off-center off-centre")
 HOURS = word_set(
     "outdoors indoors outside inside underwater night nighttime daytime sunset sunrise dusk dawn twilight midnight winter summer "
     "autumn spring today tonight tomorrow yesterday"

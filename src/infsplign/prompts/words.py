@@ -120,7 +120,7 @@ _LENGTH = (
 IDIOMS = (
     rf"(?:over|under)\s+{_LENGTH}(?=\s+(?:above|over|below|under|to|left|right|away|from|tall|high|long|wide|deep)\b)|"
     r"(?:knock|turn|tip|fall|bend|lean|roll|flip|tumbl)\w*\s+over(?=\s*(?:$|[,.;]))|(?:out|in)side(?=\s*(?:$|[,.;!]))|over\s+(?:easy|time|the\s+(?:shoulder|top))|"
-    r"under\s+(?:construction|attack|repair|water|glass|pressure)|above\s+all|inside\s+out|upside\s+down|"
+    r"under\s+(?:construction|attack|repair|water|glass|pressure|control|(?:a\s+|the\s+)?microscope|the\s+milky\s+way)|above\s+all|inside\s+out|upside\s+down|"
     r"(?:from\s+)?(?:the\s+)?"
     r"(?:left\s+to\s+(?:the\s+)?right|right\s+to\s+(?:the\s+)?left|top\s+to\s+(?:the\s+)?bottom|bottom\s+to\s+(?:the\s+)?top|side\s+to\s+side)|"
     r"in\s+(?:(?:a|one|two|three|straight|neat)\s+)*(?:rows?|lines?|queue|pairs)(?!\s+of\b)|"
@@ -132,13 +132,14 @@ IDIOMS = (
     r"(?:play|read|writ)(?:ing|e?s)\s+on(?=\s+(?:an?|the|his|her)\s+(?:\w+\s+)?"
     r"(?:guitar|piano|violin|flute|drums?|phone|tablet|computer|laptop|console|board|blackboard|whiteboard|paper|keyboard)\b)|"
     r"(?:fight|argu|quarrel|bicker|rul|cry|cri|look|knock|tipp?|toppl|talk|chat|chatt|laugh|tak)(?:ing|e?s|ed)\s+over|"
-    r"(?:interested|engaged|engaging|participating|participates|involved|dressed|clothed)\s+in|"
+    r"(?:interested|engaged|engaging|participating|participates|involved|dressed|clothed|reflected)\s+in|"
     r"under(?=\s+(?:an?|the)\s+(?:spell|siege|curse)\b)|"
-    r"on\s+(?:his|her|its|their|one)\s+(?:hind\s+|front\s+)?(?:knees|back|feet|foot|legs?|belly|stomach|toes|tiptoes|paws|haunches|own)|"
-    r"(?:over|under)\s+an?\s+\w+\s+(?:tall|high|long|wide|deep|old)|near\s+(?:future|miss)|"
+    r"(?:focus|emphasis|spotlight)\s+on|on\s+a\s+(?:road|business|fishing|camping)\s+trip|"
+    r"on\s+(?:his|her|its|their|one|two|four|all)\s+(?:hind\s+|front\s+)?(?:knees|backs?|sides|feet|foot|legs?|belly|stomach|toes|tiptoes|paws|haunches|fours|own)|"
+    r"(?:over|under)\s+an?\s+\w+\s+(?:tall|high|long|wide|deep|old)|near\s+(?:future|miss|sunset|sunrise|dawn|dusk|noon|midnight)|(?:above|below)\s+(?:sea\s+level|zero|freezing)|"
     r"(?:(?<=\ba\s)|(?<=\bthe\s))nearby(?=\s+\w)|(?<=\bjack\s)in\s+the\s+box|(?<=\bcorn\s)on\s+the\s+cob|"
     r"(?<=\bpigs\s)in\s+a\s+blanket|(?<=\btoad\s)in\s+the\s+hole|"
-    r"(?:larger|bigger)\s+than\s+life|over\s+and\s+over|all\s+over(?:\s+the\s+place)?"
+    r"(?:larger|bigger|smaller)\s+than\s+(?:life|usual|normal|average)|over\s+and\s+over|all\s+over(?:\s+the\s+place)?"
 )
 """Words that spell a relation and say none."""
 QUOTED = re.compile('"[^"]*"|\u201c[^\u201d]*\u201d')

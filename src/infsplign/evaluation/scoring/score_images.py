@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from infsplign.detection import check_units
 from infsplign.evaluation.detectors.protocol import Detector, ImageDetections
 from infsplign.evaluation.detectors.recorded import Recording, RecordingError, Seen
+from infsplign.evaluation.image_reading import read_size
 from infsplign.evaluation.metrics.names import plain
 from infsplign.evaluation.prompts import BenchmarkPrompt
 from infsplign.evaluation.scoring.benchmarks import BENCHMARKS, Benchmark, Threshold, judge_all
@@ -116,8 +118,23 @@ def score_recording(
             raise RecordingError(f"in the image {key!r} {', '.join(seen.names)} was looked for, and {', '.join(names)} is needed")
         if files is not None and changed(seen, files[key]):
             raise RecordingError(f"the image {str(files[key])!r} has changed since it was looked at")
+    if files is not None:
+        _tell_sizes(recording, {key: files[key] for key in asked})
     check_names(BENCHMARKS[benchmark], asked, recording)
     return _judged(label, benchmark, prompts, groups, recording, threshold)
+
+
+def _tell_sizes(recording: Recording, files: Mapping[str, Path]) -> None:
+    """Warns of images that are of another size than that which their boxes are said to be in: a rule that measures would be wrong."""
+    sizes = {key: read_size(path) for key, path in files.items()}
+    others = [key for key, size in sizes.items() if size is not None and size != recording.images[key].found.size]
+    if others:
+        told, real = (f"{size[0]} x {size[1]}" for size in (recording.images[others[0]].found.size, sizes[others[0]]))
+        more = f", and so are {len(others) - 1} others" if len(others) > 1 else ""
+        warnings.warn(
+            f"the detections of {others[0]!r} are said to be in an image of {told}, and the file is of {real}{more}: boxes must be in "
+            "pixels of the size that is said", stacklevel=3,
+        )  # fmt: skip
 
 
 def changed(seen: Seen, file: Path) -> bool:
