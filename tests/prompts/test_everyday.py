@@ -251,7 +251,6 @@ def test_characters_without_width_are_no_part_of_a_name(prompt):
         ("a cat left of a pulled over car", "pulled"),
         ("a cat left of a dog sticker", "sticker"),
         ("a mountain top left of a lake", "mountain top"),
-        ("2 dogs left of a cat\n3 birds above a box", "3 birds"),
         ("Between the two towers is a bridge", "the two towers"),
         ("three balls: red left of blue", "red"),
         ("a red ball and a blue ball, red on the left", "red"),
@@ -394,4 +393,71 @@ def test_how_a_picture_is_made_is_no_object(tail):
 )
 def test_who_does_what_after_a_comma(prompt, expected):
     """A comma goes on about the same object, whatever it does."""
+    assert entries(parse_prompt(prompt)) == expected
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("cat left of dog\nbird above tree", [("cat", L, "dog"), ("bird", A, "tree")]),
+        ("Sunset\ncat left of dog", [("cat", L, "dog")]),
+        ("masterpiece\n\na cat left of a dog\nwith a hat", [("cat", L, "dog")]),
+        ("a cat to the left\nof a dog", [("cat", L, "dog")]),
+        ("a red\ncat left of a\ndog", [("red cat", L, "dog")]),
+        ("a few dogs left of a cat\nsome birds above a box", [("dogs", L, "cat"), ("birds", A, "box")]),
+    ],
+)
+def test_a_line_break_ends_a_part_unless_the_next_line_goes_on(prompt, expected):
+    assert entries(parse_prompt(prompt)) == expected
+
+
+@pytest.mark.parametrize(
+    ("prompt", "part"),
+    [
+        ("a cat left of a dog\nNegative prompt: a dog above a cat, blurry\nSteps: 20", "Negative prompt:"),
+        ("a cat left of a dog, negative prompt: blurry", "negative prompt:"),
+        ("a cat left of a dog, instead of a bird above a tree", "instead of"),
+        ("a cat left of a dog, as opposed to a bird above a tree", "as opposed to"),
+        ("a cat left of a dog; avoid text at the bottom", "avoid"),
+    ],
+)
+def test_what_is_not_wanted_is_refused(prompt, part):
+    with pytest.raises(PromptError) as caught:
+        parse_prompt(prompt)
+    assert marked(str(caught.value)) == part
+
+
+@pytest.mark.parametrize(
+    ("prompt", "part"),
+    [
+        ("a cat in a park with a dog on the right", "a dog"),
+        ("a castle under a blue sky with a dragon on the right", "a dragon"),
+        ("a dog in a park with trees on the left", "trees"),
+        ("a city at night with the moon at the top", "the moon"),
+        ("a cat that chases a dog left of a tree", "a dog"),
+        ("a woman who looks at a bird above a tree", "a bird"),
+        ("a cat in a park looking at a bird above a tree", "a bird"),
+        ("a dog in a park and a cat on the left", "a cat"),
+        ("a house whose door is left of a tree", "whose door is"),
+    ],
+)
+def test_another_thing_before_a_relation_that_may_be_about_it(prompt, part):
+    with pytest.raises(PromptError) as caught:
+        parse_prompt(prompt)
+    assert marked(str(caught.value)) == part
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("a dog in a park, a cat on the left", [("cat", "on the left side")]),
+        ("a cat in a park left of a dog", [("cat", L, "dog")]),
+        ("a man in a suit with a red tie left of a woman", [("man", L, "woman")]),
+        ("a woman whose hat is red left of a man", [("woman", L, "man")]),
+        ("a cat that is sitting in a park left of a dog", [("cat", L, "dog")]),
+        ("a cat, eyes closed, above a dog", [("cat", A, "dog")]),
+        ("a cat, its tail up, left of a dog", [("cat", L, "dog")]),
+    ],
+)
+def test_settings_and_parts_before_a_relation(prompt, expected):
     assert entries(parse_prompt(prompt)) == expected

@@ -157,11 +157,12 @@ def levels(names: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 
 def _one_step(pipe: Any, text: str, backbone: Backbone, sampling: Sampling, layers: Sequence[str]) -> None:
-    """Runs one step and reads the layers, so that those that cannot be read are found before the work begins."""
+    """Runs two steps and reads the layers, so that those that cannot be read are found before the work begins."""
     bars = dict(getattr(pipe, "_progress_bar_config", {}))
     pipe.set_progress_bar_config(**bars | {"disable": True})
     try:
         with watch(pipe, [text], layers, backbone=backbone):
-            pipe(text, output_type="latent", **dict(sampling.call or {}) | {"num_inference_steps": 1})
+            # two steps: with one, PixArt takes the scheduler for that of a model of one step
+            pipe(prompt=text, output_type="latent", **dict(sampling.call or {}) | {"num_inference_steps": 2})
     finally:
         pipe.set_progress_bar_config(**bars)

@@ -9,6 +9,7 @@ from infsplign.adapters import Backbone
 from infsplign.core.scenes import Scene
 from infsplign.engine.config import GuidanceConfig
 from infsplign.evaluation.running.sampler import PipelineSampler, for_each
+from infsplign.pipelines.output import UNSAFE, images_of
 from infsplign.pipelines.watching import LayerLook, Look, watch
 
 UNGUIDED = GuidanceConfig(start=0.0, stop=0.0)
@@ -48,7 +49,9 @@ class WatchingSampler(PipelineSampler):
         self.pipe.set_progress_bar_config(**bars | {"disable": True})
         try:
             with watch(self.pipe, texts, self.layers, config=config if guides else None, first=first, backbone=self.backbone) as watching:
-                images = self.pipe(list(texts), output_type="pil", generator=generators, **options).images
+                images, unsafe = images_of(lambda: self.pipe(prompt=list(texts), output_type="pil", generator=generators, **options))
+            if any(unsafe):
+                raise ValueError(UNSAFE)
             self.traces = of_images(watching.looks, watching.scenes)
             return images
         finally:

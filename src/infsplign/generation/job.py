@@ -22,6 +22,7 @@ from infsplign.generation.vocabulary import warning
 from infsplign.pipelines.description import describe
 from infsplign.pipelines.guidance import PipelineGuidance
 from infsplign.pipelines.guide import guide
+from infsplign.pipelines.output import UNSAFE, images_of
 
 
 class Job:
@@ -61,12 +62,16 @@ class Job:
         size = image_size(self.pipe, options.height, options.width)
         given = {"negative_prompt": options.negative_prompt, "guidance_scale": self.guidance_scale, **size, **self.call}
         self.pipe.set_progress_bar_config(**bar_options(f"{method} {number + 1} of {options.images}"))
-        image = self.pipe(
-            options.prompt,
-            num_inference_steps=self.steps,
-            generator=torch.Generator("cpu").manual_seed(options.seed + number),
-            **{name: value for name, value in given.items() if value is not None},
-        ).images[0]
+        (image, *_), (unsafe, *_) = images_of(
+            lambda: self.pipe(
+                prompt=options.prompt,
+                num_inference_steps=self.steps,
+                generator=torch.Generator("cpu").manual_seed(options.seed + number),
+                **{name: value for name, value in given.items() if value is not None},
+            )
+        )
+        if unsafe:
+            warnings.warn(f"{method} image {number + 1}: {UNSAFE}", stacklevel=1)
         if size and image.size != (size["width"], size["height"]):
             asked, made = f"{size['width']}x{size['height']}", f"{image.width}x{image.height}"
             warnings.warn(f"`--width` and `--height` ask for {asked} pixels, and {type(self.pipe).__name__} makes {made}", stacklevel=1)

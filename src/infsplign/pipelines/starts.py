@@ -84,7 +84,7 @@ def rank_seeds(
         raise ValueError(f"`config` must guide some steps, since seeds are ranked by the loss of guidance; got {_idle(guidance.config)}")
     generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
     with guidance, _only(pipe, steps):
-        pipe(prompt, num_images_per_prompt=len(seeds), generator=generators, output_type="latent", **call)
+        pipe(prompt=prompt, num_images_per_prompt=len(seeds), generator=generators, output_type="latent", **call)
     looked = [step for step in guidance.trace if step.terms]
     if not looked:
         begins = f"it begins at {guidance.config.start:g} of the steps"

@@ -9,12 +9,12 @@ from infsplign.core.scenes import Scene
 from infsplign.errors import PromptError, PromptWarning
 from infsplign.prompts.clauses import error_at, pieces_of, text_of
 from infsplign.prompts.hints import other_language
+from infsplign.prompts.lines import readable
 from infsplign.prompts.listing import names_in
 from infsplign.prompts.mentions import several_places, without_article
 from infsplign.prompts.phrases import find_phrases, fold
 from infsplign.prompts.refusing import UnreadError, example, explained
 from infsplign.prompts.relation_finder import check_text, find_relations
-from infsplign.prompts.weights import plain
 
 Entry = tuple[str, str | Relation] | tuple[str, str | Relation, str | tuple[str, str] | None]
 """A relation given by hand: `("cat", "in the centre")`, `("cat", "left of", "dog")` or `("cat", "between", ("dog", "tree"))`."""
@@ -52,7 +52,7 @@ def scene_from(prompt: str, relations: Sequence[Entry]) -> Scene:
 
 def _objects(prompt: str) -> tuple[str, ...]:
     check_text(prompt)
-    text = plain(prompt)
+    text = readable(prompt)
     names = tuple(" ".join(text_of(text, span).split()) for span in names_in(text))
     if not names:
         raise explained(prompt, UnreadError("No object was found", (0, len(prompt)), "name what is to be seen"))
@@ -74,7 +74,7 @@ def parse_relation(text: str) -> Entry:
     """
     try:
         check_text(text)
-        return _relation(plain(text))
+        return _relation(readable(text))
     except UnreadError as error:
         names = names_of(error.corrected(text))
         raise explained(text, error, names if len(names) > 1 else ()) from None  # a single name has the relation in it, as it stands
@@ -134,7 +134,7 @@ def named_once(relations: Iterable[Any]) -> list[Any]:
 def relation_of(prompt: str) -> str:
     """The first relation of a prompt that has two objects, for the example of an error; "left of" where none can be read."""
     try:
-        found = [match[2] for match in find_relations(plain(prompt))]
+        found = [match[2] for match in find_relations(readable(prompt))]
     except UnreadError:
         found = []
     return next((relation.name for relation in found if relation.arity == 2), "left of")
@@ -142,6 +142,6 @@ def relation_of(prompt: str) -> str:
 
 def names_of(prompt: str) -> list[str]:
     """The objects of a prompt, for the example of an error."""
-    text = plain(prompt)
+    text = readable(prompt)
     words = text.lower().split()
     return [] if other_language(words) else [" ".join(text_of(text, span).split()) for span in names_in(text)[:2]]

@@ -6,7 +6,7 @@ from infsplign.prompts.nouns import first_name, joins_modifiers
 from infsplign.prompts.refusing import UnreadError
 from infsplign.prompts.styles import STYLE_NOUNS, is_style
 from infsplign.prompts.word_classes import is_adverb, is_modifier, is_number, is_plural
-from infsplign.prompts.word_lists import FIXED, SETTINGS, THINGS_THEMSELVES
+from infsplign.prompts.word_lists import FIXED, PARTS_OF_ITS_OWN, SETTINGS, THINGS_THEMSELVES
 from infsplign.prompts.words import (
     AND,
     CHOICES,
@@ -181,6 +181,10 @@ def _is_manner(word: str) -> bool:
 def is_description(prompt: str, span: Span) -> bool:
     """Whether a chunk only says what the object before it is like: "big and brown" of "a dog, big and brown, left of a cat"."""
     words = lower_of(prompt, span).split()
+    if words[:1] and words[0] in ("its", "his", "her", "their"):
+        del words[0]
+    if len(words) > 1 and words[0] in PARTS_OF_ITS_OWN and all(is_modifier(w) or w in ("up", "down", "out") for w in words[1:]):
+        return True  # "eyes closed", "its tail up"
     said = [word for word in words if word not in ("and", "&", "one")]
     return bool(said) and all(map(is_modifier, said)) and not all(map(is_style, said))
 

@@ -11,6 +11,7 @@ from infsplign.prompts.clauses import (
     begins_name,
     clauses,
     error_at,
+    head_of,
     is_bare_item,
     is_blank,
     is_description,
@@ -28,7 +29,7 @@ from infsplign.prompts.matches import Match
 from infsplign.prompts.objects import objects_of
 from infsplign.prompts.phrases import fold
 from infsplign.prompts.word_classes import is_acting, is_adverb, is_participle
-from infsplign.prompts.word_lists import STANDS
+from infsplign.prompts.word_lists import SETTINGS, STANDS
 from infsplign.prompts.words import AND, CONTEXT, COPULAS, DETERMINERS, LINKS, SENTENCE_END, WHICH
 
 UNCLEAR_JOIN = "it is not clear which objects these two relations join"
@@ -173,6 +174,10 @@ def subjects(prompt: str, chunks: Sequence[Span]) -> list[Span]:
     pieces = pieces_of(prompt, clause)
     pieces = [*(piece for piece in pieces[:-1] if not is_far_behind(prompt, piece)), pieces[-1]]
     items: list[Span] = []
+    if len(pieces) > 1 and any(word in ("in", "on", "at", "under") for word in lower_of(prompt, pieces[0]).split()[1:]):
+        last = lower_of(prompt, pieces[-1]).split()
+        if last and begins_name(last[0]) and head_of(prompt, _behind(prompt, pieces[0])) in SETTINGS:
+            raise error_at(prompt, pieces[-1], "it is not clear whether this relation is about both", "put a comma before `and` if not")
     if len(pieces) > 1 and clause == chunks[-1]:
         following = chunks[-1]
         last = lower_of(prompt, pieces[-1]).split()
@@ -189,6 +194,12 @@ def subjects(prompt: str, chunks: Sequence[Span]) -> list[Span]:
     found = objects_of(prompt, [*items, *pieces], about=True)
     names = [fold(text_of(prompt, span)) for span in found]
     return found[-1:] if names[-1] in names[:-1] else found  # "a cat and a dog and the dog is left of a bird"
+
+
+def _behind(prompt: str, span: Span) -> Span:
+    """What follows the last "in", "on", "at" or "under" of a span."""
+    found = [word for word in words_of(prompt, span) if text_of(prompt, word).lower() in ("in", "on", "at", "under")]
+    return found[-1][1], span[1]
 
 
 def _rest_of_list(prompt: str, chunks: Sequence[Span]) -> list[Span]:

@@ -20,12 +20,13 @@ from infsplign.prompts.clauses import (
 )
 from infsplign.prompts.lexicon import NOUN, classes
 from infsplign.prompts.nouns import LONGEST, first_name
-from infsplign.prompts.styles import EITHER, STYLE_HEADS
+from infsplign.prompts.styles import EITHER, STYLE_HEADS, is_style
 from infsplign.prompts.word_classes import is_adjective, is_adverb, is_being, is_modifier, is_number, is_participle, may_be_style
 from infsplign.prompts.word_lists import (
     ABSTRACT,
     COLOURS,
     HELD,
+    INDOORS,
     OWN,
     PARTS,
     RESTS,
@@ -200,6 +201,26 @@ def _check_rest(prompt: str, words: Sequence[Span], rest: Sequence[str], about: 
         raise error_at(prompt, where, "it is not clear whether this belongs to the object before it", "put a comma before it")
     if about and rest[0] not in WHICH and any(map(begins_name, rest[1:place])):
         raise error_at(prompt, where, "it is not clear which object the relation is about", "leave this part out or put it last")
+    if about and rest[0] == "whose" and rest[-1] in COPULAS:
+        raise error_at(prompt, where, "it is not clear which object the relation is about", "name it before its relation")
+    if about and (other := _another_thing(prompt, words, rest)) is not None:
+        remedy = "put a comma before it, or leave it out"
+        raise error_at(prompt, (words[other][0], where[1]), "it is not clear which object the relation is about", remedy)
+
+
+def _another_thing(prompt: str, words: Sequence[Span], rest: Sequence[str]) -> int | None:
+    """The place in `rest` of a thing that the next relation may be about: "in a park [with a dog]", "that chases [a dog]"."""
+    for i, word in enumerate(rest[1:], 1):
+        before = rest[i - 1]
+        if not begins_name(word) and not (before == "with" and i > 1):
+            continue
+        head = head_of(prompt, (words[i][0], words[-1][1]))
+        part = {"in": COLOURS | WORN, "with": OWN | WORN, "wearing": WORN}.get(before, frozenset())
+        places = frozenset[str]() if before == "with" and i > 1 else SETTINGS | SKY | ABSTRACT | INDOORS
+        if before == "of" or not head or head in places | part or is_style(head):
+            continue
+        return i
+    return None
 
 
 def _goes_on_about(rest: Sequence[str]) -> bool:

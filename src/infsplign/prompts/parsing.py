@@ -11,10 +11,10 @@ from infsplign.prompts.by_hand import Entry, in_form, named_once, names_of, rela
 from infsplign.prompts.clauses import text_of
 from infsplign.prompts.grammar import Edge, edges_of
 from infsplign.prompts.lexicon import NOUN, classes
+from infsplign.prompts.lines import readable
 from infsplign.prompts.mentions import check_places, with_same_mentions, without_adjectives, without_article
 from infsplign.prompts.refusing import UnreadError, explained
 from infsplign.prompts.relation_finder import check_text, find_relations
-from infsplign.prompts.weights import plain
 from infsplign.prompts.word_classes import is_number
 from infsplign.prompts.word_lists import VAGUE
 
@@ -53,7 +53,7 @@ def parse_prompt(prompt: str, *, adjectives: Adjectives = "join") -> Scene:
         raise ValueError(f"`adjectives` must be 'join' or 'leave', got {adjectives!r}")
     try:
         check_text(prompt)
-        return _read(plain(prompt), adjectives)
+        return _read(readable(prompt), adjectives)
     except UnreadError as error:
         meant = error.corrected(prompt)
         raise explained(prompt, error, names_of(meant), relation_of(meant) if error.meant else "") from None
@@ -86,7 +86,7 @@ def counted_in(prompt: str) -> list[str]:
     >>> counted_in("two dogs left of a cat")
     ['two dogs']
     """
-    text = plain(prompt)
+    text = readable(prompt)
     return list(_counted(text, edges_of(text, find_relations(text))))
 
 

@@ -70,6 +70,9 @@ def find_relations(prompt: str, *, by_hand: bool = False) -> list[Match]:
     return matches
 
 
+_NEGATIVE = re.compile(r"(?:^|[\s.,;])(negative\s+prompt\s*[:=])", re.IGNORECASE)
+
+
 def check_text(prompt: object) -> None:
     """Refuses what is no text, or too long a one."""
     if not isinstance(prompt, str):
@@ -78,6 +81,8 @@ def check_text(prompt: object) -> None:
         raise PromptError(f'a prompt must not be empty, got {prompt!r}. Write, for example, "a cat to the left of a dog"')
     if len(prompt) > LONGEST:
         raise PromptError(f"a prompt must have at most {LONGEST} characters to be read, got {len(prompt)}; shorten it")
+    if negative := _NEGATIVE.search(prompt):
+        raise UnreadError("a negative prompt is no part of the prompt", negative.span(1), "give it by itself, as the negative prompt")
     if choice := CHANGING.search(prompt):
         raise UnreadError("a choice cannot be drawn in one picture", choice.span(), "write one of its words")
 
@@ -225,7 +230,7 @@ _OPPOSITE = ({"left", "right"}, {"top", "bottom"})
 
 
 def _unknown(prompt: str, text: str, span: tuple[int, int]) -> UnreadError:
-    if text.lower() == "not" or re.search(r"n['\u2019]t$|^never$", text.lower()):
+    if re.search(r"n['\u2019]t$|^(?:not|never|avoid|exclude|without any|instead of|rather than|as opposed to)$", text.lower()):
         return error_at(prompt, span, f"{text!r} is a negation, which cannot be drawn", "say where things are")
     remedy = "write `left of`, `right of`, `above`, `below`, `near` or another one of docs/relations.md"
     if re.search(r"\b(?:and|or)\b|&", text):

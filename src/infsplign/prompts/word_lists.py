@@ -64,6 +64,7 @@ WORN = word_set(
 """What "in" and "with" lead to that is part of the thing before them: "a man in a suit", "a cat with blue eyes"."""
 BODY = word_set("head heads face faces shoulder shoulders mouth beak hand hands neck lap arm arms nose chest finger wrist back")
 """On "its head" a thing wears what is part of it."""
+PARTS_OF_ITS_OWN = BODY | word_set("eyes eye tail ears wings legs hair fur tongue teeth beard paws claws feathers")
 OWN = word_set(
     "roof handle handles lid spout wheels wheel doors windows branches petals thorns stem leaves sleeves straps laces buttons pages "
     "strings drawers armrests backrest cushions sheets chimney antlers beak fins claws mane trunk tusks tentacles collar label logo"

@@ -76,7 +76,7 @@ UNKNOWN = (
     r"(?:on|to|at|by)\s+(?:its|his|her|their|my|your|our)\s+(?:left|right|side|top|bottom)(?:\s+side)?",
     r"(?:on|to|at|in)\s+the\s+(?:left|right)(?:[\s-]+hand)?\s+side(?:\s+(?:to|from|off|than)(?=\s+(?:a|an|the)\s)|(?=\s+\w))",
     r"(?:left|right)\s+(?:to|from|off|than)(?=\s+(?:a|an|the)\s)",
-    r"opposite(?:\s+of)?|across\s+from|(?:tall|short|wid)er\s+than|not|never|\w+n['\u2019]t",
+    r"opposite(?:\s+of)?|across\s+from|(?:tall|short|wid)er\s+than|not|never|instead\s+of|rather\s+than|as\s+opposed\s+to|(?<=[,;.]\s)(?:avoid|exclude|without\s+any)|\w+n['\u2019]t",
 )
 _DOT = r"(?-i:(?<!\b[MD]r)(?<!\b[MS]t)(?<!\bM[sx])(?<!\bMrs)(?<!\bProf)(?<!\bvs)(?<![A-Z]\.[A-Z])\.)(?=\s|$)"
 """A full stop, and not that of "Mr. Smith" or "the U.S. flag"."""
@@ -128,7 +128,7 @@ IDIOMS = (
     r"(?:(?:knock|typ|chew|gnaw|nibbl|operat|focus|concentrat|shin)(?:ing|e?s|ed)|bites|based"
     r"|(?:bit|work|press|pull|tugg|bang|tapp|spy|try|putt|turn|switch)ing)\s+on(?!\s+top|\s+the\s+(?:left|right)\s*(?:$|[,.;]|side\b|and\b))|"
     r"(?:shot|taken|filmed|captured|photographed|recorded)\s+on(?=\s+(?:an?\s+|my\s+)?(?:[\w-]+\s+){0,2}?"
-    r"(?:camera|phone|smartphone|iphone|gopro|drone|dslr|canon|nikon|leica|kodak|fujifilm|sony|hasselblad|film|polaroid)\b)|"
+    r"(?:camera|phone|smartphone|iphone|gopro|drone|tripod|dslr|canon|nikon|leica|kodak|fujifilm|sony|hasselblad|film|polaroid)\b)|"
     r"(?:play|read|writ)(?:ing|e?s)\s+on(?=\s+(?:an?|the|his|her)\s+(?:\w+\s+)?"
     r"(?:guitar|piano|violin|flute|drums?|phone|tablet|computer|laptop|console|board|blackboard|whiteboard|paper|keyboard)\b)|"
     r"(?:fight|argu|quarrel|bicker|rul|cry|cri|look|knock|tipp?|toppl|talk|chat|chatt|laugh|tak)(?:ing|e?s|ed)\s+over|"

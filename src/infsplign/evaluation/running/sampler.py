@@ -112,6 +112,7 @@ class PipelineSampler:
         import torch
 
         from infsplign.pipelines.guide import guide
+        from infsplign.pipelines.output import UNSAFE, images_of
 
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
         bars = dict(getattr(self.pipe, "_progress_bar_config", {}))
@@ -120,7 +121,9 @@ class PipelineSampler:
         self.pipe.set_progress_bar_config(**bars | {"disable": True})
         try:
             with guide(self.pipe, list(texts), config=config) if config else nullcontext() as guidance:
-                images = self.pipe(list(texts), output_type="pil", generator=generators, **options).images
+                images, unsafe = images_of(lambda: self.pipe(prompt=list(texts), output_type="pil", generator=generators, **options))
+            if any(unsafe):  # the runner makes a batch that fails in parts, until the image is alone
+                raise ValueError(UNSAFE)
             self.traces = split_trace(guidance.trace, len(texts)) if guidance and self.keep_traces else []
             return images
         finally:
