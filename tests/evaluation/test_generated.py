@@ -7,7 +7,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from infsplign.cli import app
-from infsplign.evaluation.generated import GeneratedError, read_generated, settings
+from infsplign.evaluation.generated import GeneratedError, pooled, read_generated, settings
 from infsplign.evaluation.page import write_report
 from infsplign.evaluation.page.reading import read_run
 from infsplign.shapes.world import Placed, Scene, render
@@ -245,3 +245,20 @@ def test_a_run_that_was_stopped_is_told(tmp_path):
     assert "1 of 2 prompts are not finished, such as 'a'" in done.stderr
     write_report([folder], tmp_path / "report.html")
     assert "This run is not finished" in (tmp_path / "report.html").read_text("utf-8")
+
+
+def test_runs_with_other_options_are_told_where_they_are_counted_together(tmp_path):
+    """Three strengths side by side would be one method, and one prompt and seed three."""
+    for number, bound in enumerate((0.05, 0.15)):
+        write(tmp_path / "out" / f"run-{number}", config={"max_shift": bound, "stop": 0.5})
+    told = "runs that differ in `max_shift` and the same prompt and seed several times, counted together as one"
+    done = CliRunner().invoke(
+        app, ["score", "--images", str(tmp_path / "out"), "--benchmark", "shapes", "--detector", "world", "--no-progress"]
+    )
+    assert told in done.stderr
+    write_report([tmp_path / "out"], tmp_path / "report.html")
+    assert told in (tmp_path / "report.html").read_text("utf-8")
+    write(tmp_path / "alike" / "a", "a", config={"max_shift": 0.1})
+    write(tmp_path / "alike" / "b", "b", config={"max_shift": 0.1}, prompt="a square to the right of a circle")
+    assert pooled(read_generated(tmp_path / "alike")) is None
+    assert pooled([]) is None

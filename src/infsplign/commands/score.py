@@ -48,7 +48,7 @@ def score(
 ) -> None:
     """Score images by VISOR, T2I-CompBench's 2D spatial rule or GenEval's position rule, with bootstrap intervals over prompts."""
     from infsplign.evaluation.files import check_writable
-    from infsplign.evaluation.generated import read_generated
+    from infsplign.evaluation.generated import pooled, read_generated
     from infsplign.evaluation.scoring.benchmarks import read_for
     from infsplign.evaluation.scoring.image_files import group_by_prompt
     from infsplign.evaluation.scoring.made_for import check_texts
@@ -65,6 +65,8 @@ def score(
     if made and prompts is not None:
         told = {key: one.text for one in made for images_of_one in one.images().values() for key in images_of_one}
         check_texts(told, asked, group_by_prompt(told, asked))
+    if told := pooled(made):
+        typer.echo(f"infsplign: warning: {told}", err=True)
     earlier = None if against is None else read_earlier(against)
     if out is not None:
         _check_out(out, (images or Path(detector)).stem)

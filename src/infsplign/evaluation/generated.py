@@ -4,6 +4,7 @@ A folder holds one prompt, or a folder of this kind for each prompt.
 """
 
 import hashlib
+import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -124,6 +125,31 @@ def _checked(record: Any) -> dict[str, Any]:
             if not isinstance(name, str) or Path(name).name != name:
                 raise ValueError(f"expected `files` to name files in this folder, got {method!r}: {name!r:.100}")
     return record | {"id": member(record, "id", str, missing=True) or ""}
+
+
+def unlike(found: Sequence[Generated]) -> list[str]:
+    """Names of what decides the images and differs between folders, which are counted together nevertheless; "prompt and seed" where
+    the same one comes twice."""
+
+    def decides(one: Generated) -> dict[str, Any]:
+        own = {name: one.record.get(name) for name in ("steps", "guidance_scale", "negative_prompt")}
+        model = {name: one.record["model"].get(name) for name in ("name", "scheduler", "dtype", "vae", "loras")}
+        return own | {f"model {name}": value for name, value in model.items()} | dict(one.record.get("config") or {})
+
+    each = [decides(one) for one in found]
+    names = dict.fromkeys(name for told in each for name in told)
+    differing = [name for name in names if len({json.dumps(told.get(name), sort_keys=True) for told in each}) > 1]
+    images = [(one.text, image["seed"]) for one in found for image in one.record["images"]]
+    return differing + (["prompt and seed"] if len(set(images)) < len(images) else [])
+
+
+def pooled(found: Sequence[Generated]) -> str | None:
+    """What to say of folders that are not alike; None where they are."""
+    names = unlike(found)
+    twice = "the same prompt and seed several times" if "prompt and seed" in names else ""
+    options = ", ".join(f"`{name}`" for name in names if name != "prompt and seed")
+    told = " and ".join(part for part in (f"runs that differ in {options}" if options else "", twice) if part)
+    return f"these are {told}, counted together as one: score each folder by itself to compare them" if told else None
 
 
 def settings(found: Sequence[Generated]) -> dict[str, Any]:

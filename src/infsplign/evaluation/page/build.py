@@ -121,6 +121,7 @@ def _run(run: RunFolder, colours: Mapping[str, str]) -> dict[str, Any]:
         "stale": run.stale,
         "strange": run.strange,
         "outdated": run.outdated,
+        "pooled": run.pooled,
         "unfinished": bool(run.manifest) and not run.results,
     }
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from infsplign.errors import PromptError, PromptWarning
-from infsplign.evaluation.generated import TRACE, Generated, read_generated, settings
+from infsplign.evaluation.generated import TRACE, Generated, pooled, read_generated, settings
 from infsplign.evaluation.page.checking import checked_results, verdict_rows
 from infsplign.evaluation.reading import is_kind, parse_json, read_text
 from infsplign.evaluation.running.method_folder import Record, read_failures, read_lines
@@ -66,6 +66,7 @@ class RunFolder:
         stale: folders of scores of images that have changed since; they are left out.
         strange: folders of scores to their label, which no method of the run has; they are left out.
         outdated: folders of scores to the method that has other images or scores by now; their differences from it are left out.
+        pooled: what to say of images that were made with different options; None where they were not.
     """
 
     folder: Path
@@ -79,6 +80,7 @@ class RunFolder:
     stale: list[str] = field(default_factory=list)
     strange: dict[str, str] = field(default_factory=dict)
     outdated: dict[str, str] = field(default_factory=dict)
+    pooled: str | None = None
     title: str = ""
     """What the page calls it instead of the folder's name, which another run may have too."""
 
@@ -142,6 +144,7 @@ def _generated(folder: Path, made: Sequence[Generated]) -> RunFolder:
     whole, counts = all(one.finished for one in made), sorted(len(one.record["images"]) for one in made)
     results = {"prompts": len(made), "images": counts[0] if counts[0] == counts[-1] else f"{counts[0]} to {counts[-1]}"} if whole else {}
     run = RunFolder(folder, manifest, results, records, verdicts, [], files)
+    run.pooled = pooled(made)
     _add_scores(run)
     return run
 
