@@ -35,6 +35,12 @@ class TestTold:
         assert len(list((tmp_path / "run" / "infsplign").glob("*.png"))) == 2
         assert "cannot be read" not in run(tmp_path, "--prompts", tmp_path / "prompts.txt", "--methods", "unguided")
 
+    def test_prompts_that_are_guided_by_more_than_what_is_measured_are_told(self, tmp_path):
+        row = {"first": "circle", "relation": "above", "second": "star"}
+        (tmp_path / "rows.jsonl").write_text(json.dumps({"id": "a", "text": "a circle above a star on a box"} | row) + "\n")
+        said = run(tmp_path, "--prompts", tmp_path / "rows.jsonl", "--methods", "infsplign")
+        assert "1 of 1 prompts are read as more than one relation, such as a (circle above star; star on top of box)" in said
+
     def test_measures_are_of_the_prompts_whose_images_are_all_there(self, tmp_path):
         row = {"first": "circle", "relation": "above", "second": "star"}
         rows = [{"id": "a", "text": "a circle above a star"} | row, {"id": "b", "text": "a circle above a star \ud800"} | row]

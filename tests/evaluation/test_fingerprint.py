@@ -9,7 +9,8 @@ import sys
 from functools import partial
 
 import pytest
-from diffusers import DDIMScheduler, StableDiffusionPipeline
+from diffusers import DDIMScheduler, StableDiffusionPAGPipeline, StableDiffusionPipeline
+from diffusers.models.attention_processor import AttnProcessor2_0
 
 from infsplign.core.losses import paper_loss
 from infsplign.core.penalties import relu
@@ -206,3 +207,20 @@ def test_the_source_of_guidance_is_known_and_that_of_evaluation_is_not_part_of_i
     assert fingerprint.guidance_source() == before
     (root / "guidance.py").write_text("a = 2")
     assert fingerprint.guidance_source() != before
+
+
+class Attends(AttnProcessor2_0):
+    """A processor of one's own."""
+
+
+def test_layers_of_perturbed_attention_and_processors_of_one_s_own_change_the_hash():
+    plain = tiny.sd()
+    pag = StableDiffusionPAGPipeline.from_pipe(plain, pag_applied_layers=["down_blocks.1"])
+    first = model_hash(pag)
+    pag.set_pag_applied_layers(["mid"])
+    assert model_hash(pag) != first
+    before = model_hash(plain)
+    plain.unet.set_attn_processor({name: AttnProcessor2_0() for name in plain.unet.attn_processors})
+    assert model_hash(plain) == before
+    plain.unet.set_attn_processor({name: Attends() for name in plain.unet.attn_processors})
+    assert model_hash(plain) != before

@@ -552,3 +552,11 @@ def test_tokens_that_are_other_ones_since_guide_was_called_are_told():
 def test_relations_are_entries_and_no_scene():
     with pytest.raises(TypeError, match="must be a list of entries such as .* got a `Scene`"):
         guide(tiny.sd(), P, relations=parse_prompt(P))
+
+
+def test_token_indices_say_which_of_several_places_is_meant():
+    prompt = "a circle above a star, and a circle left of a square"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        made = guide(tiny.sd(), prompt, relations=[("circle", "left of", "square")], token_indices=[[8], [12]], config=S)
+    made.dismiss()

@@ -369,7 +369,7 @@ near sunset|in a blizzard|in the Alps|on a farm|on the surface of Mars|on the ba
 on a tennis court|on a rooftop|on a leash|on a road trip|on two legs|with focus on the cat|, emphasis on the cat
 , set in the 1920s|, reflected in a mirror|, smaller than usual|, close to camera|, lying on their backs
 , rim light on the right|, copy space on the left side|shot from below|, light from the left|, hat on its head
-, a smile on its face|, running in a marathon|, hidden in the shadows"""
+, a smile on its face|, running in a marathon|, shot on a tripod|, hidden in the shadows"""
 
 
 @pytest.mark.parametrize("tail", [tail for line in TAILS.splitlines() for tail in line.split("|")])
@@ -461,3 +461,14 @@ def test_another_thing_before_a_relation_that_may_be_about_it(prompt, part):
 )
 def test_settings_and_parts_before_a_relation(prompt, expected):
     assert entries(parse_prompt(prompt)) == expected
+
+
+@pytest.mark.parametrize("opening", ["Once upon a time,", "This is", "We want", "macro photo on a tripod,"])
+def test_what_opens_a_prompt_is_no_object(opening):
+    assert entries(parse_prompt(f"{opening} a cat left of a dog")) == [("cat", L, "dog")]
+
+
+@pytest.mark.parametrize("prompt", ["a portrait in the style of Rembrandt of a cat left of a dog", "a poster in a museum of a cat left of a dog"])
+def test_what_a_picture_shows_behind_its_setting_is_refused(prompt):
+    with pytest.raises(PromptError, match="write it right after `of`"):
+        parse_prompt(prompt)

@@ -131,21 +131,27 @@ def sampling(loading: Loading, out: Path, *, ray: str | None = None, workers: in
 
 
 def say_unread(prompts: Sequence[Any], methods: Mapping[str, Any]) -> None:
-    """Warns of prompts that cannot be read, before anything is made: their guided images will fail, after hours of unguided ones."""
+    """Warns of prompts that cannot be read, before anything is made: their guided images will fail, after hours of unguided ones. Tells of
+    those that are guided by more than the relation that is measured."""
     from infsplign.errors import PromptError
     from infsplign.prompts import parse_prompt
 
     unread: list[tuple[str, str]] = []
+    more: list[str] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # on counts
         for prompt in prompts if any(methods.values()) else ():
             try:
-                parse_prompt(prompt.text)
+                scene = parse_prompt(prompt.text)
+                if len(scene.relations) > 1 and getattr(prompt, "relation", None):
+                    more.append(f"{prompt.id} ({scene})")
             except (PromptError, ValueError) as error:
                 unread.append((prompt.id, getattr(error, "problem", None) or str(error)))
     if unread:
         which = f"{len(unread)} of {len(prompts)} prompts cannot be read, and their guided images will fail, such as {unread[0][0]}"
         typer.echo(f"infsplign: warning: {which}: {unread[0][1]}", err=True)
+    if more:
+        typer.echo(f"{len(more)} of {len(prompts)} prompts are read as more than one relation, such as {more[0]}", err=True)
 
 
 def say_failed(results: Any, out: Path) -> None:

@@ -30,6 +30,8 @@ def model_hash(pipe: Any) -> str:
             digest.update(json.dumps(sorted(component.get_vocab().items())).encode())
         elif hasattr(component, "image_mean"):  # an image processor
             digest.update(_configured(SimpleNamespace(config=component)))
+    if layers := getattr(pipe, "pag_applied_layers", None):  # of perturbed-attention guidance
+        digest.update(f"pag {layers}".encode())
     return digest.hexdigest()
 
 
@@ -53,3 +55,6 @@ def _switched(component: torch.nn.Module) -> Iterator[tuple[str, Any]]:
         scale = getattr(getattr(module, "processor", None), "scale", None)
         if scale is not None:
             yield key, scale
+        kind = type(getattr(module, "processor", None))
+        if kind is not type(None) and not kind.__module__.startswith("diffusers."):  # of one's own
+            yield key, f"{kind.__module__}.{kind.__qualname__}"

@@ -10,9 +10,10 @@ from infsplign.adapters.versions import warn_of_newer
 from infsplign.core._namespace import check_flag
 from infsplign.core.scenes import Scene
 from infsplign.engine.config import GuidanceConfig
-from infsplign.errors import PromptError
+from infsplign.errors import PromptError, PromptWarning
 from infsplign.pipelines.guidance import PipelineGuidance
 from infsplign.prompts import Entry, parse_prompt, scene_from
+from infsplign.prompts.by_hand import several_places
 from infsplign.prompts.tokens import check_apart, check_token_indices
 
 Triples = Sequence[Entry]
@@ -73,7 +74,10 @@ def guide(
     if isinstance(relations, Scene):
         raise TypeError('`relations` must be a list of entries such as ("cat", "left of", "dog"), got a `Scene`')
     listed = _per_prompt(relations, len(prompts), many, "relations")
-    scenes = [_scene(text, triples, adjectives) for text, triples in zip(prompts, listed, strict=True)]
+    with warnings.catch_warnings():
+        if token_indices is not None:  # which place is meant is said by these
+            warnings.filterwarnings("ignore", ".* stands in several places", PromptWarning)
+        scenes = [_scene(text, triples, adjectives) for text, triples in zip(prompts, listed, strict=True)]
     options = {"config": config, "keep_maps": keep_maps}
     if token_indices is None:
         read = [expected_prompt(pipe, backbone.segments, text or "", scene.objects) for text, scene in zip(prompts, scenes, strict=True)]
@@ -103,8 +107,9 @@ def checked_backbone(backbone: Any) -> Backbone | None:
 def _warn_of_elsewhere(pipe: Any, backbone: Backbone, indices: Positions, scene: Scene, prompt: str | None) -> None:
     """Warns of given positions none of which is one of the object's in the prompt, as where words are counted instead of tokens."""
     usual = None if prompt is None or backbone.dropped is not None else usual_positions(pipe, backbone.segments, prompt, scene.objects)
+    several = {phrase for phrase, _ in several_places(prompt or "", scene.objects)}
     for phrase, given, there in zip(scene.objects, indices, usual or (), strict=False):
-        if set(given).isdisjoint(there):
+        if phrase not in several and set(given).isdisjoint(there):
             warnings.warn(
                 f"`token_indices` of {phrase!r} are {list(given)}, and its tokens in the prompt are {list(there)}: these count from 0, "
                 "special ones included",

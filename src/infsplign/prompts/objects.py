@@ -141,7 +141,7 @@ def _object(prompt: str, span: Span, *, about: bool = False) -> Span:
     grown = name[-1] == "field" and not is_being(name[0])  # "a corn field"
     if name[-1] in WHERE and len(name) > 1 and "the" not in name and not is_modifier(name[-2]) and name[-2] not in WHERE and not grown:
         raise error_at(prompt, found, "it is not clear whether this is one object", f"write `{' '.join(name[:-1])}, {name[-1]}` if not")
-    _check_rest(prompt, words[end:], rest, about)
+    _check_rest(prompt, words[end:], rest, about, picture=name[-1] in _PICTURES)
     if UNCLEAR.search(prompt, *found) or sum(word not in ("of", "and") and not is_modifier(word) for word in name) > LONGEST:
         raise error_at(prompt, found, "it is not clear which object this is", "name it in a few words")
     return found
@@ -179,7 +179,7 @@ def _refuse_choice(prompt: str, words: Sequence[Span], lower: Sequence[str]) -> 
         raise error_at(prompt, where, "a choice or a negation cannot be drawn", "say what is there")
 
 
-def _check_rest(prompt: str, words: Sequence[Span], rest: Sequence[str], about: bool) -> None:
+def _check_rest(prompt: str, words: Sequence[Span], rest: Sequence[str], about: bool, *, picture: bool) -> None:
     """Refuses what follows a name where it may be another object, or where a relation follows that may be about it."""
     if not rest or (about and _goes_on_about(rest)):
         return
@@ -201,6 +201,9 @@ def _check_rest(prompt: str, words: Sequence[Span], rest: Sequence[str], about: 
         raise error_at(prompt, where, "it is not clear whether this belongs to the object before it", "put a comma before it")
     if about and rest[0] not in WHICH and any(map(begins_name, rest[1:place])):
         raise error_at(prompt, where, "it is not clear which object the relation is about", "leave this part out or put it last")
+    of = next((i for i, word in enumerate(rest[1:], 1) if rest[i - 1] == "of" and begins_name(word)), None)
+    if about and picture and of is not None:  # "a portrait in the style of Rembrandt of a cat above a dog"
+        raise error_at(prompt, (words[of][0], where[1]), "it is not clear which object the relation is about", "write it right after `of`")
     if about and rest[0] == "whose" and rest[-1] in COPULAS:
         raise error_at(prompt, where, "it is not clear which object the relation is about", "name it before its relation")
     if about and (other := _another_thing(prompt, words, rest)) is not None:
@@ -236,5 +239,6 @@ def _goes_on_about(rest: Sequence[str]) -> bool:
     return " ".join(rest[:2]) in HELD and end > 0 and not begins_name(rest[2]) and {*rest[2 + end :]} <= LINKS
 
 
+_PICTURES = word_set("painting portrait poster mural render photo photograph picture drawing illustration sketch image print shot 3d")
 _SAYING = frozenset(["saying", "thinking", "imagining", "believing", "claiming", "seeing", "dreaming", "knowing", "reading"])
 _MOVING = word_set("pouring dropping spilling throwing putting placing spreading spraying sprinkling pours drops spills throws puts places")

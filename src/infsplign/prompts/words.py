@@ -46,7 +46,7 @@ MEDIUM = (
 )
 LEAD = re.compile(
     r"\s*(?:there(?:\s+(?:is|are)|['\u2019]s)\b|with\b|both\b(?=\s+(?:a|an|the)\s)"
-    r"|(?:i\s+(?:want|need)|i(?:'d|\s+would)\s+like)(?:\s+to\s+see)?(?=\s+(?!(?:you|to)\s)\w)"
+    r"|this\s+is\b(?=\s+(?:a|an|the|one)\s)|(?:(?:i|we)\s+(?:want|need)|i(?:'d|\s+would)\s+like)(?:\s+to\s+see)?(?=\s+(?!(?:you|to)\s)\w)"
     r"|(?:(?:we|you|one|i)\s+(?:can\s+)?see\b|here(?:\s+(?:is|are)\b|['\u2019]s\b))(?=\s+\w)"
     r"|(?:(?:(?:can|could|would|will)\s+you\s+(?:please\s+)?|please\s+)(?:show|draw|paint|make|give|render|generate|create)(?:\s+me)?"
     r"|(?:show|draw|paint|make|give)\s+me|draw(?!\s+(?:bridge|string|well)\b)|generate|create|imagine|visuali[sz]e)\b(?=\s+\w)"
@@ -120,7 +120,7 @@ _LENGTH = (
 IDIOMS = (
     rf"(?:over|under)\s+{_LENGTH}(?=\s+(?:above|over|below|under|to|left|right|away|from|tall|high|long|wide|deep)\b)|"
     r"(?:knock|turn|tip|fall|bend|lean|roll|flip|tumbl)\w*\s+over(?=\s*(?:$|[,.;]))|(?:out|in)side(?=\s*(?:$|[,.;!]))|over\s+(?:easy|time|the\s+(?:shoulder|top))|"
-    r"under\s+(?:construction|attack|repair|water|glass|pressure|control|(?:a\s+|the\s+)?microscope|the\s+milky\s+way)|above\s+all|inside\s+out|upside\s+down|"
+    r"under\s+(?:construction|attack|repair|water|glass|pressure|control|(?:a\s+|the\s+)?microscope|the\s+milky\s+way)|above\s+all|inside\s+out|upside\s+down|once\s+upon\s+a\s+time|"
     r"(?:from\s+)?(?:the\s+)?"
     r"(?:left\s+to\s+(?:the\s+)?right|right\s+to\s+(?:the\s+)?left|top\s+to\s+(?:the\s+)?bottom|bottom\s+to\s+(?:the\s+)?top|side\s+to\s+side)|"
     r"in\s+(?:(?:a|one|two|three|straight|neat)\s+)*(?:rows?|lines?|queue|pairs)(?!\s+of\b)|"
@@ -134,7 +134,7 @@ IDIOMS = (
     r"(?:fight|argu|quarrel|bicker|rul|cry|cri|look|knock|tipp?|toppl|talk|chat|chatt|laugh|tak)(?:ing|e?s|ed)\s+over|"
     r"(?:interested|engaged|engaging|participating|participates|involved|dressed|clothed|reflected)\s+in|"
     r"under(?=\s+(?:an?|the)\s+(?:spell|siege|curse)\b)|"
-    r"(?:focus|emphasis|spotlight)\s+on|on\s+a\s+(?:road|business|fishing|camping)\s+trip|"
+    r"(?:focus|emphasis|spotlight)\s+on(?!\s+the\s+(?:left|right)\b)|on\s+a\s+tripod|on\s+a\s+(?:road|business|fishing|camping)\s+trip|"
     r"on\s+(?:his|her|its|their|one|two|four|all)\s+(?:hind\s+|front\s+)?(?:knees|backs?|sides|feet|foot|legs?|belly|stomach|toes|tiptoes|paws|haunches|fours|own)|"
     r"(?:over|under)\s+an?\s+\w+\s+(?:tall|high|long|wide|deep|old)|near\s+(?:future|miss|sunset|sunrise|dawn|dusk|noon|midnight)|(?:above|below)\s+(?:sea\s+level|zero|freezing)|"
     r"(?:(?<=\ba\s)|(?<=\bthe\s))nearby(?=\s+\w)|(?<=\bjack\s)in\s+the\s+box|(?<=\bcorn\s)on\s+the\s+cob|"
