@@ -558,5 +558,5 @@ def test_token_indices_say_which_of_several_places_is_meant():
     prompt = "a circle above a star, and a circle left of a square"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        made = guide(tiny.sd(), prompt, relations=[("circle", "left of", "square")], token_indices=[[8], [12]], config=S)
+        made = guide(tiny.sd(), prompt, relations=[("circle", "left of", "square")], token_indices=[[9], [13]], config=S)
     made.dismiss()

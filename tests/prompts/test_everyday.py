@@ -468,7 +468,13 @@ def test_what_opens_a_prompt_is_no_object(opening):
     assert entries(parse_prompt(f"{opening} a cat left of a dog")) == [("cat", L, "dog")]
 
 
-@pytest.mark.parametrize("prompt", ["a portrait in the style of Rembrandt of a cat left of a dog", "a poster in a museum of a cat left of a dog"])
-def test_what_a_picture_shows_behind_its_setting_is_refused(prompt):
+@pytest.mark.parametrize("picture", ["a portrait in the style of Rembrandt", "a poster in a museum"])
+def test_what_a_picture_shows_behind_its_setting_is_refused(picture):
     with pytest.raises(PromptError, match="write it right after `of`"):
-        parse_prompt(prompt)
+        parse_prompt(f"{picture} of a cat left of a dog")
+
+
+@pytest.mark.parametrize("place", ["the other side of a table", "the far side of a table", "the underside of a table"])
+def test_a_side_of_a_thing_is_no_object(place):
+    with pytest.raises(PromptError, match="is a part of the picture or of an object"):
+        parse_prompt(f"a cat on {place}")

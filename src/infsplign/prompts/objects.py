@@ -167,9 +167,9 @@ def _may_end_earlier(name: Sequence[str], rest: Sequence[str], last: str, about:
 
 
 def _is_part(name: Sequence[str]) -> bool:
-    """Whether a name is a place within something: "the middle of two cats", "corner"."""
+    """Whether a name is a place within something: "the middle of two cats", "corner", "the left edge"."""
     head = name[name.index("of") - 1] if "of" in name[1:] else name[-1]
-    sided = all(word in PARTS or word in ("top", "bottom", "upper", "lower") for word in name)  # "the left edge"
+    sided = all(word in PARTS or word in ("top", "bottom", "upper", "lower", "other", "far", "near", "opposite") for word in name)
     return head in PARTS and (sided or "of" in name)
 
 

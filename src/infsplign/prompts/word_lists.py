@@ -261,7 +261,7 @@ SIZES = word_set("foot feet inch inches meter meters metre metres mile miles yar
 """Before "tall", "long": "a ten foot tall robot"."""
 TOPPED = word_set("mountain hill roof tree table tank crop desk cliff stove counter house carrot")
 """What has a top by name: "a table top"."""
-PARTS = word_set("middle center centre corner edge half side front back part left right rear end")
+PARTS = word_set("underside middle center centre corner edge half side front back part left right rear end")
 UNLISTED = word_set(
     "airfryer archway armoire axolotl backsplash baguette ballista bar barstool batman bauble bbq beanie beret birdhouse bonsai "
     "bookcase bookshop boombox bunny burger burgers cappuccino capybara cd charizard chihuahua chime chimes cooktop cop cops corgi "

@@ -134,7 +134,7 @@ IDIOMS = (
     r"(?:fight|argu|quarrel|bicker|rul|cry|cri|look|knock|tipp?|toppl|talk|chat|chatt|laugh|tak)(?:ing|e?s|ed)\s+over|"
     r"(?:interested|engaged|engaging|participating|participates|involved|dressed|clothed|reflected)\s+in|"
     r"under(?=\s+(?:an?|the)\s+(?:spell|siege|curse)\b)|"
-    r"(?:focus|emphasis|spotlight)\s+on(?!\s+the\s+(?:left|right)\b)|on\s+a\s+tripod|on\s+a\s+(?:road|business|fishing|camping)\s+trip|"
+    r"(?:focus|emphasis|spotlight)\s+(?:is\s+)?on(?!\s+the\s+(?:left|right)\b)|on\s+a\s+tripod|on\s+a\s+(?:road|business|fishing|camping)\s+trip|"
     r"on\s+(?:his|her|its|their|one|two|four|all)\s+(?:hind\s+|front\s+)?(?:knees|backs?|sides|feet|foot|legs?|belly|stomach|toes|tiptoes|paws|haunches|fours|own)|"
     r"(?:over|under)\s+an?\s+\w+\s+(?:tall|high|long|wide|deep|old)|near\s+(?:future|miss|sunset|sunrise|dawn|dusk|noon|midnight)|(?:above|below)\s+(?:sea\s+level|zero|freezing)|"
     r"(?:(?<=\ba\s)|(?<=\bthe\s))nearby(?=\s+\w)|(?<=\bjack\s)in\s+the\s+box|(?<=\bcorn\s)on\s+the\s+cob|"
