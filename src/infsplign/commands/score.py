@@ -92,7 +92,7 @@ def score(
             own["keep"] = detections.with_name(f"{detections.stem}-{method}{detections.suffix}")
         scored = _detected(detector, threshold, images, options, common | own)
         alike = earlier is None or against is not None or files.keys() == methods[earlier.label].keys()
-        if not alike:
+        if earlier is not None and not alike:
             typer.echo(f"{method} and {earlier.label} have images of other prompts, so that no difference between them is told", err=True)
         _tell(scored, earlier if alike else None, None if out is None else out / method)
         earlier = earlier or scored.earlier()

@@ -35,7 +35,8 @@ def read_size(path: Path) -> tuple[int, int] | None:
     try:
         with Image.open(path) as image:
             turned = image.getexif().get(ExifTags.Base.Orientation, 1) > 4
-            return image.size[::-1] if turned else image.size
+            width, height = image.size
+            return (height, width) if turned else (width, height)
     except Exception:  # PIL raises all sorts for broken files
         return None
 

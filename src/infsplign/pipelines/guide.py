@@ -107,8 +107,10 @@ def checked_backbone(backbone: Any) -> Backbone | None:
 def _warn_of_elsewhere(pipe: Any, backbone: Backbone, indices: Positions, scene: Scene, prompt: str | None) -> None:
     """Warns of given positions none of which is one of the object's in the prompt, as where words are counted instead of tokens."""
     usual = None if prompt is None or backbone.dropped is not None else usual_positions(pipe, backbone.segments, prompt, scene.objects)
-    several = {phrase for phrase, _ in several_places(prompt or "", scene.objects)}
-    for phrase, given, there in zip(scene.objects, indices, usual or (), strict=False):
+    if prompt is None or usual is None:
+        return
+    several = {phrase for phrase, _ in several_places(prompt, scene.objects)}
+    for phrase, given, there in zip(scene.objects, indices, usual, strict=True):
         if phrase not in several and set(given).isdisjoint(there):
             warnings.warn(
                 f"`token_indices` of {phrase!r} are {list(given)}, and its tokens in the prompt are {list(there)}: these count from 0, "

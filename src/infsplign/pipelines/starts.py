@@ -138,7 +138,7 @@ def _starts(seeds: Sequence[int], looked: Sequence[StepTrace]) -> list[Start]:
 def _only(pipe: Any, steps: int) -> Iterator[None]:
     """Ends the call of the pipeline inside the block after its first steps."""
     step, left = pipe.scheduler.step, steps
-    modules = [getattr(pipe, name, None) for name in ("unet", "transformer")]
+    modules: list[Any] = [getattr(pipe, name, None) for name in ("unet", "transformer")]
     processors = [(module, dict(module.attn_processors)) for module in modules if hasattr(module, "attn_processors")]
 
     def counting(*args: Any, **kwargs: Any) -> Any:

@@ -126,13 +126,13 @@ def score_recording(
 
 def _tell_sizes(recording: Recording, files: Mapping[str, Path]) -> None:
     """Warns of images that are of another size than that which their boxes are said to be in: a rule that measures would be wrong."""
-    sizes = {key: read_size(path) for key, path in files.items()}
-    others = [key for key, size in sizes.items() if size is not None and size != recording.images[key].found.size]
+    sizes = ((key, recording.images[key].found.size, read_size(path)) for key, path in files.items())
+    others = [(key, told, real) for key, told, real in sizes if real is not None and real != told]
     if others:
-        told, real = (f"{size[0]} x {size[1]}" for size in (recording.images[others[0]].found.size, sizes[others[0]]))
+        key, told, real = others[0][0], *(f"{size[0]} x {size[1]}" for size in others[0][1:])
         more = f", and so are {len(others) - 1} others" if len(others) > 1 else ""
         warnings.warn(
-            f"the detections of {others[0]!r} are said to be in an image of {told}, and the file is of {real}{more}: boxes must be in "
+            f"the detections of {key!r} are said to be in an image of {told}, and the file is of {real}{more}: boxes must be in "
             "pixels of the size that is said", stacklevel=3,
         )  # fmt: skip
 
