@@ -307,3 +307,15 @@ def test_a_denoiser_that_checkpoints_its_blocks_by_itself_is_told_what_to_do():
     with pytest.raises(CheckpointError) as error:
         guidance(torch.randn(1, 4, 16, 16), torch.tensor(500), encoder_hidden_states=torch.randn(1, 77, 32))
     assert any("runs blocks by `torch.utils.checkpoint` itself" in note for note in error.value.__notes__)
+
+
+def test_a_denoiser_that_doubles_its_batch_inside_is_refused():
+    """The negative prompt's attention, at the positions of the prompt's tokens, would guide too."""
+    model = Linear()
+
+    def doubled(sample):
+        one, other = model(torch.cat([sample, sample])).chunk(2)
+        return one + 5 * (other - one)
+
+    with pytest.raises(ValueError, match="must record the 1 conditional rows of the pass, got attention of 2"):
+        Guidance(doubled, Source(model), SCENE, [[0], [1]])(torch.randn(1, 2, 6, 5))

@@ -186,7 +186,13 @@ class Guidance:
                     self._rests = scene_holds(layers, slack=self.config.margin).all()
                 if self.config.patience is not None:
                     self.held = scene_holds(layers, slack=self.config.margin_hold)
-            return self.loss.of(layers)
+            report = self.loss.of(layers)
+        if len(report.total) != rows:
+            raise ValueError(
+                f"`source` must record the {rows} conditional rows of the pass, got attention of {len(report.total)}; give a denoiser that "
+                "does not double its batch for classifier-free guidance, and combine the halves yourself"
+            )
+        return report
 
     def _tell_of_constants(self, report: LossReport, layers: Sequence[str]) -> None:
         """Warns once of layers that do not depend on the sample, and of terms that do not depend on the maps, by differentiable functions:
