@@ -178,7 +178,7 @@ class _Tap:
     def __init__(self, name: str, module: nn.Module, keep: Callable[..., None], compared: set[nn.Module], *, may_replace: bool) -> None:
         self.module, self.keep, self.compared, self.may_replace = module, keep, compared, may_replace
         self.name, self.projections = name, Projections(name, module)
-        self.seen, self.thread = False, get_ident()
+        self.seen, self.recording, self.thread = False, True, get_ident()
         self.first: SdpaCall | None = None
 
     @contextmanager
@@ -188,12 +188,15 @@ class _Tap:
         with ExitStack() as stack:
             stack.enter_context(swapped_attribute(self.module, "forward", run))
             stack.enter_context(self.projections.watched())
-            yield
+            try:
+                yield
+            finally:
+                self.recording = False
 
     def _run(self, forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         if not within(self.thread):  # a pass of another thread, which is not the recorded one
             return forward(*args, **kwargs)
-        if self.seen:
+        if self.seen and self.recording:  # a checkpointed block runs again for the gradient, after the pass
             raise AttentionError(
                 f"`{self.name}` runs several times in one pass, and only the first would be read. If the denoiser is a function that calls "
                 "the model once for each half of classifier-free guidance, give the model, and combine the halves yourself; if the model "
