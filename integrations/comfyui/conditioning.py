@@ -30,8 +30,9 @@ class GuidedPrompt:
         scene: its objects and relations.
         positions: for each object its positions on the text axis.
         length: of the text axis.
-        embeddings: (P, C), the text encoder's output at all positions, object by object; one for each way in which ComfyUI encodes the
-            text in the course of sampling. Empty if the conditioning is not to be checked.
+        embeddings: (P, C), the text encoder's output at all tokens of the prompt; one for each way in which ComfyUI encodes the text in
+            the course of sampling. Empty if the conditioning is not to be checked.
+        whole: their P positions.
     """
 
     text: str
@@ -39,6 +40,7 @@ class GuidedPrompt:
     positions: tuple[tuple[int, ...], ...]
     length: int
     embeddings: tuple[Tensor, ...] = ()
+    whole: tuple[int, ...] = ()
 
     def flat(self) -> list[int]:
         """All positions, object by object."""
@@ -67,7 +69,7 @@ def matches(conds: Any, prompt: GuidedPrompt) -> list[Match]:
     """Finds the conditionings that hold the prompt.
 
     The text encoders are causal: the embedding of a token depends on the text before it and not on that after it. So the embeddings of the
-    objects' tokens are compared, and a conditioning may go on with further words.
+    prompt's tokens are compared, and a conditioning may go on with further words.
 
     Args:
         conds: the sampler's positive conditionings, as a post-CFG function gets them.
@@ -89,7 +91,7 @@ def matches(conds: Any, prompt: GuidedPrompt) -> list[Match]:
     if not found:
         raise PromptError(
             "`prompt` must be the text of the sampler's positive conditioning, encoded with the CLIP of this node, but none of its "
-            f"{len(conds)} parts has the same embeddings at {', '.join(prompt.scene.objects)}:\n  {prompt.text}\nConnect the same text and "
+            f"{len(conds)} parts has the same embeddings at its tokens:\n  {prompt.text}\nConnect the same text and "
             "the same CLIP to both, behind the same LoRA and CLIP nodes, or switch `check_prompt` off"
         )
     for match in found:
@@ -109,8 +111,8 @@ def _check_readable(match: Match, prompt: GuidedPrompt) -> None:
 
 def _offset(cross_attn: Tensor, prompt: GuidedPrompt) -> int | None:
     """How far the prompt's tokens are moved in a conditioning, by whole chunks of other texts before it; None if they are not there."""
-    places = torch.tensor(prompt.flat())
-    for offset in range(0, cross_attn.shape[1] - max(prompt.flat()), CHUNK):
+    places = torch.tensor(prompt.whole)
+    for offset in range(0, cross_attn.shape[1] - max(prompt.whole), CHUNK):
         given = cross_attn[:, places + offset].float()  # (rows, P, C)
         for wanted in prompt.embeddings:
             if wanted.shape[-1] == given.shape[-1] and _same(given, wanted.to(given.device)):

@@ -11,7 +11,7 @@ from .layers import taps_of
 from .picture import attention_pictures
 from .report import report_of
 from .sampling import PostCFG, run_of
-from .tokens import object_positions
+from .tokens import object_positions, prompt_positions
 
 CATEGORY = "infsplign"
 PROMPT = "a cat to the left of a dog"
@@ -133,9 +133,9 @@ def guided_prompt(clip: Any, prompt: str, relations: str, *, check: bool) -> Gui
     lines = [line for line in relations.splitlines() if line.strip()]
     scene = scene_from(prompt, [parse_relation(line) for line in lines]) if lines else parse_prompt(prompt)
     positions, length = object_positions(clip, prompt, scene.objects)
-    flat = [position for found in positions for position in found]
-    embeddings = embeddings_at(clip.encode_from_tokens_scheduled(clip.tokenize(prompt)), flat) if check else ()
-    return GuidedPrompt(prompt, scene, positions, length, embeddings)
+    whole = prompt_positions(clip, prompt, length) if check else ()
+    embeddings = embeddings_at(clip.encode_from_tokens_scheduled(clip.tokenize(prompt)), whole) if check else ()
+    return GuidedPrompt(prompt, scene, positions, length, embeddings, whole)
 
 
 def config_of(strength: float, start: float, stop: float) -> GuidanceConfig:

@@ -67,6 +67,15 @@ def object_positions(clip: Any, prompt: str, phrases: Sequence[str]) -> tuple[tu
     return tuple(tuple(sorted(positions)) for positions in found), length
 
 
+def prompt_positions(clip: Any, prompt: str, length: int) -> tuple[int, ...]:
+    """Positions of all tokens of a prompt on a text axis of `length` positions, those of both encoders where there are two."""
+    encoded = clip.tokenize(prompt, return_word_ids=True)
+    found: set[int] = set()
+    for key, chunks in encoded.items():
+        found.update(token.position for token in _tokens(chunks, getattr(clip.tokenizer, ENCODERS[key], clip.tokenizer)))
+    return tuple(sorted(position for position in found if position < length))
+
+
 def _tokens(chunks: Sequence[Sequence[Any]], tokenizer: Any) -> list[Token]:
     """The tokens of the prompt, without start, end and padding, whose word id is 0."""
     found, start = [], 0

@@ -207,7 +207,7 @@ def test_a_conditioning_of_a_part_of_the_sampling_is_guided_in_that_part(clip, c
 @pytest.mark.parametrize(
     ("positive", "message"),
     [
-        ({"text": "a dog to the left of a cat"}, "none of its 1 parts has the same embeddings at cat, dog"),
+        ({"text": "a dog to the left of a cat"}, "none of its 1 parts has the same embeddings at its tokens"),
         ({"area": (8, 8, 0, 0)}, "because it covers only an area of the picture"),
         ({"mask": torch.ones(1, 16, 16)}, "because it is masked"),
         ({"gligen": ("position", None, [])}, "because it has GLIGEN boxes"),
@@ -219,6 +219,14 @@ def test_conditionings_that_cannot_be_read_are_refused(clip, conds, positive, me
     cond = conditioning(clip, more.pop("text", PROMPT), **more)
     with pytest.raises(PromptError, match=message):
         euler(guided(loaded(), clip), [cond], conds[1], noise(), STEPS)
+
+
+def test_what_the_prompt_says_behind_its_objects_is_compared_too(clip, conds):
+    """The relation stands there, and the encoder is causal: the object's own embedding does not know it."""
+    patcher = guided(loaded(), clip, prompt="a cat on the right side")
+    with pytest.raises(PromptError, match="has the same embeddings at its tokens"):
+        euler(patcher, [conditioning(clip, "a cat on the left side")], conds[1], noise(), STEPS)
+    euler(patcher, [conditioning(clip, "a cat on the right side, oil painting")], conds[1], noise(), STEPS)
 
 
 def test_without_a_check_the_only_conditioning_is_taken(clip, conds):

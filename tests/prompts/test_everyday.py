@@ -368,8 +368,9 @@ on a green screen|in the 1920s|in the '80s|in the 19th century|in the Middle Age
 near sunset|in a blizzard|in the Alps|on a farm|on the surface of Mars|on the bank of a river|on the bottom of the sea
 on a tennis court|on a rooftop|on a leash|on a road trip|on two legs|with focus on the cat|, emphasis on the cat
 , set in the 1920s|, reflected in a mirror|, smaller than usual|, close to camera|, lying on their backs
-, rim light on the right|, copy space on the left side|shot from below|, light from the left|, hat on its head
-, a smile on its face|, running in a marathon|, shot on a tripod|, hidden in the shadows"""
+, rim light on the right|, copy space on the left side|shot from below|shot on film|, painted on a wooden panel
+, projected on a screen|, in four panels|, light from the left|, hat on its head|, a smile on its face
+, running in a marathon|, shot on a tripod|, hidden in the shadows"""
 
 
 @pytest.mark.parametrize("tail", [tail for line in TAILS.splitlines() for tail in line.split("|")])
@@ -478,3 +479,14 @@ def test_what_a_picture_shows_behind_its_setting_is_refused(picture):
 def test_a_side_of_a_thing_is_no_object(place):
     with pytest.raises(PromptError, match="is a part of the picture or of an object"):
         parse_prompt(f"a cat on {place}")
+
+
+@pytest.mark.parametrize("name", ["a family photo", "a cat wallpaper", "wall art", "a sepia photo"])
+def test_a_picture_that_stands_in_a_relation_is_one_thing(name):
+    assert entries(parse_prompt(f"{name} above a sofa")) == [(name.removeprefix("a "), A, "sofa")]
+
+
+@pytest.mark.parametrize("place", ["in the left column", "in the top row", "near the left edge"])
+def test_parts_of_a_picture_are_no_objects(place):
+    with pytest.raises(PromptError):
+        parse_prompt(f"a cat {place}")

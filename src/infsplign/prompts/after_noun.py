@@ -42,7 +42,7 @@ from infsplign.prompts.word_lists import (
     THINGS_TOO,
     VERBS,
 )
-from infsplign.prompts.words import DETERMINERS, LINKS, STOPS
+from infsplign.prompts.words import CONTEXT, DETERMINERS, LINKS, STOPS
 
 SIDED = frozenset(("left", "right", "top", "front", "side", "forward"))
 """Words before "pointing" and the like: "a left pointing arrow"."""
@@ -74,7 +74,7 @@ def goes_on(words: Sequence[str], i: int, noun: int, singular: bool) -> bool:
         return False
     if following in ("asleep", "awake"):  # "a dog fast asleep"
         return False
-    if word in ("shot", "light", "lit", "view") and following == "from":  # "a dog shot from below"
+    if (word in ("light", "lit", "view") and following == "from") or (word == "shot" and following in CONTEXT):  # "a dog shot from below"
         return False
     if word in STYLE_HEADS and before in MODIFIERS and i - 1 > noun:  # "a street light" is one thing
         return False

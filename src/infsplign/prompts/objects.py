@@ -105,6 +105,8 @@ def _object(prompt: str, span: Span, *, about: bool = False) -> Span:
     begin, end, _ = first_name(lower)
     while begin == 0 < end < len(lower) and _goes_on_in_capitals(prompt, words[end - 1], words[end]):
         end += 1
+    if end > begin and end + 1 == len(lower) and lower[end] in _SHOWN and (about or all(map(may_be_style, lower[begin:end]))):
+        end += 1  # "a family photo above", "left of a color photo"
     name, rest = lower[begin:end], lower[end:]
     if lower and lower[begin] in NAMELESS and (not name or len(lower) == 1 or lower[begin] in ("it", "itself", "they", "them")):
         raise error_at(prompt, words[begin], f"{text_of(prompt, words[begin])!r} is not the name of an object", "repeat its name")
@@ -239,6 +241,7 @@ def _goes_on_about(rest: Sequence[str]) -> bool:
     return " ".join(rest[:2]) in HELD and end > 0 and not begins_name(rest[2]) and {*rest[2 + end :]} <= LINKS
 
 
+_SHOWN = word_set("photo photos photograph art artwork wallpaper illustration render screenshot")
 _PICTURES = word_set("painting portrait poster mural render photo photograph picture drawing illustration sketch image print shot 3d")
 _SAYING = frozenset(["saying", "thinking", "imagining", "believing", "claiming", "seeing", "dreaming", "knowing", "reading"])
 _MOVING = word_set("pouring dropping spilling throwing putting placing spreading spraying sprinkling pours drops spills throws puts places")

@@ -41,7 +41,7 @@ SETTINGS = word_set(
 FRAMES = word_set(
     "style styles styling look lighting illumination background backdrop atmosphere ambience mood vibe setting settings environment "
     "composition shot format palette perspective aesthetic film movie video cartoon conditions weather tones colors colours surface "
-    "orientation ages age era period future past century game tale fifties sixties seventies eighties nineties twenties thirties"
+    "orientation panels ages age era period future past century game tale fifties sixties seventies eighties nineties twenties thirties"
 )
 """Last words of what says how or when a picture is made, after "in", "on" and "under": "in a Pixar style", "under soft lighting"."""
 UNLIT = word_set("light lights lighting backlight sunlight bokeh shadow shadows space composition camera")

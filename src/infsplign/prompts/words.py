@@ -69,7 +69,7 @@ UNKNOWN = (
     r"(?:on|to|at|in|from)\s+(?:(?:the|a|an|his|her|its|their|my|your|our)\s+)?[\w-]+(?:\s+[\w-]+)?['\u2019]s?\s+"
     rf"{PLACE}(?:[\s-]+hand)?(?:\s+side)?",
     rf"(?:on|at|in|to|from)\s+the\s+(?:far\s+|very\s+)?{PLACE}(?:[\s-]+(?:left|right))?(?:[\s-]+hand)?"
-    r"(?:\s+(?:side|half|third|part|edge|corner))?(?:\s+of(?:\s+the\s+(?:image|picture|photo|frame|canvas|scene))?)?",
+    r"(?:\s+(?:side|half|third|part|edge|corner|column|row|area|panel|section|quarter))?(?:\s+of(?:\s+the\s+(?:image|picture|photo|frame|canvas|scene))?)?",
     r"(?:top|bottom|upper|lower)(?:\s+|-)(?:left|right)(?:\s+(?:corner|side))?(?:\s+of)?",
     r"near(?:\s+to)?|next\s+to|beside|alongside|(?:close|adjacent)\s+to|(?:on|by)\s+(?:the\s+)?side\s+of|side\s+by\s+side",
     r"(?:in\s+)?between|among|in\s+(?:front|back)\s+of|behind|(?:in|out)side(?:\s+of)?|(?:far|away)\s+from|(?:small|larg|bigg)er\s+than",
@@ -127,6 +127,8 @@ IDIOMS = (
     r"(?:on\s+(?:the|his|her|their)|(?:(?<=talking\s)|(?<=speaking\s)|(?<=chatting\s)|(?<=talks\s))on\s+a)\s+(?:cell\s+|mobile\s+)?phone|"
     r"(?:(?:knock|typ|chew|gnaw|nibbl|operat|focus|concentrat|shin)(?:ing|e?s|ed)|bites|based"
     r"|(?:bit|work|press|pull|tugg|bang|tapp|spy|try|putt|turn|switch)ing)\s+on(?!\s+top|\s+the\s+(?:left|right)\s*(?:$|[,.;]|side\b|and\b))|"
+    r"(?<=,\s)(?:painted|drawn|sketched|printed|projected|engraved|etched|framed|cropped|displayed|shown|viewed)\s+(?:on|in)"
+    r"(?!\s+(?:the\s+)?(?:left|right|top|bottom|middle|cent))|"
     r"(?:shot|taken|filmed|captured|photographed|recorded)\s+on(?=\s+(?:an?\s+|my\s+)?(?:[\w-]+\s+){0,2}?"
     r"(?:camera|phone|smartphone|iphone|gopro|drone|tripod|dslr|canon|nikon|leica|kodak|fujifilm|sony|hasselblad|film|polaroid)\b)|"
     r"(?:play|read|writ)(?:ing|e?s)\s+on(?=\s+(?:an?|the|his|her)\s+(?:\w+\s+)?"
