@@ -97,3 +97,13 @@ def test_the_size_is_that_of_the_upright_image(tmp_path):
     (tmp_path / "text.png").write_text("no image")
     assert read_size(tmp_path / "turned.jpg") == read_image(tmp_path / "turned.jpg").size == (4, 8)
     assert read_size(tmp_path / "text.png") is None
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_what_is_transparent_is_white(tmp_path, mode):
+    hidden = Image.new("RGBA", (4, 2), (10, 20, 30, 0))
+    hidden.paste((10, 10, 10, 255), (0, 0, 2, 2))
+    hidden.convert(mode).save(tmp_path / "cut.png")
+    read = np.asarray(read_image(tmp_path / "cut.png"))
+    assert (read[:, 2:] == 255).all()
+    assert (read[:, :2] == 10).all()

@@ -2,6 +2,7 @@
 
 import io
 import sys
+import warnings
 from dataclasses import replace
 
 import pytest
@@ -93,3 +94,12 @@ def test_words_that_a_shipped_model_has_never_seen():
     assert unknown_words("owner/name", "a red zebra") == []
     assert "trained without 'zebra' and will ignore or misread it; its nouns: circle," in str(warning("shapes", "a zebra above a star"))
     assert warning("shapes", "a star above a moon") is None
+
+
+@pytest.mark.parametrize(("model", "told"), [("pictures", False), ("pictures-v", True)])
+def test_a_preset_of_another_model_is_told(tmp_path, model, told):
+    RECOMMENDED.save(tmp_path / "preset.json", model="pictures")
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        GenerateOptions("a cat left of a dog", model=model, preset=tmp_path / "preset.json").check()
+    assert any("was calibrated for 'pictures', and the model is" in str(warning.message) for warning in seen) is told

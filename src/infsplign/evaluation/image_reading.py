@@ -23,7 +23,7 @@ def read_image(path: Path) -> Image.Image:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
             with Image.open(path) as image:
-                return _eight_bits(ImageOps.exif_transpose(image)).convert("RGB")
+                return _opaque(_eight_bits(ImageOps.exif_transpose(image)))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(f"{str(path)!r} is an image of too many pixels: {error}") from error
     except Exception as error:  # PIL raises all sorts for broken files: SyntaxError, EOFError, struct.error, ...
@@ -39,6 +39,14 @@ def read_size(path: Path) -> tuple[int, int] | None:
             return (height, width) if turned else (width, height)
     except Exception:  # PIL raises all sorts for broken files
         return None
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """An image in RGB, over white where it is transparent: what is hidden is not in the picture."""
+    if "transparency" not in image.info and not image.mode.endswith(("A", "a")):
+        return image.convert("RGB")
+    over = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", over.size, "white"), over).convert("RGB")
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -1,6 +1,7 @@
 """What images of a prompt are asked for, and the result for one seed. Cheap to import."""
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,6 +11,7 @@ from typing import Any
 from infsplign.core.scenes import Scene
 from infsplign.engine.config import AUTO, PLANS, GuidanceConfig
 from infsplign.errors import PromptError
+from infsplign.evaluation.reading import parse_json, read_text
 from infsplign.generation.limits import LARGEST_SIDE, MOST_STEPS
 from infsplign.generation.memory import parse_memory
 from infsplign.generation.parts import Parts, check_offload, parse_lora
@@ -95,6 +97,14 @@ class GenerateOptions:
         given |= {"max_shift": self.strength} if self.strength != 0 else {"scale": 0.0}
         return (self.loaded or own).with_(**{name: value for name, value in given.items() if value is not None})
 
+    def _tell_of_another_model(self) -> None:
+        """Warns of a preset that says it is for another model: layers of one name may know other things there."""
+        if self.preset is None:
+            return
+        made_for = parse_json(read_text(self.preset)).get("model")
+        if isinstance(made_for, str) and made_for != self.model:
+            warnings.warn(f"`--preset` {str(self.preset)!r} was calibrated for {made_for!r}, and the model is {self.model!r}", stacklevel=2)
+
     def each(self) -> list["GenerateOptions"]:
         """Returns the options of each prompt: those of the file, or these alone.
 
@@ -163,6 +173,7 @@ class GenerateOptions:
         check_offload(self.offload, self.device)
         self.parts.check()
         self.guided_by(GuidanceConfig())
+        self._tell_of_another_model()
         if self.seed + self.images > 2**63:
             raise ValueError(f"`--seed` must be < 2**63, got {self.seed}")
         if self.guidance_scale is not None:
