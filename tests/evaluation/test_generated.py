@@ -262,3 +262,17 @@ def test_runs_with_other_options_are_told_where_they_are_counted_together(tmp_pa
     write(tmp_path / "alike" / "b", "b", config={"max_shift": 0.1}, prompt="a square to the right of a circle")
     assert pooled(read_generated(tmp_path / "alike")) is None
     assert pooled([]) is None
+
+
+def test_scores_of_an_earlier_run_are_called_so_beside_those_of_this_one(tmp_path):
+    """Both runs have images that are called "guided"."""
+    for name in ("one", "two"):
+        write(tmp_path / name)
+    score = ["score", "--benchmark", "shapes", "--detector", "world", "--no-progress"]
+    CliRunner().invoke(app, [*score, "--images", str(tmp_path / "one"), "--out", str(tmp_path / "one" / "scores")])
+    against = ["--out", str(tmp_path / "two" / "scores"), "--against", str(tmp_path / "one" / "scores" / "guided")]
+    done = CliRunner().invoke(app, [*score, "--images", str(tmp_path / "two"), *against])
+    assert done.exit_code == 0, done.stderr
+    found = {name: json.loads((tmp_path / "two" / "scores" / name / "results.json").read_text()) for name in ("unguided", "guided")}
+    assert set(found["unguided"]["methods"]) == {"guided (before)", "unguided"}
+    assert set(found["guided"]["methods"]) == {"guided (before)", "guided"}

@@ -86,6 +86,8 @@ def score(
         raise ValueError(f"`--images` {str(images)!r} holds no image: `infsplign generate` was stopped before its first one; run it again")
     if unfinished := [one.id for one in made if not one.finished]:
         typer.echo(f"{len(unfinished)} of {len(made)} prompts are not finished, such as {unfinished[0]!r}", err=True)
+    if earlier is not None and earlier.label in methods:
+        earlier = earlier.named_before()
     for method, files in methods.items():
         own = {"files": files, "label": method}
         if detections is not None:  # the methods' images have the same keys

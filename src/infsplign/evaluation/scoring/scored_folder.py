@@ -7,7 +7,7 @@ table.md        the measures for people
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +123,10 @@ class Earlier:
     @property
     def label(self) -> str:
         return str(self.facts["label"])
+
+    def named_before(self) -> "Earlier":
+        """The same under a label that says that these scores are of another time: images of its name are scored now."""
+        return replace(self, facts={**self.facts, "label": f"{self.label} (before)"})
 
     def matched(
         self, facts: Mapping[str, Any], verdicts: Mapping[str, Sequence[Any]], prompts: Sequence[BenchmarkPrompt]
