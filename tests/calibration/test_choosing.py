@@ -90,3 +90,10 @@ def test_bound_of_the_best_score_or_the_least_one_near_it():
     assert choose_bound({0.05: score(0.895), 0.1: score(0.9)}) == 0.05
     assert choose_bound({0.05: score(0.9, strict=0.2), 0.1: score(0.1, strict=0.8)}) == 0.1
     assert choose_bound({0.05: score(0.0), 0.1: score(0.0)}) == 0.05
+
+
+def test_a_bound_whose_images_have_attention_that_is_not_finite_is_not_taken():
+    good, broken = BoundScore(0.5, 0.5, 0.5, 0.5), BoundScore(0.5, float("nan"), 0.5, 0.5)
+    assert choose_bound({0.05: broken, 0.1: good}) == 0.1
+    assert choose_bound({0.05: good, 0.1: broken}) == 0.05
+    assert choose_bound({0.05: broken}) == 0.05

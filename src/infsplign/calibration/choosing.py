@@ -60,8 +60,10 @@ class BoundScore:
 
     @property
     def score(self) -> float:
-        """By which bounds are ranked: the detector's verdict if there is one, else `holds * whole * apart * clear`."""
-        return self.holds * self.whole * self.apart * self.clear if self.strict is None else self.strict
+        """By which bounds are ranked: the detector's verdict if there is one, else `holds * whole * apart * clear`; 0 where an image had
+        attention that is not finite."""
+        found = self.holds * self.whole * self.apart * self.clear if self.strict is None else self.strict
+        return found if np.isfinite(found) else 0.0
 
 
 def score_bound(guided: Readings, unguided: Readings, weight: Numbers) -> BoundScore:
