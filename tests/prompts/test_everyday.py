@@ -455,6 +455,7 @@ def test_another_thing_before_a_relation_that_may_be_about_it(prompt, part):
         ("a cat in a park left of a dog", [("cat", L, "dog")]),
         ("a man in a suit with a red tie left of a woman", [("man", L, "woman")]),
         ("a woman whose hat is red left of a man", [("woman", L, "man")]),
+        ("a viking with a braided beard holding an axe on the left of a bear", [("viking", L, "bear")]),
         ("a cat that is sitting in a park left of a dog", [("cat", L, "dog")]),
         ("a cat, eyes closed, above a dog", [("cat", A, "dog")]),
         ("a cat, its tail up, left of a dog", [("cat", L, "dog")]),

@@ -222,7 +222,8 @@ def _another_thing(prompt: str, words: Sequence[Span], rest: Sequence[str]) -> i
         head = head_of(prompt, (words[i][0], words[-1][1]))
         part = {"in": COLOURS | WORN, "with": OWN | WORN, "wearing": WORN}.get(before, frozenset())
         places = frozenset[str]() if before == "with" and i > 1 else SETTINGS | SKY | ABSTRACT | INDOORS
-        if before == "of" or not head or head in places | part or is_style(head):
+        held = before in CARRYING and before not in ("with", "without", "w/")  # it is where its holder is
+        if held or before == "of" or not head or head in places | part or is_style(head):
             continue
         return i
     return None
