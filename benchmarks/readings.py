@@ -17,7 +17,7 @@ from infsplign.prompts import parse_prompt
 
 FOLDER = Path(__file__).parent / "prompt_readings"
 HALVES = ("tune", "unseen")
-SETS = (*HALVES, "blind")
+SETS = (*HALVES, "blind", "second")
 LIMITS = 0.02, 0.10
 """Wrong readings as a part of all prompts, and needless refusals as a part of those that can be read."""
 

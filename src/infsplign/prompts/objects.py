@@ -1,5 +1,6 @@
 """The one object that a span of a prompt names; refusals where it is not clear which."""
 
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -186,6 +187,8 @@ def _check_rest(prompt: str, words: Sequence[Span], rest: Sequence[str], about: 
     if not rest or (about and _goes_on_about(rest)):
         return
     where = (words[0][0], words[-1][1])
+    if about and _is_busy(rest) and _SIDEWAYS.match(prompt, where[1]):  # what somebody holds is beside the same things as he
+        return
     if about and rest[-1] in DETERMINERS | {"of", "with"}:  # "a pair of over the ear headphones"
         raise error_at(prompt, (where[1], where[1]), "an object is missing", "name the object here")
     if about and rest[0] in _MOVING and len(rest) > 1:  # "a man pouring water over a plant"
@@ -211,6 +214,12 @@ def _check_rest(prompt: str, words: Sequence[Span], rest: Sequence[str], about: 
     if about and (other := _another_thing(prompt, words, rest)) is not None:
         remedy = "put a comma before it, or leave it out"
         raise error_at(prompt, (words[other][0], where[1]), "it is not clear which object the relation is about", remedy)
+
+
+def _is_busy(rest: Sequence[str]) -> bool:
+    """Whether somebody holds or uses one thing: "holding a milk jug"."""
+    others = [word for word in rest[1:] if word in CONTEXT | AWAY | WHICH | COPULAS | CHOICES or word in ("and", "&", "of")]
+    return rest[0] in _HOLDS and not others and sum(map(begins_name, rest[1:])) == 1 and begins_name(rest[1])
 
 
 def _another_thing(prompt: str, words: Sequence[Span], rest: Sequence[str]) -> int | None:
@@ -242,6 +251,8 @@ def _goes_on_about(rest: Sequence[str]) -> bool:
     return " ".join(rest[:2]) in HELD and end > 0 and not begins_name(rest[2]) and {*rest[2 + end :]} <= LINKS
 
 
+_HOLDS = word_set("holding carrying playing smoking wearing")
+_SIDEWAYS = re.compile(r"\s+(?:(?:to|on)\s+the\s+)?(?:left|right)\b|\s+(?:beside|next\s+to|near)\b", re.IGNORECASE)
 _SHOWN = word_set("photo photos photograph art artwork wallpaper illustration render screenshot")
 _PICTURES = word_set("painting portrait poster mural render photo photograph picture drawing illustration sketch image print shot 3d")
 _SAYING = frozenset(["saying", "thinking", "imagining", "believing", "claiming", "seeing", "dreaming", "knowing", "reading"])
