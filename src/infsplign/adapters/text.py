@@ -6,7 +6,7 @@ alone does not give positions. A `Segment` lists the possible readings of a prom
 
 import importlib.util
 import inspect
-import itertools
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -100,8 +100,7 @@ def instructions(one: Sequence[str], other: Sequence[str]) -> set[str]:
     >>> instructions(["Draw: a", "a"], ["Draw: b", "b"]) == {"Draw: ", ""}
     True
     """
-    agree = (zip(a, b, strict=False) for a, b in zip(one, other, strict=True))
-    return {"".join(x for x, _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)) for pairs in agree}
+    return {os.path.commonprefix(pair) for pair in zip(one, other, strict=True)}  # noqa: RUF071 - of characters, which is meant
 
 
 Positions = tuple[tuple[int, ...], ...]

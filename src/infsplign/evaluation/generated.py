@@ -128,8 +128,7 @@ def _checked(record: Any) -> dict[str, Any]:
 
 
 def unlike(found: Sequence[Generated]) -> list[str]:
-    """Names of what decides the images and differs between folders, which are counted together nevertheless; "prompt and seed" where
-    the same one comes twice."""
+    """Names of the options that decide the images and differ between folders."""
 
     def decides(one: Generated) -> dict[str, Any]:
         own = {name: one.record.get(name) for name in ("steps", "guidance_scale", "negative_prompt")}
@@ -138,16 +137,14 @@ def unlike(found: Sequence[Generated]) -> list[str]:
 
     each = [decides(one) for one in found]
     names = dict.fromkeys(name for told in each for name in told)
-    differing = [name for name in names if len({json.dumps(told.get(name), sort_keys=True) for told in each}) > 1]
-    images = [(one.text, image["seed"]) for one in found for image in one.record["images"]]
-    return differing + (["prompt and seed"] if len(set(images)) < len(images) else [])
+    return [name for name in names if len({json.dumps(told.get(name), sort_keys=True) for told in each}) > 1]
 
 
 def pooled(found: Sequence[Generated]) -> str | None:
-    """What to say of folders that are not alike; None where they are."""
-    names = unlike(found)
-    twice = "the same prompt and seed several times" if "prompt and seed" in names else ""
-    options = ", ".join(f"`{name}`" for name in names if name != "prompt and seed")
+    """What to say of folders that are counted together although their options differ, or an image comes twice; None where neither is so."""
+    options = ", ".join(f"`{name}`" for name in unlike(found))
+    images = [(one.text, image["seed"]) for one in found for image in one.record["images"]]
+    twice = "the same prompt and seed several times" if len(set(images)) < len(images) else ""
     told = " and ".join(part for part in (f"runs that differ in {options}" if options else "", twice) if part)
     return f"these are {told}, counted together as one: score each folder by itself to compare them" if told else None
 
