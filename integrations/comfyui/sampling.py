@@ -9,8 +9,9 @@ from torch import Tensor
 
 from infsplign.engine.config import GuidanceConfig
 from infsplign.engine.guidance import Guidance
+from infsplign.engine.noise_levels import coefficients, timesteps_of
 from infsplign.engine.steps import Steps
-from infsplign.engine.timeline import Timeline, coefficients, timesteps_of
+from infsplign.engine.timeline import Timeline
 from infsplign.engine.trace import StepTrace
 
 from .conditioning import GuidedPrompt, Match, matches

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
         GuidanceConfig,
     )
     from infsplign.engine.guidance import Guidance, GuidedPass
+    from infsplign.engine.noise_levels import timesteps_of
     from infsplign.engine.steps import Steps
-    from infsplign.engine.timeline import timesteps_of
     from infsplign.errors import AttentionError, NonFiniteGradientError, PromptError, UnsupportedPipelineError
     from infsplign.pipelines.description import Description, describe
     from infsplign.pipelines.guidance import PipelineGuidance
@@ -50,7 +50,7 @@ _HOMES = {
     "infsplign.errors": ("AttentionError", "NonFiniteGradientError", "PromptError", "UnsupportedPipelineError"),
     "infsplign.engine.guidance": ("Guidance", "GuidedPass"),
     "infsplign.engine.steps": ("Steps",),
-    "infsplign.engine.timeline": ("timesteps_of",),
+    "infsplign.engine.noise_levels": ("timesteps_of",),
     "infsplign.pipelines.guidance": ("PipelineGuidance",),
     "infsplign.pipelines.guide": ("guide",),
     "infsplign.cost.planner": ("MemoryPlan", "plan_memory"),

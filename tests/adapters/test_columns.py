@@ -14,7 +14,7 @@ from infsplign.adapters.kernels import CPU
 from infsplign.adapters.streamed import StreamedAttention
 from infsplign.core import QueryKeyAttention, token_weights
 from infsplign.cost.counting import SavedTensors, counted
-from infsplign.engine.guidance import of_rows
+from infsplign.engine.attention_rows import of_rows
 from tests.syncs import no_sync
 
 AXES = [None, (1, 1, 9), (2, 1, 1, 9), (1, 3, 8, 9), (8, 9), (1, 1, 8, 1)]

@@ -9,7 +9,7 @@ from infsplign.adapters import streamed
 from infsplign.adapters.streamed import StreamedAttention
 from infsplign.core import AttentionMap, QueryKeyAttention, token_weights
 from infsplign.cost.counting import SavedTensors, counted
-from infsplign.engine.guidance import RowsOf, of_rows
+from infsplign.engine.attention_rows import RowsOf, of_rows
 
 
 def operands(seed, rows=2, heads=3, grid=(2, 4), keys=9, dtype=torch.float64, mask=None):

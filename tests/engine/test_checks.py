@@ -93,7 +93,7 @@ def test_the_first_cause_is_named_with_its_remedy(parts, message):
 def test_a_gradient_of_zero_names_the_terms(terms):
     made = None if not terms else LossReport(FINE, dict.fromkeys(terms, FINE), FINE, FINE, ())
     with pytest.raises(ValueError) as error:
-        check(step(finite=True, zero=True, report=made))
+        check(step(finite=True, zero=[True], report=made))
     assert str(error.value) == (
         "the gradient of the loss is exactly zero in every row at step 7, the first guided one, so nothing would be guided. Its terms: "
         + (", ".join(map(repr, terms)) or "none")
@@ -103,16 +103,27 @@ def test_a_gradient_of_zero_names_the_terms(terms):
 
 def test_a_loss_of_zero_may_be_satisfied():
     with pytest.warns(UserWarning, match="loss and its gradient") as told:
-        check(step(finite=True, zero=True, report=LossReport(0 * FINE[:, 0], {"mine": FINE[:, 0]}, FINE, FINE, ())))
+        check(step(finite=True, zero=[True], report=LossReport(0 * FINE[:, 0], {"mine": FINE[:, 0]}, FINE, FINE, ())))
     assert str(told[0].message) == (
         "the loss and its gradient are exactly zero in every row at step 7, the first guided one, so nothing is shifted there. Its terms: "
         "'mine'. If the scene does not hold yet, check that each depends on the maps, its weight and its levels"
     )
     part = LossReport(torch.tensor([0.0, 1.0]), {"mine": FINE[:, 0]}, FINE, FINE, ())
     with pytest.raises(ValueError, match="exactly zero in every row at step 7"):
-        check(step(finite=True, zero=True, report=part))
+        check(step(finite=True, zero=[True], report=part))
 
 
-@pytest.mark.parametrize("zero", [None, False])
+@pytest.mark.parametrize("zero", [None, [False]])
 def test_a_finite_step_passes(zero):
     check(step(finite=True, zero=zero, gradient=BAD))  # only what was read is looked at
+
+
+def test_rows_without_a_gradient_are_told_unless_they_are_satisfied():
+    some = LossReport(torch.tensor([1.0, 2.0, 0.0]), {"mine": FINE[:, 0]}, FINE, FINE, ())
+    with pytest.warns(UserWarning, match="row 1 of 3") as told:
+        check(step(finite=True, zero=[False, True, True], report=some))
+    assert [str(warning.message) for warning in told] == [
+        "the gradient of the loss is exactly zero in row 1 of 3 (from 0) at step 7, the first guided one, so nothing guides it. Its terms: "
+        "'mine'. Check that each depends on the maps of every row"
+    ]
+    check(step(finite=True, zero=[False, False, True], report=some))

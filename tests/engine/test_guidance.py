@@ -207,7 +207,7 @@ def test_case_27_options_that_are_a_dictionary_are_refused_with_what_to_write():
 
 def test_before_the_first_gradient_nothing_is_known_and_nothing_is_zero():
     guidance = Guidance(Linear(), Source(Linear()), SCENE, [[0], [1]])
-    assert guidance.zero.tolist() is False
+    assert guidance.zero.tolist() == [False]
     assert guidance.held is None
     assert guidance.passes.total == 0
 

@@ -177,6 +177,12 @@ def test_case_6_a_total_without_slope_is_an_error_that_names_its_terms(term):
         run(Steps(guidance, TIMES[:1]), times=TIMES[:1])
 
 
+def test_a_total_without_slope_in_one_row_is_told():
+    _, guidance = made(loss=CompoundLoss((LossTerm("mine", lambda o, s: torch.stack((o.mass[0].sum(), o.mass[1].sum().detach()))),)))
+    with pytest.warns(UserWarning, match="zero in row 1 of 2 .* at step 0.*'mine'"):
+        run(Steps(guidance, TIMES), rows=2)
+
+
 def test_two_samplings_of_one_guidance_count_their_own_rows():
     _, guidance = made()
     both = Steps(guidance, TIMES), Steps(guidance, TIMES)

@@ -9,7 +9,8 @@ from diffusers import EulerDiscreteScheduler
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infsplign.engine.timeline import Timeline, coefficients, progress, timesteps_of
+from infsplign.engine.noise_levels import coefficients, progress, timesteps_of
+from infsplign.engine.timeline import Timeline
 from tests.syncs import no_sync
 
 ALPHAS = torch.cumprod(1 - torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2, 0)

@@ -12,7 +12,7 @@ from diffusers import (
     UniPCMultistepScheduler,
 )
 
-from infsplign.engine.timeline import coefficients
+from infsplign.engine.noise_levels import coefficients
 from infsplign.pipelines.noise_schedule import first_step, prediction_type, sigmas_of, timeline_of
 
 

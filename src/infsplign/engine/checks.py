@@ -18,7 +18,7 @@ class Shifted(NamedTuple):
     Attributes:
         number, timestep: of the step.
         finite: whether the shifted output is finite.
-        zero: whether the gradient was exactly zero in every row; None if this is not an error.
+        zero: (B,), whether the gradient of each row was exactly zero; None if this is not an error.
         output, gradient, latents, report: of the step.
         scale: of the options.
         alpha: coefficient of the signal at the step, if known.
@@ -67,11 +67,26 @@ def check(step: Shifted) -> None:
             "moves it. Are its `token_indices` masked, or not of the text?",
             stacklevel=2,
         )
-    if step.zero is not None and step.zero.read():
+    zero = [] if step.zero is None else step.zero.read()
+    if any(zero) and not all(zero):
+        _tell_of_some(step, zero)
+    if zero and all(zero):
         if step.report is not None and step.report.terms and bool((step.report.total == 0).all()):
             warnings.warn(_satisfied(step), stacklevel=2)  # a margin or a limit of a term that holds already asks for nothing
         else:
             raise ValueError(_zero_gradient(step))
+
+
+def _tell_of_some(step: Shifted, zero: list[bool]) -> None:
+    """Warns of rows without a gradient, unless their loss is zero too."""
+    totals = [1.0] * len(zero) if step.report is None else step.report.total.tolist()
+    rows = [str(row) for row, (none, total) in enumerate(zip(zero, totals, strict=True)) if none and total != 0]
+    if rows:
+        warnings.warn(
+            f"the gradient of the loss is exactly zero in row {' and '.join(rows)} of {len(zero)} (from 0) at step {step.number}, the "
+            f"first guided one, so nothing guides it. {_terms_of(step)}. Check that each depends on the maps of every row",
+            stacklevel=3,
+        )
 
 
 def _unseen(step: Shifted) -> list[str]:

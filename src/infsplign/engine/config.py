@@ -36,7 +36,7 @@ class GuidanceConfig:
         penalty: cost of a violated margin, a function of `infsplign.core.penalties`.
         loss: your own loss instead of the paper's; the six fields above it are then unused.
         start, stop: guided part of the sampling. A step is guided when `start <= progress < stop`. For evenly spaced timesteps `progress`
-            is i / n at step i of n; for others it is computed from the noise, see `infsplign.engine.timeline.progress`.
+            is i / n at step i of n; for others it is computed from the noise, see `infsplign.engine.noise_levels.progress`.
         update: "epsilon" gives every parametrisation the same shift of the noise; "direct" adds the gradient to the
             model's output, whatever it is, as the published code does.
         max_gain: upper bound of the factor that converts a shift of the noise to one of v, x_0 or velocity.

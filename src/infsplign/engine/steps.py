@@ -1,39 +1,30 @@
 """`Steps`: the state of one sampling, for any sampler. `infsplign.guide` uses it inside diffusers pipelines."""
 
-import inspect
 import logging
-import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from infsplign.core.losses import LossReport
 from infsplign.core.update import gain
 from infsplign.engine.checks import Shifted, check, check_tensor
-from infsplign.engine.config import PLANS
+from infsplign.engine.found import Found
 from infsplign.engine.freezing import FrozenWeights
 from infsplign.engine.guidance import Guidance
 from infsplign.engine.host_copy import HostCopy
 from infsplign.engine.passes import Passes
 from infsplign.engine.rows import Rows
 from infsplign.engine.shift import Shift, latents_part, shift_of
+from infsplign.engine.step_arguments import factor_of, takes_timestep_by_name, timeline_for
+from infsplign.engine.step_order import check_order
 from infsplign.engine.step_pass import StepPass, needs
 from infsplign.engine.step_plan import StepPlan, StepPlanner, rows_mask
-from infsplign.engine.timeline import Place, Timeline, check_levels
+from infsplign.engine.timeline import Place
 from infsplign.engine.trace import StepTrace, row_norm
 
 log = logging.getLogger(__name__)
-
-
-class Found(NamedTuple):
-    """The result of the denoiser's pass in a step; `gradient` is None if the pass was only watched."""
-
-    report: LossReport
-    gradient: Tensor | None = None
-    repeated: tuple[Tensor, ...] = ()
-    holds: Tensor | None = None
 
 
 class Steps:
@@ -70,18 +61,7 @@ class Steps:
         self, guidance: Guidance, timesteps: Any, *, sigmas: Any = None, prediction: str = "epsilon", keep_maps: bool = False
     ) -> None:
         self.guidance, self.config, self.keep_maps = guidance, guidance.config, keep_maps
-        if isinstance(timesteps, Timeline) and (sigmas is not None or prediction not in ("epsilon", timesteps.prediction)):
-            raise ValueError("`sigmas` and `prediction` must be left out where `timesteps` is a `Timeline`, which has its own")
-        self.timeline = timesteps if isinstance(timesteps, Timeline) else Timeline(timesteps, sigmas, prediction)
-        prediction = self.timeline.prediction
-        if sigmas is not None and self.timeline.further > 1:
-            count, given = len(self.timeline), len(self.timeline) + self.timeline.further
-            raise ValueError(f"`sigmas` must hold one level a timestep, got {given} for {count} timesteps; leave out those of other steps")
-        if sigmas is not None and self.timeline.sigmas is not None:
-            check_levels(self.timeline.sigmas, prediction)
-        if self.timeline.sigmas is None and (self.config.repeats > 1 or (prediction != "epsilon" and self.config.update != "direct")):
-            why = "`repeats` move the latents by them" if prediction == "epsilon" else f"a shift of the noise becomes one of {prediction!r}"
-            raise ValueError(f"`sigmas` must be given, one a timestep: {why}")
+        self.timeline = timeline_for(timesteps, sigmas, prediction, self.config)
         self.planner = StepPlanner(self.config)
         self.plan: StepPlan | None = None
         self.trace: list[StepTrace] = []
@@ -93,7 +73,7 @@ class Steps:
         self._last: tuple[Tensor, StepPlan] | None = None
         self._unchecked: Shifted | None = None
         self._guided = 0
-        self._by_name = _takes_timestep_by_name(guidance.denoiser)
+        self._by_name = takes_timestep_by_name(guidance.denoiser)
 
     def __call__(self, sample: Tensor, timestep: Any, *args: Any, **kwargs: Any) -> Any:
         """Runs the denoiser over conditional rows, by the step's plan, and returns the denoiser's own output.
@@ -113,7 +93,8 @@ class Steps:
         """
         check_tensor(sample, "sample")
         place = self.timeline.at(timestep)
-        self._check_order(place)
+        ended = self.plan is None
+        check_order(self.timeline, self.config, place, self._place, steps=len(self.trace), ended=ended)
         if self._by_name:
             return self.run(sample, args, kwargs | {"timestep": timestep}, place=place)
         return self.run(sample, (timestep, *args), kwargs, place=place)
@@ -172,13 +153,15 @@ class Steps:
         number = len(self.trace)
         if not plan.reuses:
             self._last = None if found is None or found.gradient is None else (found.gradient, plan)
-        step = StepTrace(number, place.timestep, guided=False, watched=found is not None, **self._seen(plan, found))
+        step = StepTrace(number, place.timestep, guided=False)
+        if found is not None:
+            step = replace(step, watched=True, actions=plan.rows, **found.traced(self.config, keep_maps=self.keep_maps))
         if self._last is None:
             self._end(step)
             return output
         gradient, under = self._last
         if self.config.wrt == "latents" and input_factor is not None:
-            gradient = gradient * _factor(input_factor, gradient)
+            gradient = gradient * factor_of(input_factor, gradient)
         weight = self.config.weight(place.progress)
         shift = self._shift(gradient, output, under, weight)
         shifted = output + shift.output.to(output.dtype)
@@ -214,34 +197,6 @@ class Steps:
         scenes = self.guidance.scenes
         return tuple(scene.objects for scene in scenes for _ in range(rows // len(scenes)))
 
-    def _check_order(self, place: Place) -> None:
-        if self.plan is not None:
-            if place.timestep != self._place.timestep:
-                raise RuntimeError(
-                    f"`shifted` must be called once a step: it was not called after the pass at timestep {self._place.timestep:g}"
-                )
-        elif not self.trace:
-            if not self.timeline.begins(place):
-                times = self.timeline.timesteps
-                raise ValueError(
-                    f"`timestep` must begin at one of `timesteps`, {times[0]:g} to {times[-1]:g}, got {place.timestep:g}; "
-                    "give both in the units of the denoiser"
-                )
-            if place.progress >= self.config.stop > self.config.start:
-                warnings.warn(
-                    f"nothing will be guided: the first pass, at timestep {place.timestep:g}, is {place.progress:.0%} of the way through "
-                    f"`timesteps`, and guidance stops at {self.config.stop:.0%}; give only the timesteps that the loop runs", stacklevel=3,
-                )  # fmt: skip
-        elif len(self.trace) == 1 and self._place.last and place.progress < self._place.progress:
-            raise ValueError(
-                f"`timesteps` must be in the order of the sampling: it began at the last of them, {self._place.timestep:g}, and went on at "
-                f"{place.timestep:g}; turn them around"
-            )
-        elif self._place.last and place.progress < self._place.progress and (self.config.every > 1 or self.config.patience is not None):
-            raise RuntimeError(
-                "`Steps` holds the state of one sampling, which has ended: make a new one, since `every` and `patience` count"
-            )
-
     def _end(self, step: StepTrace) -> None:
         self.trace.append(step)
         self.plan = self.found = None
@@ -268,43 +223,3 @@ class Steps:
         """Returns `sigma N(G)`, which is subtracted from the latents before the next of several gradients."""
         assert self._place.sigma is not None  # `__init__` asks for it
         return self._place.sigma * shift_of(gradient, self.config, weight=self.config.weight(self._place.progress)).noise
-
-    def _seen(self, plan: StepPlan, found: Found | None) -> dict[str, Any]:
-        if found is None:
-            return {}
-        report = found.report
-        return {
-            "loss": report.total,
-            "terms": report.terms,
-            "centroid": report.centroid,
-            "variance": report.variance,
-            "repeated": found.repeated,
-            "holds": found.holds,
-            "actions": plan.rows,
-            "plan": (self.config.plan if self.config.plan in PLANS else "split") if found.gradient is not None else None,
-            "maps": report.maps if self.keep_maps else (),
-        }
-
-
-def _takes_timestep_by_name(denoiser: Any) -> bool:
-    """Whether the denoiser has an argument `timestep` that is not the second one."""
-    module = getattr(denoiser, "_orig_mod", denoiser)  # what `torch.compile` wrapped
-    try:
-        names = list(inspect.signature(getattr(module, "forward", module)).parameters)
-    except (TypeError, ValueError):  # a function without a signature
-        return False
-    return "timestep" in names[2:]
-
-
-def _factor(factor: Any, like: Tensor) -> Tensor | float:
-    """One factor, or one a row, in the shape that multiplies `like` (B, ...) row by row.
-
-    Raises:
-        ValueError: as many factors as neither one nor the rows.
-    """
-    if isinstance(factor, int | float):
-        return factor
-    factors = torch.as_tensor(factor, dtype=like.dtype, device=like.device)
-    if factors.numel() not in (1, len(like)):
-        raise ValueError(f"`input_factor` must be one number, or one for each of the {len(like)} rows, got {factors.numel()}")
-    return factors.reshape(-1, *[1] * (like.ndim - 1))

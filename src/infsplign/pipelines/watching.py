@@ -14,8 +14,9 @@ from infsplign.core.losses import LossReport
 from infsplign.core.object_attention import observe
 from infsplign.core.spatial import gaps
 from infsplign.core.terms import overlap_loss, unity_loss
+from infsplign.engine.attention_rows import of_rows
 from infsplign.engine.config import GuidanceConfig
-from infsplign.engine.guidance import Guidance, WatchedPass, of_rows
+from infsplign.engine.guidance import Guidance, WatchedPass
 from infsplign.engine.patching import swapped_attribute
 from infsplign.engine.rows import Rows
 from infsplign.engine.step_plan import StepPlan, StepPlanner
@@ -86,7 +87,7 @@ class WatchingGuidance(Guidance):
     def _look(self, rows: slice, batch: int, attention: Attention) -> LayerLook:
         with torch.inference_mode(False):
             (mine,) = of_rows([attention], rows, batch)
-            weights, scene = self._arrays(mine, rows.stop - rows.start)
+            weights, scene = self.scene_loss.arrays(mine, rows.stop - rows.start)
             seen = observe(mine.object_maps(weights))
             height, width = seen.maps.shape[-2:]
             apart = overlap_loss(seen, scene, normalised=True), gaps(seen, scene)
