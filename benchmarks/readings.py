@@ -1,7 +1,7 @@
 """Everyday prompts with their right readings, in the files of `prompt_readings`.
 
 A row has a prompt, the readings that are right, and `refuse` where refusing is right; with both, either is. The rules were written with the
-tune half in view, and only totals of the unseen half were looked at. The blind set is by another author, who had not seen the rules.
+tune half in view, and only totals of the unseen half were looked at. The other sets are by other authors, who had not seen the rules.
 `prompt_readings/README.md` tells more.
 """
 
@@ -17,7 +17,7 @@ from infsplign.prompts import parse_prompt
 
 FOLDER = Path(__file__).parent / "prompt_readings"
 HALVES = ("tune", "unseen")
-SETS = (*HALVES, "blind", "second")
+SETS = (*HALVES, "blind", "second", "third")
 LIMITS = 0.02, 0.10
 """Wrong readings as a part of all prompts, and needless refusals as a part of those that can be read."""
 

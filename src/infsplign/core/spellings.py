@@ -64,7 +64,7 @@ _SPELLED: dict[Relation, tuple[str, ...]] = {
         *("near", "near to", "nearby", "next to", "beside", "alongside", "alongside of", "close to", "adjacent to", "side by side with"),
         *("on side of", "on the side of", "at the side of", "by the side of", "to the side of"),
     ),
-    FAR_FROM: ("far from", "far away from", "away from", "distant from"),
+    FAR_FROM: ("far from", "far away from", "away from", "a long way from", "distant from"),
     ON_TOP_OF: ("on top of", "atop", "atop of", "on", "upon"),
     INSIDE: ("inside", "inside of", "in", "within", "contained in"),
     BETWEEN: ("between", "in between"),

@@ -5,6 +5,7 @@ After a noun an adjective, an adverb, a participle or a verb ends the name: "dog
 
 from collections.abc import Sequence
 
+from infsplign.prompts.beings import BEINGS
 from infsplign.prompts.lexicon import ADJECTIVE, ADVERB, NOUN, VERB, classes
 from infsplign.prompts.styles import MODIFIERS, STYLE_HEADS, STYLE_NOUNS, is_medium, is_style
 from infsplign.prompts.word_classes import (
@@ -23,7 +24,6 @@ from infsplign.prompts.word_classes import (
 )
 from infsplign.prompts.word_lists import (
     ACTIONS,
-    BEINGS,
     BELONGINGS,
     CALLED,
     COLOURS,

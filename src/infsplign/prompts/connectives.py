@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Sequence
 from enum import Enum
 
+from infsplign.core.relations import INSIDE, ON_TOP_OF
 from infsplign.prompts.clauses import (
     COMMAS,
     Span,
@@ -28,8 +29,9 @@ from infsplign.prompts.clauses import (
 from infsplign.prompts.matches import Match
 from infsplign.prompts.objects import objects_of
 from infsplign.prompts.phrases import fold
-from infsplign.prompts.word_classes import is_acting, is_adverb, is_participle
-from infsplign.prompts.word_lists import SETTINGS, STANDS
+from infsplign.prompts.styles import is_medium
+from infsplign.prompts.word_classes import is_acting, is_adverb, is_being, is_participle
+from infsplign.prompts.word_lists import PARTS_OF_ITS_OWN, SETTINGS, STANDS, WORN
 from infsplign.prompts.words import AND, CONTEXT, COPULAS, DETERMINERS, LINKS, SENTENCE_END, WHICH
 
 UNCLEAR_JOIN = "it is not clear which objects these two relations join"
@@ -56,12 +58,33 @@ def opening(prompt: str, gap: Span, *, place: bool, ahead: bool) -> list[Span] |
     if place and len(named) > 1 and named[-1] == chunks[-1] and is_description(prompt, chunks[-1]):  # "two balls, red on the left"
         raise error_at(prompt, chunks[-1], "it is not clear what this describes", "name the object too")
     named = [*named[:1], *(chunk for chunk in named[1:] if not is_description(prompt, chunk))]
+    if says_nothing(prompt, chunks[-1]):
+        named = _apart(prompt, named)
     if (place and not named) or (ahead and named[-1:] != chunks[-1:]):
         return About.AHEAD
     parts = parts_of(prompt, chunks[-1])
     if ahead and len(parts) > 1 and is_blank(prompt, parts[-1]):  # "a cat and on the left a dog"
         return About.AHEAD
     return subjects(prompt, named or [gap])
+
+
+def _apart(prompt: str, named: list[Span]) -> list[Span]:
+    """What a relation after a comma may be about: "a knight, silver armor, standing left of B" is about the knight.
+
+    Raises:
+        PromptError: it may be about each of two objects, "a cat, a dog, left of a bird".
+    """
+    found = named[:1]
+    for chunk in named[1:]:
+        words = lower_of(prompt, chunk).split()
+        belongs = words and not begins_name(words[0]) and words[-1] in WORN | PARTS_OF_ITS_OWN
+        if not belongs or not any(map(is_being, lower_of(prompt, (found[0][0], found[-1][1])).split())):
+            found.append(chunk)
+    items = [chunk for chunk in found if is_list_item(prompt, chunk) and head_of(prompt, chunk) not in SETTINGS]
+    if len(items) > 1 and items[-2:] == found[-2:] and not is_medium(*(lower_of(prompt, items[-2]).split()[-2:])):
+        span = (items[-2][0], items[-1][1])
+        raise error_at(prompt, span, "it is not clear which object the relation is about", "put `and` between them, or the other first")
+    return found
 
 
 def follows_at_once(prompt: str, gap: Span) -> bool:
@@ -72,11 +95,11 @@ def follows_at_once(prompt: str, gap: Span) -> bool:
     return bool(words) and words[0] in DETERMINERS
 
 
-def between_two(prompt: str, gap: Span, match: Match, wanted: int, ahead: bool) -> tuple[list[Span], list[Span] | About]:
+def between_two(prompt: str, gap: Span, match: Match, following: Match, wanted: int, ahead: bool) -> tuple[list[Span], list[Span] | About]:
     """Cuts the gap between two relations.
 
     Args:
-        match: the first relation.
+        match, following: the first relation and the second one.
         wanted: how many objects it takes from the gap.
         ahead: the first relation is a place that stands before its object.
 
@@ -94,6 +117,8 @@ def between_two(prompt: str, gap: Span, match: Match, wanted: int, ahead: bool) 
         if acts and (wanted == 1 or len(pieces) <= wanted):
             return pieces, About.SAME
         if len(pieces) <= wanted:
+            if match.relation is INSIDE and following.relation is not ON_TOP_OF:  # "a fish in a bowl next to a lamp": both are next to it
+                return pieces, About.SAME
             return pieces, _latest(prompt, chunks[0], match, wanted)
         cut = len(pieces) - 1 if wanted == 1 else wanted
         after, before = pieces[:cut], pieces[cut:]

@@ -45,7 +45,13 @@ def edges_of(prompt: str, matches: Sequence[Match]) -> list[Edge]:
         PromptError: an object is missing, or it is not clear which one is meant.
     """
     gaps = parts_between((0, len(prompt)), ((match.start, match.stop) for match in matches))
-    turned = [_turned(prompt, match, gaps[i], gaps[i + 1], i == 0) for i, match in enumerate(matches)]
+    turned: list[Inverted | None] = []
+    for i, match in enumerate(matches):
+        if match.pronoun:
+            before, again = turned[-1] if turned else None, i + 1 < len(matches) and matches[i + 1].pronoun
+            turned.append(around_pronoun(prompt, gaps[i], gaps[i + 1], (match.start, match.stop), before, again=again))
+        else:
+            turned.append(_turned(prompt, match, gaps[i], gaps[i + 1], i == 0))
     about: About | list[Span] = About.SAME
     if turned[0] is None:
         about = opening(prompt, gaps[0], ahead=_is_place(matches[0]) and follows_at_once(prompt, gaps[1]), place=_is_place(matches[0]))
@@ -58,12 +64,17 @@ def edges_of(prompt: str, matches: Sequence[Match]) -> list[Edge]:
             if match.relation.arity == 3 and len(read[-1].seconds) != 2:
                 raise error_at(prompt, found.seconds, _TWO.format(match.relation.name))
             named = [chunk for chunk in found.rest if not says_nothing(prompt, chunk)]
+            if not named and following and turned[number + 1] is None:
+                subjects(prompt, [found.firsts])  # refuses "on the box is a cat with a hat on a dog"
             about = subjects(prompt, named) if named and following and turned[number + 1] is None else About.SAME
             continue
         ahead = about is About.AHEAD
         wanted = 1 if ahead else match.relation.arity - 1
         last = following is None or turned[number + 1] is not None
-        pieces, then = (after_last(prompt, gap, wanted, ahead), About.SAME) if last else between_two(prompt, gap, match, wanted, ahead)
+        if following is None or turned[number + 1] is not None:
+            pieces, then = after_last(prompt, gap, wanted, ahead), About.SAME
+        else:
+            pieces, then = between_two(prompt, gap, match, following, wanted, ahead)
         if ahead:
             read.append(_Sides(objects_of(prompt, pieces, about=True), []))
         else:
@@ -79,8 +90,6 @@ def edges_of(prompt: str, matches: Sequence[Match]) -> list[Edge]:
 
 def _turned(prompt: str, match: Match, gap: Span, following: Span, first: bool) -> Inverted | None:
     """The objects of a relation that stands before them; None where it stands between them."""
-    if match.pronoun:
-        return around_pronoun(prompt, gap, following, (match.start, match.stop))
     stop = max([gap[0], *(end.end() for end in SENTENCE_END.finditer(prompt, *gap))])
     begin = gap[0] if prompt[:stop].endswith(";") else stop  # "a cat; left of a dog, a bird" may be about the cat
     named = [chunk for chunk in clauses(prompt, (begin, gap[1])) if not says_nothing(prompt, chunk)]

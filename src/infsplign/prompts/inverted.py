@@ -86,17 +86,33 @@ def nothing_before(prompt: str, gap: Span) -> bool:
     return is_blank(prompt, last) or says_nothing(prompt, last)
 
 
-def around_pronoun(prompt: str, gap: Span, following: Span, where: Span) -> Inverted:
+def around_pronoun(prompt: str, gap: Span, following: Span, where: Span, before: Inverted | None, *, again: bool) -> Inverted:
     """The objects of "to its left": the only one before it and the one that follows, or the two before it.
+
+    Args:
+        gap: before the relation.
+        following: after it.
+        where: the relation itself.
+        before: of another such relation right before this one: "a cat with a dog on its left and a bird on its right".
+        again: such a relation follows.
 
     Raises:
         PromptError: it is not clear whose left it is.
     """
     chunks = [part for chunk in clauses(prompt, gap) for part in _split_with(prompt, chunk) if not is_blank(prompt, part)]
     after = clauses(prompt, following)
-    if _begins(prompt, after[0]) and len(chunks) == 1:
+    if before is not None:
+        if len(chunks) == 1 and is_blank(prompt, after[0]) and chunks[0][0] > before.firsts[1]:
+            return Inverted(before.seconds, chunks[0], after[1:])
+        if len(chunks) == 1 and before.firsts[0] <= chunks[0][0] < before.firsts[1]:
+            after = after[is_blank(prompt, after[0]) :]
+            if after and _begins(prompt, after[0]):
+                return Inverted(before.seconds, after[0], after[1:])
+    elif again and len(chunks) == 2:
+        return Inverted(chunks[0], chunks[1], [])
+    elif _begins(prompt, after[0]) and len(chunks) == 1:
         return Inverted(chunks[0], after[0], after[1:])
-    if is_blank(prompt, after[0]) and len(chunks) == 2:
+    elif is_blank(prompt, after[0]) and len(chunks) == 2:
         return Inverted(chunks[0], chunks[1], after[1:])
     apart = AND.search(prompt, *gap) or prompt[: where[0]].rstrip().endswith(",")  # "a cat and, to its left, a dog"
     if is_blank(prompt, after[0]) and len(chunks) == 1 and len(after) > 1 and apart and _begins(prompt, after[1]):

@@ -49,7 +49,7 @@ def _earlier(prompt: str, span: Span, known: dict[str, Span], edge: Edge) -> Spa
         raise error_at(
             prompt, span, "another object has the same name", "use other words for one of them, such as `red cat` and `blue cat`"
         )
-    if name in known or prompt[: span[0]].lower().split()[-1:] != ["the"]:
+    if name in known or prompt[: span[0]].lower().split()[-1:] not in (["the"], ["same"]):
         return span
     here = {fold(text_of(prompt, other)) for other in edge.spans}
     candidates = [phrase for phrase in known if phrase.endswith(f" {name}") and phrase not in here]

@@ -106,6 +106,10 @@ def _object(prompt: str, span: Span, *, about: bool = False) -> Span:
     begin, end, _ = first_name(lower)
     while begin == 0 < end < len(lower) and _goes_on_in_capitals(prompt, words[end - 1], words[end]):
         end += 1
+    if end > begin and lower[end : end + 1] == ["the"] and _is_title(prompt, [words[end - 1], *words[end + 1 : end + 2]]):
+        end += 2  # "Winnie the Pooh"
+    while lower[begin : begin + 1] == ["same"] and end - begin > 1:  # "the same dog" is the dog
+        begin += 1
     if end > begin and end + 1 == len(lower) and lower[end] in _SHOWN and (about or all(map(may_be_style, lower[begin:end]))):
         end += 1  # "a family photo above", "left of a color photo"
     name, rest = lower[begin:end], lower[end:]
@@ -130,7 +134,8 @@ def _object(prompt: str, span: Span, *, about: bool = False) -> Span:
         raise error_at(prompt, found, f"{text_of(prompt, found)!r} is not the name of an object", "repeat its name")
     if rest and (rest[0] in PRONOUNS or (about and list(rest) == ["left"])):  # "a cat. Put it left of a dog", "a cat left above a dog"
         raise error_at(prompt, (found[0], words[end][1]), "it is not clear which object this is", "name it before its relation")
-    if begin == 0 and rest and rest[0] in COPULAS and sum(not is_modifier(word) for word in name) > 1:  # "left of dog cat is black"
+    called = _is_title(prompt, words[begin:end])  # "Mickey Mouse is"; not "left of dog cat is black"
+    if begin == 0 and not called and rest and rest[0] in COPULAS and sum(not is_modifier(word) for word in name) > 1:
         raise error_at(prompt, found, "it is not clear whether this is one object", "put a comma between two")
     if len(name) == 1 and name[0].endswith("ed") and is_participle(name[0]):  # "left of a pulled over car"
         raise error_at(prompt, found, f"{text_of(prompt, found)!r} is not the name of an object", "name what it describes")
@@ -144,10 +149,15 @@ def _object(prompt: str, span: Span, *, about: bool = False) -> Span:
     grown = name[-1] == "field" and not is_being(name[0])  # "a corn field"
     if name[-1] in WHERE and len(name) > 1 and "the" not in name and not is_modifier(name[-2]) and name[-2] not in WHERE and not grown:
         raise error_at(prompt, found, "it is not clear whether this is one object", f"write `{' '.join(name[:-1])}, {name[-1]}` if not")
-    _check_rest(prompt, words[end:], rest, about, picture=name[-1] in _PICTURES)
+    _check_rest(prompt, words[end:], rest, about, name[-1])
     if UNCLEAR.search(prompt, *found) or sum(word not in ("of", "and") and not is_modifier(word) for word in name) > LONGEST:
         raise error_at(prompt, found, "it is not clear which object this is", "name it in a few words")
     return found
+
+
+def _is_title(prompt: str, words: Sequence[Span]) -> bool:
+    """Whether every word begins with a capital, as in the name of somebody."""
+    return all(text_of(prompt, word).istitle() for word in words)
 
 
 def _goes_on_in_capitals(prompt: str, before: Span, word: Span) -> bool:
@@ -182,12 +192,13 @@ def _refuse_choice(prompt: str, words: Sequence[Span], lower: Sequence[str]) -> 
         raise error_at(prompt, where, "a choice or a negation cannot be drawn", "say what is there")
 
 
-def _check_rest(prompt: str, words: Sequence[Span], rest: Sequence[str], about: bool, *, picture: bool) -> None:
+def _check_rest(prompt: str, words: Sequence[Span], rest: Sequence[str], about: bool, name: str) -> None:
     """Refuses what follows a name where it may be another object, or where a relation follows that may be about it."""
-    if not rest or (about and _goes_on_about(rest)):
+    if not rest or (about and (_goes_on_about(rest) or (is_being(name) and _poses(rest)))):
         return
     where = (words[0][0], words[-1][1])
-    if about and _is_busy(rest) and _SIDEWAYS.match(prompt, where[1]):  # what somebody holds is beside the same things as he
+    holds = _is_busy(rest) or (is_being(name) and _has(rest))
+    if about and holds and _SIDEWAYS.match(prompt, where[1]):  # what somebody holds is beside the same things as he
         return
     if about and rest[-1] in DETERMINERS | {"of", "with"}:  # "a pair of over the ear headphones"
         raise error_at(prompt, (where[1], where[1]), "an object is missing", "name the object here")
@@ -207,7 +218,7 @@ def _check_rest(prompt: str, words: Sequence[Span], rest: Sequence[str], about: 
     if about and rest[0] not in WHICH and any(map(begins_name, rest[1:place])):
         raise error_at(prompt, where, "it is not clear which object the relation is about", "leave this part out or put it last")
     of = next((i for i, word in enumerate(rest[1:], 1) if rest[i - 1] == "of" and begins_name(word)), None)
-    if about and picture and of is not None:  # "a portrait in the style of Rembrandt of a cat above a dog"
+    if about and name in _PICTURES and of is not None:  # "a portrait in the style of Rembrandt of a cat above a dog"
         raise error_at(prompt, (words[of][0], where[1]), "it is not clear which object the relation is about", "write it right after `of`")
     if about and rest[0] == "whose" and rest[-1] in COPULAS:
         raise error_at(prompt, where, "it is not clear which object the relation is about", "name it before its relation")
@@ -220,6 +231,19 @@ def _is_busy(rest: Sequence[str]) -> bool:
     """Whether somebody holds or uses one thing: "holding a milk jug"."""
     others = [word for word in rest[1:] if word in CONTEXT | AWAY | WHICH | COPULAS | CHOICES or word in ("and", "&", "of")]
     return rest[0] in _HOLDS and not others and sum(map(begins_name, rest[1:])) == 1 and begins_name(rest[1])
+
+
+def _has(rest: Sequence[str]) -> bool:
+    """Whether somebody has things with him, and nobody: "with a katana", "with a straw hat and a pitchfork"."""
+    others = [word for word in rest[1:] if is_being(word) or word in CONTEXT | AWAY | WHICH | COPULAS | CHOICES or word in PRONOUNS]
+    return rest[0] == "with" and not others and is_loose(rest)
+
+
+def _poses(rest: Sequence[str]) -> bool:
+    """Whether somebody does what the thing that he has cannot do: "with an axe standing"."""
+    begin, end, _ = first_name(rest[1:])
+    poses = rest[1 + end :] in (["standing"], ["sitting"], ["walking"], ["kneeling"])
+    return rest[0] == "with" and begin == 1 and poses and not is_being(rest[end])
 
 
 def _another_thing(prompt: str, words: Sequence[Span], rest: Sequence[str]) -> int | None:
@@ -251,7 +275,10 @@ def _goes_on_about(rest: Sequence[str]) -> bool:
     return " ".join(rest[:2]) in HELD and end > 0 and not begins_name(rest[2]) and {*rest[2 + end :]} <= LINKS
 
 
-_HOLDS = word_set("holding carrying playing smoking wearing")
+_HOLDS = word_set(
+    "holding carrying playing smoking wearing reading eating drinking stealing hugging cuddling petting chewing biting sipping licking "
+    "using wielding brandishing clutching gripping lifting strumming knitting sewing peeling carving"
+)
 _SIDEWAYS = re.compile(r"\s+(?:(?:to|on)\s+the\s+)?(?:left|right)\b|\s+(?:beside|next\s+to|near)\b", re.IGNORECASE)
 _SHOWN = word_set("photo photos photograph art artwork wallpaper illustration render screenshot")
 _PICTURES = word_set("painting portrait poster mural render photo photograph picture drawing illustration sketch image print shot 3d")

@@ -133,7 +133,7 @@ def _matches(prompt: str, *, bare: bool = False) -> list[Match]:
             found.append(Match(match.start() + thing.end(), match.end(), SPELLINGS[f"{thing[1].lower()} of"]))
         elif beside := _beside_object(prompt, match.span(), found):
             found.append(beside)
-        elif (owned := OF_PRONOUN.fullmatch(match.group())) and not found:
+        elif (owned := OF_PRONOUN.fullmatch(match.group())) and all(earlier.pronoun for earlier in found):
             found.append(Match(*match.span(), SPELLINGS[f"{owned[1].lower()} of"], pronoun=True))
         elif relation is not None:
             far = MEASURE.search(prompt, max(0, match.start() - 40), match.start())

@@ -33,7 +33,11 @@ def without_settings(prompt: str, matches: Sequence[Match]) -> list[Match]:
             or (match.relation.arity == 1 and _is_light(prompt, (begin, match.start)))
         ):
             kept.append(match)
-    return kept
+    return kept or [match for match in matches if match.relation is BELOW and _HANGING.match(prompt, match.stop)][:1]
+
+
+_HANGING = re.compile(r"\s+an?\s+(?:[\w-]+\s+){0,2}(?:moon|sun|rainbow|cloud)(?=\s*(?:$|[,.;]))", re.IGNORECASE)
+"""What hangs in the sky is an object where nothing else is asked for: "a whale under a crescent moon"."""
 
 
 _TIME = re.compile(r"['\u2019]?\d{2,4}s|\d{1,2}(?:st|nd|rd|th)")

@@ -8,7 +8,7 @@ STYLE = word_set(
     "masterpiece masterpieces quality background backdrop wallpaper artstation deviantart pixiv octane unreal bokeh lighting "
     "photography cinematic photorealistic photorealism hyperrealistic hyperrealism hyper-realistic ultra-realistic photo-realistic "
     "realistic realism ultrarealistic surreal surrealism impressionism impressionist expressionism expressionist cubism cubist "
-    "minimalism minimalist isometric anime manga render renders rendering rendered resolution hd hdr uhd fhd qhd raw dslr cgi vfx "
+    "minimalism minimalist isometric anime manga render renders rendering rendered resolution hd hdr uhd fhd qhd raw dslr cgi vfx vhs "
     "lowpoly low-poly watercolor watercolour gouache detailed ultra-detailed highly-detailed intricate trending award award-winning "
     "aesthetic aesthetics vaporwave synthwave cyberpunk steampunk dieselpunk solarpunk chiaroscuro lowres highres absurdres ukiyo-e "
     "style styled stylized stylised centered centred isolated bw b&w sharp-focus depth-of-field tilt-shift closeup close-up macro "
@@ -24,7 +24,7 @@ STYLE_HEADS = word_set(
     "tone palette lighting light lights view shot quality resolution aesthetic vibe vibes focus contrast blur grain scene season "
     "engine design texture textures details detail shadows shadow illumination tracing footage photo photograph picture image "
     "painting drawing sketch print film effect effects filter lens angle exposure composition mood atmosphere contact cut realism "
-    "fiction diffusion geographic still portrait poster cover animation"
+    "fiction diffusion geographic still portrait poster cover animation lay tale"
 )
 """Style where another word of style stands before them: "neon colors", "oil painting"."""
 MODIFIERS = word_set(
@@ -34,7 +34,7 @@ MODIFIERS = word_set(
     "motion front side top rear back aerial eye gradient pastel professional national storybook children's tattoo paper winter summer "
     "autumn spring night day book stable science street blender bokeh sunset forest city beach park garden nature landscape color "
     "colour lens moody soft-focus halftone cel comic-book fashion product macro portrait food editorial lifestyle wildlife wedding "
-    "travel sports sketch anime manga fantasy retro"
+    "travel sports sketch anime manga fantasy retro found fairy"
 )
 """Words that may stand before those."""
 EITHER = word_set(

@@ -1,8 +1,9 @@
 """What kind of word a word in lower case is, by itself: classes come from `lexicon`, and the lists of `word_lists` correct them."""
 
+from infsplign.prompts.beings import BEINGS
 from infsplign.prompts.lexicon import ADJECTIVE, ADVERB, NOUN, VERB, classes
 from infsplign.prompts.styles import MODIFIERS, STYLE_HEADS, is_style
-from infsplign.prompts.word_lists import ADJECTIVES, BEINGS, DEGREES, FITTINGS, NATIONS, NUMBERS, PEOPLE, PLURALS, SINGULAR, THINGS, VERBS
+from infsplign.prompts.word_lists import ADJECTIVES, DEGREES, FITTINGS, NATIONS, NUMBERS, PEOPLE, PLURALS, SINGULAR, THINGS, VERBS
 from infsplign.prompts.words import LINKS, STOPS
 
 
@@ -52,7 +53,8 @@ def is_plural(word: str) -> bool:
 
 
 def is_being(word: str) -> bool:
-    """Whether a word names somebody or an animal."""
+    """Whether a word names somebody or an animal; "1girl" and "2boys" are tags."""
+    word = word.lstrip("0123456789")
     return word in BEINGS or word.removesuffix("s") in BEINGS
 
 

@@ -144,18 +144,6 @@ THINGS_TOO = word_set(
     "touches washes catches breaks studies"
 )
 """Forms of verbs that often name things after a noun: "wrist watches". After a living being they are verbs."""
-BEINGS = word_set(
-    "dog dogs puppy puppies cat cats kitten kittens bird birds horse horses pony cow cows bull sheep lamb goat pig pigs bear bears "
-    "wolf wolves fox foxes lion lions tiger tigers leopard cheetah panther elephant elephants giraffe zebra monkey monkeys ape "
-    "gorilla panda koala kangaroo rabbit rabbits bunny hare mouse mice rat hamster squirrel raccoon hedgehog beaver otter deer elk "
-    "moose camel llama rhino hippo crocodile alligator lizard snake turtle tortoise frog frogs toad fish shark whale dolphin seal "
-    "penguin penguins owl eagle hawk crow raven parrot pigeon duck ducks duckling swan goose geese chicken hen rooster chick peacock "
-    "bee bees butterfly spider ant crab octopus dinosaur dragon unicorn robot alien witch wizard knight king queen prince princess "
-    "pirate ninja samurai clown cowboy astronaut soldier sailor nurse doctor chef waiter teacher student musician dancer singer "
-    "painter artist baby babies toddler man men woman women boy boys girl girls kid kids child children person people lady guy couple "
-    "crowd player athlete surfer skater runner farmer hunter monk mermaid fairy elf angel zombie skeleton monster animal animals "
-    "creature father mother grandmother grandfather"
-)
 BELONGINGS = word_set(
     "ears paws tails eyes horns toys treats beds bowls bones tags collars prints shoes boots suits masks costumes statues houses "
     "wings legs feet heads faces noses hands arms fingers cages tanks stables ponds nests eggs dolls figurines photos pictures "
