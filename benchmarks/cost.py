@@ -3,6 +3,7 @@
 python -m benchmarks.cost                 everything (on two quiet cores about a quarter of an hour); run again, it goes on where it was,
                                           or from the beginning if the package or torch has changed
 python -m benchmarks.cost --part counted  operations and bytes of real configurations on meta tensors, half precision
+python -m benchmarks.cost --part image    the first table again, from the counts that are kept
 python -m benchmarks.cost --quick         the counts, and short timings of the shipped models
 
 Counted: see `infsplign.cost.counting`. Timed: real tensors, float32, random weights where none ship; the ways take turns, and ratios are of
@@ -20,6 +21,13 @@ from statistics import median
 from typing import Any
 
 import torch
+from diffusers import (
+    DDIMScheduler,
+    DPMSolverMultistepScheduler,
+    EulerDiscreteScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    PNDMScheduler,
+)
 
 from benchmarks import published, steps
 from benchmarks.flops import CASES, Case
@@ -32,9 +40,20 @@ from infsplign.cost.meta_model import SCENE
 from infsplign.cost.planner import guided_step, unguided_step
 from infsplign.engine.config import PLANS, RECOMMENDED
 from infsplign.evaluation.fingerprint import guidance_source
+from infsplign.pipelines.noise_schedule import timeline_of
 
 WAYS = ("unguided", "published", *PLANS)
 RESULT, PAGE = Path("docs/measured/cost.json"), Path("docs/performance.md")
+SCHEDULES: dict[str, tuple[Any, int, dict[str, Any]]] = {
+    "SD1.5 at 512": (PNDMScheduler(skip_prk_steps=True, steps_offset=1), 50, {}),
+    "SD2.1 at 768": (DDIMScheduler(steps_offset=1), 50, {}),
+    "SDXL at 1024": (EulerDiscreteScheduler(steps_offset=1, timestep_spacing="leading"), 50, {}),
+    "PixArt-XL at 1024": (DPMSolverMultistepScheduler(), 20, {}),
+    "SD3-medium at 1024": (FlowMatchEulerDiscreteScheduler(shift=3.0), 28, {}),
+    "Flux-dev at 1024, one call": (FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True), 28, {"mu": 1.15}),
+}
+"""The scheduler that each model is published with, the pipeline's own number of steps, and what it tells the scheduler at this size. Betas
+are left out: the window of their schedulers is one of the timesteps."""
 ROUNDS = {"SD1.5 at 512": 5, "SD1.5 at 256": 7, "shapes": 15, "shapes-pixart": 15, "shapes-sd3": 15}
 """Repetitions of what is timed."""
 JOINT = {
@@ -141,14 +160,27 @@ def counted_table(record: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def guided_steps(name: str) -> tuple[int, int]:
+    """How many steps of an image the default options guide, and how many there are; it depends on the scheduler's noise levels."""
+    scheduler, count, more = SCHEDULES[name]
+    if more:
+        scheduler.set_timesteps(sigmas=[1 - i / count for i in range(count)], **more)  # as the pipeline of Flux does
+    else:
+        scheduler.set_timesteps(count)
+    timeline = timeline_of(scheduler)
+    guided = sum(RECOMMENDED.start <= timeline.of(i).progress < RECOMMENDED.stop for i in range(len(timeline)))
+    return guided, len(timeline)
+
+
 def image_table(record: dict[str, Any]) -> str:
     """What a reader wants first: whole images with the default options, by the plan "split"."""
-    names, half = list(record["counted"]), RECOMMENDED.stop - RECOMMENDED.start
-    columns = [record["counted"][name] for name in names]
-    operations = [f"x{1 + half * (ways['split']['flops'] - 1):.2f}" for ways in columns]
+    names = list(record["counted"])
+    columns, guided = [record["counted"][name] for name in names], [guided_steps(name) for name in names]
+    operations = [f"x{1 + part / count * (ways['split']['flops'] - 1):.2f}" for ways, (part, count) in zip(columns, guided, strict=True)]
     extra = [[max(0, ways[plan]["peak"] - ways["unguided"]["peak"]) / 1e9 for plan in ("split", "checkpoint")] for ways in columns]
     memory = [" or ".join(f"{gigabytes:.1f}" for gigabytes in each) for each in extra]
-    rows = [["half precision", *names], ["---"] * (len(names) + 1), ["operations", *operations]]
+    rows = [["half precision", *names], ["---"] * (len(names) + 1)]
+    rows += [["guided steps", *(f"{part} of {count}" for part, count in guided)], ["operations", *operations]]
     rows.append(["GB more memory, split or checkpoint", *memory])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
@@ -183,12 +215,15 @@ def earlier() -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--part", choices=("all", "counted", "timed"), default="all")
+    parser.add_argument("--part", choices=("all", "counted", "timed", "image"), default="all")
     parser.add_argument("--models", nargs="*", default=None, help=f"of what is timed: {', '.join(ROUNDS)}")
     parser.add_argument("--rounds", type=int, default=None, help="repetitions of each")
     parser.add_argument("--quick", action="store_true", help="the shipped models alone, three rounds")
     parser.add_argument("--again", action="store_true", help="forget what has been measured")
     options = parser.parse_args()
+    if options.part == "image":  # from the counts that are kept: only the part of the steps may have changed
+        print(fill(PAGE, "image", image_table(json.loads(RESULT.read_text()))))
+        return
     record = earlier()
     if options.again:
         record |= {"counted": {}, "timed": {}}

@@ -4,7 +4,7 @@ import functools
 
 import pytest
 
-from benchmarks.cost import counts
+from benchmarks.cost import SCHEDULES, counts, guided_steps
 from benchmarks.flops import CASES
 
 counted = functools.cache(counts)
@@ -45,3 +45,9 @@ def test_both_halves_in_one_call_take_fewer_operators_and_twice_the_memory(name)
     assert batched["flops"] <= published["flops"] + 0.04
     assert 1.5 * split["saved"] < batched["saved"] < 2.1 * split["saved"]
     assert batched["saved"] < published["saved"] / 1.9
+
+
+def test_the_steps_that_are_guided_depend_on_the_scheduler():
+    found = {name: guided_steps(name) for name in SCHEDULES}
+    assert list(found) == list(CASES)
+    assert list(found.values()) == [(26, 51), (25, 50), (25, 50), (10, 20), (22, 28), (22, 28)]
