@@ -75,6 +75,19 @@ def test_the_commands_of_the_readme_work(root, monkeypatch):
     assert "2 of 2 prompts x 1 images" in " ".join(score.output.split())
 
 
+def test_images_with_other_options_are_told_where_they_are_counted_together(results, tmp_path, monkeypatch):
+    """Presses of the button with several strengths are no images of one method."""
+    weaker = replace(results[0], record={**results[0].record, "config": {**results[0].record["config"], "max_shift": 0.01}})
+    write_results([results[0], weaker], tmp_path)
+    monkeypatch.chdir(tmp_path)
+    commands = re.findall(r"^  infsplign (.+)$", (tmp_path / "README.txt").read_text(), re.MULTILINE)
+    score = CliRunner().invoke(app, commands[1].split())
+    told = "images that differ in `max_shift` and the same prompt and seed several times, counted together as one"
+    assert told in " ".join(score.stderr.split())
+    CliRunner().invoke(app, commands[0].split())
+    assert told in (tmp_path / "report.html").read_text("utf-8")
+
+
 def test_prompts_of_other_relations_are_not_scored(root):
     assert not (root / "some-other-model" / "prompts.jsonl").exists()
     assert len((root / "shapes" / "prompts.jsonl").read_text().splitlines()) == 2

@@ -1,5 +1,6 @@
 """Folders of `infsplign generate`, as `score` and `report` read them."""
 
+import hashlib
 import json
 
 import pytest
@@ -262,6 +263,21 @@ def test_runs_with_other_options_are_told_where_they_are_counted_together(tmp_pa
     write(tmp_path / "alike" / "b", "b", config={"max_shift": 0.1}, prompt="a square to the right of a circle")
     assert pooled(read_generated(tmp_path / "alike")) is None
     assert pooled([]) is None
+    for number, size in enumerate(((64, 64), (128, 32))):
+        write(tmp_path / "sizes" / str(number), images=[{"seed": number, "size": size, "files": record("")["images"][0]["files"]}])
+    assert "runs that differ in `size`, counted" in pooled(read_generated(tmp_path / "sizes"))
+
+
+def test_an_image_that_was_replaced_has_no_verdict(tmp_path):
+    folder = tmp_path / "out"
+    write(folder)
+    hashes = {name: hashlib.sha256((folder / f"{name}_0.png").read_bytes()).hexdigest() for name in ("unguided", "guided")}
+    (image,) = record("")["images"]
+    (folder / "trace.json").write_text(json.dumps(record("prompt", images=[image | {"sha256": hashes}])))
+    assert (read_run(folder).replaced, len(read_run(folder).verdicts["guided"])) == (0, 1)
+    Image.new("RGB", (64, 64)).save(folder / "guided_0.png")
+    found = read_run(folder)
+    assert (found.replaced, found.verdicts["guided"], len(found.verdicts["unguided"])) == (1, {}, 1)
 
 
 def test_scores_of_an_earlier_run_are_called_so_beside_those_of_this_one(tmp_path):

@@ -90,7 +90,8 @@ def _add(folder: MethodFolder, key: str, method: str, result: Result, data: byte
     record: Record = {
         "key": key, "prompt": options.prompt, "seed": options.seed, "sha256": folder.save(key, data), "batch": 1,
         "relations": result.record["relations"], "steps": result.record["steps"], "guidance_scale": result.record["guidance_scale"],
-        "negative_prompt": options.negative_prompt, "config": result.record["config"] if method == "guided" else None,
+        "negative_prompt": options.negative_prompt, "size": result.record["images"][0]["size"],
+        "config": result.record["config"] if method == "guided" else None,
     }  # fmt: skip
     if found := result.verdicts.outcomes.get(method):
         wrong = list(found[0].wrong)

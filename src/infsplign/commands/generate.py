@@ -110,12 +110,12 @@ def _sample(job: Any, number: int, folder: OutputFolder) -> Pair:
     if number == 0:
         folder.claim()
         folder.begin(job.record("running", []))
-    folder.save(f"guided_{number}.png", guided)
+    hashes = {"guided": folder.save(f"guided_{number}.png", guided)}
     unguided = None
     if job.options.unguided:
         unguided = job.sample(number, "unguided")
-        folder.save(f"unguided_{number}.png", unguided)
-    return Pair(job.options.seed + number, guided, unguided, guidance.trace)
+        hashes["unguided"] = folder.save(f"unguided_{number}.png", unguided)
+    return Pair(job.options.seed + number, guided, unguided, guidance.trace, hashes)
 
 
 def _leave(job: Any, folder: OutputFolder, pairs: Sequence[Pair], stop: BaseException) -> None:

@@ -1,5 +1,6 @@
 """The folder for results: checked before the work, made with the first result. Files of others are never lost."""
 
+import hashlib
 import os
 import re
 from collections.abc import Collection, Iterator
@@ -139,9 +140,11 @@ class OutputFolder:
         """Writes `trace.json` whole or not at all."""
         write_json(self.path / TRACE, record, make=False)
 
-    def save(self, name: str, image: Image) -> None:
-        """Writes an image as a PNG file, whole or not at all."""
-        write(self.path / name, png(image), make=False)
+    def save(self, name: str, image: Image) -> str:
+        """Writes an image as a PNG file, whole or not at all, and returns the file's SHA-256."""
+        data = png(image)
+        write(self.path / name, data, make=False)
+        return hashlib.sha256(data).hexdigest()
 
     def kept(self) -> list[str]:
         """Returns the names of the images in the folder that match our naming."""

@@ -48,10 +48,10 @@ def score(
 ) -> None:
     """Score images by VISOR, T2I-CompBench's 2D spatial rule or GenEval's position rule, with bootstrap intervals over prompts."""
     from infsplign.evaluation.files import check_writable
-    from infsplign.evaluation.generated import pooled, read_generated
+    from infsplign.evaluation.generated import pooled, pooled_records, read_generated
     from infsplign.evaluation.scoring.benchmarks import read_for
     from infsplign.evaluation.scoring.image_files import group_by_prompt
-    from infsplign.evaluation.scoring.made_for import check_texts
+    from infsplign.evaluation.scoring.made_for import check_texts, records_of_run
     from infsplign.evaluation.scoring.scored_folder import read_earlier
 
     if threshold is not None and threshold != threshold:
@@ -65,7 +65,7 @@ def score(
     if made and prompts is not None:
         told = {key: one.text for one in made for images_of_one in one.images().values() for key in images_of_one}
         check_texts(told, asked, group_by_prompt(told, asked))
-    if told := pooled(made):
+    if told := pooled(made) or (pooled_records(records_of_run(images)) if images is not None else None):
         typer.echo(f"infsplign: warning: {told}", err=True)
     earlier = None if against is None else read_earlier(against)
     if out is not None:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,14 @@ class Generated:
                 found.setdefault(method, {})[f"{self.id}_{number:02d}"] = (self.folder / name, image["seed"])
         return {method: found[method] for method in sorted(found, reverse=True)}  # unguided first
 
+    def hashes(self) -> dict[str, dict[str, str]]:
+        """Method to the key of each of its images to the SHA-256 that its file had; empty in records of earlier versions."""
+        found: dict[str, dict[str, str]] = {}
+        for number, image in enumerate(self.record["images"]):
+            for method, digest in image.get("sha256", {}).items():
+                found.setdefault(method, {})[f"{self.id}_{number:02d}"] = digest
+        return found
+
     def verdicts(self) -> dict[str, dict[str, dict[str, bool]]]:
         """Method to the key of each image to whether its relations hold; empty where nothing was judged."""
         verdict = self.record.get("verdict") or {}
@@ -121,32 +129,46 @@ def _checked(record: Any) -> dict[str, Any]:
             raise ValueError(f"expected a relation to be a list of texts, got {relation!r:.100}")
     for image in record["images"]:
         member(image, "seed", int)
+        member(image, "sha256", dict, missing=True)
         for method, name in member(image, "files", dict).items():
             if not isinstance(name, str) or Path(name).name != name:
                 raise ValueError(f"expected `files` to name files in this folder, got {method!r}: {name!r:.100}")
     return record | {"id": member(record, "id", str, missing=True) or ""}
 
 
-def unlike(found: Sequence[Generated]) -> list[str]:
-    """Names of the options that decide the images and differ between folders."""
-
-    def decides(one: Generated) -> dict[str, Any]:
-        own = {name: one.record.get(name) for name in ("steps", "guidance_scale", "negative_prompt")}
-        model = {name: one.record["model"].get(name) for name in ("name", "scheduler", "dtype", "vae", "loras")}
-        return own | {f"model {name}": value for name, value in model.items()} | dict(one.record.get("config") or {})
-
-    each = [decides(one) for one in found]
-    names = dict.fromkeys(name for told in each for name in told)
-    return [name for name in names if len({json.dumps(told.get(name), sort_keys=True) for told in each}) > 1]
+def unlike(told: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of the options that decide images and differ between them."""
+    names = dict.fromkeys(name for one in told for name in one)
+    return [name for name in names if len({json.dumps(one.get(name), sort_keys=True) for one in told}) > 1]
 
 
 def pooled(found: Sequence[Generated]) -> str | None:
     """What to say of folders that are counted together although their options differ, or an image comes twice; None where neither is so."""
-    options = ", ".join(f"`{name}`" for name in unlike(found))
+
+    def decides(one: Generated) -> dict[str, Any]:
+        own = {name: one.record.get(name) for name in ("steps", "guidance_scale", "negative_prompt")}
+        own["size"] = sorted({str(image.get("size")) for image in one.record["images"]})
+        model = {name: one.record["model"].get(name) for name in ("name", "scheduler", "dtype", "vae", "loras")}
+        return own | {f"model {name}": value for name, value in model.items()} | dict(one.record.get("config") or {})
+
     images = [(one.text, image["seed"]) for one in found for image in one.record["images"]]
+    told = _together([decides(one) for one in found], images, "runs")
+    return f"{told}: score each folder by itself to compare them" if told else None
+
+
+def pooled_records(records: Iterable[Mapping[str, Any]]) -> str | None:
+    """The same of the images of one method that the page of `infsplign app` made, whose records tell their options."""
+    own = [record for record in records if "config" in record]
+    names = ("steps", "guidance_scale", "negative_prompt", "size")
+    each = [{name: record.get(name) for name in names} | dict(record["config"] or {}) for record in own]
+    return _together(each, [(record["prompt"], record["seed"]) for record in own], "images")
+
+
+def _together(each: Sequence[Mapping[str, Any]], images: Sequence[tuple[str, int]], what: str) -> str | None:
+    options = ", ".join(f"`{name}`" for name in unlike(each))
     twice = "the same prompt and seed several times" if len(set(images)) < len(images) else ""
-    told = " and ".join(part for part in (f"runs that differ in {options}" if options else "", twice) if part)
-    return f"these are {told}, counted together as one: score each folder by itself to compare them" if told else None
+    told = " and ".join(part for part in (f"{what} that differ in {options}" if options else "", twice) if part)
+    return f"these are {told}, counted together as one" if told else None
 
 
 def settings(found: Sequence[Generated]) -> dict[str, Any]:

@@ -131,6 +131,7 @@ class Job:
                         "seed": pair.seed,
                         "size": list(pair.guided.size),
                         "files": {method: f"{method}_{number}.png" for method in pair.images},
+                        "sha256": dict(pair.hashes),
                         "trace": [step.to_dict() for step in pair.trace],
                     }
                     for number, pair in enumerate(pairs)

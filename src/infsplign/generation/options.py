@@ -2,8 +2,8 @@
 
 import math
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -187,12 +187,13 @@ class GenerateOptions:
 
 @dataclass(frozen=True)
 class Pair:
-    """Images of one seed, and the trace of guidance."""
+    """Images of one seed, the trace of guidance, and the SHA-256 of each method's file."""
 
     seed: int
     guided: Any
     unguided: Any | None
     trace: Sequence[Any]
+    hashes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def images(self) -> dict[str, Any]:

@@ -120,11 +120,51 @@ class TestScores:
         assert "scores/infsplign: its differences from unguided are left out, since unguided has other images or scores by now" in told
         scored(folder, "scores", "infsplign", "--detector", "world", "--against", folder / "scores" / "unguided")
         assert list(read_run(folder).measured[1].differences) == ["infsplign - unguided"]
-        rows = (folder / "unguided.jsonl").read_text("utf-8")
-        (folder / "unguided.jsonl").write_text(re.sub(r'"sha256": "\w+"', '"sha256": "00"', rows))
+        first, other = sorted((folder / "unguided").glob("*.png"))[:2]
+        first.write_bytes(other.read_bytes())
         found = read_run(folder)
         assert (found.stale, found.outdated) == (["scores/unguided"], {"scores/infsplign": "unguided"})
         assert not found.measured[1].differences
+
+    def test_images_that_were_replaced_have_no_verdict_until_they_are_scored(self, folder):
+        """The page would show the new picture with the old verdict."""
+        first, other = sorted((folder / "unguided").glob("*.png"))[:2]
+        data = first.read_bytes()
+        first.write_bytes((folder / "infsplign" / first.name).read_bytes())
+        found = read_run(folder)
+        assert found.replaced == 1
+        assert first.stem not in found.verdicts["unguided"]
+        assert other.stem in found.verdicts["unguided"]
+        write_report([folder], folder.parent / "page.html")
+        told = " ".join((folder.parent / "page.html").read_text("utf-8").split())
+        assert "1 of 20 images are other files than those that were made: their verdicts are left out, and the run's own measures" in told
+        for method in ("unguided", "infsplign"):
+            scored(folder, "scores", method, "--detector", "world")
+        found = read_run(folder)
+        assert not found.stale
+        assert found.verdicts["unguided"][first.stem]["correct"]
+        first.write_bytes(data)
+        assert read_run(folder).stale == ["scores/unguided"]
+        first.unlink()  # a run may be kept without its images
+        assert (read_run(folder).replaced, read_run(folder).stale) == (0, ["scores/unguided"])
+
+    def test_a_rule_without_verdicts_takes_no_place_of_one_with_them(self, folder):
+        for lines in folder.glob("*.jsonl"):
+            lines.write_text(re.sub(r', "correct": \w+', "", lines.read_text("utf-8")))
+        for method in ("unguided", "infsplign"):
+            scored(folder, "scores-t2i", method, "--detector", "world", "--benchmark", "t2i")
+            scored(folder, "scores-visor", method, "--detector", "world")
+        assert {row["correct"] for row in read_run(folder).verdicts["infsplign"].values()} == {True}
+
+    def test_methods_side_by_side_are_judged_by_one_rule(self, folder):
+        """One by GenEval's and another by VISOR's would differ by the rule."""
+        for lines in folder.glob("*.jsonl"):
+            lines.write_text(re.sub(r', "correct": \w+', "", lines.read_text("utf-8")))
+        scored(folder, "scores-geneval", "unguided", "--detector", "world", "--benchmark", "geneval", "--threshold", "0.99")
+        for method in ("unguided", "infsplign"):
+            scored(folder, "scores-visor", method, "--detector", "world")
+        visor = (folder / "scores-visor" / "unguided" / "images.jsonl").read_text("utf-8").splitlines()
+        assert list(read_run(folder).verdicts["unguided"].values()) == list(map(json.loads, visor))
 
     def test_other_versions_of_a_detector(self, folder):
         scored(folder, "scores", "unguided", "--detector", "world", "--detections", folder / "found.json")

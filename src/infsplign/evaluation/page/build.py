@@ -122,6 +122,9 @@ def _run(run: RunFolder, colours: Mapping[str, str]) -> dict[str, Any]:
         "strange": run.strange,
         "outdated": run.outdated,
         "pooled": run.pooled,
+        "replaced": run.replaced,
+        "measured": bool(run.results.get("methods")),
+        "made": sum(map(len, run.records.values())),
         "unfinished": bool(run.manifest) and not run.results,
     }
 

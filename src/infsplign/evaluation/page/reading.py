@@ -1,6 +1,5 @@
 """Reads the folder of a run, and the scores below it, for the report."""
 
-import hashlib
 import json
 import warnings
 from collections import Counter
@@ -11,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from infsplign.errors import PromptError, PromptWarning
-from infsplign.evaluation.generated import TRACE, Generated, pooled, read_generated, settings
+from infsplign.evaluation.generated import TRACE, Generated, pooled, pooled_records, read_generated, settings
 from infsplign.evaluation.page.checking import checked_results, verdict_rows
+from infsplign.evaluation.page.replaced import Digests, by_one_rule, without
 from infsplign.evaluation.reading import is_kind, parse_json, read_text
 from infsplign.evaluation.running.method_folder import Record, read_failures, read_lines
 from infsplign.evaluation.running.run_folder import MANIFEST, RESULTS, checked_manifest
@@ -61,8 +61,10 @@ class RunFolder:
         folder: where.
         manifest, results: the content of these files; empty if missing.
         records: method to key of an image to its record; failed images have an `error`.
-        verdicts: the same with what was judged, by the first detector that judged it.
+        verdicts: the same with what was judged; one detector and rule for all methods of an image.
         measured: one for each detector and set of images.
+        digests: SHA-256 of the images.
+        replaced: how many images are other files than were made; their verdicts are left out.
         stale: folders of scores of images that have changed since; they are left out.
         strange: folders of scores to their label, which no method of the run has; they are left out.
         outdated: folders of scores to the method that has other images or scores by now; their differences from it are left out.
@@ -75,12 +77,14 @@ class RunFolder:
     records: dict[str, dict[str, Record]]
     verdicts: dict[str, dict[str, Record]]
     measured: list[Measured]
+    digests: Digests
     files: dict[str, dict[str, Path]] = field(default_factory=dict)
     """Method to key to the image's file, where it is not METHOD/KEY.png."""
     stale: list[str] = field(default_factory=list)
     strange: dict[str, str] = field(default_factory=dict)
     outdated: dict[str, str] = field(default_factory=dict)
     pooled: str | None = None
+    replaced: int = 0
     title: str = ""
     """What the page calls it instead of the folder's name, which another run may have too."""
 
@@ -120,7 +124,11 @@ def read_run(folder: Path) -> RunFolder:
     records = {name: _records(folder, name) for name in manifest.get("methods", {})}
     verdicts = {name: {key: r for key, r in found.items() if isinstance(r.get("correct"), bool)} for name, found in records.items()}
     measured = [_measured(results, results)] if results.get("methods") else []
-    run = RunFolder(folder, manifest, results, records, verdicts, measured)
+    files = {name: {key: folder / name / f"{key}.png" for key in found} for name, found in records.items()}
+    told = {name: {key: r["sha256"] for key, r in found.items() if "sha256" in r} for name, found in records.items()}
+    run = RunFolder(folder, manifest, results, records, verdicts, measured, Digests(files, told))
+    told = [pooled_records(found.values()) or "" for found in records.values()]
+    run.pooled = max(told, key=len, default="") or None  # the guided images have more options
     if manifest:
         _add_scores(run)
     return run
@@ -131,8 +139,11 @@ def _generated(folder: Path, made: Sequence[Generated]) -> RunFolder:
     records: dict[str, dict[str, Record]] = {}
     verdicts: dict[str, dict[str, Record]] = {}
     files: dict[str, dict[str, Path]] = {}
+    told: dict[str, dict[str, str]] = {}
     for one in made:
         judged = one.verdicts()
+        for method, hashes in one.hashes().items():
+            told.setdefault(method, {}).update(hashes)
         for method, images in one.images().items():
             for key, (path, seed) in images.items():
                 records.setdefault(method, {})[key] = {"key": key, "prompt": one.text, "seed": seed, "relation": one.relation or OTHER}
@@ -143,7 +154,7 @@ def _generated(folder: Path, made: Sequence[Generated]) -> RunFolder:
     manifest = {"settings": settings(made), "versions": made[0].record["versions"], "methods": {name: {} for name in records}}
     whole, counts = all(one.finished for one in made), sorted(len(one.record["images"]) for one in made)
     results = {"prompts": len(made), "images": counts[0] if counts[0] == counts[-1] else f"{counts[0]} to {counts[-1]}"} if whole else {}
-    run = RunFolder(folder, manifest, results, records, verdicts, [], files)
+    run = RunFolder(folder, manifest, results, records, verdicts, [], Digests(files, told), files)
     run.pooled = pooled(made)
     _add_scores(run)
     return run
@@ -151,7 +162,10 @@ def _generated(folder: Path, made: Sequence[Generated]) -> RunFolder:
 
 def _add_scores(run: RunFolder) -> None:
     """Adds what `infsplign score --out` has written below a run."""
-    folder, records, verdicts, measured = run.folder, run.records, run.verdicts, run.measured
+    folder, records, measured = run.folder, run.records, run.measured
+    replaced = run.digests.replaced()
+    run.replaced = sum(map(len, replaced.values()))
+    judged: dict[Any, dict[str, dict[str, Record]]] = {None: without(run.verdicts, replaced)}
     groups: dict[Any, Measured] = {}
     merged: list[tuple[Measured, dict[str, Any], str, str]] = []
     gone: set[str] = set()
@@ -172,8 +186,11 @@ def _add_scores(run: RunFolder) -> None:
             groups[kind := (kind, place)] = Measured(_title(scored))
         _merge(groups[kind], scored, label, place)
         merged.append((groups[kind], scored, label, place))
+        of_label = judged.setdefault((_title(scored), json.dumps(scored.get("detector"), sort_keys=True)), {}).setdefault(label, {})
         for row in rows:
-            verdicts[label].setdefault(row["key"], row)
+            if "correct" in row:
+                of_label.setdefault(row["key"], row)
+    run.verdicts = {name: {} for name in records} | by_one_rule(list(judged.values()))
     for group, scored, label, place in merged:
         for name in scored.get("differences", {}):
             base = name.removeprefix(f"{label} - ")
@@ -199,15 +216,8 @@ def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 def _changed(run: RunFolder, label: str, row: Mapping[str, Any]) -> bool:
     """Whether the image of a verdict is another one by now."""
-    key, told = row["key"], row.get("sha256")
-    if not isinstance(told, str):
-        return False
-    if not run.files:
-        return run.records[label].get(key, {}).get("sha256", told) != told
-    try:
-        return hashlib.sha256(run.files[label][key].read_bytes()).hexdigest() != told
-    except (KeyError, OSError):
-        return True
+    told, now = row.get("sha256"), run.digests.of(label, row["key"])
+    return isinstance(told, str) and now != told and (now is not None or bool(run.files))
 
 
 def relation_of(text: str, row: Mapping[str, Any]) -> str:

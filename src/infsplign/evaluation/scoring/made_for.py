@@ -10,19 +10,24 @@ from pathlib import Path
 
 from infsplign.evaluation.files import OutputError
 from infsplign.evaluation.prompts.prompt import BenchmarkPrompt
-from infsplign.evaluation.running.method_folder import read_lines
+from infsplign.evaluation.running.method_folder import Record, read_lines
 from infsplign.evaluation.running.run_folder import MANIFEST
 
 
-def texts_of_run(folder: Path) -> dict[str, str]:
-    """Key of each image in the folder of a run's method to the prompt that it was made for; nothing where there is no run around it."""
+def records_of_run(folder: Path) -> list[Record]:
+    """Records of the images in the folder of a run's method; none where there is no run around it."""
     place = Path(os.path.abspath(folder))  # a method's folder may be a link: the run is where the link is
     lines = place.parent / f"{place.name}.jsonl"
     if not (place.parent / MANIFEST).is_file() or not lines.is_file():
-        return {}
+        return []
     with suppress(OutputError):
-        return {record["key"]: record["prompt"] for record in read_lines(lines)}
-    return {}
+        return read_lines(lines)
+    return []
+
+
+def texts_of_run(folder: Path) -> dict[str, str]:
+    """Key of each of these images to the prompt that it was made for."""
+    return {record["key"]: record["prompt"] for record in records_of_run(folder)}
 
 
 def check_texts(texts: Mapping[str, str], prompts: Sequence[BenchmarkPrompt], groups: Mapping[str, Sequence[str]]) -> None:
