@@ -171,3 +171,35 @@ def test_merging_that_begins_after_the_first_pass_is_refused_too():
     merge(pipe.unet, 1 / 4)
     with pytest.raises(AttentionError, match="its block gets"), torch.no_grad(), source.record(sample):
         pipe.unet(sample, 1, encoder_hidden_states=text)
+
+
+class Block(torch.nn.Module):
+    """The plainest block of a UNet of one's own: it gets a feature map and a text, and holds the attention itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.q, self.kv = torch.nn.Linear(4, 4), torch.nn.Linear(6, 8)
+
+    def forward(self, maps, text):
+        key, value = self.kv(text).chunk(2, -1)
+        query = self.q(maps.flatten(2).mT)
+        seen = torch.nn.functional.scaled_dot_product_attention(query[:, None], key[:, None], value[:, None])[:, 0]
+        return maps + seen.mT.unflatten(-1, maps.shape[-2:])
+
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.blocks = torch.nn.ModuleList([Block(), Block()])
+
+    def forward(self, sample, timestep, text):
+        for block in self.blocks:
+            sample = block(sample, text)
+        return sample
+
+
+def test_the_text_of_a_block_that_gets_a_feature_map_is_not_taken_for_its_positions():
+    net = Net()
+    with AttentionRecorder(net, {"coarse": ("blocks.0",), "middle": ("blocks.1",)}).record(torch.zeros(2, 4, 5, 7)) as attention:
+        net(torch.randn(2, 4, 5, 7), 0, torch.randn(2, 9, 6))
+    assert [(layer.grid, layer.text_length) for layer in attention] == [((5, 7), 9)] * 2

@@ -192,3 +192,17 @@ def test_coefficients_that_would_turn_the_shift_round_are_refused(prediction, gi
     with pytest.raises(ValueError) as error:
         to_prediction(1.0, prediction, **given)
     assert str(error.value) == told
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 1), (4, 1, 1)])
+def test_one_coefficient_a_row_has_the_axes_of_the_shift(shape):
+    """They would be spread along the last axes, where their lengths happen to be equal."""
+    delta, alpha = np.ones((4, 4, 4, 4)), np.full(shape, 0.5)
+    with pytest.raises(ValueError, match=r"`alpha` must be one number, or for one a row have the axes of `delta`, \(4, 1, 1, 1\)"):
+        to_prediction(delta, "v_prediction", alpha=alpha)
+    assert to_prediction(delta, "v_prediction", alpha=alpha.reshape(4, 1, 1, 1)).shape == delta.shape
+
+
+def test_the_largest_gain_is_positive():
+    with pytest.raises(ValueError, match="`max_gain` must be a number > 0, got -1"):
+        to_prediction(1.0, "v_prediction", alpha=0.5, max_gain=-1)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infsplign import PAPER, RECOMMENDED, GuidanceConfig
-from infsplign.core.losses import LossTerm, presence_loss
+from infsplign.core.losses import CompoundLoss, LossTerm, presence_loss
 from infsplign.engine.config import PAPER_CLI, PAPER_SDXL, PUBLISHED, PUBLISHED_SDXL, check_config
 
 
@@ -89,7 +89,7 @@ def test_every_option_says_what_it_must_be():
         {"max_gain": float("inf"), "max_shift": 1e-9, "scale": 1e30, "start": 0.5, "stop": 0.5},
         {"every": 1, "watch_every": 2, "repeats": 3, "patience": 1, "resize": 2, "wrt": "input", "update": "epsilon"},
         {"wrt": "latents", "update": "direct", "repeats": 1, "plan": "auto"},
-        {"layers": {"coarse": ("a", "b"), "middle": ["c"]}, "schedule": float, "terms": ()},
+        {"layers": {"coarse": ("a", "b"), "middle": ("c",)}, "schedule": float, "terms": ()},
     ],
 )
 def test_options_at_the_ends_of_their_ranges_are_taken(options):
@@ -202,3 +202,18 @@ def test_gradients_that_no_guided_step_would_repeat_are_refused():
 def test_a_schedule_that_gives_no_number_is_named(given):
     with pytest.raises(TypeError, match="`schedule` must give a number, got .* at progress 0.5"):
         GuidanceConfig(schedule=lambda progress: given).weight(0.5)
+
+
+def test_options_do_not_change_with_the_lists_that_they_were_made_of():
+    """In a sweep over layers, all options would name the last one."""
+    layers, names = {"coarse": ("a",)}, ["b"]
+    first, second = RECOMMENDED.with_(layers=layers), GuidanceConfig(layers={"middle": names})
+    layers["coarse"] = ("c",)
+    names.append("d")
+    assert (first.layers, second.layers) == ({"coarse": ("a",)}, {"middle": ("b",)})
+    levels = ["coarse"]
+    term = LossTerm("mine", lambda o, s: o.mass.sum(-1), levels=levels)
+    loss = CompoundLoss(terms := [term])
+    levels.append("middle")
+    terms.append(term)
+    assert (term.levels, loss.terms) == (("coarse",), (term,))

@@ -5,7 +5,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infsplign import Steps
 from infsplign.engine.loss_scale import BACKOFF, HALF_LOSS_SCALE, LossScale
+from tests.engine.test_steps import TIMES, made
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
@@ -44,3 +46,13 @@ def test_what_is_never_finite_becomes_an_error_in_the_end():
         scale.scaled(torch.ones(1), torch.float16)
         found = scale.unscaled(torch.full((1, 2), float("nan"), dtype=torch.float16))
     assert found.isnan().all()
+
+
+def test_each_sampling_begins_with_the_first_factor():
+    """Else an image would depend on those that were sampled before it."""
+    _, guidance = made()
+    first = guidance._loss_scale
+    first._factor = torch.ones(1)
+    Steps(guidance, TIMES)
+    assert guidance._loss_scale is not first
+    assert guidance._loss_scale._factor is None

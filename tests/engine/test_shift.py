@@ -152,3 +152,7 @@ def test_a_weight_is_that_of_the_progress_within_the_window():
     assert config.weight(0.2) == 1.0
     assert config.weight(0.3) == pytest.approx(0.8)
     assert config.weight(0.6) == pytest.approx(0.2)
+
+
+def test_videos_have_their_channels_where_images_have():
+    assert latents_part(torch.zeros(2, 9, 1, 8, 12), torch.zeros(2, 4, 1, 8, 12)).shape == (2, 4, 1, 8, 12)

@@ -118,3 +118,29 @@ def test_options_cannot_be_exchanged_afterwards(make):
     with pytest.raises(AttributeError, match="config"):
         made.config = GuidanceConfig()
     getattr(made, "dismiss", lambda: None)()
+
+
+def test_a_window_without_a_step_is_told():
+    with pytest.warns(UserWarning, match=r"no step lies between `start` 0.45 and `stop` 0.55, they are at 0.00, 0.20, 0.40, 0.60, 0.80$"):
+        Steps(made(start=0.45, stop=0.55)[1], TIMES)
+    with warnings.catch_warnings(action="error"):
+        Steps(made(start=0.5, stop=0.5)[1], TIMES)  # asks for none
+
+
+def test_noise_levels_are_no_timesteps():
+    """By them, guidance would stop after a few steps."""
+    levels = torch.tensor([14.6, 7.0, 3.0, 1.0, 0.3, 0.03])
+    with pytest.warns(UserWarning, match=r"`timesteps` look like noise levels, 14.6 to 0.03, .* give `infsplign.timesteps_of"):
+        Steps(made()[1], levels)
+    with warnings.catch_warnings(action="error"):
+        Steps(made()[1], [99.0, 50.0, 1.0])
+        Steps(made()[1], [1.0, 0.5, 0.1])
+
+
+def test_deviations_of_the_noise_are_no_ratios():
+    signal = (1 - torch.linspace(0.001, 0.999, 1000)).cumprod(0).clamp(min=1e-3)
+    times = torch.tensor([999, 500, 1])
+    with pytest.warns(UserWarning, match=r"`sigmas` must be ratios of noise to signal, .* at timestep 999, is below 1"):
+        Steps(made()[1], times, sigmas=(1 - signal[times]) ** 0.5, prediction="v_prediction")
+    with warnings.catch_warnings(action="error"):
+        Steps(made()[1], times, sigmas=((1 - signal[times]) / signal[times]) ** 0.5, prediction="v_prediction")

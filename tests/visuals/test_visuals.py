@@ -234,3 +234,17 @@ def test_labels_are_moved_apart_in_order(places):
     order = sorted(range(len(places)), key=lambda i: places[i])
     assert all(moved[b] - moved[a] >= 0.1 - 1e-9 for a, b in pairwise(order))
     assert max(moved) <= 1 + 1e-9
+
+
+def test_what_cannot_be_drawn_is_named():
+    image, other = Image.new("RGB", (64, 64)), np.zeros((64, 64, 3))
+    with pytest.raises(TypeError, match="`objects` must be a list of names, got the text 'cat'"):
+        attention_overlay(moving(3), "cat", image, title="t")
+    with pytest.raises(TypeError, match="`image` must be a PIL image, got ndarray; call the pipeline with `output_type='pil'`"):
+        attention_overlay(moving(3), ["cat", "dog"], other, title="t")
+    with pytest.raises(TypeError, match="`images` must be a PIL image, got str"):
+        comparison_sheet({"guided": ["a.png"]}, title="t")
+    with pytest.raises(ValueError, match="`rows` must have a caption for each of the 2 images, got 1"):
+        comparison_sheet({"guided": [image, image]}, title="t", rows=["seed 0"])
+    with pytest.raises(ValueError, match=r"`notes` must have 1 notes for each of unguided, guided, got {'guided': 1}"):
+        comparison_sheet({"unguided": [image], "guided": [image]}, title="t", notes={"guided": ["right"]})

@@ -58,9 +58,10 @@ class FeatureSizes:
             return
         inputs = [x for x in (*args, *kwargs.values()) if isinstance(x, Tensor) and x.is_floating_point()]
         maps = [x for x in inputs if x.ndim == 4]
-        if maps:
+        if maps:  # what else it gets is text
             self._maps[name] = tuple(maps[0].shape[-2:])
-        self._positions[name] = {x.shape[1] for x in inputs if x.ndim == 3}
+        else:
+            self._positions[name] = {x.shape[1] for x in inputs if x.ndim == 3}
 
     def _convolution(self, _module: nn.Module, _args: Any, output: Tensor) -> None:
         if within(self._thread):

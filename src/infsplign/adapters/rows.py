@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from infsplign.engine.rows import Rows
 
@@ -46,7 +46,7 @@ def _doubled(batch: Batch) -> bool:
     if odd or not torch.equal(batch.sample[:half], batch.sample[half:]):
         return False
     if half % batch.prompts:  # no half fits the prompts; if all latents are equal, the rows are those of the prompts, not doubled
-        return not torch.equal(batch.sample[:1].expand_as(batch.sample), batch.sample)
+        return not torch.equal(batch.sample[:1].expand_as(batch.sample), batch.sample) and not _texts_of_groups(batch)
     if batch.text is None:
         return batch.negative is not False
     first, second = batch.text[:half], batch.text[half:]
@@ -56,6 +56,15 @@ def _doubled(batch: Batch) -> bool:
     # the latents of several prompts may be equal without classifier-free guidance; then half the rows of a prompt are `each`, and the last
     # two such groups are of one prompt
     return batch.prompts == 1 or not batch.distinct or not torch.equal(second[-2 * each : -each], second[-each:])
+
+
+def _texts_of_groups(batch: Batch) -> bool:
+    """Whether the rows are several images of each prompt, by their texts: the halves of a doubled batch are of different ones."""
+    each, left = divmod(len(batch.sample), batch.prompts)
+    if left or each < 2 or batch.text is None:
+        return False
+    groups = batch.text.unflatten(0, (batch.prompts, each))
+    return torch.equal(groups[:, :1].expand_as(groups), groups)
 
 
 def first_call(batch: Batch) -> slice:
@@ -86,7 +95,16 @@ def rows_of_call(denoiser: Any, family: Conditional, batch: Batch) -> Rows:
         doubled = any(name.startswith("PAGCFG") for name in perturbed)
         return Rows(_part(len(batch.sample), int(doubled), 2 + int(doubled)), together=True)
     # self-attention guidance needs all rows in one pass: its processors store the attention of the whole batch
-    return Rows(family(batch), together="CrossAttnStoreProcessor" in processors)
+    return Rows(family(batch), together="CrossAttnStoreProcessor" in processors or _has_own_code(denoiser))
+
+
+def _has_own_code(denoiser: Any) -> bool:
+    """Whether attention runs code that is not of diffusers, as prompt-to-prompt and MasaCtrl: it may part the batch into halves itself."""
+    processors = getattr(denoiser, "attn_processors", {}).values()
+    if any(not type(processor).__module__.startswith(("diffusers.", "infsplign.")) for processor in processors):
+        return True
+    modules = denoiser.modules() if isinstance(denoiser, nn.Module) else ()  # accelerate puts its hooks on `forward` too
+    return any("forward" in vars(module) and not hasattr(module, "_hf_hook") for module in modules if module is not denoiser)
 
 
 def _part(rows: int, number: int, parts: int) -> slice:

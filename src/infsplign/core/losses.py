@@ -84,6 +84,7 @@ class LossTerm:
         for level in self.levels:
             check_level(level, "levels")
         check_flag(self.rowwise, "rowwise")
+        object.__setattr__(self, "levels", tuple(self.levels))
 
     def reads(self, level: str) -> bool:
         return self.weight != 0 and (not self.levels or level in self.levels)
@@ -124,6 +125,7 @@ class CompoundLoss:
         names = [term.name for term in self.terms]
         if len(set(names)) < len(names):
             raise ValueError(f"`terms` must have different names, got {', '.join(names)}")
+        object.__setattr__(self, "terms", tuple(self.terms))
 
     def __call__(self, attention: Sequence[Attention], weights: Array, scene: SceneArrays) -> LossReport:
         """Computes the loss of recorded attention.

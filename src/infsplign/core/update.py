@@ -53,6 +53,8 @@ def gain(
     >>> gain("sample", alpha=0.5, sigma=0.75)
     -1.5
     """
+    if isinstance(max_gain, Real) and not max_gain > 0:
+        raise ValueError(f"`max_gain` must be a number > 0, got {max_gain!r}")
     if prediction == "epsilon":
         return 1.0
     for name, value in (("alpha", alpha), ("sigma", sigma)):
@@ -121,8 +123,8 @@ def bound_factor(shift: Array, most: float) -> Array:
 
 
 def _check_axes(name: str, value: Any, axes: int) -> None:
-    """Raises ValueError for one number a row, (B,), beside an array of several axes: they would be spread along the last one."""
-    if axes > 1 and getattr(value, "ndim", 0) == 1 and value.shape[0] > 1:
+    """Raises ValueError for one number a row, (B,) or (B, 1), beside an array of more axes: they would be spread along its last ones."""
+    if 0 < getattr(value, "ndim", 0) < axes and max(value.shape) > 1:
         wanted = (value.shape[0], *[1] * (axes - 1))
         raise ValueError(f"`{name}` must be one number, or for one a row have the axes of `delta`, {wanted}; got {tuple(value.shape)}")
 

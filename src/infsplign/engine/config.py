@@ -135,6 +135,8 @@ class GuidanceConfig:
         self._check("terms", "be a tuple of `LossTerm`s", _terms)
         wanted = f"map levels ({' or '.join(LEVELS)}) to tuples of module names, each in one level"
         self._check("layers", wanted, lambda value: value is None or _layers(value))
+        if self.layers is not None:  # a copy: the caller may go on to change his own
+            object.__setattr__(self, "layers", {level: tuple(names) for level, names in self.layers.items()})
         self._check("resize", "be None or a whole number >= 2", lambda value: value is None or (_counts(value) and value >= 2))
         self._check("wrt", 'be "input" or "latents"', lambda value: value in ("input", "latents"))
         if self.repeats > 1 and self.update != "epsilon":

@@ -88,25 +88,40 @@ class Guidance:
         check_config(config)
         check_denoiser(denoiser, source)
         self.denoiser = denoiser
-        self.scenes = listed_scenes(scenes)
+        self._scenes = listed_scenes(scenes)
         self._config: GuidanceConfig = config or (source.config(denoiser) if hasattr(source, "source") else RECOMMENDED)
         self.source: AttentionSource = source if hasattr(source, "record") else source.source(denoiser, self.config.layers)
-        self.token_indices = listed_tokens(token_indices, self.scenes, single=isinstance(scenes, Scene))
+        self._token_indices = listed_tokens(token_indices, self.scenes, single=isinstance(scenes, Scene))
         self.scene_loss = SceneLoss(self.scenes, self.token_indices, self.config)
         self.module = module_of(denoiser, self.source, self.config)
         recorded = getattr(self.source, "layers", None)
         if recorded is not None:
             self.scene_loss.check_layers([(level, name) for level, name, *_ in recorded])
-        self.weights = FrozenWeights(self.module)
         self.saving: Callable[[], AbstractContextManager[Any]] | None = None
-        self.passes = Passes()
         self.zero = torch.tensor([False])
-        self._loss_scale = LossScale()
+        self.passes = self.begin()
 
     @property
     def config(self) -> GuidanceConfig:
         """The options. For others make another `Guidance`: the loss and the layers belong to them."""
         return self._config
+
+    @property
+    def scenes(self) -> tuple[Scene, ...]:
+        """One for each prompt; for others make another `Guidance` too."""
+        return self._scenes
+
+    @property
+    def token_indices(self) -> list[Any]:
+        """For each prompt, for each object of its scene, positions on the text axis."""
+        return self._token_indices
+
+    def begin(self) -> Passes:
+        """Begins a sampling: forgets what belongs to the one before, between which a LoRA may have been loaded. Returns the counts."""
+        self.weights = FrozenWeights(self.module)
+        self._loss_scale = LossScale()
+        self.passes = Passes()
+        return self.passes
 
     @property
     def held(self) -> Tensor | None:
@@ -141,7 +156,7 @@ class Guidance:
             args, kwargs = map_tensors(usable, (tuple(args), dict(kwargs)))
             leaf = usable(sample).detach().requires_grad_()
             with turn(self.module), self.source.record(leaf, *args, **kwargs) as attention, self._again():
-                output = self.denoiser(leaf, *args, **kwargs)
+                output = self.denoiser(leaf.clone(), *args, **kwargs)  # which may change its input in place
             rows = rows or slice(0, len(leaf))
             report = self.measure(of_rows(attention, rows, len(leaf)), rows.stop - rows.start)
             self.scene_loss.check_gradient(report, [layer.layer for layer in attention])

@@ -43,6 +43,8 @@ class SceneLoss:
     def measure(self, attention: Sequence[Attention], rows: int) -> LossReport:
         """Computes the loss of recorded attention for `rows` rows; under autocast too in the types of `infsplign.core`."""
         if not self._checked:
+            if strange := next((layer.like for layer in attention if not isinstance(layer.like, Tensor)), None):
+                raise TypeError(f"`source` must record torch tensors, got {type(strange).__name__}")
             self.check_layers([(layer.level, layer.layer) for layer in attention])
             self._checked = True
         weights, arrays = self.arrays(attention[0], rows)
@@ -64,6 +66,9 @@ class SceneLoss:
 
     def check_layers(self, recorded: Sequence[tuple[str, str]]) -> None:
         """Raises an error if `source` records other layers, (level, name), than the options name, or if a term reads none of them."""
+        if not recorded or len(set(recorded)) < len(recorded):
+            came = f"{sorted(recorded)}, one of them twice" if recorded else "none"
+            raise ValueError(f"`source` must record at least one layer, and each once, got {came}")
         named = self.config.layers
         asked = None if named is None else {(level, name) for level, names in named.items() for name in names}
         if asked is not None and set(recorded) != asked:

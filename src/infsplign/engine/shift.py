@@ -54,5 +54,5 @@ def latents_part(gradient: Tensor, output: Tensor) -> Tensor:
 
 
 def channels_of(x: Tensor) -> int:
-    """Returns the channel axis; packed latents are (rows, positions, channels)."""
-    return 1 if x.ndim == 4 else -1
+    """Returns the channel axis: the second of images and videos; packed latents are (rows, positions, channels)."""
+    return 1 if x.ndim > 3 else -1

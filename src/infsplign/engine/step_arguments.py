@@ -1,6 +1,7 @@
 """The arguments of `Steps`: the timeline of its sampling, and what its calls are given."""
 
 import inspect
+import warnings
 from typing import Any
 
 import torch
@@ -30,7 +31,31 @@ def timeline_for(timesteps: Any, sigmas: Any, prediction: str, config: GuidanceC
     if timeline.sigmas is None and (config.repeats > 1 or (prediction != "epsilon" and config.update != "direct")):
         why = "`repeats` move the latents by them" if prediction == "epsilon" else f"a shift of the noise becomes one of {prediction!r}"
         raise ValueError(f"`sigmas` must be given, one a timestep: {why}")
+    if not given:
+        _tell_of_strange_times(timeline, config)
     return timeline
+
+
+def _tell_of_strange_times(timeline: Timeline, config: GuidanceConfig) -> None:
+    """Warns of a window without a step, and of noise levels and timesteps that are taken for each other."""
+    progress = [timeline.of(i).progress for i in range(len(timeline))]
+    if config.start < config.stop and not any(config.start <= place < config.stop for place in progress):
+        places = ", ".join(f"{place:.2f}" for place in progress[:6]) + ", ..." * (len(progress) > 6)
+        told = f"nothing will be guided: no step lies between `start` {config.start:g} and `stop` {config.stop:g}, they are at {places}"
+        warnings.warn(told, stacklevel=4)
+    first, last = timeline.timesteps[0], timeline.timesteps[-1]
+    if timeline.prediction == "flow":
+        return
+    if 1.5 < first < 200 and 0 < last < 1:  # training times end at 0 or 1, or are parts of 1
+        warnings.warn(
+            f"`timesteps` look like noise levels, {first:g} to {last:g}, so that guidance would stop early; give "
+            "`infsplign.timesteps_of(sigmas, alphas_cumprod)`, also where the denoiser takes the levels themselves", stacklevel=4,
+        )  # fmt: skip
+    if timeline.sigmas and first > 800 and timeline.sigmas[0] < 1:
+        warnings.warn(
+            f"`sigmas` must be ratios of noise to signal, `((1 - alphas_cumprod[t]) / alphas_cumprod[t]) ** 0.5`, and the first one, "
+            f"{timeline.sigmas[0]:g} at timestep {first:g}, is below 1; is it `(1 - alphas_cumprod[t]) ** 0.5`?", stacklevel=4,
+        )  # fmt: skip
 
 
 def takes_timestep_by_name(denoiser: Any) -> bool:

@@ -11,7 +11,6 @@ from torch import Tensor
 from infsplign.core.update import gain
 from infsplign.engine.checks import Shifted, check, check_tensor
 from infsplign.engine.found import Found
-from infsplign.engine.freezing import FrozenWeights
 from infsplign.engine.guidance import Guidance
 from infsplign.engine.host_copy import HostCopy
 from infsplign.engine.passes import Passes
@@ -65,8 +64,7 @@ class Steps:
         self.planner = StepPlanner(self.config)
         self.plan: StepPlan | None = None
         self.trace: list[StepTrace] = []
-        self.passes = guidance.passes = Passes()
-        guidance.weights = FrozenWeights(guidance.module)  # between two samplings a LoRA may have been loaded
+        self.passes = guidance.begin()
         self.needed = Passes()
         self.found: Found | None = None
         self._place = Place(0.0, 0.0)

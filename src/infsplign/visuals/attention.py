@@ -8,7 +8,7 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from infsplign.engine.trace import StepTrace
-from infsplign.visuals.style import INK, LABEL, MUTED, PAPER, SMALL, colour_of, drawing, heading, rendered, wrapped
+from infsplign.visuals.style import INK, LABEL, MUTED, PAPER, SMALL, check_image, colour_of, drawing, heading, rendered, wrapped
 
 CELL, SPACE, NARROWEST = 1.72, 0.07, 7.8  # inches; the last is what the key needs
 KEY = ("colour: attention, from least to most along a row", "ring: centroid", "line: its way so far")
@@ -30,11 +30,13 @@ def attention_overlay(
 
     Raises:
         ValueError: no step has maps; the trace has no such image or fewer objects.
+        TypeError: `image` is no PIL image.
     """
     steps = [step for step in trace if step.maps]
     if not steps:
         raise ValueError("`trace` must hold at least one guided step with maps: guide with `keep_maps=True`")
     check_drawn(steps[0], objects, row)
+    check_image(image, "image")
     chosen = sorted({round(i) for i in np.linspace(0, len(steps) - 1, min(columns, len(steps)))})
     grid = largest_grid(steps[0])
     paths = np.stack([marker_place(step, row) for step in steps])  # (steps, O, 2)
@@ -85,7 +87,10 @@ def check_drawn(step: StepTrace, objects: Sequence[str], row: int) -> None:
 
     Raises:
         ValueError: it has not.
+        TypeError: the names are one text.
     """
+    if isinstance(objects, str):
+        raise TypeError(f"`objects` must be a list of names, got the text {objects!r}")
     assert step.centroid is not None  # steps with attention have one
     rows, count = step.centroid.shape[:2]
     if not -rows <= row < rows:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
-from infsplign.visuals.style import INK, MUTED, PAPER, font
+from infsplign.visuals.style import INK, MUTED, PAPER, check_image, font
 
 SMALLEST_CELL, LARGEST_CELL = 288, 512
 GAP, BLOCK_GAP, MARGIN = 10, 36, 28
@@ -29,12 +29,21 @@ def comparison_sheet(
         The sheet. Small images are enlarged by a whole number to cells of about 288 pixels, large ones shrunk to 512.
 
     Raises:
-        ValueError: no image, methods with different numbers of images, or images of different shapes, which would be stretched.
+        ValueError: no image, methods with different numbers of images, notes or captions, or images of different shapes, which would be
+            stretched.
+        TypeError: no PIL image.
     """
     counts = {len(found) for found in images.values()}
     if len(counts) != 1 or counts == {0}:
         raise ValueError(f"`images` must hold the same number of images for each method, at least one, got {sorted(counts)}")
     count = counts.pop()
+    for found in images.values():
+        for image in found:
+            check_image(image, "images")
+    if rows and len(rows) != count:
+        raise ValueError(f"`rows` must have a caption for each of the {count} images, got {len(rows)}")
+    if notes is not None and {name: len(found) for name, found in notes.items()} != dict.fromkeys(images, count):
+        raise ValueError(f"`notes` must have {count} notes for each of {', '.join(images)}, got {({k: len(v) for k, v in notes.items()})}")
     _check_shapes(images)
     cell = cell_size(next(iter(images.values()))[0].size)
     across = 1 if count == 1 else 2 if count <= 8 else 3

@@ -53,6 +53,13 @@ def rendered(figure: Figure) -> Image.Image:
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
 
+def check_image(image: object, name: str) -> None:
+    """Raises TypeError unless `image` is a PIL image."""
+    if not isinstance(image, Image.Image):
+        hint = "; call the pipeline with `output_type='pil'`" if hasattr(image, "shape") else ""
+        raise TypeError(f"`{name}` must be a PIL image, got {type(image).__name__}{hint}")
+
+
 def light_axes(axes: Axes) -> None:
     """Light grid behind the curves, no box around them."""
     axes.set_axisbelow(True)
