@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from diffusers.pipelines.stable_diffusion_sag.pipeline_stable_diffusion_sag import CrossAttnStoreProcessor
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -98,7 +99,7 @@ CALLS = {
         denoiser("PAGCFGIdentitySelfAttnProcessor2_0", "AttnProcessor2_0"), 6, Rows(slice(2, 4), together=True)
     ),
     "a processor of one's own": (SimpleNamespace(attn_processors={"0": SimpleNamespace()}), 4, Rows(slice(2, 4), together=True)),
-    "self-attention guidance": (denoiser("AttnProcessor", "CrossAttnStoreProcessor"), 4, Rows(slice(2, 4), together=True)),
+    "self-attention guidance": (SimpleNamespace(attn_processors={"0": CrossAttnStoreProcessor()}), 4, Rows(slice(2, 4), together=True)),
 }  # fmt: skip
 
 

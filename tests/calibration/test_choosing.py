@@ -97,3 +97,9 @@ def test_a_bound_whose_images_have_attention_that_is_not_finite_is_not_taken():
     assert choose_bound({0.05: broken, 0.1: good}) == 0.1
     assert choose_bound({0.05: good, 0.1: broken}) == 0.05
     assert choose_bound({0.05: broken}) == 0.05
+
+
+def test_attention_chooses_where_the_detector_finds_nothing_right():
+    """A tie of zeros would take the least bound."""
+    found = {bound: BoundScore(value, 1.0, 1.0, 1.0, strict=0.0) for bound, value in ((0.05, 0.5), (0.1, 0.9), (0.2, 0.6))}
+    assert choose_bound(found) == 0.1

@@ -25,6 +25,7 @@ def run(*arguments: str):
         (["--out", "preset.txt"], "`--out` must be the name of a JSON file"),
         (["--out", "folder.json"], "`--out` must be the name of a JSON file"),
         (["--out", "notes.json"], "`--out` 'notes.json' would replace notes.md of something else"),
+        (["--out", "mine.json", "--prompts", "mine.json"], "`--out` 'mine.json' is no preset and would be replaced"),
         (["--out", "done.json", "--bounds", "x"], "`--bounds` must be numbers > 0"),  # its preset was removed, to be made anew
         (["--out", "file/preset.json"], "cannot be written"),
         (["--out", "p.json", "--bounds", "0.1,x"], "`--bounds` must be numbers > 0"),
@@ -52,6 +53,7 @@ def test_bad_input_is_one_line_before_a_model_is_loaded(tmp_path, monkeypatch, a
     monkeypatch.setitem(sys.modules, "diffusers.pipelines.pipeline_utils", None)
     (tmp_path / "file").write_text("")
     (tmp_path / "folder.json").mkdir()
+    (tmp_path / "mine.json").write_text('["a cat above a dog"]')
     for name in ("notes.md", "done.md"):
         (tmp_path / name).write_text("mine")
     (tmp_path / "done.calibration").mkdir()

@@ -95,3 +95,10 @@ def test_dictionaries_of_other_kinds_stay_what_they_are(tree):
     assert joined["x"].tolist() == [2, 3, 2, 3]
     if isinstance(half, Attributes):
         assert half.x.tolist() == [2, 3]
+
+
+def test_masks_of_adapters_are_not_cut_by_rows():
+    """Two adapters' masks beside two rows."""
+    tree = {"ip_adapter_masks": torch.arange(2), "other": torch.arange(2), "nested": ({"ip_adapter_masks": torch.arange(2)},)}
+    found = rows_of(tree, slice(1, 2), 2)
+    assert [len(found["ip_adapter_masks"]), len(found["other"]), len(found["nested"][0]["ip_adapter_masks"])] == [2, 1, 2]

@@ -144,3 +144,13 @@ def test_deviations_of_the_noise_are_no_ratios():
         Steps(made()[1], times, sigmas=(1 - signal[times]) ** 0.5, prediction="v_prediction")
     with warnings.catch_warnings(action="error"):
         Steps(made()[1], times, sigmas=((1 - signal[times]) / signal[times]) ** 0.5, prediction="v_prediction")
+
+
+def test_a_gradient_through_a_guided_step_is_told():
+    """Training through it would get a part of the gradient."""
+    steps = Steps(made()[1], TIMES)
+    x = torch.randn(1, 2, 5, 6, requires_grad=True)
+    with pytest.warns(UserWarning, match=r"`sample` requires a gradient, and the output of a guided step has none"):
+        steps(x, TIMES[0])
+    with torch.no_grad(), warnings.catch_warnings(action="error"):
+        Steps(made()[1], TIMES)(x, TIMES[0])

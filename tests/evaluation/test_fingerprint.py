@@ -224,3 +224,60 @@ def test_layers_of_perturbed_attention_and_processors_of_one_s_own_change_the_ha
     assert model_hash(plain) == before
     plain.unet.set_attn_processor({name: Attends() for name in plain.unet.attn_processors})
     assert model_hash(plain) != before
+
+
+CALLED = """
+from dataclasses import dataclass
+{more}
+@dataclass(frozen=True)
+class Ramp:
+    k: float = 1.0
+    def __call__(self, p):
+        return {body}
+"""
+
+
+def own_object(body="self.k * p", more=""):
+    """An object of a class of a script of one's own."""
+    scope = {"__name__": "__main__"}
+    exec(CALLED.format(body=body, more=more), scope)
+    return scope["Ramp"]()
+
+
+def test_own_dataclasses_are_told_apart_by_what_they_do():
+    """Two schedules with the same fields would be one method."""
+    assert plain(own_object()) == plain(own_object()) != plain(own_object("self.k * (1 - p)"))
+    helped = "self.k * p * FACTOR"
+    assert plain(own_object(helped, "FACTOR = 2")) != plain(own_object(helped, "FACTOR = 3"))
+    assert "class" not in plain(GuidanceConfig())
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["SimpleNamespace(k={})", "Namespace(k={})", "{{{}}}", "[{}]", "type('C', (), {{'k': {}, '__module__': '__main__'}})"],
+)
+def test_what_own_functions_read_counts(value):
+    """Options of a script are often in a namespace, whose numbers would be left out."""
+    lead = "from argparse import Namespace\nfrom types import SimpleNamespace\n"
+    one, other = (own(f"{lead}O = {value.format(number)}\ndef ramp(p):\n    return O, p\n") for number in (1, 2))
+    assert plain(one) != plain(other)
+    assert plain(one) == plain(own(f"{lead}O = {value.format(1)}\ndef ramp(p):\n    return O, p\n"))
+
+
+def test_how_a_tokenizer_pads_and_what_a_vae_cuts_change_the_hash():
+    stock, found = model_hash(tiny.sd()), []
+    for change in (
+        lambda pipe: setattr(pipe.tokenizer, "padding_side", "left"),
+        lambda pipe: setattr(pipe.tokenizer, "pad_token", "!"),
+        lambda pipe: setattr(pipe.tokenizer, "model_max_length", 7),
+        lambda pipe: pipe.vae.enable_tiling(),
+        lambda pipe: pipe.unet.register_forward_hook(grown_output),
+    ):
+        pipe = tiny.sd()
+        change(pipe)
+        found.append(model_hash(pipe))
+    assert len({stock, *found}) == 6
+
+
+def grown_output(_module, _args, output):
+    return output

@@ -161,3 +161,11 @@ def test_a_pipeline_that_makes_another_size_than_asked_is_told():
     options = GenerateOptions("a circle to the left of a square", "flux", steps=1, height=34, width=40)
     with pytest.warns(UserWarning, match="`--width` and `--height` ask for 40x34 pixels, and FluxPipeline makes 40x32"):
         Job(pipe, options, *options.scene()).sample(0, "unguided")
+
+
+@pytest.mark.parametrize("scale", [-2.0, 0.5])
+def test_a_guidance_scale_that_diffusers_takes_for_none_is_refused(scale):
+    with pytest.raises(ValueError, match=f"must be above 1, or 1 for no classifier-free guidance, got {scale:g}: StableDiffusionPipeline"):
+        models.check_used(tiny.sd(), None, scale, asked=scale)
+    for none in (0.0, 1.0):
+        models.check_used(tiny.sd(), None, none, asked=none)

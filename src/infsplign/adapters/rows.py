@@ -94,17 +94,24 @@ def rows_of_call(denoiser: Any, family: Conditional, batch: Batch) -> Rows:
     if perturbed:  # these processors cut the batch into [uncond;] cond; perturbed
         doubled = any(name.startswith("PAGCFG") for name in perturbed)
         return Rows(_part(len(batch.sample), int(doubled), 2 + int(doubled)), together=True)
-    # self-attention guidance needs all rows in one pass: its processors store the attention of the whole batch
-    return Rows(family(batch), together="CrossAttnStoreProcessor" in processors or _has_own_code(denoiser))
+    return Rows(family(batch), together=_has_own_code(denoiser))
+
+
+WRAPPED = ("_hf_hook", "_diffusers_hook", "_orig_mod")
+"""Attributes of modules whose `forward` accelerate, diffusers and `torch.compile` have replaced; these treat each row by itself."""
 
 
 def _has_own_code(denoiser: Any) -> bool:
-    """Whether attention runs code that is not of diffusers, as prompt-to-prompt and MasaCtrl: it may part the batch into halves itself."""
+    """Whether attention runs code that is not of diffusers' models, as in self-attention guidance, prompt-to-prompt and MasaCtrl: it may
+    part the batch into halves itself, or store the attention of all of it."""
     processors = getattr(denoiser, "attn_processors", {}).values()
-    if any(not type(processor).__module__.startswith(("diffusers.", "infsplign.")) for processor in processors):
+    if any(not type(processor).__module__.startswith(("diffusers.models.", "infsplign.")) for processor in processors):
         return True
-    modules = denoiser.modules() if isinstance(denoiser, nn.Module) else ()  # accelerate puts its hooks on `forward` too
-    return any("forward" in vars(module) and not hasattr(module, "_hf_hook") for module in modules if module is not denoiser)
+    modules = [module for module in denoiser.modules() if module is not denoiser] if isinstance(denoiser, nn.Module) else []
+    if any("forward" in vars(module) and not any(hasattr(module, name) for name in WRAPPED) for module in modules):
+        return True
+    hooks = [hook for module in modules for hook in (*module._forward_pre_hooks.values(), *module._forward_hooks.values())]
+    return any(not str(getattr(hook, "__module__", "")).startswith(("infsplign.", "torch.", "accelerate.", "diffusers.")) for hook in hooks)
 
 
 def _part(rows: int, number: int, parts: int) -> slice:

@@ -1,7 +1,7 @@
 """Chooses layers, window and bound from what attention told. Nothing here needs a label."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -91,8 +91,11 @@ def late(values: Numbers, readings: Readings, weight: Numbers) -> Numbers:
 
 
 def choose_bound(found: Mapping[float, BoundScore], *, tolerance: float = 0.01) -> float | None:
-    """Returns the least bound whose score is within `tolerance` of the best one, as a part of it; None if none was tried."""
+    """Returns the least bound whose score is within `tolerance` of the best one, as a part of it; None if none was tried. Attention
+    decides where the detector finds no image right under any bound."""
     if not found:
         return None
     best = max(score.score for score in found.values())
+    if best == 0 and any(score.strict is not None for score in found.values()):  # nothing is right: the detector tells nothing
+        return choose_bound({bound: replace(score, strict=None) for bound, score in found.items()}, tolerance=tolerance)
     return min(bound for bound, score in found.items() if score.score >= (1.0 - tolerance) * best)

@@ -119,6 +119,8 @@ class Calibration:
             told = ", ".join(f"{name} {getattr(score, name):.2f}" for name in ("holds", "whole", "apart", "clear"))
             judged = f", strict {score.strict:.2f}" if score.strict is not None else ""
             found.append(f"bound {bound:g}: {told}{judged}{'  <- taken' if bound == self.config.max_shift else ''}")
+        if self.bounds and all(score.strict == 0 for score in self.bounds.values()):
+            found.append("mind: the detector finds no image right under any bound, so attention chose; does it know the objects?")
         wide = [name for name, k in zip(self.layers, self.chosen, strict=True) if self.scores.spread[k] > WIDE]
         if wide:
             found.append(

@@ -48,6 +48,8 @@ def calibrate(
     others = [path.name for path in map(out.with_suffix, (".png", ".md")) if path.exists()]
     if others and not out.exists() and not work.exists():
         raise ValueError(f"`--out` {str(out)!r} would replace {' and '.join(others)} of something else; choose another name")
+    if out.exists() and not _is_preset(out):
+        raise ValueError(f"`--out` {str(out)!r} is no preset and would be replaced; choose another name")
     if guidance_scale is not None:
         check_guidance_scale(guidance_scale)
     tried = parse_bounds(bounds)
@@ -83,6 +85,16 @@ def calibrate(
     written = found.write(out, model=model)
     use = shlex.join(["infsplign", "generate", "PROMPT", "--model", model, "--preset", str(out)])
     typer.echo(f"written: {', '.join(map(str, written))}; use it: {use}")
+
+
+def _is_preset(path: Path) -> bool:
+    from infsplign.engine.config import GuidanceConfig
+
+    try:
+        GuidanceConfig.load(path)
+    except ValueError:
+        return False
+    return True
 
 
 def parse_bounds(text: str) -> tuple[float, ...]:

@@ -6,6 +6,9 @@ from typing import Any
 
 import torch
 
+WHOLE = frozenset(["ip_adapter_masks"])
+"""Arguments whose first axis is that of the adapters, and not the batch, however long it is."""
+
 
 def map_tensors(function: Callable[[torch.Tensor], Any], tree: Any) -> Any:
     """Applies `function` to every tensor of `tree` and keeps everything else."""
@@ -34,7 +37,18 @@ def _filled(tree: Mapping[Any, Any], values: dict[Any, Any]) -> Any:
 
 
 def rows_of(tree: Any, rows: slice, batch: int) -> Any:
-    """Takes `rows` of every tensor whose first axis is the batch; other tensors (a scalar timestep, a shared mask) stay whole."""
+    """Takes `rows` of every tensor whose first axis is the batch; other tensors (a scalar timestep, a shared mask) stay whole, and so do
+    entries called as one of `WHOLE`."""
+    if isinstance(tree, Mapping) and WHOLE & tree.keys():
+        kept = {key: tree[key] for key in WHOLE & tree.keys()}
+        cut = rows_of({key: value for key, value in tree.items() if key not in kept}, rows, batch)
+        return {key: kept[key] if key in kept else cut[key] for key in tree}
+    if isinstance(tree, Mapping):
+        return _filled(tree, {key: rows_of(value, rows, batch) for key, value in tree.items()})
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return type(tree)(*(rows_of(value, rows, batch) for value in tree))
+    if isinstance(tree, list | tuple):
+        return type(tree)(rows_of(value, rows, batch) for value in tree)
     return map_tensors(lambda x: x[rows] if x.ndim and x.shape[0] == batch else x, tree)
 
 

@@ -1,6 +1,7 @@
 """`Steps`: the state of one sampling, for any sampler. `infsplign.guide` uses it inside diffusers pipelines."""
 
 import logging
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -70,7 +71,7 @@ class Steps:
         self._place = Place(0.0, 0.0)
         self._last: tuple[Tensor, StepPlan] | None = None
         self._unchecked: Shifted | None = None
-        self._guided = 0
+        self._guided, self._told = 0, False
         self._by_name = takes_timestep_by_name(guidance.denoiser)
 
     def __call__(self, sample: Tensor, timestep: Any, *args: Any, **kwargs: Any) -> Any:
@@ -116,6 +117,12 @@ class Steps:
         if plan.action == "plain":
             self.passes.plain += len(sample)
             return self.guidance.denoiser(sample, *args, **kwargs)
+        if sample.requires_grad and torch.is_grad_enabled() and not self._told:
+            self._told = True
+            warnings.warn(
+                "`sample` requires a gradient, and the output of a guided step has none for its conditional rows; sample under "
+                "`torch.no_grad()`, or do not train through guided steps", stacklevel=3,
+            )  # fmt: skip
         step = StepPass(self.guidance, rows, sample, args, kwargs)
         if plan.action == "watched":
             output, report = step.watched()

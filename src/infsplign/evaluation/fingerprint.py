@@ -3,14 +3,16 @@
 import hashlib
 import json
 import os
+import sys
 import sysconfig
+from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
 PACKAGES = ("torch", "diffusers", "transformers", "numpy", "pillow")
@@ -21,11 +23,15 @@ INSTALLED = tuple({sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib",
 """Folders of functions that are nobody's own."""
 
 
+MADE = {f"__{name}__" for name in ("init", "repr", "eq", "hash", "lt", "le", "gt", "ge", "setattr", "delattr", "replace")}
+"""Methods that Python makes for dataclasses."""
+
+
 def plain(value: Any) -> Any:
     """Converts an option (also a dataclass or a function) to plain JSON values; equal options give equal JSON.
 
-    Functions are compared by their name and their captured values; those of your own also by their code, their defaults, and the constants
-    and functions of your own that they use, of other modules too.
+    Functions are compared by their name and their captured values; those of your own also by their code, their defaults, and the constants,
+    functions and classes of your own that they use, of other modules too. Dataclasses of your own are compared by their code as well.
 
     Raises:
         TypeError: something that cannot be described.
@@ -33,7 +39,7 @@ def plain(value: Any) -> Any:
     return _plain(value, None)
 
 
-def _plain(value: Any, seen: set[FunctionType] | None) -> Any:
+def _plain(value: Any, seen: set[Any] | None) -> Any:
     """See `plain`; `seen` are the functions that are described already, where another one has led here."""
     if value is None or isinstance(value, bool | int | str):
         return value
@@ -42,7 +48,8 @@ def _plain(value: Any, seen: set[FunctionType] | None) -> Any:
     if isinstance(value, type):
         return f"{value.__module__}.{value.__qualname__}"
     if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name), seen) for field in fields(value)}
+        found = {field.name: _plain(getattr(value, field.name), seen) for field in fields(value)}
+        return {"class": _class(type(value), set() if seen is None else seen), "fields": found} if _is_own(type(value)) else found
     if isinstance(value, Mapping):
         return {str(key): _plain(item, seen) for key, item in value.items()}
     if isinstance(value, Sequence):
@@ -56,7 +63,40 @@ def _plain(value: Any, seen: set[FunctionType] | None) -> Any:
     raise TypeError(f"a setting must be made of numbers, texts, lists, dataclasses and functions to be written down, got {value!r}")
 
 
-def _function(value: FunctionType, seen: set[FunctionType]) -> Any:
+def _class(kind: type, seen: set[Any]) -> Any:
+    """A class of your own by its name, and by its methods and constants where it is met for the first time."""
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    if kind in seen:
+        return name
+    seen.add(kind)
+    parts = {key: getattr(part, "__func__", getattr(part, "fget", part)) for key, part in sorted(vars(kind).items())}
+    return {"name": name, "code": _described({key: part for key, part in parts.items() if _is_told(key, part)}, seen)}
+
+
+def _is_told(name: str, part: Any) -> bool:
+    """Whether a part of a class is one that somebody wrote: those of dataclasses and the module's name are made by Python."""
+    if not isinstance(part, FunctionType):
+        return not name.startswith("__")
+    return part.__code__.co_filename != "<string>" or name not in MADE
+
+
+def _described(used: Mapping[Any, Any], seen: set[Any]) -> dict[str, Any]:
+    """What can be described of values that code uses; modules, builtin functions and models cannot."""
+    described: dict[str, Any] = {}
+    for key, item in used.items():
+        with suppress(TypeError):
+            if isinstance(item, set | frozenset):
+                described[str(key)] = sorted(json.dumps(_plain(each, seen)) for each in item)
+            elif isinstance(item, type) and _is_own(item):
+                described[str(key)] = _class(item, seen)
+            elif isinstance(item, SimpleNamespace | Namespace):
+                described[str(key)] = _described(vars(item), seen)
+            else:
+                described[str(key)] = _plain(item, seen)
+    return described
+
+
+def _function(value: FunctionType, seen: set[Any]) -> Any:
     """A function by its name, and by what it captures and does where it is met for the first time."""
     name = f"{value.__module__}.{value.__qualname__}"
     if value in seen:
@@ -69,7 +109,7 @@ def _function(value: FunctionType, seen: set[FunctionType]) -> Any:
     return {"function": name} | told if told else name
 
 
-def _own_code(value: FunctionType, seen: set[FunctionType]) -> str:
+def _own_code(value: FunctionType, seen: set[Any]) -> str:
     """A short hash of what a function does; it does not depend on comments, or on where the function stands."""
     told, names = _code(value.__code__)
     used: dict[Any, Any] = dict(enumerate((*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values())))
@@ -77,20 +117,23 @@ def _own_code(value: FunctionType, seen: set[FunctionType]) -> str:
         used[name] = item = value.__globals__[name]
         if isinstance(item, ModuleType):
             used |= {f"{name}.{part}": found for part in sorted(names) if _is_own(found := vars(item).get(part))}
-    described: dict[str, Any] = {}
     for key, item in used.items():
         if isinstance(item, FunctionType) and item.__module__ != value.__module__ and not _is_own(item):
-            item = item.__qualname__
-        with suppress(TypeError):  # modules, builtin functions, models
-            described[str(key)] = _plain(item, seen)
+            used[key] = item.__qualname__
+    described = _described(used, seen)
     return hashlib.sha256(json.dumps([told, described]).encode()).hexdigest()[:16]
 
 
 def _is_own(item: Any) -> bool:
-    """Whether something is a function of your own: neither of this package, nor of one that is installed, nor of Python."""
-    if not isinstance(item, FunctionType) or item.__module__.partition(".")[0] in KNOWN:
+    """Whether something is a function or class of your own: neither of this package, nor of one that is installed, nor of Python."""
+    if not isinstance(item, FunctionType | type) or item.__module__.partition(".")[0] in KNOWN:
         return False
-    file = item.__code__.co_filename
+    if isinstance(item, FunctionType):
+        file = item.__code__.co_filename
+    elif item.__module__ == "__main__":
+        return True
+    else:  # built-in modules have no file
+        file = getattr(sys.modules.get(item.__module__), "__file__", None) or "<frozen"
     return not file.startswith(("<frozen", *(f"{place}{os.sep}" for place in INSTALLED)))
 
 

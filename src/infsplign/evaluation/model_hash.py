@@ -16,7 +16,8 @@ ELSEWHERE = ("transformers_version", "dtype", "torch_dtype", "name_or_path")
 
 def model_hash(pipe: Any) -> str:
     """SHA-256 over the weights and configurations of a pipeline's modules, by name, its own configuration, the vocabularies of its
-    tokenizers, what its image processors do, and the scales of LoRA and IP-Adapter layers and of FreeU, where there are any."""
+    tokenizers and how they pad, what its image processors do, the scales of LoRA and IP-Adapter layers and of FreeU, hooks, and the tiling
+    of its VAE, where there are any."""
     digest = hashlib.sha256(_configured(pipe, pipe.components))
     for name, component in sorted(pipe.components.items()):
         if isinstance(component, torch.nn.Module):
@@ -28,11 +29,28 @@ def model_hash(pipe: Any) -> str:
                 digest.update(f"{name}.{key} {switches}".encode())
         elif hasattr(component, "get_vocab"):
             digest.update(json.dumps(sorted(component.get_vocab().items())).encode())
+            if told := _unusual(component):
+                digest.update(json.dumps(told).encode())
         elif hasattr(component, "image_mean"):  # an image processor
             digest.update(_configured(SimpleNamespace(config=component)))
     if layers := getattr(pipe, "pag_applied_layers", None):  # of perturbed-attention guidance
         digest.update(f"pag {layers}".encode())
     return digest.hexdigest()
+
+
+PADDING = {"padding_side": ("right",), "truncation_side": ("right",), "pad_token": ("<|endoftext|>", "<pad>")}
+"""Where and how the tokenizers of CLIP and T5 pad; others, such as OpenCLIP's "!", are told apart by it."""
+TILING = ("use_tiling", "use_slicing", "tile_sample_min_size", "tile_overlap_factor")
+"""Attributes of a VAE that decodes a picture in parts, which shows at their borders."""
+
+
+def _unusual(tokenizer: Any) -> dict[str, Any]:
+    """How a tokenizer pads and cuts, where it is not as in CLIP, and its length, where that was set by hand."""
+    told = {name: getattr(tokenizer, name, usual[0]) for name, usual in PADDING.items()}
+    found = {name: str(value) for name, value in told.items() if value not in PADDING[name]}
+    longest = getattr(tokenizer, "model_max_length", None)
+    loaded = getattr(tokenizer, "init_kwargs", {}).get("model_max_length", longest)
+    return found | ({"model_max_length": longest} if longest != loaded else {})
 
 
 def _configured(part: Any, without: Collection[str] = ()) -> bytes:
@@ -45,7 +63,12 @@ def _configured(part: Any, without: Collection[str] = ()) -> bytes:
 
 def _switched(component: torch.nn.Module) -> Iterator[tuple[str, Any]]:
     """Yields for each module what changes its output and is no weight."""
+    if getattr(component, "use_tiling", False):
+        yield "tiling", [getattr(component, name, None) for name in TILING]
     for key, module in component.named_modules():
+        hooks = [*getattr(module, "_forward_hooks", {}).values(), *getattr(module, "_forward_pre_hooks", {}).values()]
+        if own := sorted(f"{hook.__module__}.{hook.__qualname__}" for hook in hooks if hasattr(hook, "__qualname__")):
+            yield key, own
         scaling = getattr(module, "scaling", None)
         if isinstance(scaling, dict):  # a LoRA layer of peft
             active: Any = module.active_adapters

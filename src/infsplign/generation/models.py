@@ -220,6 +220,11 @@ def check_used(pipe: Any, negative_prompt: str | None, guidance_scale: float | N
     true = taken["true_cfg_scale"].default if "true_cfg_scale" in taken else None
     if asked is not None and true is not None and not config.get("guidance_embeds"):
         raise ValueError(f"`--guidance-scale` changes nothing: this {kind} has a denoiser that takes none; leave it out")
+    embedded = config.get("guidance_embeds") or config.get("time_cond_proj_dim") is not None
+    if asked is not None and not embedded and true is None and (asked < 0 or 0 < asked < 1):
+        raise ValueError(
+            f"`--guidance-scale` must be above 1, or 1 for no classifier-free guidance, got {asked:g}: {kind} switches it off below 1"
+        )
     if not (negative_prompt or "").strip():
         return
     scale = guidance_scale if true is None else true

@@ -205,3 +205,16 @@ def test_nothing_is_cut_beside_many_methods(tmp_path, width):
     assert 'data-cut="0"' in done.stdout
     dots = set(re.findall(r'class="dot" style="background:(#\w+)"></span>method', page))
     assert len(dots) == len(methods)
+
+
+@pytest.mark.parametrize("name", ["run/manifest.json", "prompts.txt"])
+def test_a_file_that_is_no_page_is_not_replaced(tmp_path, name):
+    run(tmp_path / "run")
+    (tmp_path / "prompts.txt").write_text("a cat left of a dog")
+    before = (tmp_path / name).read_bytes()
+    done = CliRunner().invoke(app, ["report", str(tmp_path / "run"), "--out", str(tmp_path / name)])
+    assert done.exit_code == 2
+    assert "is no page and would be replaced" in " ".join(done.stderr.split())
+    assert (tmp_path / name).read_bytes() == before
+    for _ in range(2):
+        assert CliRunner().invoke(app, ["report", str(tmp_path / "run"), "--out", str(tmp_path / "r.html")]).exit_code == 0

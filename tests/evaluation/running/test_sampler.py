@@ -51,3 +51,13 @@ def test_the_sampler_keeps_them_only_when_asked(pipe):
         assert [len(trace) for trace in sampler.traces] == ([2, 2] if keep else [])
         sampler(TEXTS, [0, 1], None)
         assert sampler.traces == []
+
+
+def test_a_shift_that_was_set_is_a_setting():
+    """`set_shift` leaves the scheduler's configuration as it was, and a run would go on with other images."""
+    pipe = load("shapes-sd3")
+    before = PipelineSampler(pipe).settings()
+    pipe.scheduler.set_shift(8.0)
+    after = PipelineSampler(pipe).settings()
+    assert (before["scheduler"]["shift"], after["scheduler"]["shift"]) == (pipe.scheduler.config.shift, 8.0)
+    assert before | {"scheduler": after["scheduler"]} == after

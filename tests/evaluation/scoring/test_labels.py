@@ -216,3 +216,41 @@ def test_detections_may_be_an_iterator():
     one, other = (fidelity(found, ["cat", "dog"], correct=True, min_score=0.5) for found in (iter(seen), seen))
     assert one == other
     assert one.strict
+
+
+def test_prompts_of_one_id_are_refused(tmp_path):
+    """The image would be judged by the last of them."""
+    Image.new("RGB", (512, 512)).save(tmp_path / "0_00.png")
+    twice, least = [*PROMPTS, BenchmarkPrompt("0", "a dog to the left of a cat", "dog", "left of", "cat")], BENCHMARKS["visor"].threshold
+    found, told = recording(tmp_path, ("cat", CAT), ("dog", DOG)), "`prompts` must have different ids, and 1 of them .* such as '0'"
+    with pytest.raises(ValueError, match=told):
+        score_images("visor", twice, tmp_path, Fixed(), threshold=least, progress=False)
+    with pytest.raises(ValueError, match=told):
+        score_recording("visor", twice, found, label="x", threshold=least)
+    with pytest.raises(TypeError, match="`threshold` must be a `Threshold`, such as .*, got 0.1"):
+        score_recording("visor", PROMPTS, found, label="x", threshold=0.1)
+
+
+def test_detections_tell_which_prompt_they_are_judged_by(tmp_path):
+    """Two prompts of the same objects: the file's lines may have moved since."""
+    Image.new("RGB", (512, 512)).save(tmp_path / "0_00.png")
+    options = {"threshold": BENCHMARKS["visor"].threshold, "progress": False, "keep": tmp_path / "found.json"}
+    detector = Fixed(Detection("cat", 0.9, CAT), Detection("dog", 0.9, DOG))
+    score_images("visor", PROMPTS, tmp_path, detector, **options)
+    found, other = read_recording(tmp_path / "found.json"), [BenchmarkPrompt("0", "a cat above a dog", "cat", "above", "dog")]
+    assert found.images["0_00"].prompt == PROMPTS[0].text
+    with pytest.raises(RecordingError, match="for the prompt 'a cat to the left of a dog', and would be judged by 'a cat above a dog'"):
+        score_recording("visor", other, found, label="x", threshold=options["threshold"])
+    score_images("visor", other, tmp_path, detector, **options)
+    assert read_recording(tmp_path / "found.json").images["0_00"].prompt == other[0].text
+
+
+def test_detections_of_other_images_of_the_same_names_are_told(tmp_path):
+    options = {"threshold": BENCHMARKS["visor"].threshold, "progress": False, "keep": tmp_path / "found.json"}
+    detector = Fixed(Detection("cat", 0.9, CAT), Detection("dog", 0.9, DOG))
+    for name, colour in (("one", "red"), ("two", "blue")):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (512, 512), colour).save(tmp_path / name / "0_00.png")
+    score_images("visor", PROMPTS, tmp_path / "one", detector, **options)
+    with pytest.warns(UserWarning, match="held detections of 1 other images of these names, such as '0_00', which are replaced"):
+        score_images("visor", PROMPTS, tmp_path / "two", detector, **options)

@@ -2,10 +2,11 @@
 
 {"format": "infsplign detections 1",
  "detector": {"name": ..., "threshold": ...},
- "images": {"31_00": {"size": [512, 512], "names": ["cat", "dog"], "sha256": "...",
+ "images": {"31_00": {"size": [512, 512], "names": ["cat", "dog"], "sha256": "...", "prompt": "a cat left of a dog",
                       "detections": [{"name": "cat", "score": 0.9, "box": [x0, y0, x1, y1]}]}}}
 
-An image is called as its file is, without the ending. `names` (what was looked for) and `sha256` (of the file) may be missing.
+An image is called as its file is, without the ending. `names` (what was looked for), `sha256` (of the file) and `prompt` (that
+it was judged by) may be missing.
 """
 
 import json
@@ -30,11 +31,12 @@ class RecordingError(ValueError):
 
 @dataclass(frozen=True)
 class Seen:
-    """One image: what was found, what was looked for (None: not told), and the hash of the file (None: not told)."""
+    """One image: what was found, what was looked for, the hash of the file, and the text of the prompt; None: not told."""
 
     found: ImageDetections
     names: tuple[str, ...] | None = None
     sha256: str | None = None
+    prompt: str | None = None
 
 
 @dataclass
@@ -94,6 +96,8 @@ def _row(seen: Seen) -> dict[str, Any]:
         row["names"] = list(seen.names)
     if seen.sha256 is not None:
         row["sha256"] = seen.sha256
+    if seen.prompt is not None:
+        row["prompt"] = seen.prompt
     row["detections"] = [{"name": d.name, "score": d.score, "box": list(d.box)} for d in seen.found.detections]
     return row
 
@@ -107,9 +111,12 @@ def _seen(row: dict[str, Any]) -> Seen:
         raise ValueError(f"expected `names` to be a list of texts, got {short(names)}")
     if digest is not None and not isinstance(digest, str):
         raise ValueError(f"expected `sha256` to be a text, got {short(digest)}")
+    prompt = row.get("prompt")
+    if prompt is not None and not isinstance(prompt, str):
+        raise ValueError(f"expected `prompt` to be a text, got {short(prompt)}")
     found = [_detection(item) for item in row["detections"]]
     check_units((width, height), [detection.box for detection in found])
-    return Seen(ImageDetections((width, height), tuple(best_first(found))), None if names is None else tuple(names), digest)
+    return Seen(ImageDetections((width, height), tuple(best_first(found))), None if names is None else tuple(names), digest, prompt)
 
 
 def _detection(item: dict[str, Any]) -> Detection:

@@ -96,6 +96,9 @@ class PipelineSampler:
         from infsplign.evaluation.model_hash import model_hash
 
         scheduler = {key: value for key, value in self.pipe.scheduler.config.items() if not key.startswith("_")}
+        shift = getattr(self.pipe.scheduler, "shift", scheduler.get("shift"))  # `set_shift` leaves the configuration as it was
+        if shift != scheduler.get("shift"):
+            scheduler["shift"] = shift
         return {
             "pipeline": type(self.pipe).__name__,
             "model": model_hash(self.pipe),

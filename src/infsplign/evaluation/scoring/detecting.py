@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -24,6 +26,7 @@ def detect_all(
     keep: Path | None = None,
     batch: int = 8,
     progress: bool = True,
+    texts: Mapping[str, str] | None = None,
 ) -> Recording:
     """Detections of all images.
 
@@ -34,6 +37,7 @@ def detect_all(
         keep: file of detections; what it holds of the same images is not looked for again, and what is new is added.
         batch: images at once.
         progress: show a bar.
+        texts: key to the prompt, which is kept with what is found.
 
     Raises:
         ValueError, TypeError: a file that is no image, detections in `keep` by a detector with other settings, or what no detector finds.
@@ -43,7 +47,14 @@ def detect_all(
     recording = _kept(keep, settings)
     digests = {key: hashlib.sha256(path.read_bytes()).hexdigest() for key, path in files.items()}
     missing = [key for key in files if not _holds(recording, key, names[key], digests[key])]
+    if others := [key for key in missing if key in recording.images and recording.images[key].sha256 not in (None, digests[key])]:
+        told = f"{str(keep)!r} held detections of {len(others)} other images of these names, such as {others[0]!r}, which are replaced"
+        warnings.warn(f"{told}; give each folder of images a file of its own", stacklevel=2)
     unsaved = 0
+    for key in texts or {}:  # of what is kept: the same image may have been looked at for another prompt of the same objects
+        if key in recording.images and key not in missing and recording.images[key].prompt != (texts or {})[key]:
+            recording.images[key] = replace(recording.images[key], prompt=(texts or {})[key])
+            unsaved += 1
     try:
         with tqdm(total=len(files), initial=len(files) - len(missing), desc="detecting", unit="image", disable=not progress) as bar:
             for start in range(0, len(missing), batch):
@@ -51,7 +62,7 @@ def detect_all(
                 images = [read_image(files[key]) for key in group]
                 for key, image, found in zip(group, images, detector.detect(images, [names[key] for key in group]), strict=True):
                     seen = ImageDetections(image.size, tuple(best_first([checked(each) for each in found])))
-                    recording.images[key] = Seen(seen, tuple(names[key]), digests[key])
+                    recording.images[key] = Seen(seen, tuple(names[key]), digests[key], (texts or {}).get(key))
                 bar.update(len(group))
                 unsaved += len(group)
                 if keep is not None and unsaved >= OFTEN:

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -67,15 +68,30 @@ def score_images(
         OSError: the folder or a file cannot be read or written.
     """
     files, prompts = find_images(folder) if files is None else files, tuple(prompts)
+    _check_arguments(prompts, threshold)
     groups = evenly(group_by_prompt(files, prompts, prompts_of_folders(files, prompts)), count)
     _check_kept(detector.settings(), threshold, "give a `--threshold` that is not below it")
     names = _names(BENCHMARKS[benchmark], prompts, groups)
-    recording = detect_all({key: files[key] for key in names}, names, detector, keep=keep, batch=batch, progress=progress)
+    texts = _texts(prompts, groups)
+    recording = detect_all({key: files[key] for key in names}, names, detector, keep=keep, batch=batch, progress=progress, texts=texts)
     for key in names:  # of a detector of one's own; those of a file are checked when it is read
         found = recording.images[key].found
         check_units(found.size, [detection.box for detection in found.detections])
     check_names(BENCHMARKS[benchmark], names, recording)
     return _judged(label or label_of(folder), benchmark, prompts, groups, recording, threshold)
+
+
+def _texts(prompts: Prompts, groups: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Key of each image to the text of its prompt."""
+    return {key: prompt.text for prompt in prompts for key in groups.get(prompt.id, ())}
+
+
+def _check_arguments(prompts: Prompts, threshold: Any) -> None:
+    """Raises an error for prompts of one id, all of whose images would be judged by the last of them, and for a bare number."""
+    if not isinstance(threshold, Threshold):
+        raise TypeError(f"`threshold` must be a `Threshold`, such as `threshold_for(benchmark, None, 0.1)`, got {threshold!r}")
+    if twice := [key for key, count in Counter(prompt.id for prompt in prompts).items() if count > 1]:
+        raise ValueError(f"`prompts` must have different ids, and {len(twice)} of them are there several times, such as {twice[0]!r}")
 
 
 def label_of(folder: Path) -> str:
@@ -106,14 +122,20 @@ def score_recording(
         ValueError: a `metadata.jsonl` of GenEval contradicts the prompts.
     """
     prompts = tuple(prompts)
+    _check_arguments(prompts, threshold)
     folders = None if files is None else prompts_of_folders(files, prompts)
     groups = evenly(group_by_prompt(recording.images if files is None else files, prompts, folders), count)
     _check_kept(recording.detector, threshold, "look again")
-    asked = _names(BENCHMARKS[benchmark], prompts, groups)
+    asked, texts = _names(BENCHMARKS[benchmark], prompts, groups), _texts(prompts, groups)
     for key, names in asked.items():
         seen = recording.images.get(key)
         if seen is None:
             raise RecordingError(f"the image {key!r} is not among the detections")
+        if seen.prompt is not None and seen.prompt.split() != texts[key].split():
+            raise RecordingError(
+                f"the image {key!r} was looked at for the prompt {seen.prompt!r}, and would be judged by {texts[key]!r}; give the prompts "
+                "that the images were made from, or `--images` too"
+            )
         if seen.names is not None and not set(map(plain, names)) <= set(map(plain, seen.names)):
             raise RecordingError(f"in the image {key!r} {', '.join(seen.names)} was looked for, and {', '.join(names)} is needed")
         if files is not None and changed(seen, files[key]):
