@@ -4,7 +4,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from diffusers.pipelines.stable_diffusion_sag.pipeline_stable_diffusion_sag import CrossAttnStoreProcessor
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -86,8 +85,8 @@ def test_texts_are_the_embeddings_of_each_row():
     assert text_of({}, 2) is None
 
 
-def denoiser(*names):
-    kinds = [type(name, (), {"__module__": "diffusers.models"}) for name in names]
+def denoiser(*names, place="diffusers.models.attention_processor"):
+    kinds = [type(name, (), {"__module__": place}) for name in names]
     return SimpleNamespace(attn_processors={str(number): kind() for number, kind in enumerate(kinds)})
 
 
@@ -99,7 +98,7 @@ CALLS = {
         denoiser("PAGCFGIdentitySelfAttnProcessor2_0", "AttnProcessor2_0"), 6, Rows(slice(2, 4), together=True)
     ),
     "a processor of one's own": (SimpleNamespace(attn_processors={"0": SimpleNamespace()}), 4, Rows(slice(2, 4), together=True)),
-    "self-attention guidance": (SimpleNamespace(attn_processors={"0": CrossAttnStoreProcessor()}), 4, Rows(slice(2, 4), together=True)),
+    "self-attention guidance": (denoiser("CrossAttnStoreProcessor", place="diffusers.pipelines.sag"), 4, Rows(slice(2, 4), together=True)),
 }  # fmt: skip
 
 

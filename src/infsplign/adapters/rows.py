@@ -59,9 +59,10 @@ def _doubled(batch: Batch) -> bool:
 
 
 def _texts_of_groups(batch: Batch) -> bool:
-    """Whether the rows are several images of each prompt, by their texts: the halves of a doubled batch are of different ones."""
+    """Whether the rows are several images of each prompt, by their texts: the halves of a doubled batch are of different ones. Only where
+    no negative prompt was encoded, whose rows may be those of a prompt that is not there."""
     each, left = divmod(len(batch.sample), batch.prompts)
-    if left or each < 2 or batch.text is None:
+    if left or each < 2 or batch.text is None or batch.negative is not False:
         return False
     groups = batch.text.unflatten(0, (batch.prompts, each))
     return torch.equal(groups[:, :1].expand_as(groups), groups)

@@ -21,6 +21,7 @@ from infsplign.core.scenes import Scene
 from infsplign.cost.choice import Pass, PlanChoice, choose_plan, free_memory
 from infsplign.engine.config import AUTO, GuidanceConfig
 from infsplign.engine.guidance import Guidance
+from infsplign.engine.host_copy import HostCopy
 from infsplign.engine.rows import Rows
 from infsplign.engine.steps import Steps
 from infsplign.engine.timeline import Place, Timeline
@@ -44,6 +45,9 @@ class Call:
         rows: for each batch size of the denoiser, which rows are conditional.
         text: the embeddings of the latest step's first pass.
         read: their conditional rows, in which the positions of the objects are known.
+        seen: the latents of the conditional rows in the step's first pass, until the first guided pass has been compared.
+        compared: whether it has been.
+        same: whether its latents were those of its step; read one step later.
     """
 
     scheduler: Any
@@ -53,6 +57,9 @@ class Call:
     rows: dict[int, Rows] = field(default_factory=dict)
     text: Tensor | None = None
     read: Tensor | None = None
+    seen: Tensor | None = None
+    compared: bool = False
+    same: HostCopy | None = None
 
     @property
     def place(self) -> Place:

@@ -1,7 +1,9 @@
 """The denoiser's side of a guided pipeline: wraps `forward`, and runs each pass by the call's `Steps`."""
 
+import inspect
 import warnings
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -50,13 +52,16 @@ class GuidedDenoiser:
             return self.forward(*args, **kwargs)
         pipe = running_pipeline(self.calls.denoiser, self.calls.backbone.denoiser) or self.calls.pipe
         self.watch(pipe)
-        rest = args if name is not None else args[1:]
-        options = {key: value for key, value in kwargs.items() if key != name}
+        rest, options = _named(type(self.calls.denoiser), args if name is not None else args[1:], kwargs)
+        options = {key: value for key, value in options.items() if key != name}
         call = self.calls.of_pass(self.forward, pipe.scheduler, sample, rest, options)
         if call.steps.plan is None and not call.steps.trace:
             self._warn_of_masks(pipe, sample, options)
             self._warn_of_crop(pipe)
-        return call.steps.run(sample, rest, options, place=call.place, rows=self.calls.rows_of(sample, options))
+        rows = self.calls.rows_of(sample, options)
+        if call.steps.plan is None and not call.compared:
+            call.seen = sample[rows.conditional]
+        return call.steps.run(sample, rest, options, place=call.place, rows=rows)
 
     def _warn_of_crop(self, pipe: Any) -> None:
         """An inpainting pipeline may sample a part of the picture as if it were the whole: directions stay, places and distances do not."""
@@ -75,3 +80,19 @@ class GuidedDenoiser:
                 "of diffusers, whether guided or not); call it with one prompt at a time, or with one image a prompt",
                 stacklevel=2,
             )
+
+
+def _named(kind: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments after the latents by their names, as pipelines give them: a loop of one's own may give them by their places.
+    What has no name stays where it is."""
+    names = _parameters(kind)[1 : 1 + len(args)]
+    if len(names) < len(args) or set(names) & kwargs.keys():
+        return args, kwargs
+    return (), dict(zip(names, args, strict=True)) | kwargs
+
+
+@cache
+def _parameters(kind: type) -> list[str]:
+    """Names of the arguments of a denoiser's `forward`, the latents first, that may be given by their places or names."""
+    _self, *found = inspect.signature(kind.forward).parameters.values()
+    return [parameter.name for parameter in found if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]

@@ -1,5 +1,6 @@
 """The scheduler's side of a guided pipeline: wraps `step`, and adds the shift to the model's combined output."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -7,10 +8,15 @@ import torch
 from torch import Tensor
 
 from infsplign.adapters.backbone import uncompiled
+from infsplign.engine.host_copy import HostCopy
+from infsplign.engine.shift import latents_part
 from infsplign.errors import UnsupportedPipelineError
-from infsplign.pipelines.call import Calls
+from infsplign.pipelines.call import Call, Calls
 from infsplign.pipelines.noise_schedule import input_factor
 from infsplign.pipelines.running import stepping_pipeline
+
+CLOSE = 0.05
+"""By what part of the largest latent the denoiser's input may differ from the latents: half types round, other noise differs by more."""
 
 
 class Shifted(NamedTuple):
@@ -59,6 +65,7 @@ class GuidedScheduler:
         found = call.steps.found
         if found is not None and found.gradient is not None and found.gradient.shape[0] != model_output.shape[0]:
             raise UnsupportedPipelineError(self._other_rows(found.gradient, model_output))
+        self._check_latents(call, timestep, sample)
         raw = self.calls.config.wrt == "latents"
         factor = input_factor(self.scheduler, timestep, sample) if raw else None
         shifted = call.steps.shifted(model_output, latents=sample, input_factor=factor)
@@ -66,6 +73,23 @@ class GuidedScheduler:
         call.done += 1
         self.calls.taken += 1
         return self.step(shifted, timestep, sample, *args, **kwargs)
+
+    def _check_latents(self, call: Call, timestep: Any, sample: Tensor) -> None:
+        """Warns if the first guided pass was of other latents than those of its step, which get its shift."""
+        if call.same is not None and not call.same.read():
+            warnings.warn(
+                "the first pass of the denoiser in a guided step was of other latents than the scheduler steps, such as those of a "
+                "reference picture: guidance reads that pass. Run the pass of the sampled latents first",
+                stacklevel=3,
+            )
+        seen, call.same, call.seen = call.seen, None, None
+        if seen is None or call.compared or call.steps.found is None or call.steps.found.gradient is None:
+            return
+        call.compared = True
+        wanted = sample * input_factor(self.scheduler, timestep, sample)
+        seen = latents_part(seen, wanted)
+        if seen.shape == wanted.shape:
+            call.same = HostCopy((seen - wanted).abs().amax() <= CLOSE * wanted.abs().amax())
 
     def _again(self, output: Tensor, timestep: Any, latents: Tensor) -> Tensor:
         """The output, shifted as before where the latest step is made once more: a loop may look at its `pred_original_sample` first.
