@@ -2,10 +2,12 @@
 
 import pytest
 import torch
+from diffusers import HunyuanDiTPipeline, PixArtAlphaPipeline, PixArtSigmaPipeline, SanaPipeline, StableDiffusionPipeline
 
 import infsplign
 from infsplign import Guidance, GuidanceConfig, UnsupportedPipelineError, describe, plan_memory
 from infsplign.adapters import FAMILIES
+from infsplign.cost.binning import sampled_size
 from infsplign.cost.counting import counted
 from infsplign.cost.meta_inputs import Size, meta_call
 from infsplign.cost.meta_model import SCENE
@@ -199,7 +201,8 @@ def test_a_request_of_other_types_is_refused(shipped, options, message):
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_every_family_can_be_planned(name):
-    planned = plan_memory(MAKERS[name](), config=GuidanceConfig(), height=64, text_length=16)
+    call = {"use_resolution_binning": False}
+    planned = plan_memory(MAKERS[name](), config=GuidanceConfig(), height=64, text_length=16, call=call)
     plans = {plan.name: plan for plan in planned.plans}
     assert 1.0 < plans["split"].flops < plans["checkpoint"].flops < 4.5  # tiny ones are read in all their blocks
     if FAMILIES[name].text == "all":  # joint attention of a tiny size is one chunk under "checkpoint", which outweighs its blocks
@@ -222,3 +225,31 @@ def test_an_amount_that_is_none_is_refused(text):
 def test_amounts_are_written_for_people():
     assert [amount(x) for x in (1.25e9, 18.34e6, 0)] == ["1.25 GB", "18.3 MB", "0.0 MB"]
     assert infsplign.plan_memory is plan_memory
+
+
+@pytest.mark.parametrize(
+    ("kind", "side", "asked", "found"),
+    [
+        (PixArtAlphaPipeline, 512, (256, 256), (512, 512)),
+        (PixArtSigmaPipeline, 1024, (512, 1024), (704, 1408)),
+        (SanaPipeline, 4096, (1024, 1024), (4096, 4096)),
+        (HunyuanDiTPipeline, 1024, (640, 640), (1024, 1024)),
+        (HunyuanDiTPipeline, 1024, (768, 1024), (768, 1024)),
+        (StableDiffusionPipeline, 512, (256, 256), (256, 256)),
+    ],
+)
+def test_pipelines_that_sample_at_the_sizes_of_a_table(kind, side, asked, found):
+    pipe = object.__new__(kind)
+    assert sampled_size(pipe, *asked, side) == found
+    assert sampled_size(pipe, *asked, side, {"use_resolution_binning": False}) == asked
+
+
+def test_the_plan_is_that_of_the_sampled_size():
+    """A model of 256 pixels samples at 256 when 128 are asked for."""
+    pipe = tiny_transformers.pixart()
+    pipe.vae_scale_factor = 8
+    small, own = plan_memory(pipe, height=128), plan_memory(pipe)
+    assert (small.height, small.width) == (own.height, own.width) == (256, 256)
+    exact = plan_memory(pipe, height=128, call={"use_resolution_binning": False})
+    assert (exact.height, exact.width) == (128, 128)
+    assert exact.plans[0].extra < own.plans[0].extra

@@ -1,5 +1,6 @@
 """Windows by noise: how far along each step is, under every spacing; noise levels; timesteps of noise levels."""
 
+import itertools
 import math
 
 import numpy as np
@@ -123,7 +124,9 @@ def test_timesteps_are_found_wherever_they_come_from():
             assert line.value(given_) == float(t)
     between = line.at(750)
     assert between.progress == pytest.approx(1 / 6)
-    assert between.sigma / between.alpha == pytest.approx(2.5)
+    assert between.sigma / between.alpha == pytest.approx(6**0.5)  # by the logarithm
+    assert Timeline(times, [0.75, 0.5, 0.25], "flow").at(750).sigma == pytest.approx(0.625)
+    assert Timeline(times, [3.0, 2.0, 0.0]).at(750).sigma == pytest.approx(2.5 / (1 + 2.5**2) ** 0.5)  # 0 has no logarithm
     assert [line.of(i).last for i in range(3)] == [False, False, True]
     assert line.at(2000).progress == 0
 
@@ -234,3 +237,13 @@ def test_levels_may_be_lists_and_arrays():
     expected = timesteps_of(torch.tensor(sigmas), torch.tensor(signal))
     assert torch.equal(timesteps_of(sigmas, signal), expected)
     assert torch.allclose(timesteps_of(np.array(sigmas), np.array(signal)).float(), expected)
+
+
+def test_a_midpoint_of_few_steps_has_nearly_the_noise_of_its_training_time():
+    """Linear in sigma, the shift of five steps in Karras's spacing would be a fifth too large."""
+    steps = torch.linspace(14.6 ** (1 / 7), 0.03 ** (1 / 7), 5, dtype=torch.float64) ** 7
+    line = Timeline(timesteps_of(steps, ALPHAS), steps, "v_prediction")
+    for one, other in itertools.pairwise(steps[:3]):
+        wanted = float((one * other) ** 0.5)
+        place = line.at(float(timesteps_of(torch.tensor([wanted], dtype=torch.float64), ALPHAS)))
+        assert place.sigma / place.alpha == pytest.approx(wanted, rel=0.1)

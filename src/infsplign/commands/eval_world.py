@@ -38,6 +38,8 @@ def eval_world(
     if world and model in PRESETS and PRESETS[model].world != world:
         raise ValueError(f"`--world` must be {PRESETS[model].world}, which the shipped model {model!r} draws, got {world!r}; leave it out")
     drawn = world or (PRESETS.get(model, PRESETS[DEFAULT]).world)
+    if not world and model not in PRESETS:
+        typer.echo(f"the world is that of {drawn}, since {model!r} is no shipped model; name another by `--world`", err=True)
     try:
         prompts_of(split, prompts, drawn)  # before a model is loaded
     except ValueError as error:
@@ -50,5 +52,5 @@ def eval_world(
         results = evaluate_world(sampler, out, methods=chosen, progress=progress, **asked)
     eval_common.say_failed(results, out)
     eval_common.say_unmoved(results, out)
-    print_table(results, f"{model}, {split}: {eval_common.size_of(results)}")
+    print_table(results, f"{model}, world of {drawn}, {split}: {eval_common.size_of(results)}")
     typer.echo(f"{out / TABLE}, {out / RESULTS}")

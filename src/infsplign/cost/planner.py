@@ -15,6 +15,7 @@ from torch import nn
 from infsplign.adapters import Backbone, backbone_for
 from infsplign.adapters.backbone import uncompiled
 from infsplign.adapters.rows import first_call
+from infsplign.cost.binning import sampled_size
 from infsplign.cost.bounds import check_pixels
 from infsplign.cost.counting import Meter, SavedTensors, counted
 from infsplign.cost.meta_inputs import Size, meta_call
@@ -111,7 +112,8 @@ def plan_memory(
 
     Args:
         pipe: the pipeline.
-        height, width: of the image in pixels; None is the model's own size. If only `height` is given, `width` is the same.
+        height, width: of the image in pixels; None is the model's own size. If only `height` is given, `width` is the same. PixArt, Sana
+            and HunyuanDiT sample at the nearest size that they were trained on, unless `call` has `use_resolution_binning=False`.
         dtype: of all models; None is what each has now.
         batch: number of images.
         config: options (their layers count); the family's preset when None.
@@ -134,6 +136,8 @@ def plan_memory(
     wide: int = width if width is not None else own_width if height is None else tall
     if batch < 1 or min(tall, wide) < factor or tall % factor or wide % factor:
         raise ValueError(f"`height`, `width` must be multiples of {factor} and `batch` >= 1, got {tall}, {wide} and {batch}")
+    if height is not None or width is not None:
+        tall, wide = sampled_size(pipe, tall, wide, own_height, call)
     check_pixels(batch, tall, wide)
     size = Size(batch, tall // factor, wide // factor, text_length or backbone.text_length(pipe, call) or 77, kept)
     model = meta_copy(denoiser, kept)

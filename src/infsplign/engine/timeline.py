@@ -89,7 +89,7 @@ class Timeline:
         nearest = min(range(len(self)), key=lambda i: abs(self.timesteps[i] - value))
         if abs(self.timesteps[nearest] - value) <= self._tolerance:
             return self.of(nearest)._replace(last=self.timesteps[nearest] == self.timesteps[-1])  # Heun's list ends with one timestep twice
-        alpha, sigma = (None, None) if self.sigmas is None else coefficients(self._between(value, self.sigmas), self.prediction)
+        alpha, sigma = (None, None) if self.sigmas is None else coefficients(self._level(value, self.sigmas), self.prediction)
         return Place(value, self._between(value, self._progress), alpha, sigma)
 
     def begins(self, place: Place) -> bool:
@@ -99,6 +99,12 @@ class Timeline:
             return True
         step, away = steps[1] - steps[0], place.timestep - steps[0]
         return abs(away) <= (abs(step) if away * step > 0 else max(abs(step), abs(steps[0])))
+
+    def _level(self, timestep: float, sigmas: Sequence[float]) -> float:
+        """Interpolates noise levels at a timestep: ratios of noise to signal by their logarithm, as training times go with it."""
+        if self.prediction == "flow" or not all(0 < sigma < math.inf for sigma in sigmas):
+            return self._between(timestep, sigmas)
+        return math.exp(self._between(timestep, [math.log(sigma) for sigma in sigmas]))
 
     def _between(self, timestep: float, values: Sequence[float]) -> float:
         """Interpolates `values`, one for each step, linearly at a timestep; constant before the first step and after the last."""

@@ -30,7 +30,7 @@ class StepTrace:
         holds: (B,), whether the scene held; only with `patience`.
         actions: "guided", "watched" or "plain" for each row; only where `patience` treats rows differently.
         plan: how a guided step was computed: "split", "batched" or "checkpoint".
-        maps: object maps of each layer, (B, O, H, W); only with `guide(keep_maps=True)`.
+        maps: object maps of each layer, (B, O, H, W), in the order in which the layers run; only with `guide(keep_maps=True)`.
     """
 
     step: int

@@ -70,7 +70,7 @@ def find_relations(prompt: str, *, by_hand: bool = False) -> list[Match]:
     return matches
 
 
-_NEGATIVE = re.compile(r"(?:^|[\s.,;])(negative\s+prompt\s*[:=])", re.IGNORECASE)
+_NEGATIVE = re.compile(r"(?:^|[\s.,;])(negative(?:\s+prompt)?\s*[:=])", re.IGNORECASE)
 
 
 def check_text(prompt: object) -> None:

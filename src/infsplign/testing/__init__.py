@@ -10,6 +10,9 @@ from infsplign.testing.attention_source import check_attention_source
 from infsplign.testing.blobs import blob_maps
 from infsplign.testing.term import check_term
 
+if not __debug__:
+    raise RuntimeError("`infsplign.testing` checks by `assert` statements, which `python -O` removes: run it without")
+
 if TYPE_CHECKING:
     from infsplign.testing import strategies
 

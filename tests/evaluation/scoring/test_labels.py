@@ -19,6 +19,7 @@ from infsplign.evaluation.metrics.visor import judge
 from infsplign.evaluation.prompts import BenchmarkPrompt
 from infsplign.evaluation.scoring.benchmarks import BENCHMARKS
 from infsplign.evaluation.scoring.score_images import score_images, score_recording
+from infsplign.evaluation.scoring.scored_folder import read_earlier
 from tests.tiny_detectors import Fixed
 
 CAT, DOG = (10, 10, 110, 110), (400, 10, 500, 110)
@@ -254,3 +255,21 @@ def test_detections_of_other_images_of_the_same_names_are_told(tmp_path):
     score_images("visor", PROMPTS, tmp_path / "one", detector, **options)
     with pytest.warns(UserWarning, match="held detections of 1 other images of these names, such as '0_00', which are replaced"):
         score_images("visor", PROMPTS, tmp_path / "two", detector, **options)
+
+
+def test_images_of_other_numbers_are_no_pairs(tmp_path):
+    """After a file is lost, `--count` would compare other seeds with each other."""
+    scored = {}
+    for name, numbers in (("one", "01"), ("two", "02")):
+        (tmp_path / name).mkdir()
+        for number in numbers:
+            Image.new("RGB", (512, 512)).save(tmp_path / name / f"0_0{number}.png")
+        detector = Fixed(Detection("cat", 0.9, CAT), Detection("dog", 0.9, DOG))
+        scored[name] = score_images("visor", PROMPTS, tmp_path / name, detector, threshold=BENCHMARKS["visor"].threshold, progress=False)
+    told = r"1 prompts are compared by images of other numbers, such as '0' \(0_00, 0_01 there, 0_00, 0_02 here\)"
+    scored["one"].write(tmp_path / "out", scored["one"].results())
+    for earlier in (scored["one"].earlier(), read_earlier(tmp_path / "out")):
+        with pytest.warns(UserWarning, match=told):
+            scored["two"].results(earlier)
+        with warnings.catch_warnings(action="error"):
+            scored["one"].results(earlier)

@@ -6,6 +6,8 @@ table.md        the measures for people
 """
 
 import json
+import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -76,6 +78,7 @@ class Scored:
         methods = {self.label: benchmark.ratios(self.verdicts)}
         if against is not None:
             base = against.label if against.label != self.label else f"{against.label} (before)"
+            against.tell_of_other_numbers(self.groups)
             methods = {base: benchmark.ratios(against.matched(self.facts(), self.verdicts, self.prompts))} | methods
         results = self.facts() | summarise(methods)
         results["relations"] = {self.label: by_relation(benchmark, self.prompts, self.verdicts)}
@@ -83,7 +86,10 @@ class Scored:
 
     def earlier(self) -> "Earlier":
         """These scores as what others are compared with."""
-        rows = {key: [asdict(verdict) for verdict in verdicts] for key, verdicts in self.verdicts.items()}
+        rows = {
+            owner: [{"key": key, **asdict(verdict)} for key, verdict in zip(self.groups[owner], verdicts, strict=True)]
+            for owner, verdicts in self.verdicts.items()
+        }
         return Earlier(Path(self.label), self.facts(), rows)
 
     def write(self, out: Path, results: Mapping[str, Any]) -> None:
@@ -128,6 +134,22 @@ class Earlier:
         """The same under a label that says that these scores are of another time: images of its name are scored now."""
         return replace(self, facts={**self.facts, "label": f"{self.label} (before)"})
 
+    def tell_of_other_numbers(self, groups: Mapping[str, Sequence[str]]) -> None:
+        """Warns of prompts whose images have other numbers here and there: their seeds differ, so that they are no pairs.
+
+        Args:
+            groups: id of a prompt to the keys of its images.
+        """
+        there = {owner: [row["key"] for row in rows if "key" in row] for owner, rows in self.rows.items()}
+        here = {owner: sorted(map(_number, keys)) for owner, keys in groups.items()}
+        others = [owner for owner, keys in there.items() if keys and sorted(map(_number, keys)) != here.get(owner)]
+        if others:
+            first = others[0]
+            warnings.warn(
+                f"{len(others)} prompts are compared by images of other numbers, such as {first!r} ({', '.join(there[first])} there, "
+                f"{', '.join(groups.get(first, ()))} here): images of other seeds are no pairs", stacklevel=2,
+            )  # fmt: skip
+
     def matched(
         self, facts: Mapping[str, Any], verdicts: Mapping[str, Sequence[Any]], prompts: Sequence[BenchmarkPrompt]
     ) -> dict[str, list[Any]]:
@@ -153,6 +175,12 @@ class Earlier:
                 )
         kind = BENCHMARKS[facts["benchmark"]].verdict
         return {key: [kind(**{name: row[name] for name in kind.__dataclass_fields__}) for row in self.rows[key]] for key in verdicts}
+
+
+def _number(key: str) -> int:
+    """The number of an image among those of its prompt."""
+    digits = re.search(r"\d+$", key)
+    return int(digits[0]) if digits else 0
 
 
 def _asked(prompt: BenchmarkPrompt) -> dict[str, str]:
