@@ -10,6 +10,7 @@ from torch import Tensor
 from infsplign.engine.config import GuidanceConfig
 from infsplign.engine.guidance import Guidance
 from infsplign.engine.noise_levels import coefficients, timesteps_of
+from infsplign.engine.step_arguments import tell_of_window
 from infsplign.engine.steps import Steps
 from infsplign.engine.timeline import Timeline
 from infsplign.engine.trace import StepTrace
@@ -85,6 +86,7 @@ class Run:
         training = self.model.model_sampling.sigmas.float().cpu()
         self._alphas = 1 / (1 + training**2)
         timeline = Timeline(timesteps_of(sigmas, self._alphas), sigmas, "sample")
+        tell_of_window(timeline, guide.config)
         self.steps = Steps(self.guidances[self.matches[0].offset], timeline, keep_maps=True)
         self.passes, self.sigmas = 0, []  # of all passes, and the levels of those in the trace
         self._numbers: list[int] = []  # of those in the trace among all passes

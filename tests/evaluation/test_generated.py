@@ -8,10 +8,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from infsplign.cli import app
-from infsplign.evaluation.generated import GeneratedError, pooled, read_generated, settings
+from infsplign.evaluation.generated import GeneratedError, left_out, pooled, read_generated, settings
 from infsplign.evaluation.page import write_report
 from infsplign.evaluation.page.reading import read_run
 from infsplign.shapes.world import Placed, Scene, render
+from tests.evaluation import stub
 
 LEFT, RIGHT = Placed("circle", 8, 30, 32), Placed("square", 56, 30, 32)
 
@@ -292,3 +293,18 @@ def test_scores_of_an_earlier_run_are_called_so_beside_those_of_this_one(tmp_pat
     found = {name: json.loads((tmp_path / "two" / "scores" / name / "results.json").read_text()) for name in ("unguided", "guided")}
     assert set(found["unguided"]["methods"]) == {"guided (before)", "unguided"}
     assert set(found["guided"]["methods"]) == {"guided (before)", "guided"}
+
+
+def test_images_that_are_not_read_with_a_folder_are_told(tmp_path):
+    write(tmp_path / "one")
+    assert left_out(tmp_path / "one") is None
+    write(tmp_path / "one" / "below", "other")
+    told = "holds images of one prompt, and folders of 1 other prompts, such as 'below', which are left out"
+    score = ["score", "--benchmark", "shapes", "--detector", "world", "--no-progress", "--images", str(tmp_path / "one")]
+    assert told in " ".join(CliRunner().invoke(app, score).stderr.split())
+    write_report([tmp_path / "one"], tmp_path / "r.html")
+    assert "holds images of one prompt, and folders of 1 other prompts" in (tmp_path / "r.html").read_text("utf-8")
+    stub.run(tmp_path / "run")
+    assert read_run(tmp_path / "run").beside is None
+    write(tmp_path / "run" / "made")
+    assert "is a run, and holds images of `infsplign generate` too" in read_run(tmp_path / "run").beside

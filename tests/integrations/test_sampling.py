@@ -142,6 +142,11 @@ def test_the_window_is_by_noise_as_in_guide(clip, conds, numbers, window):
     assert all(float(step.shift[0]) <= bound * sigma for step, sigma in zip(run.steps.trace, run.sigmas, strict=True) if step.guided)
 
 
+def test_a_window_without_a_step_is_told(clip, conds):
+    with pytest.warns(UserWarning, match="nothing will be guided: no step lies between `start` 0.98 and `stop` 0.99"):
+        euler(guided(loaded(), clip, start=0.98, stop=0.99), *conds, noise(), STEPS)
+
+
 def test_outside_the_window_and_at_strength_0_nothing_changes_and_nothing_is_run(clip, conds):
     model = loaded()
     plain = euler(model, *conds, noise(), STEPS)

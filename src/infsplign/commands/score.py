@@ -48,7 +48,7 @@ def score(
 ) -> None:
     """Score images by VISOR, T2I-CompBench's 2D spatial rule or GenEval's position rule, with bootstrap intervals over prompts."""
     from infsplign.evaluation.files import check_writable
-    from infsplign.evaluation.generated import pooled, pooled_records, read_generated
+    from infsplign.evaluation.generated import left_out, pooled, pooled_records, read_generated
     from infsplign.evaluation.scoring.benchmarks import read_for
     from infsplign.evaluation.scoring.image_files import group_by_prompt
     from infsplign.evaluation.scoring.made_for import check_texts, records_of_run
@@ -65,6 +65,8 @@ def score(
     if made and prompts is not None:
         told = {key: one.text for one in made for images_of_one in one.images().values() for key in images_of_one}
         check_texts(told, asked, group_by_prompt(told, asked))
+    if told := None if images is None else left_out(images):
+        typer.echo(f"infsplign: warning: {told}", err=True)
     if told := pooled(made) or (pooled_records(records_of_run(images)) if images is not None else None):
         typer.echo(f"infsplign: warning: {told}", err=True)
     earlier = None if against is None else read_earlier(against)

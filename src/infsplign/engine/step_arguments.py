@@ -32,17 +32,22 @@ def timeline_for(timesteps: Any, sigmas: Any, prediction: str, config: GuidanceC
         why = "`repeats` move the latents by them" if prediction == "epsilon" else f"a shift of the noise becomes one of {prediction!r}"
         raise ValueError(f"`sigmas` must be given, one a timestep: {why}")
     if not given:
-        _tell_of_strange_times(timeline, config)
+        tell_of_window(timeline, config)
+        _tell_of_strange_times(timeline)
     return timeline
 
 
-def _tell_of_strange_times(timeline: Timeline, config: GuidanceConfig) -> None:
-    """Warns of a window without a step, and of noise levels and timesteps that are taken for each other."""
+def tell_of_window(timeline: Timeline, config: GuidanceConfig) -> None:
+    """Warns of a window without a step."""
     progress = [timeline.of(i).progress for i in range(len(timeline))]
     if config.start < config.stop and not any(config.start <= place < config.stop for place in progress):
         places = ", ".join(f"{place:.2f}" for place in progress[:6]) + ", ..." * (len(progress) > 6)
         told = f"nothing will be guided: no step lies between `start` {config.start:g} and `stop` {config.stop:g}, they are at {places}"
         warnings.warn(told, stacklevel=4)
+
+
+def _tell_of_strange_times(timeline: Timeline) -> None:
+    """Warns of noise levels and timesteps that are taken for each other."""
     first, last = timeline.timesteps[0], timeline.timesteps[-1]
     if timeline.prediction == "flow":
         return

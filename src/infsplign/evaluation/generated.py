@@ -16,7 +16,7 @@ from infsplign.evaluation.files import NAME
 from infsplign.evaluation.prompts.prompt import BenchmarkPrompt
 from infsplign.evaluation.reading import member, parse_json, read_text
 
-TRACE = "trace.json"
+TRACE, MANIFEST = "trace.json", "manifest.json"
 
 
 class GeneratedError(ValueError):
@@ -112,6 +112,17 @@ def read_generated(folder: Path) -> list[Generated]:
         found.append(one)
     counts = Counter(one.id for one in found)  # folders of several runs, put side by side, may have one id
     return [replace(one, id=_id_of(one.folder)) if counts[one.id] > 1 else one for one in found]
+
+
+def left_out(folder: Path) -> str | None:
+    """What to say of images of `infsplign generate` in a folder that are not read with it: below those of another prompt, or of a run."""
+    own, below = (folder / TRACE).is_file(), sorted(path.parent.name for path in folder.glob(f"*/{TRACE}"))
+    if (folder / MANIFEST).is_file() and (own or below):
+        return f"{str(folder)!r} is a run, and holds images of `infsplign generate` too, which are left out; read them by themselves"
+    if own and below:
+        which = f"{len(below)} other prompts, such as {below[0]!r}"
+        return f"{str(folder)!r} holds images of one prompt, and folders of {which}, which are left out; read each by itself"
+    return None
 
 
 def _id_of(folder: Path) -> str:

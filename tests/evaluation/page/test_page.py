@@ -13,7 +13,7 @@ from infsplign.evaluation.page import write_report
 from infsplign.evaluation.page.reading import read_run
 from infsplign.evaluation.prompts import world_prompts, write_prompts
 from tests.browser import CHROMIUM, needs_chromium
-from tests.evaluation.stub import run
+from tests.evaluation.stub import StubSampler, run
 
 SILENT = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update"
 
@@ -218,3 +218,14 @@ def test_a_file_that_is_no_page_is_not_replaced(tmp_path, name):
     assert (tmp_path / name).read_bytes() == before
     for _ in range(2):
         assert CliRunner().invoke(app, ["report", str(tmp_path / "run"), "--out", str(tmp_path / "r.html")]).exit_code == 0
+
+
+def test_a_run_that_was_extended_and_stopped_is_told(tmp_path):
+    run(tmp_path / "run", count=3)
+    write_report([tmp_path / "run"], tmp_path / "before.html")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "run", StubSampler(dies_at=1), count=5)
+    write_report([tmp_path / "run"], tmp_path / "after.html")
+    told = "There are more images than were measured"
+    assert told not in (tmp_path / "before.html").read_text("utf-8")
+    assert told in (tmp_path / "after.html").read_text("utf-8")

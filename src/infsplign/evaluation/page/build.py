@@ -122,11 +122,22 @@ def _run(run: RunFolder, colours: Mapping[str, str]) -> dict[str, Any]:
         "strange": run.strange,
         "outdated": run.outdated,
         "pooled": run.pooled,
+        "beside": run.beside,
         "replaced": run.replaced,
         "measured": bool(run.results.get("methods")),
         "made": sum(map(len, run.records.values())),
         "unfinished": bool(run.manifest) and not run.results,
+        "extended": _extended(run),
     }
+
+
+def _extended(run: RunFolder) -> bool:
+    """Whether there are more images than were measured, as where a run with more prompts was stopped."""
+    if run.files or not run.results.get("methods") or any("error" in r for found in run.records.values() for r in found.values()):
+        return False
+    counts = [run.results.get(name) for name in ("prompts", "images")]
+    measured = counts[0] * counts[1] if all(isinstance(count, int) for count in counts) else None
+    return measured is not None and any(len(found) > measured for found in run.records.values())
 
 
 def _facts(run: RunFolder) -> list[str]:

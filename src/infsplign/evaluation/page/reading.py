@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from infsplign.errors import PromptError, PromptWarning
-from infsplign.evaluation.generated import TRACE, Generated, pooled, pooled_records, read_generated, settings
+from infsplign.evaluation.generated import TRACE, Generated, left_out, pooled, pooled_records, read_generated, settings
 from infsplign.evaluation.page.checking import checked_results, verdict_rows
 from infsplign.evaluation.page.replaced import Digests, by_one_rule, without
 from infsplign.evaluation.reading import is_kind, parse_json, read_text
@@ -84,6 +84,8 @@ class RunFolder:
     strange: dict[str, str] = field(default_factory=dict)
     outdated: dict[str, str] = field(default_factory=dict)
     pooled: str | None = None
+    beside: str | None = None
+    """What to say of images in the folder that are not shown."""
     replaced: int = 0
     title: str = ""
     """What the page calls it instead of the folder's name, which another run may have too."""
@@ -128,7 +130,7 @@ def read_run(folder: Path) -> RunFolder:
     told = {name: {key: r["sha256"] for key, r in found.items() if "sha256" in r} for name, found in records.items()}
     run = RunFolder(folder, manifest, results, records, verdicts, measured, Digests(files, told))
     told = [pooled_records(found.values()) or "" for found in records.values()]
-    run.pooled = max(told, key=len, default="") or None  # the guided images have more options
+    run.pooled, run.beside = max(told, key=len, default="") or None, left_out(folder)  # the guided images have more options
     if manifest:
         _add_scores(run)
     return run
@@ -155,7 +157,7 @@ def _generated(folder: Path, made: Sequence[Generated]) -> RunFolder:
     whole, counts = all(one.finished for one in made), sorted(len(one.record["images"]) for one in made)
     results = {"prompts": len(made), "images": counts[0] if counts[0] == counts[-1] else f"{counts[0]} to {counts[-1]}"} if whole else {}
     run = RunFolder(folder, manifest, results, records, verdicts, [], Digests(files, told), files)
-    run.pooled = pooled(made)
+    run.pooled, run.beside = pooled(made), left_out(folder)
     _add_scores(run)
     return run
 
