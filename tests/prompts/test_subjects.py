@@ -63,3 +63,22 @@ def test_what_is_refused(prompt, message):
 def test_tags_count_beings_and_things_may_be_called_like_them():
     assert all(map(is_being, ("1girl", "2boys", "lumberjack", "donkeys", "werewolf")))
     assert not any(map(is_being, ("crane", "model", "turkey", "1cup")))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("a dog left of a cat god rays", [("dog", L, "cat")]),
+        ("a car left of a bus drone shot", [("car", L, "bus")]),
+        ("a shot glass left of a mug", [("shot glass", L, "mug")]),
+        ("a greek god left of a drone", [("greek god", L, "drone")]),
+        ("a cat left of a dog, far from perfect", [("cat", L, "dog")]),
+        ("a lamp above a man and a woman over dinner", [("lamp", A, "man"), ("lamp", A, "woman")]),
+        ("the clock above the door shows noon", [("clock", A, "door")]),
+        ("two tv shows left of a book", [("tv shows", L, "book")]),
+        ("a knight left of a sleeping giant, epic fantasy", [("knight", L, "sleeping giant")]),
+        ("a cat left of a giant, red robot", [("cat", L, "giant, red robot")]),
+    ],
+)
+def test_tails_and_idioms(prompt, expected):
+    assert entries(parse_prompt(prompt)) == expected

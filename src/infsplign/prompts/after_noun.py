@@ -121,6 +121,8 @@ def _is_verb(word: str, before: str, following: str, singular: bool) -> bool:
     """Whether a word that is noun or verb is a verb after a noun: "a dog barks", "dogs play", "a car turning"."""
     if following in DETERMINERS:
         return True
+    if word in ("shows", "reads", "says", "displays", "depicts") and following:  # "the clock shows noon"
+        return True
     being = before in BEINGS
     if word.endswith("s") and is_plural(word):
         acts = word in VERBS and (being or word not in THINGS_TOO)

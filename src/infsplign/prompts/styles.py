@@ -24,7 +24,7 @@ STYLE_HEADS = word_set(
     "tone palette lighting light lights view shot quality resolution aesthetic vibe vibes focus contrast blur grain scene season "
     "engine design texture textures details detail shadows shadow illumination tracing footage photo photograph picture image "
     "painting drawing sketch print film effect effects filter lens angle exposure composition mood atmosphere contact cut realism "
-    "fiction diffusion geographic still portrait poster cover animation lay tale"
+    "fiction diffusion geographic still portrait poster cover animation lay tale rays shot"
 )
 """Style where another word of style stands before them: "neon colors", "oil painting"."""
 MODIFIERS = word_set(
@@ -34,7 +34,7 @@ MODIFIERS = word_set(
     "motion front side top rear back aerial eye gradient pastel professional national storybook children's tattoo paper winter summer "
     "autumn spring night day book stable science street blender bokeh sunset forest city beach park garden nature landscape color "
     "colour lens moody soft-focus halftone cel comic-book fashion product macro portrait food editorial lifestyle wildlife wedding "
-    "travel sports sketch anime manga fantasy retro found fairy"
+    "travel sports sketch anime manga fantasy retro found fairy god drone"
 )
 """Words that may stand before those."""
 EITHER = word_set(

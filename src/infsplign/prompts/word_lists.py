@@ -23,7 +23,7 @@ ADJECTIVES = word_set(
     "full broken visible upside-down plain solid"
 )
 """Words that say what an object is like: they never end its name. "A black and white cat" is one object; any other "and" joins two."""
-THINGS_THEMSELVES = word_set("square oval orange violet lavender lilac gold silver bronze copper cream antique light metal plastic")
+THINGS_THEMSELVES = word_set("square oval orange violet lavender lilac gold silver bronze copper cream antique light metal plastic giant")
 """Adjectives that are names of things too: a comma after them ends the name, unless another adjective follows."""
 SETTINGS = word_set(
     "background foreground distance style manner front back air sky water sea ocean lake river beach sand desert park garden forest "

@@ -120,6 +120,8 @@ _LENGTH = (
 IDIOMS = (
     rf"(?:over|under)\s+{_LENGTH}(?=\s+(?:above|over|below|under|to|left|right|away|from|tall|high|long|wide|deep)\b)|"
     r"(?:knock|turn|tip|fall|bend|lean|roll|flip|tumbl)\w*\s+over(?=\s*(?:$|[,.;]))|(?:out|in)side(?=\s*(?:$|[,.;!]))|over\s+(?:easy|time|the\s+(?:shoulder|top))|on\s+top\s+of\s+the\s+world(?!\s+map)|"
+    r"far\s+from\s+(?:perfect|ideal|over|done|finished|ordinary|normal|home)(?=\s*(?:$|[,.;]))|"
+    r"over\s+(?:dinner|lunch|breakfast|coffee|tea|drinks)(?=\s*(?:$|[,.;]))|"
     r"under\s+(?:construction|attack|repair|water|glass|pressure|control|(?:a\s+|the\s+)?microscope|the\s+milky\s+way)|above\s+all|inside\s+out|upside\s+down|once\s+upon\s+a\s+time|"
     r"(?:from\s+)?(?:the\s+)?"
     r"(?:left\s+to\s+(?:the\s+)?right|right\s+to\s+(?:the\s+)?left|top\s+to\s+(?:the\s+)?bottom|bottom\s+to\s+(?:the\s+)?top|side\s+to\s+side)|"
