@@ -10,7 +10,8 @@ from typing import Any
 from infsplign.evaluation.files import check_writable, write
 from infsplign.evaluation.page.cards import BUDGET, VERDICTS, Card, cards, count
 from infsplign.evaluation.page.published import DETECTOR, PUBLISHED
-from infsplign.evaluation.page.reading import Measured, RunFolder, read_run
+from infsplign.evaluation.page.reading import read_run
+from infsplign.evaluation.page.run import Measured, RunFolder
 from infsplign.evaluation.reading import is_kind
 from infsplign.evaluation.scoring.summary import heading
 
@@ -135,9 +136,10 @@ def _extended(run: RunFolder) -> bool:
     """Whether there are more images than were measured, as where a run with more prompts was stopped."""
     if run.files or not run.results.get("methods") or any("error" in r for found in run.records.values() for r in found.values()):
         return False
-    counts = [run.results.get(name) for name in ("prompts", "images")]
-    measured = counts[0] * counts[1] if all(isinstance(count, int) for count in counts) else None
-    return measured is not None and any(len(found) > measured for found in run.records.values())
+    prompts, images = (run.results.get(name) for name in ("prompts", "images"))
+    if not isinstance(prompts, int) or not isinstance(images, int):
+        return False
+    return any(len(found) > prompts * images for found in run.records.values())
 
 
 def _facts(run: RunFolder) -> list[str]:

@@ -12,7 +12,8 @@ from urllib.parse import quote
 from PIL import Image
 
 from infsplign.evaluation.image_reading import ImageError, read_image
-from infsplign.evaluation.page.reading import RunFolder, relation_of
+from infsplign.evaluation.page.reading import relation_of
+from infsplign.evaluation.page.run import RunFolder
 
 SIDE = 176
 """Pixels of a thumbnail's longer side; smaller images keep their size."""
