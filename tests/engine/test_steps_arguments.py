@@ -154,3 +154,10 @@ def test_a_gradient_through_a_guided_step_is_told():
         steps(x, TIMES[0])
     with torch.no_grad(), warnings.catch_warnings(action="error"):
         Steps(made()[1], TIMES)(x, TIMES[0])
+
+
+def test_rising_timesteps_are_told_unless_the_noise_falls():
+    with pytest.warns(UserWarning, match="`timesteps` rise, 100 to 900, as in an inversion, where guidance would push the opposite way"):
+        Steps(made()[1], TIMES.flip(0))
+    with warnings.catch_warnings(action="error"):
+        Steps(made()[1], TIMES.flip(0), sigmas=LEVELS, prediction="v_prediction")

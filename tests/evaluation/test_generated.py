@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from infsplign.cli import app
 from infsplign.evaluation.generated import GeneratedError, left_out, pooled, read_generated, settings
-from infsplign.evaluation.page import write_report
+from infsplign.evaluation.page import ReportError, write_report
 from infsplign.evaluation.page.reading import read_run
 from infsplign.shapes.world import Placed, Scene, render
 from tests.evaluation import stub
@@ -308,3 +308,11 @@ def test_images_that_are_not_read_with_a_folder_are_told(tmp_path):
     assert read_run(tmp_path / "run").beside is None
     write(tmp_path / "run" / "made")
     assert "is a run, and holds images of `infsplign generate` too" in read_run(tmp_path / "run").beside
+
+
+def test_scores_below_a_folder_that_is_no_run_are_named(tmp_path):
+    write(tmp_path / "made")
+    score = ["score", "--benchmark", "shapes", "--detector", "world", "--no-progress", "--images", str(tmp_path / "made")]
+    assert CliRunner().invoke(app, [*score, "--out", str(tmp_path / "out")]).exit_code == 0
+    with pytest.raises(ReportError, match="; scores are in '.*/out/guided' and '.*/out/unguided': give these"):
+        read_run(tmp_path / "out")

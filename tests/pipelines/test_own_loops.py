@@ -4,8 +4,9 @@ import warnings
 
 import pytest
 import torch
+from diffusers import DDIMInverseScheduler
 
-from infsplign import PromptError, guide
+from infsplign import PromptError, UnsupportedPipelineError, guide
 from tests import tiny
 
 PROMPT = "a circle to the left of a square"
@@ -53,3 +54,12 @@ def test_a_first_pass_of_other_latents_is_told():
         loop(tiny.sd(), other_first=True)
     with warnings.catch_warnings(action="error"):
         loop(tiny.sd())
+
+
+def test_an_inversion_is_refused():
+    """Noise rises step by step, so that a shift of it moves the latents up the loss."""
+    pipe = tiny.sd()
+    pipe.scheduler = DDIMInverseScheduler.from_config(pipe.scheduler.config)
+    told = "DDIMInverseScheduler adds noise step by step, as for an inversion"
+    with pytest.raises(UnsupportedPipelineError, match=told), guide(pipe, PROMPT):
+        pipe(PROMPT, num_inference_steps=3, output_type="latent")

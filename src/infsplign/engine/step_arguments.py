@@ -51,6 +51,11 @@ def _tell_of_strange_times(timeline: Timeline) -> None:
     first, last = timeline.timesteps[0], timeline.timesteps[-1]
     if timeline.prediction == "flow":
         return
+    if first < last and timeline.sigmas is None:
+        warnings.warn(
+            f"`timesteps` rise, {first:g} to {last:g}, as in an inversion, where guidance would push the opposite way; if only the model's "
+            "times rise, give `sigmas` too", stacklevel=4,
+        )  # fmt: skip
     if 1.5 < first < 200 and 0 < last < 1:  # training times end at 0 or 1, or are parts of 1
         warnings.warn(
             f"`timesteps` look like noise levels, {first:g} to {last:g}, so that guidance would stop early; give "

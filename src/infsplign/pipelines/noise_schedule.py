@@ -59,8 +59,17 @@ def sigmas_of(scheduler: Any, timesteps: list[float]) -> list[float]:
 
 
 def timeline_of(scheduler: Any, first: int = 0) -> Timeline:
-    """Makes the timeline of a scheduler's steps from number `first` on, because image-to-image begins in the middle."""
+    """Makes the timeline of a scheduler's steps from number `first` on, because image-to-image begins in the middle.
+
+    Raises:
+        UnsupportedPipelineError: the noise rises, as in an inversion.
+    """
     timesteps = scheduler.timesteps
+    if prediction_type(scheduler) != "flow" and len(timesteps) > 1 and timesteps[0] < timesteps[-1]:
+        raise UnsupportedPipelineError(
+            f"{type(scheduler).__name__} adds noise step by step, as for an inversion, where guidance would push the opposite way; put only "
+            "the sampling into the `guide` block"
+        )
     levels = sigmas_of(scheduler, [float(t) for t in timesteps.tolist()])
     return Timeline(timesteps[first:], levels[first:], prediction_type(scheduler))
 

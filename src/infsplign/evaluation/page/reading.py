@@ -31,7 +31,9 @@ def read_run(folder: Path) -> RunFolder:
     manifest, results = read_object(folder / MANIFEST, checked_manifest), read_object(folder / RESULTS, checked_results)
     if not manifest and "label" not in results:
         kinds = f"a run of `infsplign eval` (a {MANIFEST}), nor images of `infsplign generate` (a {TRACE}), nor scores of `infsplign score`"
-        raise ReportError(f"{str(folder)!r} holds neither {kinds}")
+        below = [str(path.parent) for path in sorted(folder.glob(f"*/{RESULTS}"))]
+        hint = f"; scores are in {' and '.join(map(repr, below[:4]))}: give these" if below else ""
+        raise ReportError(f"{str(folder)!r} holds neither {kinds}{hint}")
     records = {name: _records(folder, name) for name in manifest.get("methods", {})}
     verdicts = {name: {key: r for key, r in found.items() if isinstance(r.get("correct"), bool)} for name, found in records.items()}
     measured = [_measured(results)] if results.get("methods") else []
