@@ -281,3 +281,57 @@ def test_how_a_tokenizer_pads_and_what_a_vae_cuts_change_the_hash():
 
 def grown_output(_module, _args, output):
     return output
+
+
+class Steers(AttnProcessor2_0):
+    def __init__(self, weight):
+        super().__init__()
+        self.weight = weight
+
+
+class Hook:
+    def __init__(self, weight):
+        self.weight = weight
+
+    def __call__(self, _module, _args, output):
+        return output * self.weight
+
+
+def scaled(_module, _args, output, weight):
+    return output * weight
+
+
+def closure(weight):
+    return lambda _module, _args, output: output * weight
+
+
+def replaced(module, weight):
+    plain_forward = module.forward
+    module.forward = lambda *args, **kwargs: plain_forward(*args, **kwargs) * weight
+
+
+STEERING = {
+    "processor": lambda unet, weight: unet.set_attn_processor(Steers(weight)),
+    "object": lambda unet, weight: unet.mid_block.register_forward_hook(Hook(weight)),
+    "partial": lambda unet, weight: unet.mid_block.register_forward_hook(partial(scaled, weight=weight)),
+    "closure": lambda unet, weight: unet.mid_block.register_forward_hook(closure(weight)),
+    "forward": lambda unet, weight: replaced(unet.mid_block, weight),
+}
+
+
+@pytest.mark.parametrize("how", STEERING)
+def test_code_that_steers_the_model_changes_the_hash_with_its_numbers(how):
+    """A run with another strength would be taken for one that is there."""
+    found = [model_hash(tiny.sd())]
+    for weight in (0.8, 0.2, 0.2):
+        pipe = tiny.sd()
+        STEERING[how](pipe.unet, weight)
+        found.append(model_hash(pipe))
+    assert found[2] == found[3]
+    assert len(set(found)) == 3
+
+
+def test_pictures_without_a_seam_have_another_hash():
+    pipe = tiny.sd()
+    pipe.unet.conv_in.padding_mode = "circular"
+    assert model_hash(pipe) != model_hash(tiny.sd())

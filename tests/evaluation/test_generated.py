@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import warnings
 
 import pytest
 from PIL import Image
@@ -308,6 +309,29 @@ def test_images_that_are_not_read_with_a_folder_are_told(tmp_path):
     assert read_run(tmp_path / "run").beside is None
     write(tmp_path / "run" / "made")
     assert "is a run, and holds images of `infsplign generate` too" in read_run(tmp_path / "run").beside
+
+
+def test_images_of_other_seeds_are_no_pairs(tmp_path):
+    """Two runs of the same prompt, whose images have the same numbers."""
+    for name, seed in (("one", 7), ("two", 8)):
+        write(tmp_path / name, images=[record("")["images"][0] | {"seed": seed}])
+    score = ["score", "--benchmark", "shapes", "--detector", "world", "--no-progress"]
+    CliRunner().invoke(app, [*score, "--images", str(tmp_path / "one"), "--out", str(tmp_path / "s")])
+    against = ["--against", str(tmp_path / "s" / "guided")]
+    with warnings.catch_warnings(action="error"):
+        assert CliRunner().invoke(app, [*score, "--images", str(tmp_path / "one"), *against]).exit_code == 0
+    with pytest.warns(UserWarning, match=r"prompt_00 of seed 7 there, prompt_00 of seed 8 here\): these are no pairs"):
+        assert CliRunner().invoke(app, [*score, "--images", str(tmp_path / "two"), *against]).exit_code == 0
+    done = CliRunner().invoke(app, [*score, "--images", str(tmp_path / "one"), "--against", str(tmp_path / "s")])
+    assert "there are scores in " in " ".join(done.stderr.split())
+
+
+def test_the_folder_of_a_run_is_no_folder_of_images(tmp_path):
+    stub.run(tmp_path / "run")
+    score = ["score", "--benchmark", "shapes", "--detector", "world", "--images", str(tmp_path / "run")]
+    told = " ".join(CliRunner().invoke(app, score, env={"COLUMNS": "400"}).stderr.split())
+    assert "is a run; give the images of one of its methods: " in told
+    assert "run/infsplign, " in told
 
 
 def test_scores_below_a_folder_that_is_no_run_are_named(tmp_path):

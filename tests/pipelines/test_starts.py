@@ -4,7 +4,8 @@ import gc
 
 import pytest
 import torch
-from diffusers import StableDiffusionPAGPipeline
+from diffusers import StableDiffusionInpaintPipeline, StableDiffusionPAGPipeline
+from PIL import Image
 
 from infsplign import RECOMMENDED, GuidanceConfig, guide
 from infsplign.pipelines.starts import rank_seeds, starts_cost
@@ -31,6 +32,18 @@ def test_seeds_are_ranked_by_the_loss_that_their_pictures_have():
         _, trace = picture(pipe, start.seed)
         assert start.loss == pytest.approx(sum(float(step.loss[0]) for step in trace[1:3]) / 2, rel=1e-4)
         assert start.terms == pytest.approx({n: sum(float(step.terms[n][0]) for step in trace[1:3]) / 2 for n in start.terms}, rel=1e-4)
+
+
+def test_seeds_of_a_call_with_an_image_are_ranked_by_their_own_noise():
+    """In one batch the pipeline encodes the image with the first seed alone, and the others draw other noise."""
+    pipe = StableDiffusionInpaintPipeline(**tiny.sd().components, requires_safety_checker=False)
+    pipe.set_progress_bar_config(disable=True)
+    call = CALL | {"image": Image.new("RGB", (32, 32), "red"), "mask_image": Image.new("L", (32, 32), 255), "strength": 0.8}
+    call |= {"height": 32, "width": 32}
+    for start in rank_seeds(pipe, PROMPT, (5, 3, 8), steps=2, config=CONFIG, **call):
+        with guide(pipe, PROMPT, config=CONFIG) as guidance:
+            pipe(PROMPT, generator=torch.Generator().manual_seed(start.seed), output_type="latent", **call)
+        assert start.loss == pytest.approx(float(guidance.trace[1].loss[0]), rel=1e-4)
 
 
 def test_the_pipeline_is_as_it_was():

@@ -7,6 +7,7 @@ other, the recorder takes the queries of the image and all keys. If a processor 
 vanilla processor), the recorder takes the outputs of the module's `to_q` and `to_k` instead (`infsplign.adapters.projections`).
 """
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial, wraps
@@ -180,6 +181,7 @@ class _Tap:
         self.name, self.projections = name, Projections(name, module)
         self.seen, self.recording, self.thread = False, True, get_ident()
         self.first: SdpaCall | None = None
+        self.told = False
 
     @contextmanager
     def attached(self) -> Iterator[None]:
@@ -227,6 +229,13 @@ class _Tap:
                 f"`{self.name}` calls `scaled_dot_product_attention` several times, such as once for each head, and only the first call "
                 "would be read. Attend in one call, or see 'Attention that cannot be recorded' in docs/writing-an-adapter.md"
             )
+        elif not self.told and _another_text(self.first, seen):
+            self.told = True
+            warnings.warn(
+                f"`{self.name}` attends to several texts of {seen.key.shape[2]} tokens, as regional prompting does, and only the first is "
+                "read: let it be that of the prompt",
+                stacklevel=2,
+            )
         out, lse = with_log_sum_exp(seen) if self.may_replace and not self.seen else (None, None)
         self.seen = True
         self.keep(seen, lse)
@@ -262,6 +271,13 @@ def _another_part(first: SdpaCall, seen: SdpaCall) -> bool:
     if (seen.query.shape, seen.key.shape) != (first.query.shape, first.key.shape) or seen.query.device.type == "meta":
         return False
     return seen.query is not first.query and not torch.equal(seen.query, first.query)
+
+
+def _another_text(first: SdpaCall, seen: SdpaCall) -> bool:
+    """Whether a further call has the queries of the first, and other keys, as many."""
+    if (seen.query.shape, seen.key.shape) != (first.query.shape, first.key.shape) or seen.query.device.type == "meta":
+        return False
+    return seen.key is not first.key and not torch.equal(seen.key, first.key)
 
 
 def _attends_to_itself(seen: SdpaCall) -> bool:

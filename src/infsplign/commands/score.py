@@ -1,6 +1,7 @@
 """`infsplign score`: computes a benchmark's measures on any images."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -48,7 +49,7 @@ def score(
 ) -> None:
     """Score images by VISOR, T2I-CompBench's 2D spatial rule or GenEval's position rule, with bootstrap intervals over prompts."""
     from infsplign.evaluation.files import check_writable
-    from infsplign.evaluation.generated import left_out, pooled, pooled_records, read_generated
+    from infsplign.evaluation.generated import MANIFEST, left_out, pooled, pooled_records, read_generated
     from infsplign.evaluation.scoring.benchmarks import read_for
     from infsplign.evaluation.scoring.image_files import group_by_prompt
     from infsplign.evaluation.scoring.made_for import check_texts, records_of_run
@@ -59,6 +60,9 @@ def score(
     if detections is not None and detections.is_dir():
         raise ValueError(f"`--detections` must be a file, got the folder {str(detections)!r}; name a file in it, such as found.json")
     made = [] if images is None else read_generated(images)
+    if images is not None and not made and (images / MANIFEST).is_file():
+        methods = [str(lines.with_suffix("")) for lines in sorted(images.glob("*.jsonl")) if lines.with_suffix("").is_dir()]
+        raise ValueError(f"`--images` {str(images)!r} is a run; give the images of one of its methods: {', '.join(methods)}")
     if prompts is None and not made:
         raise ValueError("`--prompts` is needed: only a folder of `infsplign generate` says what was asked for")
     asked = _asked(benchmark, [one.prompt() for one in made] if prompts is None else read_for(benchmark, prompts))
@@ -75,14 +79,17 @@ def score(
     if detections is not None:
         check_writable(detections.parent, "--detections")
     common = {"benchmark": benchmark, "prompts": asked, "count": count}
+    seeds = {key: seed for one in made for found in one.images().values() for key, (_, seed) in found.items()}
+    seeds |= {} if images is None else {record["key"]: record["seed"] for record in records_of_run(images)}
     if detector.endswith(".json"):
         useless = {"--model": model, "--revision": revision, "--detections": detections, "--device": None if device == "auto" else device}
-        _tell(_recorded(Path(detector), threshold, images, useless, common, _methods(made)), earlier, out)
+        scored = _recorded(Path(detector), threshold, images, useless, common, _methods(made))
+        _tell(replace(scored, seeds=seeds), earlier, out)
         return
     common |= {"keep": detections, "batch": batch, "progress": progress}
     options = {"model": model, "revision": revision, "device": device}
     if not made:
-        _tell(_detected(detector, threshold, images, options, common), earlier, out)
+        _tell(replace(_detected(detector, threshold, images, options, common), seeds=seeds), earlier, out)
         return
     if not (methods := _methods(made)):
         raise ValueError(f"`--images` {str(images)!r} holds no image: `infsplign generate` was stopped before its first one; run it again")
@@ -94,7 +101,7 @@ def score(
         own = {"files": files, "label": method}
         if detections is not None:  # the methods' images have the same keys
             own["keep"] = detections.with_name(f"{detections.stem}-{method}{detections.suffix}")
-        scored = _detected(detector, threshold, images, options, common | own)
+        scored = replace(_detected(detector, threshold, images, options, common | own), seeds=seeds)
         alike = earlier is None or against is not None or files.keys() == methods[earlier.label].keys()
         if earlier is not None and not alike:
             typer.echo(f"{method} and {earlier.label} have images of other prompts, so that no difference between them is told", err=True)

@@ -29,6 +29,7 @@ class SceneLoss:
     Attributes:
         loss: the compound loss of the options.
         held: (B,), whether each row's scene held in the latest measurement, by `config.margin_hold`; None without `config.patience`.
+        keys: number of positions on the text axis of the latest measurement's first layer.
         rests: (B,) or one for all, whether each row's scene holds by `config.margin`, so that the spatial term may ask for nothing.
     """
 
@@ -36,6 +37,7 @@ class SceneLoss:
         self.scenes, self.token_indices, self.config = scenes, token_indices, config
         self.loss = config.compound()
         self.held: Tensor | None = None
+        self.keys = 0
         self.rests = torch.tensor(False)
         self._checked, self._told = False, False
         self._packed: dict[tuple, tuple[Tensor, SceneArrays]] = {}
@@ -47,6 +49,7 @@ class SceneLoss:
                 raise TypeError(f"`source` must record torch tensors, got {type(strange).__name__}")
             self.check_layers([(layer.level, layer.layer) for layer in attention])
             self._checked = True
+        self.keys = attention[0].text_length
         weights, arrays = self.arrays(attention[0], rows)
         spatial = any(term.name == "spatial" and term.weight for term in self.loss.terms)  # its penalty may cost nothing from the margin on
         with without_autocast(weights):

@@ -12,7 +12,7 @@ from dataclasses import fields, is_dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType, SimpleNamespace
+from types import CodeType, FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
 
 PACKAGES = ("torch", "diffusers", "transformers", "numpy", "pillow")
@@ -61,6 +61,23 @@ def _plain(value: Any, seen: set[Any] | None) -> Any:
     if hasattr(value, "tolist"):
         return _plain(value.tolist(), seen)
     raise TypeError(f"a setting must be made of numbers, texts, lists, dataclasses and functions to be written down, got {value!r}")
+
+
+def described(value: Any) -> Any:
+    """Like `plain`, for functions and objects of any class: what cannot be described, such as a model that they hold, is left out."""
+    with suppress(TypeError):
+        return plain(value)
+    if isinstance(value, partial):
+        given = [described(each) for each in value.args], _described(value.keywords, set())
+        return {"function": described(value.func), "args": given[0], "keywords": given[1]}
+    if isinstance(value, MethodType):
+        return {"method": described(value.__func__), "of": type(value.__self__).__qualname__}
+    if isinstance(value, FunctionType):
+        captured = {key: cell.cell_contents for key, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=True)}
+        return {"function": value.__qualname__, "captured": _described(captured, set()), "code": _own_code(value, set())}
+    kind = type(value)
+    name = _class(kind, set()) if _is_own(kind) else f"{kind.__module__}.{kind.__qualname__}"
+    return {"class": name, "values": _described(getattr(value, "__dict__", {}), set())}
 
 
 def _class(kind: type, seen: set[Any]) -> Any:

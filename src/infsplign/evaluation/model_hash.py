@@ -8,6 +8,9 @@ from typing import Any
 
 import torch
 
+from infsplign.adapters.rows import WRAPPED
+from infsplign.evaluation.fingerprint import described
+
 FREEU = ("s1", "s2", "b1", "b2")
 """Attributes that `enable_freeu` sets on blocks of a U-Net."""
 ELSEWHERE = ("transformers_version", "dtype", "torch_dtype", "name_or_path")
@@ -67,8 +70,12 @@ def _switched(component: torch.nn.Module) -> Iterator[tuple[str, Any]]:
         yield "tiling", [getattr(component, name, None) for name in TILING]
     for key, module in component.named_modules():
         hooks = [*getattr(module, "_forward_hooks", {}).values(), *getattr(module, "_forward_pre_hooks", {}).values()]
-        if own := sorted(f"{hook.__module__}.{hook.__qualname__}" for hook in hooks if hasattr(hook, "__qualname__")):
-            yield key, own
+        if hooks:
+            yield key, [described(hook) for hook in hooks]
+        if "forward" in vars(module) and not any(hasattr(module, name) for name in WRAPPED):  # as prompt-to-prompt and others do
+            yield key, described(module.forward)
+        if getattr(module, "padding_mode", "zeros") != "zeros":  # pictures without a seam
+            yield key, module.padding_mode
         scaling = getattr(module, "scaling", None)
         if isinstance(scaling, dict):  # a LoRA layer of peft
             active: Any = module.active_adapters
@@ -80,4 +87,4 @@ def _switched(component: torch.nn.Module) -> Iterator[tuple[str, Any]]:
             yield key, scale
         kind = type(getattr(module, "processor", None))
         if kind is not type(None) and not kind.__module__.startswith("diffusers."):  # of one's own
-            yield key, f"{kind.__module__}.{kind.__qualname__}"
+            yield key, described(module.processor)

@@ -7,10 +7,12 @@ from functools import cache
 from typing import Any
 
 import torch
+from diffusers import UNet2DConditionModel
 from torch import Tensor
 
+from infsplign.adapters.rows import text_of
 from infsplign.errors import UnsupportedPipelineError
-from infsplign.pipelines.call import Calls
+from infsplign.pipelines.call import Call, Calls
 from infsplign.pipelines.running import call_argument, running_pipeline
 
 OF_THE_PICTURE = ("side", "centre", "near", "far")
@@ -29,6 +31,7 @@ class GuidedDenoiser:
     def __init__(self, calls: Calls, watch: Watch) -> None:
         self.calls, self.watch = calls, watch
         self.forward: Callable[..., Any] = calls.denoiser.forward
+        self.told = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -61,7 +64,21 @@ class GuidedDenoiser:
         rows = self.calls.rows_of(sample, options)
         if call.steps.plan is None and not call.compared:
             call.seen = sample[rows.conditional]
-        return call.steps.run(sample, rest, options, place=call.place, rows=rows)
+        output = call.steps.run(sample, rest, options, place=call.place, rows=rows)
+        self._warn_of_keys(call, len(sample), options)
+        return output
+
+    def _warn_of_keys(self, call: Call, rows: int, kwargs: dict[str, Any]) -> None:
+        """A processor of one's own may put further keys before the text: the objects' positions are then others. Told once."""
+        text, keys = text_of(kwargs, rows), call.steps.guidance.scene_loss.keys
+        if not isinstance(self.calls.denoiser, UNet2DConditionModel) or text is None or not keys or keys == text.shape[1] or self.told:
+            return
+        self.told = True
+        warnings.warn(
+            f"the layers that are read attend to {keys} keys, and the text has {text.shape[1]} tokens: where a processor puts keys before "
+            "the text, guidance reads the wrong ones. Put them behind it",
+            stacklevel=2,
+        )
 
     def _warn_of_crop(self, pipe: Any) -> None:
         """An inpainting pipeline may sample a part of the picture as if it were the whole: directions stay, places and distances do not."""

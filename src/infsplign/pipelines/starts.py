@@ -40,7 +40,7 @@ def rank_seeds(
     relations: Any = None,
     **call: Any,
 ) -> list[Start]:
-    """Runs the first steps of `prompt` from each seed, all in one batch, and ranks the seeds by their loss.
+    """Runs the first steps of `prompt` from each seed, all in one batch but where `call` has an image, and ranks the seeds by their loss.
 
     Afterwards sample the best seed with the same guidance:
 
@@ -82,14 +82,18 @@ def rank_seeds(
     if guidance.config.scale == 0 or guidance.config.start == guidance.config.stop:
         guidance.dismiss()
         raise ValueError(f"`config` must guide some steps, since seeds are ranked by the loss of guidance; got {_idle(guidance.config)}")
-    generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
-    with guidance, _only(pipe, steps):
-        pipe(prompt=prompt, num_images_per_prompt=len(seeds), generator=generators, output_type="latent", **call)
-    looked = [step for step in guidance.trace if step.terms]
-    if not looked:
-        begins = f"it begins at {guidance.config.start:g} of the steps"
-        raise ValueError(f"`steps` must reach the guided part of the sampling, got {steps}; {begins}")
-    return sorted(_starts(seeds, looked[1:] or looked), key=lambda start: start.loss)
+    # pipelines encode one image with the first seed for all rows, and then draw other noise than a call of one seed would
+    parts, found = ([seeds] if call.get("image") is None else [[seed] for seed in seeds]), list[Start]()
+    for part in parts:
+        generators = [torch.Generator("cpu").manual_seed(seed) for seed in part]
+        with guidance, _only(pipe, steps):
+            pipe(prompt=prompt, num_images_per_prompt=len(part), generator=generators, output_type="latent", **call)
+        looked = [step for step in guidance.trace if step.terms]
+        if not looked:
+            begins = f"it begins at {guidance.config.start:g} of the steps"
+            raise ValueError(f"`steps` must reach the guided part of the sampling, got {steps}; {begins}")
+        found += _starts(part, looked[1:] or looked)
+    return sorted(found, key=lambda start: start.loss)
 
 
 def starts_cost(pipe: Any, starts: int, *, steps: int = 4, num_inference_steps: int | None = None) -> float:

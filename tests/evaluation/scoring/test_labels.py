@@ -266,7 +266,7 @@ def test_images_of_other_numbers_are_no_pairs(tmp_path):
             Image.new("RGB", (512, 512)).save(tmp_path / name / f"0_0{number}.png")
         detector = Fixed(Detection("cat", 0.9, CAT), Detection("dog", 0.9, DOG))
         scored[name] = score_images("visor", PROMPTS, tmp_path / name, detector, threshold=BENCHMARKS["visor"].threshold, progress=False)
-    told = r"1 prompts are compared by images of other numbers, such as '0' \(0_00, 0_01 there, 0_00, 0_02 here\)"
+    told = r"1 prompts are compared by images of other seeds or numbers, such as '0' \(0_00, 0_01 there, 0_00, 0_02 here\)"
     scored["one"].write(tmp_path / "out", scored["one"].results())
     for earlier in (scored["one"].earlier(), read_earlier(tmp_path / "out")):
         with pytest.warns(UserWarning, match=told):

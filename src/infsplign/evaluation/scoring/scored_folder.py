@@ -43,6 +43,7 @@ class Scored:
         groups: id of a prompt to the keys of its images.
         verdicts: id of a prompt to the verdicts on its images, in the order of `groups`.
         hashes: key of an image to the hash of its file, where it is known.
+        seeds: key of an image to its seed, where it is known.
     """
 
     label: str
@@ -53,6 +54,7 @@ class Scored:
     groups: Mapping[str, Sequence[str]]
     verdicts: Mapping[str, Sequence[Any]]
     hashes: Mapping[str, str] = field(default_factory=dict)
+    seeds: Mapping[str, int] = field(default_factory=dict)
 
     def facts(self) -> dict[str, Any]:
         """The settings that determine the measures, needed to read and compare them."""
@@ -78,7 +80,7 @@ class Scored:
         methods = {self.label: benchmark.ratios(self.verdicts)}
         if against is not None:
             base = against.label if against.label != self.label else f"{against.label} (before)"
-            against.tell_of_other_numbers(self.groups)
+            against.tell_of_other_seeds(self.groups, self.seeds)
             methods = {base: benchmark.ratios(against.matched(self.facts(), self.verdicts, self.prompts))} | methods
         results = self.facts() | summarise(methods)
         results["relations"] = {self.label: by_relation(benchmark, self.prompts, self.verdicts)}
@@ -87,7 +89,7 @@ class Scored:
     def earlier(self) -> "Earlier":
         """These scores as what others are compared with."""
         rows = {
-            owner: [{"key": key, **asdict(verdict)} for key, verdict in zip(self.groups[owner], verdicts, strict=True)]
+            owner: [{"key": key, **self._told(key), **asdict(verdict)} for key, verdict in zip(self.groups[owner], verdicts, strict=True)]
             for owner, verdicts in self.verdicts.items()
         }
         return Earlier(Path(self.label), self.facts(), rows)
@@ -101,13 +103,14 @@ class Scored:
         rows = []
         for prompt in self.prompts:
             pairs = zip(self.groups.get(prompt.id, ()), self.verdicts.get(prompt.id, ()), strict=True)
-            rows += [{"key": key, **_asked(prompt), **self._hash(key), **asdict(verdict)} for key, verdict in pairs]
+            rows += [{"key": key, **_asked(prompt), **self._told(key), **asdict(verdict)} for key, verdict in pairs]
         write(out / IMAGES, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
         write(out / TABLE, markdown(results) + "\n" + markdown(self._relations(), "relation"))
         write_json(out / RESULTS, results)
 
-    def _hash(self, key: str) -> dict[str, str]:
-        return {"sha256": self.hashes[key]} if key in self.hashes else {}
+    def _told(self, key: str) -> dict[str, Any]:
+        """What is known of an image."""
+        return {name: told[key] for name, told in (("sha256", self.hashes), ("seed", self.seeds)) if key in told}
 
     def _relations(self) -> dict[str, Any]:
         found = by_relation(BENCHMARKS[self.benchmark], self.prompts, self.verdicts)
@@ -134,21 +137,28 @@ class Earlier:
         """The same under a label that says that these scores are of another time: images of its name are scored now."""
         return replace(self, facts={**self.facts, "label": f"{self.label} (before)"})
 
-    def tell_of_other_numbers(self, groups: Mapping[str, Sequence[str]]) -> None:
-        """Warns of prompts whose images have other numbers here and there: their seeds differ, so that they are no pairs.
+    def tell_of_other_seeds(self, groups: Mapping[str, Sequence[str]], seeds: Mapping[str, int]) -> None:
+        """Warns of prompts whose images have other seeds here and there, or other numbers where seeds are not known: they are no pairs.
 
         Args:
             groups: id of a prompt to the keys of its images.
+            seeds: key of an image to its seed, where it is known.
         """
-        there = {owner: [row["key"] for row in rows if "key" in row] for owner, rows in self.rows.items()}
-        here = {owner: sorted(map(_number, keys)) for owner, keys in groups.items()}
-        others = [owner for owner, keys in there.items() if keys and sorted(map(_number, keys)) != here.get(owner)]
+        others = []
+        for owner, rows in self.rows.items():
+            there = [(row["key"], row.get("seed")) for row in rows if "key" in row]
+            here = [(key, seeds.get(key)) for key in groups.get(owner, ())]
+            known = all(seed is not None for _, seed in there + here)
+            sides = [sorted(seed if known and seed is not None else _number(key) for key, seed in side) for side in (there, here)]
+            if there and sides[0] != sides[1]:
+                others.append((owner, *(", ".join(_named(*image, known=known) for image in side) for side in (there, here))))
         if others:
-            first = others[0]
+            owner, before, now = others[0]
             warnings.warn(
-                f"{len(others)} prompts are compared by images of other numbers, such as {first!r} ({', '.join(there[first])} there, "
-                f"{', '.join(groups.get(first, ()))} here): images of other seeds are no pairs", stacklevel=2,
-            )  # fmt: skip
+                f"{len(others)} prompts are compared by images of other seeds or numbers, such as {owner!r} ({before} there, {now} here): "
+                "these are no pairs",
+                stacklevel=2,
+            )
 
     def matched(
         self, facts: Mapping[str, Any], verdicts: Mapping[str, Sequence[Any]], prompts: Sequence[BenchmarkPrompt]
@@ -175,6 +185,10 @@ class Earlier:
                 )
         kind = BENCHMARKS[facts["benchmark"]].verdict
         return {key: [kind(**{name: row[name] for name in kind.__dataclass_fields__}) for row in self.rows[key]] for key in verdicts}
+
+
+def _named(key: str, seed: int | None, *, known: bool) -> str:
+    return f"{key} of seed {seed}" if known else key
 
 
 def _number(key: str) -> int:
@@ -209,4 +223,7 @@ def read_earlier(folder: Path) -> Earlier:
             rows.setdefault(member(row, "prompt", str), []).append(row)
         return Earlier(folder, kept, rows)
     except (OSError, ValueError) as error:
-        raise ComparisonError(f"`--against` {str(folder)!r} holds no scores that `infsplign score --out` has written: {error}") from error
+        below = [str(path.parent) for path in sorted(folder.glob(f"*/{RESULTS}"))]
+        hint = f"; there are scores in {' and '.join(map(repr, below[:4]))}: give one of these" if below else ""
+        told = f"`--against` {str(folder)!r} holds no scores that `infsplign score --out` has written: {error}{hint}"
+        raise ComparisonError(told) from error
