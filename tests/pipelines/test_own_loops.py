@@ -12,22 +12,22 @@ from tests import tiny
 PROMPT = "a circle to the left of a square"
 
 
-def loop(pipe, *, by_place=False, text=PROMPT, prompt_first=False, other_first=False):
+def loop(pipe, *, by_place=False, text=PROMPT, prompt_first=False, other_first=None):
     """The loop of a tutorial; returns latents and trace."""
     generator = torch.Generator().manual_seed(0)
     latents, other = torch.randn(2, 1, 4, 16, 16, generator=generator)
     with guide(pipe, PROMPT) as guidance, torch.no_grad():
         prompt, nothing = pipe.encode_prompt(text, "cpu", 1, True)
         embeddings = torch.cat((prompt, nothing) if prompt_first else (nothing, prompt))
-        pipe.scheduler.set_timesteps(3)
-        for t in pipe.scheduler.timesteps:
+        pipe.scheduler.set_timesteps(5)
+        for number, t in enumerate(pipe.scheduler.timesteps):
 
             def predicted(x, t=t):
                 x = torch.cat((x, x))
                 found = pipe.unet(x, t, embeddings) if by_place else pipe.unet(x, t, encoder_hidden_states=embeddings)
                 return found.sample.chunk(2)
 
-            if other_first:
+            if other_first is not None and number >= other_first:
                 predicted(other)
             halves = predicted(latents)
             cond, uncond = halves if prompt_first else reversed(halves)
@@ -48,10 +48,12 @@ def test_the_rows_and_the_prompt_are_checked_however_they_are_given(by_place, wr
         loop(tiny.sd(), by_place=by_place, **wrong)
 
 
-def test_a_first_pass_of_other_latents_is_told():
+@pytest.mark.parametrize("since", [0, 1])
+def test_a_first_pass_of_other_latents_is_told(since):
     """Guidance would shift the latents by what a reference picture shows."""
-    with pytest.warns(UserWarning, match="the first pass of the denoiser in a guided step was of other latents"):
-        loop(tiny.sd(), other_first=True)
+    with pytest.warns(UserWarning, match="the first pass of the denoiser in a guided step was of other latents") as told:
+        loop(tiny.sd(), other_first=since)
+    assert len(told) == 1
     with warnings.catch_warnings(action="error"):
         loop(tiny.sd())
 

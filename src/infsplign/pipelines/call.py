@@ -45,9 +45,9 @@ class Call:
         rows: for each batch size of the denoiser, which rows are conditional.
         text: the embeddings of the latest step's first pass.
         read: their conditional rows, in which the positions of the objects are known.
-        seen: the latents of the conditional rows in the step's first pass, until the first guided pass has been compared.
-        compared: whether it has been.
-        same: whether its latents were those of its step; read one step later.
+        seen: the latents of the conditional rows in the step's first pass.
+        same: whether the latents of the latest guided pass were those of its step; read one step later.
+        told: whether it has been told that they were not.
     """
 
     scheduler: Any
@@ -58,8 +58,8 @@ class Call:
     text: Tensor | None = None
     read: Tensor | None = None
     seen: Tensor | None = None
-    compared: bool = False
     same: HostCopy | None = None
+    told: bool = False
 
     @property
     def place(self) -> Place:

@@ -62,7 +62,7 @@ class GuidedDenoiser:
             self._warn_of_masks(pipe, sample, options)
             self._warn_of_crop(pipe)
         rows = self.calls.rows_of(sample, options)
-        if call.steps.plan is None and not call.compared:
+        if call.steps.plan is None:
             call.seen = sample[rows.conditional]
         output = call.steps.run(sample, rest, options, place=call.place, rows=rows)
         self._warn_of_keys(call, len(sample), options)

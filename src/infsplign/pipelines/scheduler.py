@@ -75,17 +75,17 @@ class GuidedScheduler:
         return self.step(shifted, timestep, sample, *args, **kwargs)
 
     def _check_latents(self, call: Call, timestep: Any, sample: Tensor) -> None:
-        """Warns if the first guided pass was of other latents than those of its step, which get its shift."""
-        if call.same is not None and not call.same.read():
+        """Warns once if a guided pass was of other latents than those of its step, which get its shift."""
+        if call.same is not None and not call.told and not call.same.read():
+            call.told = True
             warnings.warn(
                 "the first pass of the denoiser in a guided step was of other latents than the scheduler steps, such as those of a "
                 "reference picture: guidance reads that pass. Run the pass of the sampled latents first",
                 stacklevel=3,
             )
         seen, call.same, call.seen = call.seen, None, None
-        if seen is None or call.compared or call.steps.found is None or call.steps.found.gradient is None:
+        if seen is None or call.steps.found is None or call.steps.found.gradient is None:
             return
-        call.compared = True
         wanted = sample * input_factor(self.scheduler, timestep, sample)
         seen = latents_part(seen, wanted)
         if seen.shape == wanted.shape:
