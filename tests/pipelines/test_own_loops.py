@@ -1,12 +1,14 @@
 """Loops of one's own around a pipeline's denoiser and scheduler, inside a `guide` block."""
 
 import warnings
+from types import SimpleNamespace
 
 import pytest
 import torch
 from diffusers import DDIMInverseScheduler
 
 from infsplign import PromptError, UnsupportedPipelineError, guide
+from infsplign.adapters import qwenimage
 from tests import tiny
 
 PROMPT = "a circle to the left of a square"
@@ -65,3 +67,8 @@ def test_an_inversion_is_refused():
     told = "DDIMInverseScheduler adds noise step by step, as for an inversion"
     with pytest.raises(UnsupportedPipelineError, match=told), guide(pipe, PROMPT):
         pipe(PROMPT, num_inference_steps=3, output_type="latent")
+
+
+def test_a_qwen_image_pipeline_that_does_not_tell_its_template_is_refused_by_name():
+    with pytest.raises(UnsupportedPipelineError, match="`pipe` SimpleNamespace does not tell the template of its prompt"):
+        qwenimage.texts(SimpleNamespace(), None, PROMPT)

@@ -9,11 +9,20 @@ from infsplign.adapters.backbone import SECOND_PICTURE, Backbone, Layers, second
 from infsplign.adapters.rows import first_call
 from infsplign.adapters.text import Segment
 from infsplign.engine.config import RECOMMENDED_JOINT
-from infsplign.errors import AttentionError
+from infsplign.errors import AttentionError, UnsupportedPipelineError
 
 
 def texts(pipe: Any, _tokenizer: Any, prompt: str) -> list[str]:
-    """The prompt in its template."""
+    """The prompt in its template.
+
+    Raises:
+        UnsupportedPipelineError: the pipeline does not tell it, as a modular one, whose blocks know it.
+    """
+    if not hasattr(pipe, "prompt_template_encode"):
+        raise UnsupportedPipelineError(
+            f"`pipe` {type(pipe).__name__} does not tell the template of its prompt, so the objects cannot be found in it: use "
+            "QwenImagePipeline, or pass `token_indices`"
+        )
     return [pipe.prompt_template_encode.format(prompt)]
 
 
