@@ -5,11 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from diffusers import DDIMInverseScheduler
+from diffusers import DDIMInverseScheduler, FlowMatchEulerDiscreteScheduler
 
 from infsplign import PromptError, UnsupportedPipelineError, guide
 from infsplign.adapters import qwenimage
-from tests import tiny
+from tests import tiny, tiny_transformers
 
 PROMPT = "a circle to the left of a square"
 
@@ -60,11 +60,20 @@ def test_a_first_pass_of_other_latents_is_told(since):
         loop(tiny.sd())
 
 
-def test_an_inversion_is_refused():
+INVERTED = {
+    "noise": (tiny.sd, lambda old: DDIMInverseScheduler.from_config(old.config)),
+    "v": (tiny.sd, lambda old: DDIMInverseScheduler.from_config(old.config, prediction_type="v_prediction")),
+    "flow": (tiny_transformers.sd3, lambda old: FlowMatchEulerDiscreteScheduler.from_config(old.config, invert_sigmas=True)),
+}
+
+
+@pytest.mark.parametrize("kind", INVERTED)
+def test_an_inversion_is_refused(kind):
     """Noise rises step by step, so that a shift of it moves the latents up the loss."""
-    pipe = tiny.sd()
-    pipe.scheduler = DDIMInverseScheduler.from_config(pipe.scheduler.config)
-    told = "DDIMInverseScheduler adds noise step by step, as for an inversion"
+    make, scheduler = INVERTED[kind]
+    pipe = make()
+    pipe.scheduler = scheduler(pipe.scheduler)
+    told = f"{type(pipe.scheduler).__name__} adds noise step by step, as for an inversion"
     with pytest.raises(UnsupportedPipelineError, match=told), guide(pipe, PROMPT):
         pipe(PROMPT, num_inference_steps=3, output_type="latent")
 

@@ -65,12 +65,13 @@ def timeline_of(scheduler: Any, first: int = 0) -> Timeline:
         UnsupportedPipelineError: the noise rises, as in an inversion.
     """
     timesteps = scheduler.timesteps
-    if prediction_type(scheduler) != "flow" and len(timesteps) > 1 and timesteps[0] < timesteps[-1]:
+    levels = sigmas_of(scheduler, [float(t) for t in timesteps.tolist()])
+    rising = levels[0] < levels[-1] if prediction_type(scheduler) == "flow" else timesteps[0] < timesteps[-1]
+    if rising:
         raise UnsupportedPipelineError(
             f"{type(scheduler).__name__} adds noise step by step, as for an inversion, where guidance would push the opposite way; put "
             "only the sampling into the `guide` block"
         )
-    levels = sigmas_of(scheduler, [float(t) for t in timesteps.tolist()])
     return Timeline(timesteps[first:], levels[first:], prediction_type(scheduler))
 
 
