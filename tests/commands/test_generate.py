@@ -238,3 +238,12 @@ class TestSeveralPrompts:
         assert run("--prompts", str(prompts), "--no-unguided", steps=1).exit_code == 0
         seeds = {path.parent.parent.name: record(path.parent)["seeds"] for path in (tmp_path / "out").glob("*/line-0002/trace.json")}
         assert seeds == {"asked": [5], "asked-2": [0]}
+
+
+def test_images_of_a_process_that_was_killed_are_in_its_record(run, monkeypatch, tmp_path):
+    """Nothing runs after a kill: the record is written with each image."""
+    monkeypatch.setattr("infsplign.commands.generate._finish", lambda *_: None)
+    run(PROMPT, "--images", "2", "--out", "here")
+    written = record(tmp_path / "here")
+    assert (written["status"], len(written["images"])) == ("running", 2)
+    assert all((tmp_path / "here" / name).exists() for image in written["images"] for name in image["files"].values())

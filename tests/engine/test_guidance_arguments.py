@@ -49,3 +49,26 @@ def test_a_source_records_each_layer_once(layers, told):
 
     with pytest.raises(ValueError, match=told):
         Guidance(model, Other(model), SCENE, [[0], [1]])(torch.randn(1, 2, 5, 6), 3)
+
+
+def test_a_source_records_the_same_layers_in_each_pass():
+    """A model that exits early would lose a level without a word."""
+    model, names = Linear(), ["one", "two"]
+
+    class Other(Source):
+        @contextmanager
+        def record(self, sample, *_args, **_kwargs):
+            maps = []
+            yield maps
+            maps.extend(AttentionMap(self.model.probabilities, tuple(sample.shape[-2:]), name, "coarse") for name in names)
+
+    guidance, x = Guidance(model, Other(model), SCENE, [[0], [1]]), torch.randn(1, 2, 5, 6)
+    guidance(x, 3)
+    names.reverse()
+    guidance(x, 3)
+    names.pop()
+    with pytest.raises(ValueError, match="`source` must record the same layers in each pass"):
+        guidance(x, 3)
+    names.clear()
+    with pytest.raises(ValueError, match="at least one layer, and each once, got none"):
+        guidance(x, 3)

@@ -263,6 +263,7 @@ def test_characters_without_width_are_no_part_of_a_name(prompt):
         ("a cat left of a dog\nNegative prompt: a dog above a cat, blurry\nSteps: 20", "Negative prompt:"),
         ("a cat left of a dog, negative prompt: blurry", "negative prompt:"),
         ("a cat left of a dog. Negative: blurry", "Negative:"),
+        ("a cat left of a dog\\nNegative: bird", "\\n"),
         ("a cat left of a dog, instead of a bird above a tree", "instead of"),
         ("a cat left of a dog, as opposed to a bird above a tree", "as opposed to"),
         ("a cat left of a dog; avoid text at the bottom", "avoid"),

@@ -80,7 +80,7 @@ class AttentionRecorder:
         self.reduce: Callable[[QueryKeyAttention], Any] = lambda attention: attention
         self._object_tokens = ObjectTokens()
         self._modules = modules
-        self._compared: set[nn.Module] = set()
+        self._compared: set[Any] = set()
         self._convolved: dict[tuple[int, ...], frozenset[tuple[int, ...]]] = {}
 
     @contextmanager
@@ -174,9 +174,9 @@ def _check_layers(layers: Any) -> None:
 
 
 class _Tap:
-    """Watches one module inside a `with` block. Modules whose projections agreed once are added to `compared`."""
+    """Watches one module inside a `with` block. Modules whose projections agreed once are added to `compared`, with their processor."""
 
-    def __init__(self, name: str, module: nn.Module, keep: Callable[..., None], compared: set[nn.Module], *, may_replace: bool) -> None:
+    def __init__(self, name: str, module: nn.Module, keep: Callable[..., None], compared: set[Any], *, may_replace: bool) -> None:
         self.module, self.keep, self.compared, self.may_replace = module, keep, compared, may_replace
         self.name, self.projections = name, Projections(name, module)
         self.seen, self.recording, self.thread = False, True, get_ident()
@@ -209,9 +209,10 @@ class _Tap:
         with _AttentionMode(self._saw_call):
             output = forward(*args, **kwargs)
         if not self.seen:
-            found = self.projections.call(kwargs.get("attention_mask"), known=self.module in self.compared)
+            processor = getattr(self.module, "processor", None)
+            found = self.projections.call(kwargs.get("attention_mask"), known=(self.module, processor) in self.compared)
             if found is not None:
-                self.compared.add(self.module)
+                self.compared.add((self.module, processor))
                 self.seen = True
                 self.keep(found)
         return output

@@ -55,6 +55,7 @@ def _run_one(job: Any, folder: OutputFolder) -> None:
     try:
         for number in range(job.options.images):
             pairs.append(_sample(job, number, folder))
+            folder.write_json(job.record("running", pairs))  # what is there is read also where the process is killed
         _finish(job, folder, pairs)
         folder.close()
     except BaseException as stop:

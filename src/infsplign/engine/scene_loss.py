@@ -39,16 +39,20 @@ class SceneLoss:
         self.held: Tensor | None = None
         self.keys = 0
         self.rests = torch.tensor(False)
-        self._checked, self._told = False, False
+        self._checked: list[tuple[str, str]] | None = None
+        self._told = False
         self._packed: dict[tuple, tuple[Tensor, SceneArrays]] = {}
 
     def measure(self, attention: Sequence[Attention], rows: int) -> LossReport:
         """Computes the loss of recorded attention for `rows` rows; under autocast too in the types of `infsplign.core`."""
-        if not self._checked:
+        recorded = [(layer.level, layer.layer) for layer in attention]
+        if recorded != self._checked:
             if strange := next((layer.like for layer in attention if not isinstance(layer.like, Tensor)), None):
                 raise TypeError(f"`source` must record torch tensors, got {type(strange).__name__}")
-            self.check_layers([(layer.level, layer.layer) for layer in attention])
-            self._checked = True
+            self.check_layers(recorded)
+            if self._checked and set(recorded) != set(self._checked):
+                raise ValueError(f"`source` must record the same layers in each pass, {self._checked}, got {recorded}")
+            self._checked = recorded
         self.keys = attention[0].text_length
         weights, arrays = self.arrays(attention[0], rows)
         spatial = any(term.name == "spatial" and term.weight for term in self.loss.terms)  # its penalty may cost nothing from the margin on

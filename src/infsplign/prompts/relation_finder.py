@@ -81,6 +81,8 @@ def check_text(prompt: object) -> None:
         raise PromptError(f'a prompt must not be empty, got {prompt!r}. Write, for example, "a cat to the left of a dog"')
     if len(prompt) > LONGEST:
         raise PromptError(f"a prompt must have at most {LONGEST} characters to be read, got {len(prompt)}; shorten it")
+    if escaped := re.search(r"\\[nrt]", prompt):
+        raise UnreadError("a backslash and a letter are no line break", escaped.span(), "write a line break or a comma")
     if negative := _NEGATIVE.search(prompt):
         raise UnreadError("a negative prompt is no part of the prompt", negative.span(1), "give it by itself, as the negative prompt")
     if choice := CHANGING.search(prompt):

@@ -226,6 +226,6 @@ def test_a_run_that_was_extended_and_stopped_is_told(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "run", StubSampler(dies_at=1), count=5)
     write_report([tmp_path / "run"], tmp_path / "after.html")
-    told = "There are more images than were measured"
+    told = "There are more images than were measured: the measures are of 3 prompts × 2 images."
     assert told not in (tmp_path / "before.html").read_text("utf-8")
     assert told in (tmp_path / "after.html").read_text("utf-8")

@@ -129,11 +129,12 @@ def _run(run: RunFolder, colours: Mapping[str, str]) -> dict[str, Any]:
         "made": sum(map(len, run.records.values())),
         "unfinished": bool(run.manifest) and not run.results,
         "extended": _extended(run),
+        "measured_of": f"{run.results.get('prompts')} prompts × {run.results.get('images')} images",
     }
 
 
 def _extended(run: RunFolder) -> bool:
-    """Whether there are more images than were measured, as where a run with more prompts was stopped."""
+    """Whether there are more images than were measured: a run with more prompts was stopped, or one with fewer came after it."""
     if run.files or not run.results.get("methods") or any("error" in r for found in run.records.values() for r in found.values()):
         return False
     prompts, images = (run.results.get(name) for name in ("prompts", "images"))
