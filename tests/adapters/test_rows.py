@@ -123,3 +123,28 @@ def test_rows_that_perturbed_attention_cannot_cut_are_refused(name, rows, messag
     with pytest.raises(ValueError) as error:
         rows_of_call(denoiser(name), first_call, Batch(torch.zeros(rows, 1, 2, 2)))
     assert str(error.value) == f"the denoiser's batch must hold {message}"
+
+
+@pytest.mark.parametrize("mark", ["_hf_hook", "_diffusers_hook", "_orig_mod", None])
+def test_replaced_forwards_run_together_unless_a_library_has_replaced_them(mark):
+    """Offloading and casting treat each row by itself; what somebody has put there may not."""
+    net = torch.nn.Sequential(torch.nn.Linear(2, 2))
+    net[0].forward = net[0].forward
+    if mark:
+        setattr(net[0], mark, None)
+    assert rows_of_call(net, first_call, Batch(torch.zeros(2, 1))).together == (mark is None)
+
+
+def test_hooks_of_others_run_together():
+    net = torch.nn.Sequential(torch.nn.Linear(2, 2))
+    assert not rows_of_call(net, first_call, Batch(torch.zeros(2, 1))).together
+    handle = net[0].register_forward_pre_hook(lambda *_: None)
+    assert rows_of_call(net, first_call, Batch(torch.zeros(2, 1))).together
+    handle.remove()
+    net[0].register_forward_hook(lambda *_: None)
+    assert rows_of_call(net, first_call, Batch(torch.zeros(2, 1))).together
+
+
+def test_an_odd_batch_is_not_doubled():
+    assert doubled_batch(Batch(torch.zeros(3, 1, 2, 2), prompts=3)) == slice(0, 3)
+    assert doubled_batch(Batch(torch.zeros(1, 1, 2, 2), negative=True)) == slice(0, 1)
