@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 import torch
 
@@ -72,3 +73,15 @@ def test_a_source_records_the_same_layers_in_each_pass():
     names.clear()
     with pytest.raises(ValueError, match="at least one layer, and each once, got none"):
         guidance(x, 3)
+
+
+def test_a_source_of_arrays_is_refused_by_their_type():
+    model, probabilities = Linear(), np.full((1, 1, 30, 3), 1 / 3)
+
+    class Other(Source):
+        @contextmanager
+        def record(self, *_args, **_kwargs):
+            yield [AttentionMap(probabilities, (5, 6), "one", "coarse")]
+
+    with pytest.raises(TypeError, match="`source` must record torch tensors, got ndarray"):
+        Guidance(model, Other(model), SCENE, [[0], [1]])(torch.randn(1, 2, 5, 6), 3)

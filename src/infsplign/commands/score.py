@@ -71,7 +71,8 @@ def score(
         check_texts(told, asked, group_by_prompt(told, asked))
     if told := None if images is None else left_out(images):
         typer.echo(f"infsplign: warning: {told}", err=True)
-    if told := pooled(made) or (pooled_records(records_of_run(images)) if images is not None else None):
+    records = [] if images is None else records_of_run(images)
+    if told := pooled(made) or pooled_records(records):
         typer.echo(f"infsplign: warning: {told}", err=True)
     earlier = None if against is None else read_earlier(against)
     if out is not None:
@@ -80,7 +81,7 @@ def score(
         check_writable(detections.parent, "--detections")
     common = {"benchmark": benchmark, "prompts": asked, "count": count}
     seeds = {key: seed for one in made for found in one.images().values() for key, (_, seed) in found.items()}
-    seeds |= {} if images is None else {record["key"]: record["seed"] for record in records_of_run(images)}
+    seeds |= {record["key"]: record["seed"] for record in records}
     if detector.endswith(".json"):
         useless = {"--model": model, "--revision": revision, "--detections": detections, "--device": None if device == "auto" else device}
         scored = _recorded(Path(detector), threshold, images, useless, common, _methods(made))

@@ -47,8 +47,9 @@ class SceneLoss:
         """Computes the loss of recorded attention for `rows` rows; under autocast too in the types of `infsplign.core`."""
         recorded = [(layer.level, layer.layer) for layer in attention]
         if recorded != self._checked:
-            if strange := next((layer.like for layer in attention if not isinstance(layer.like, Tensor)), None):
-                raise TypeError(f"`source` must record torch tensors, got {type(strange).__name__}")
+            for layer in attention:
+                if not isinstance(layer.like, Tensor):
+                    raise TypeError(f"`source` must record torch tensors, got {type(layer.like).__name__}")
             self.check_layers(recorded)
             if self._checked and set(recorded) != set(self._checked):
                 raise ValueError(f"`source` must record the same layers in each pass, {self._checked}, got {recorded}")

@@ -64,14 +64,15 @@ def edges_of(prompt: str, matches: Sequence[Match]) -> list[Edge]:
             if match.relation.arity == 3 and len(read[-1].seconds) != 2:
                 raise error_at(prompt, found.seconds, _TWO.format(match.relation.name))
             named = [chunk for chunk in found.rest if not says_nothing(prompt, chunk)]
-            if not named and following and turned[number + 1] is None:
-                subjects(prompt, [found.firsts])  # refuses "on the box is a cat with a hat on a dog"
-            about = subjects(prompt, named) if named and following and turned[number + 1] is None else About.SAME
+            about = About.SAME
+            if following and turned[number + 1] is None:
+                told = subjects(prompt, named or [found.firsts])  # refuses "in the tank is a ship with a crab on its deck"
+                about = told if named else About.SAME
             continue
         ahead = about is About.AHEAD
         wanted = 1 if ahead else match.relation.arity - 1
-        last = following is None or turned[number + 1] is not None
         if following is None or turned[number + 1] is not None:
+            following = None  # the last relation of its part
             pieces, then = after_last(prompt, gap, wanted, ahead), About.SAME
         else:
             pieces, then = between_two(prompt, gap, match, following, wanted, ahead)
@@ -82,7 +83,7 @@ def edges_of(prompt: str, matches: Sequence[Match]) -> list[Edge]:
         stopped = SENTENCE_END.search(prompt, *gap)
         if following and then is About.SAME and (fronted or stopped or follows_at_once(prompt, gaps[number + 2])) and _is_place(following):
             then = About.AHEAD
-        elif following and not last and then is About.SAME and stopped:
+        elif following and then is About.SAME and stopped:
             raise error_at(prompt, gap, UNCLEAR_JOIN, "name the object that each relation is about")
         about = then
     return _edges(prompt, matches, read)
