@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers.hooks import apply_group_offloading
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -106,6 +107,16 @@ def test_less_memory_asks_for_plans_that_need_less(name, monkeypatch):
     plain = "split" if name == "flux" else "batched"
     assert [one.plan for one in found] == [plain, plain, "checkpoint"]
     assert "does not fit" in found[-1].why
+
+
+def test_little_memory_does_not_run_blocks_again_whose_weights_change_in_between(monkeypatch):
+    pipe = tiny.sd()
+    apply_group_offloading(pipe.unet, onload_device=torch.device("cpu"), offload_device=torch.device("cpu"), offload_type="leaf_level")
+    monkeypatch.setattr(call, "free_memory", lambda _device: 1.0)
+    with guide(pipe, PROMPT, config=AUTO) as guidance:
+        pipe(PROMPT, num_inference_steps=1, output_type="latent")
+    assert guidance.plan.plan == "split"
+    assert guidance.plan.why == '"split" does not fit in 0.00 GB, but group offloading does not allow to run blocks again'
 
 
 def test_the_image_is_that_of_the_plan_that_was_chosen():

@@ -1,9 +1,11 @@
 """What a block finds when it runs again: everything that its first run found, and afterwards what was there in between."""
 
+import random
 from collections import OrderedDict, deque
 from functools import partial
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -67,10 +69,39 @@ def test_attributes_are_what_they_were(make, change, look, inner):
 
 
 def test_what_lies_deeper_is_not_looked_for():
-    block = Block(held=[[[[1]]]])
+    block = Block(held=[[[[[1]]]]])
     state = BlockState(block)
-    block.held[0][0][0].append(2)
-    assert within(state, lambda: list(block.held[0][0][0])) == [1, 2]
+    block.held[0][0][0][0].append(2)
+    assert within(state, lambda: list(block.held[0][0][0][0])) == [1, 2]
+
+
+def test_what_was_seen_from_afar_is_looked_into_again():
+    """The list is met at the end of a long way first, and then directly."""
+    shared = {"list": [1]}
+    block = Block(far=[[[shared]]], near=shared)
+    state = BlockState(block)
+    shared["list"].append(2)
+    assert within(state, lambda: list(shared["list"])) == [1]
+
+
+def test_a_replaced_forward_finds_its_variables():
+    block, counts, total = Block(), {"calls": 0}, 0
+    own = block.forward = lambda x: x
+
+    def forward(x, counts=counts, *, named=[]):  # noqa: B006
+        nonlocal total
+        named.append(1)
+        counts["calls"] = len(named)
+        total += 1
+        return own(x)
+
+    block.forward = forward
+    block.inner.forward = partial(lambda old, x: forward(x), block.inner.forward)
+    state = BlockState(block)
+    block(1)
+    block.inner(1)
+    assert within(state, lambda: (block(1), counts["calls"], total)) == (1, 1, 1)
+    assert (counts, total) == ({"calls": 2}, 2)
 
 
 def test_the_state_between_comes_back_after_an_error_too():
@@ -259,6 +290,33 @@ def test_generators_draw_the_same_numbers_again(given):
     for _ in range(2):
         assert torch.equal(within(state, lambda: torch.rand(3, generator=generator)), first)
         assert torch.equal(generator.get_state(), now)
+
+
+DRAWS = {
+    "random": (random, random.random),
+    "numpy": (np.random, np.random.random),
+    "random's own": (own := random.Random(1), own.random),
+    "numpy's own": (new := np.random.default_rng(1), new.random),
+    "numpy's bits": (bits := np.random.PCG64(1), np.random.Generator(bits).random),
+    "numpy's older": (old := np.random.RandomState(1), old.random),
+}
+
+
+@pytest.mark.parametrize("held", ["attribute", "closure", "method"])
+@pytest.mark.parametrize("kind", DRAWS)
+def test_so_do_those_of_numpy_and_python(kind, held):
+    generator, draw = DRAWS[kind]
+    block = Block(held=generator if held == "attribute" else draw) if held != "closure" else Block()
+    if held == "closure":
+        block.register_forward_hook(lambda *_: generator)
+    state, first, now = BlockState(block), draw(), draw()
+    with state.restored():
+        assert [draw(), draw()] == [first, now]
+    assert draw() not in (first, now)
+
+
+def test_numbers_of_the_system_are_not_restored():
+    BlockState(Block(generator=random.SystemRandom()))
 
 
 def test_an_argument_s_containers_are_restored_and_tensors_are_not_copied():

@@ -1,10 +1,13 @@
 """The plan that runs blocks again: the same images, less memory, nothing left behind."""
 
+import random
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 
+import numpy as np
 import pytest
 import torch
+from diffusers.hooks import apply_group_offloading
 from diffusers.models.attention_processor import AttnProcessor2_0
 from peft import LoraConfig
 
@@ -288,22 +291,24 @@ def test_a_variable_of_a_hook_may_be_without_a_value(filled):
 
 
 class Noisy(torch.nn.Module):
-    """Draws noise in every mode, from a generator of its own where it has one."""
+    """Draws noise in every mode, by torch, from a generator of its own where it has one, by numpy or by `random`."""
 
-    def __init__(self, generator=None):
+    def __init__(self, kind):
         super().__init__()
-        self.options = {"generator": generator}
+        self.options = {"generator": torch.Generator().manual_seed(5) if kind == "own" else None}
+        self.factor = {"numpy": np.random.random, "python": random.random}.get(kind)
 
     def forward(self, x):
-        return x + torch.randn(x.shape, **self.options)
+        return x * (1 + self.factor()) if self.factor else x + torch.randn(x.shape, **self.options)
 
 
-@pytest.mark.parametrize("own_generator", [False, True])
-def test_case_1_random_numbers_are_drawn_once(own_generator):
+@pytest.mark.parametrize("kind", ["torch", "own", "numpy", "python"])
+def test_case_1_random_numbers_are_drawn_once(kind):
     def prepare(denoiser):
         torch.manual_seed(4)
-        block = denoiser.get_submodule(INNER)
-        block.attn1.to_out[1] = Noisy(torch.Generator().manual_seed(5) if own_generator else None)
+        np.random.seed(4)  # noqa: NPY002
+        random.seed(4)
+        denoiser.get_submodule(INNER).attn1.to_out[1] = Noisy(kind)
         return nullcontext()
 
     all_agree(prepare=prepare, batched=False)  # a batch of other rows draws other numbers
@@ -338,3 +343,21 @@ def test_case_1_modes_around_the_call(mode):
     split = outside("sd", "split")
     torch.testing.assert_close(outside("sd", "checkpoint"), split)
     torch.testing.assert_close(outside("sd", "split", own=True), split)
+
+
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("hook", ["layerwise casting", "group offloading"])
+def test_case_1_hooks_that_change_weights_in_between_are_refused(hook, own):
+    """Torch keeps the tensors of frozen weights themselves while a block runs again, and would find other data in them."""
+    pipe = tiny.sd()
+    if hook == "layerwise casting":
+        pipe.unet.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=torch.float32)
+    else:
+        cpu = torch.device("cpu")
+        apply_group_offloading(pipe.unet, onload_device=cpu, offload_device=cpu, offload_type="leaf_level")
+    if own:
+        pipe.unet.enable_gradient_checkpointing()
+    asked = "`enable_gradient_checkpointing`" if own else '`plan` "checkpoint"'
+    with guide(pipe, PROMPT, config=GuidanceConfig(plan="split" if own else "checkpoint")):
+        with pytest.raises(ValueError, match=f"^{asked} runs blocks again, and {hook} changes their weights in between; switch one of"):
+            pipe(PROMPT, num_inference_steps=1, output_type="latent")

@@ -208,6 +208,19 @@ def test_a_term_of_one_s_own_that_is_satisfied_is_told_and_no_error():
         assert not any(shift.any() for shift in run(Steps(guidance, TIMES)))
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [({"scale": 1e5}, 1), ({"scale": 1.0}, 0), ({"scale": 1e5, "max_shift": 0.1}, 0), ({"scale": 0.1, "normalise": True}, 0)],
+)
+def test_a_shift_larger_than_the_noise_is_told_once_a_sampling(options, told):
+    steps = Steps(made(**options)[1], TIMES)
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        run(steps)
+    assert len([warning for warning in found if "as large as the noise" in str(warning.message)]) == told
+    assert max(float(step.shift.max()) for step in steps.trace if step.shift is not None) > 1 or not told
+
+
 def test_the_factor_of_the_input_may_be_one_a_row():
     """As k-diffusion gives its sigmas. The norm in the trace stays that of the gradient with respect to the denoiser's input."""
     x, shifts, norms = torch.randn(6, 2, 5, 6, generator=torch.Generator().manual_seed(1)), [], []

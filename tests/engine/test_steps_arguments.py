@@ -107,7 +107,7 @@ def test_a_loop_that_begins_after_the_window_is_told():
 def test_a_loop_that_begins_within_the_window_is_not(first):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        run(Steps(made(stop=0.5)[1], TIMES), times=TIMES[first:])
+        run(Steps(made(stop=0.5, scale=1.0)[1], TIMES), times=TIMES[first:])
         run(Steps(made(start=0.5, stop=0.5)[1], TIMES), times=TIMES[3:])
 
 

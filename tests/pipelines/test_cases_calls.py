@@ -86,6 +86,27 @@ def test_case_2_a_second_pipeline_may_have_a_scheduler_of_its_own():
     assert not {"step", "set_timesteps"} & {*vars(p.scheduler), *vars(i.scheduler)}
 
 
+@pytest.mark.parametrize("window", [(0.0, 0.5), (0.5, 1.0)])
+def test_case_2_a_call_goes_on_after_another_pipeline_ran_in_its_callback(window):
+    """As for a preview, with a scheduler of its own."""
+    config, found = S.with_(start=window[0], stop=window[1]), []
+    for preview in (False, True):
+        p = tiny.sd()
+        i = quiet(AutoPipelineForImage2Image.from_pipe(p))
+        i.scheduler = DDIMScheduler.from_config(p.scheduler.config)
+
+        def between(_pipe, step, _timestep, values, other=i if preview else None):
+            if other is not None and step in (1, 3):
+                run(other, image=PICTURE, strength=0.5, num_inference_steps=4)
+            return values
+
+        with guide(p, P, config=config) as guidance:
+            images = run(p, num_inference_steps=6, callback_on_step_end=between)
+        found.append((images, guided(guidance)))
+    assert torch.equal(found[0][0], found[1][0])
+    assert found[0][1] == found[1][1] == [window[0] == 0.0] * 3 + [window[0] == 0.5] * 3
+
+
 def test_case_2_a_second_scheduler_that_cannot_be_guided_is_refused():
     from diffusers import EDMEulerScheduler
 

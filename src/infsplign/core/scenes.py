@@ -15,7 +15,8 @@ class Scene:
 
     Attributes:
         objects: phrases, as they stand in the prompt.
-        relations: edges between objects, and places of objects. Without any, only presence and balance act.
+        relations: edges between objects, and places of objects; one that repeats an earlier one, also from the other side ("B right of A"),
+            is left out. Without any, only presence and balance act.
 
     Raises:
         TypeError: `objects` is no tuple or list of texts, or `relations` none of `SceneRelation`s.
@@ -39,6 +40,7 @@ class Scene:
             raise ValueError("`objects` must name at least one object, got none")
         for edge in self.relations:
             self._check(edge)
+        object.__setattr__(self, "relations", _without_repetitions(self.relations))
         if found := contradiction(self.relations):
             raise ValueError(f"`relations` contradict each other: {', '.join(self._quoted(edge) for edge in found)}")
 
@@ -96,6 +98,24 @@ class Scene:
 
     def _quoted(self, edge: SceneRelation) -> str:
         return f'"{self.text(edge)}"'
+
+
+def _without_repetitions(edges: Sequence[SceneRelation]) -> tuple[SceneRelation, ...]:
+    """The loss is a mean over the relations: one that is said twice would weigh twice as much as the others."""
+    kept: list[SceneRelation] = []
+    for edge in edges:
+        if not any(_same(edge, other) for other in kept):
+            kept.append(edge)
+    return tuple(kept)
+
+
+def _same(edge: SceneRelation, other: SceneRelation) -> bool:
+    if edge == other:
+        return True
+    if edge.relation.arity == 2:
+        return edge.relation.inverse == other.relation.name and (edge.first, edge.second) == (other.second, other.first)
+    turned = (edge.first, edge.third, edge.second)
+    return edge.relation.equation == "between" and edge.relation == other.relation and turned == (other.first, other.second, other.third)
 
 
 def _read(triple: Any) -> tuple[Any, Relation, tuple[Any, ...]]:

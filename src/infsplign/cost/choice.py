@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from infsplign.adapters import Backbone
 from infsplign.cost.counting import Meter, counted
 from infsplign.cost.meta_model import meta_copy, meta_guidance
+from infsplign.engine.checkpointing import changes_weights
 from infsplign.engine.config import GuidanceConfig
 from infsplign.engine.pytree import map_tensors
 from infsplign.engine.rows import Rows
@@ -94,7 +95,10 @@ def choose_plan(denoiser: nn.Module, backbone: Backbone, config: GuidanceConfig,
         find_grid = backbone.grid(denoiser)
         grid = None if find_grid is None else find_grid(made.sample, made.kwargs)  # some families read it from values
         bare_pass = Pass(bare[0], bare[1], bare[2], made.rows)
-        return by_memory(wanted, lambda plan: _guided(copy, backbone, config.with_(plan=plan), bare_pass, grid).peak, free)
+        found = by_memory(wanted, lambda plan: _guided(copy, backbone, config.with_(plan=plan), bare_pass, grid).peak, free)
+        if found.plan == "checkpoint" and (hook := changes_weights(denoiser.modules())):
+            return PlanChoice("split", f"{found.why}, but {hook} does not allow to run blocks again")
+        return found
     except Exception as error:  # a denoiser that cannot be built from its configuration, or runs by values: guidance works all the same
         return PlanChoice("split", f"a pass could not be counted ({type(error).__name__})")
 

@@ -1,5 +1,6 @@
 """Saves and restores the state of a block that affects its result, except the values of its weights."""
 
+import random
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,17 +8,21 @@ from functools import partial
 from types import BuiltinFunctionType, CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
-_VALUES = (str, int, float, complex, bool, bytes, type, torch.Tensor, FunctionType, BuiltinFunctionType, MethodType, ModuleType)
+Draws = tuple[Callable[[], Any], Callable[[Any], Any]]
+"""Reads and sets the state of a generator of random numbers."""
+
+_VALUES = (str, int, float, complex, bool, bytes, type, torch.Tensor, ModuleType)
 _COMMON = frozenset((*_VALUES, type(None), nn.Parameter))
 _HELD = (dict, list, set, deque)
-_HOOKS = ("_forward_pre_hooks", "_forward_hooks")
-_DEPTH = 4
+_CALLED = ("_forward_pre_hooks", "_forward_hooks")
+_DEPTH = 5
 _EMPTY = object()
 """Content of a cell whose variable has no value yet, or was deleted."""
-_OFF = frozenset(vars(nn.Module())) - {*_HOOKS, "_parameters", "_buffers", "_modules", "_forward_pre_hooks_with_kwargs"}
+_OFF = frozenset(vars(nn.Module())) - {*_CALLED, "_parameters", "_buffers", "_modules", "_forward_pre_hooks_with_kwargs"}
 _OFF -= {"_forward_hooks_with_kwargs", "_forward_hooks_always_called"}
 """Attributes of every module whose contents no forward pass reads, or that are plain values."""
 
@@ -26,8 +31,10 @@ class BlockState:
     """The attributes of a block and its submodules at construction, and the contents of the dictionaries, lists and objects among them.
 
     Examples are a LoRA's scales (a dictionary), a processor's scale (an attribute of an object) and hooks (an ordered dictionary). Objects
-    that hooks refer to are saved too, so that a hook which counts its calls counts a pass once. Tensors are referenced, not copied:
-    weights that were replaced by another tensor are restored, weights that were changed in place are not.
+    and variables that hooks and replaced methods refer to are saved too, so that a hook which counts its calls counts a pass once. So are
+    the states of generators of random numbers: those of torch, numpy and `random` that are found, and the global ones of the latter two.
+    Tensors are referenced, not copied: weights that were replaced by another tensor are restored, weights that were changed in place are
+    not.
 
     Args:
         block: the module.
@@ -37,31 +44,33 @@ class BlockState:
     def __init__(self, block: nn.Module, args: Any = (), kwargs: Any = None) -> None:
         self._holders: dict[int, tuple[Any, Any]] = {}
         self._cells: dict[int, tuple[CellType, Any]] = {}
-        self._generators: dict[int, tuple[torch.Generator, torch.Tensor]] = {}
+        self._draws: dict[int, tuple[Draws, Any]] = {}
+        self._depths: dict[int, int] = {}
         for module in block.modules():
             self._take(vars(module), _DEPTH)
-            for name in _HOOKS:
-                for hook in vars(module)[name].values():
-                    self._see_hook(hook)
         for value in (*args, *(kwargs or {}).values()):
             self._see(value, 2)
+        for shared in ((random.getstate, random.setstate), (np.random.get_state, np.random.set_state)):  # torch saves its own
+            self._draws[id(shared[0])] = (shared, shared[0]())
 
     @contextmanager
     def restored(self) -> Iterator[None]:
         """Restores the saved state while the context is open, and afterwards the state before the context."""
         now = {key: (holder, holder.copy()) for key, (holder, _) in self._holders.items()}
         cells = {key: (cell, _content(cell)) for key, (cell, _) in self._cells.items()}
-        drawn = {key: (generator, generator.get_state()) for key, (generator, _) in self._generators.items()}
+        drawn = {key: (draws, draws[0]()) for key, (draws, _) in self._draws.items()}
         try:
-            _put(self._holders, self._cells, self._generators)
+            _put(self._holders, self._cells, self._draws)
             yield
         finally:
             _put(now, cells, drawn)
 
     def _take(self, holder: Any, depth: int) -> None:
-        if id(holder) in self._holders:
+        if self._depths.get(id(holder), 0) >= depth:
             return
-        self._holders[id(holder)] = (holder, holder.copy())
+        self._depths[id(holder)] = depth
+        if id(holder) not in self._holders:
+            self._holders[id(holder)] = (holder, holder.copy())
         if isinstance(holder, dict):
             for name, value in holder.items():
                 if name not in _OFF and type(value) not in _COMMON:
@@ -71,30 +80,41 @@ class BlockState:
                 self._see(value, depth - 1)
 
     def _see(self, value: Any, depth: int) -> None:
-        if isinstance(value, torch.Generator):
-            self._generators[id(value)] = (value, value.get_state())
-        elif depth == 0 or value is None or isinstance(value, (*_VALUES, nn.Module)):  # modules are seen by themselves
+        if depth == 0 or value is None or isinstance(value, (*_VALUES, nn.Module)):  # modules are seen by themselves
             return
+        if draws := _draws_of(value):
+            self._draws[id(value)] = (draws, draws[0]())
+        elif isinstance(value, MethodType | BuiltinFunctionType):
+            self._see(value.__self__, depth)
+        elif isinstance(value, partial):
+            for held in (value.func, *value.args, *value.keywords.values()):
+                self._see(held, depth)
+        elif isinstance(value, FunctionType):
+            for cell in value.__closure__ or ():
+                content = _content(cell)
+                self._cells[id(cell)] = (cell, content)
+                self._see(content, depth - 1)
+            for default in (*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()):
+                self._see(default, depth - 1)
         elif isinstance(value, _HELD):
             self._take(value, depth)
         elif hasattr(value, "__dict__"):
             self._take(vars(value), depth)
 
-    def _see_hook(self, hook: Callable[..., Any]) -> None:
-        if isinstance(hook, partial):
-            for value in (*hook.args, *hook.keywords.values()):
-                self._see(value, 2)
-            self._see_hook(hook.func)
-        elif isinstance(hook, MethodType):
-            self._see(hook.__self__, 2)
-        elif isinstance(hook, FunctionType):
-            for cell in hook.__closure__ or ():
-                content = _content(cell)
-                self._cells[id(cell)] = (cell, content)
-                self._see(content, 2)
+
+def _draws_of(value: Any) -> Draws | None:
+    if isinstance(value, torch.Generator | np.random.RandomState):
+        return value.get_state, value.set_state
+    if isinstance(value, np.random.Generator):
+        value = value.bit_generator
+    if isinstance(value, np.random.BitGenerator):
+        return partial(getattr, value, "state"), partial(setattr, value, "state")
+    if isinstance(value, random.Random) and not isinstance(value, random.SystemRandom):
+        return value.getstate, value.setstate
+    return None
 
 
-def _put(holders: dict[int, tuple[Any, Any]], cells: dict[int, tuple[CellType, Any]], generators: dict[int, tuple[Any, Any]]) -> None:
+def _put(holders: dict[int, tuple[Any, Any]], cells: dict[int, tuple[CellType, Any]], draws: dict[int, tuple[Draws, Any]]) -> None:
     for holder, content in holders.values():
         if not _same(holder, content):
             _fill(holder, content)
@@ -103,8 +123,8 @@ def _put(holders: dict[int, tuple[Any, Any]], cells: dict[int, tuple[CellType, A
             cell.cell_contents = content
         elif _content(cell) is not _EMPTY:
             del cell.cell_contents
-    for generator, state in generators.values():
-        generator.set_state(state)
+    for (_, put), state in draws.values():
+        put(state)
 
 
 def _content(cell: CellType) -> Any:

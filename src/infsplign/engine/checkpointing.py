@@ -29,6 +29,18 @@ def checkpoints_itself(modules: Iterable[nn.Module]) -> bool:
     return any(vars(module).get("gradient_checkpointing", False) for module in modules)
 
 
+def changes_weights(modules: Iterable[nn.Module]) -> str:
+    """Returns the name of a hook of diffusers that gives weights other data after a layer has run; empty if there is none.
+
+    Of weights that need no gradient, torch keeps the tensor itself while a block runs again, and would find the other data in it.
+    """
+    for module in modules:
+        for name in getattr(vars(module).get("_diffusers_hook"), "hooks", ()):
+            if name in ("layerwise_casting", "group_offloading"):
+                return name.replace("_", " ")
+    return ""
+
+
 def blocks(denoiser: nn.Module) -> list[nn.Module]:
     """Returns the blocks to recompute: the innermost of the modules that diffusers lists as not to be split or, without such a list, the
     members of the outermost `ModuleList`s."""
@@ -52,8 +64,15 @@ def checkpointed(denoiser: nn.Module, *, plan: bool = True, modules: Sequence[nn
         denoiser: the owner of the blocks.
         plan: whether to checkpoint. If False, only the state of a denoiser that checkpoints by itself is restored.
         modules: all modules of the denoiser, if they have been listed.
+
+    Raises:
+        ValueError: hooks change weights between the two runs of a block.
     """
     modules = tuple(denoiser.modules()) if modules is None else modules
+    itself = checkpoints_itself(modules)
+    if (plan or itself) and (hook := changes_weights(modules)):
+        asked = "`enable_gradient_checkpointing`" if itself else '`plan` "checkpoint"'
+        raise ValueError(f'{asked} runs blocks again, and {hook} changes their weights in between; switch one of them off, or use "split"')
     with ExitStack() as stack:
         for module in modules:
             for name in _OWN:
@@ -61,7 +80,7 @@ def checkpointed(denoiser: nn.Module, *, plan: bool = True, modules: Sequence[nn
                 if callable(own):
                     stack.enter_context(swapped_attribute(module, name, _own(own, module)))
         # a denoiser with diffusers' own checkpointing on does the same by itself
-        for block in blocks(denoiser) if plan and not checkpoints_itself(modules) else []:
+        for block in blocks(denoiser) if plan and not itself else []:
             stack.enter_context(swapped_attribute(block, "forward", _again(block.forward, block)))
         yield
 

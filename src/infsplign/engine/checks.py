@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from infsplign.core.losses import LossReport
+from infsplign.engine.config import RECOMMENDED, WIDEST
 from infsplign.engine.host_copy import HostCopy
 from infsplign.errors import NonFiniteGradientError
 
@@ -24,6 +25,7 @@ class Shifted(NamedTuple):
         alpha: coefficient of the signal at the step, if known.
         looked_at: (B, O), whether any position attends to each object; None if this is not asked.
         objects: names of the objects of each row.
+        size: largest root mean square of the rows' shifts, in terms of the noise prediction; None if the options bound it, or it was told.
     """
 
     number: int
@@ -38,6 +40,7 @@ class Shifted(NamedTuple):
     alpha: float | None = None
     looked_at: HostCopy | None = None
     objects: tuple[tuple[str, ...], ...] = ()
+    size: HostCopy | None = None
 
 
 def check_tensor(value: object, name: str) -> None:
@@ -49,8 +52,8 @@ def check_tensor(value: object, name: str) -> None:
     raise TypeError(f"`{name}` must be a tensor of real numbers, got {came}{hint}")
 
 
-def check(step: Shifted) -> None:
-    """Checks a step after its end.
+def check(step: Shifted) -> bool:
+    """Checks a step after its end. Returns whether it warned of the shift's size.
 
     Raises:
         NonFiniteGradientError: something in it was not finite.
@@ -75,6 +78,14 @@ def check(step: Shifted) -> None:
             warnings.warn(_satisfied(step), stacklevel=2)  # a margin or a limit of a term that holds already asks for nothing
         else:
             raise ValueError(_zero_gradient(step))
+    size = 0.0 if step.size is None else step.size.read()
+    if size > WIDEST:
+        warnings.warn(
+            f"the shift at step {step.number} is {size:.2g} times as large as the noise, which usually destroys the picture. Set "
+            f"`max_shift` in `GuidanceConfig` (`RECOMMENDED` has {RECOMMENDED.max_shift:g}), or lower `scale` ({step.scale:g})",
+            stacklevel=3,
+        )
+    return size > WIDEST
 
 
 def _tell_of_some(step: Shifted, zero: list[bool]) -> None:

@@ -72,6 +72,7 @@ class Steps:
         self._last: tuple[Tensor, StepPlan] | None = None
         self._unchecked: Shifted | None = None
         self._guided, self._told = 0, False
+        self._told_of_size = self.config.max_shift is not None or self.config.normalise  # bounded, or told by the options
         self._by_name = takes_timestep_by_name(guidance.denoiser)
 
     def __call__(self, sample: Tensor, timestep: Any, *args: Any, **kwargs: Any) -> Any:
@@ -176,9 +177,10 @@ class Steps:
             zero = HostCopy(self.guidance.zero)
             looked_at = HostCopy(torch.stack([maps.sum((-2, -1)) > 0 for maps in found.report.maps]).any(0))
         finite = HostCopy(torch.isfinite(shifted).all())
+        size = None if self._told_of_size else HostCopy(row_norm(shift.noise, mean=True).max())
         self._unchecked = Shifted(
             number, place.timestep, finite, zero, output, gradient, latents, found and found.report, self.config.scale, place.alpha,
-            looked_at, self._objects(len(gradient)),
+            looked_at, self._objects(len(gradient)), size,
         )  # fmt: skip
         if place.last:
             self.check()
@@ -194,8 +196,8 @@ class Steps:
             ValueError: the first gradient was exactly zero in every row: no term depends on the input.
         """
         step, self._unchecked = self._unchecked, None
-        if step is not None:
-            check(step)
+        if step is not None and check(step):
+            self._told_of_size = True
 
     def _objects(self, rows: int) -> tuple[tuple[str, ...], ...]:
         """Names of the objects of each row."""

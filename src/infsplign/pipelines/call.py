@@ -48,6 +48,7 @@ class Call:
         seen: the latents of the conditional rows in the step's first pass.
         same: whether the latents of the latest guided pass were those of its step; read one step later.
         told: whether it has been told that they were not.
+        ended: whether the scheduler has got new timesteps since.
     """
 
     scheduler: Any
@@ -60,6 +61,7 @@ class Call:
     seen: Tensor | None = None
     same: HostCopy | None = None
     told: bool = False
+    ended: bool = False
 
     @property
     def place(self) -> Place:
@@ -73,7 +75,8 @@ class Calls:
 
     Attributes:
         call: the latest call; None before the first one.
-        fresh: whether the scheduler got new timesteps after the latest call began.
+        current: the latest call of each scheduler, by its `id`: a callback may run another pipeline, with a scheduler of its own, between
+            two steps.
         token_indices: the call's positions of each prompt's objects on the text axis.
         choice: the plan of the latest call and the reason, with `plan="auto"`; None before the first call.
         passes: number of calls of the denoiser in the block.
@@ -108,7 +111,8 @@ class Calls:
 
     def reset(self) -> None:
         """Resets the state. The trace is kept until the next call begins."""
-        self.fresh, self.failed, self.own = True, False, False
+        self.current: dict[int, Call] = {}
+        self.failed, self.own = False, False
         self.passes = self.taken = 0
         if self.check is not None:
             self.check.reset()
@@ -128,9 +132,10 @@ class Calls:
         """
         self.passes, self.own = self.passes + 1, False
         timestep = kwargs.get("timestep", args[0] if args else None)
-        if self.call is None or self._begins(self.call, scheduler, timestep):
+        self.call = self.current.get(id(scheduler))
+        if self.call is None or self._begins(self.call, timestep):
             self.call = self._new(forward, scheduler, timestep, sample, args, kwargs)
-            self.fresh = False
+            self.current[id(scheduler)] = self.call
         if self.call.steps.plan is None and self.config.scale != 0:
             self._check_text(self.call, sample, kwargs)
         return self.call
@@ -162,8 +167,8 @@ class Calls:
             known[len(sample)] = found._replace(together=found.together or self.chosen_config().plan == "batched")
         return known[len(sample)]
 
-    def _begins(self, call: Call, scheduler: Any, timestep: Any) -> bool:
-        if self.fresh or call.scheduler is not scheduler or not same_timesteps(scheduler.timesteps, call.timesteps):
+    def _begins(self, call: Call, timestep: Any) -> bool:
+        if call.ended or not same_timesteps(call.scheduler.timesteps, call.timesteps):
             return True
         timeline = call.steps.timeline
         known, value = timeline.timesteps, None if timestep is None else timeline.value(timestep)

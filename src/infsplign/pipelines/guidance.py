@@ -138,8 +138,8 @@ class PipelineGuidance:
     def _finish(self) -> None:
         """Checks the block at its end, for a call that ended before its last step and for guidance that did not take place."""
         calls, config = self._calls, self.config
-        if calls.call is not None:
-            calls.call.steps.check()
+        for call in calls.current.values():
+            call.steps.check()
         if config.scale == 0 or config.start == config.stop or calls.failed:
             return
         kind = type(self.denoiser).__name__

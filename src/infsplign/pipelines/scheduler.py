@@ -45,7 +45,9 @@ class GuidedScheduler:
 
     def begin(self, *args: Any, **kwargs: Any) -> Any:
         """See the scheduler's own `set_timesteps`."""
-        self.calls.fresh, self.latest = True, None
+        self.latest = None
+        if (call := self.calls.current.get(id(self.scheduler))) is not None:
+            call.ended = True
         return self.set_timesteps(*args, **kwargs)
 
     def __call__(self, model_output: Tensor, timestep: Any, sample: Tensor, *args: Any, **kwargs: Any) -> Any:
@@ -57,8 +59,8 @@ class GuidedScheduler:
             UnsupportedPipelineError: the shape of the shift differs from that of the model's output.
         """
         self.check()
-        call = self.calls.call
-        if call is None or call.scheduler is not self.scheduler or call.steps.plan is None:
+        call = self.calls.current.get(id(self.scheduler))
+        if call is None or call.steps.plan is None:
             self._check_denoiser()
             self._check_own(timestep)
             return self.step(self._again(model_output, timestep, sample), timestep, sample, *args, **kwargs)
@@ -112,12 +114,11 @@ class GuidedScheduler:
 
     def _check_own(self, timestep: Any) -> None:
         """Raises an error if a step that would be guided follows only passes that take a gradient of the loop's own."""
-        calls, call = self.calls, self.calls.call
+        calls, call = self.calls, self.calls.current.get(id(self.scheduler))
         if not calls.own or calls.config.scale == 0:
             return
         calls.own = False
-        begun = None if call is None or call.scheduler is not self.scheduler or calls.fresh else call.steps.timeline
-        if begun is None or calls.config.within(begun.at(timestep).progress):
+        if call is None or call.ended or calls.config.within(call.steps.timeline.at(timestep).progress):
             raise RuntimeError(
                 f"the step at timestep {float(timestep):g} would not be guided: the latents of its pass have `requires_grad`, so that the "
                 "gradient is one of your own. Call the denoiser once more under `torch.no_grad()`, and step with that output"
