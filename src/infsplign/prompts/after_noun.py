@@ -6,6 +6,7 @@ After a noun an adjective, an adverb, a participle or a verb ends the name: "dog
 from collections.abc import Sequence
 
 from infsplign.prompts.beings import BEINGS
+from infsplign.prompts.compounds import is_compound
 from infsplign.prompts.lexicon import ADJECTIVE, ADVERB, NOUN, VERB, classes
 from infsplign.prompts.styles import MODIFIERS, STYLE_HEADS, STYLE_NOUNS, is_medium, is_style
 from infsplign.prompts.word_classes import (
@@ -52,7 +53,7 @@ def goes_on(words: Sequence[str], i: int, noun: int, singular: bool) -> bool:
     """Whether the word `i` after a noun belongs to the name still, whose first noun is the word `noun`."""
     word, before, following = words[i], words[i - 1], words[i + 1] if i + 1 < len(words) else ""
     letters = classes(word)
-    if word in COMPOUND and names_thing(following):
+    if (word in COMPOUND and names_thing(following)) or is_compound(words, i) or (is_compound(words, i - 1) and i > noun):
         return True
     made = words[noun] in MAKERS and i > noun  # "a hand carved wooden bowl"
     thing = next((later for later in words[i + 1 :] if not is_adjective(later)), "") if made else following

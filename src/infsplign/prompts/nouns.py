@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from infsplign.prompts.after_noun import SIDED, goes_on
+from infsplign.prompts.compounds import is_compound
 from infsplign.prompts.lexicon import ADJECTIVE, VERB, classes
 from infsplign.prompts.word_classes import (
     is_adjective,
@@ -20,10 +21,12 @@ from infsplign.prompts.word_classes import (
 )
 from infsplign.prompts.word_lists import (
     AGES,
+    CALLED,
     COLOURS,
     FIXED,
     GROUPS,
     INANIMATE,
+    MASS,
     NATIONS,
     QUANTITIES,
     SETTINGS,
@@ -32,6 +35,7 @@ from infsplign.prompts.word_lists import (
     STRESSED,
     THINGS_THEMSELVES,
     TITLES,
+    word_set,
 )
 from infsplign.prompts.words import DETERMINERS, LINKS, STOPS
 
@@ -129,7 +133,7 @@ def _before_noun(words: Sequence[str], i: int) -> bool:
     facing = (words[i] in SIDED and following in _FACING) or (i and words[i - 1] in SIDED and word in _FACING)
     if facing and any(names_thing(later) for later in words[i + 1 : i + 4]):  # "a left pointing arrow", "a top loading washing machine"
         return True
-    if is_number(word) or _is_phrasal(words, i) or (i and _is_phrasal(words, i - 1)):
+    if is_number(word) or _is_phrasal(words, i) or (i and _is_phrasal(words, i - 1)) or _describes(words, i):
         return True
     if following in STOPS and not (following in ("and", "&") and joins_modifiers(word, words[i + 2 :])):
         return False
@@ -140,10 +144,33 @@ def _before_noun(words: Sequence[str], i: int) -> bool:
         return True
     if word in TITLES or (word == "half" and is_modifier(following)):
         return True
-    described = is_adjective(following) if ADJECTIVE in classes(word) else not classes(word) and following in NATIONS
+    described = is_adjective(following) if ADJECTIVE in classes(word) or word in ("neon", "pastel") else not classes(word) and following in NATIONS
     if not is_modifier(word) and described:  # "a great white shark", "a Pembroke Welsh Corgi"
         return any(names_thing(later) and later not in SETTINGS for later in words[i + 2 : i + 3])
     return is_modifier(word) and (following in ("and", "&") or any(is_nounlike(later) for later in words[i + 1 : i + 8]))
+
+
+def _describes(words: Sequence[str], i: int) -> bool:
+    """Whether a word that is no modifier by itself stands before a verb's form and a noun: "a [cozy] living room", "a [grand] painted
+    hall"; not "a robot holding cup"."""
+    word, following, *_ = words[i:]
+    thing = "".join(words[i + 2 : i + 3])
+    if following in STOPS or word in STOPS or not names_thing(thing) or not classes(thing):
+        return (word == "upside" and following == "down") or words[i - 1 : i + 1] == ["upside", "down"]
+    if is_compound(words, i) or (is_compound(words, i + 1) and not is_being(word)):
+        return True
+    acting = following in _BY_ITSELF and thing not in MASS
+    made = following.endswith("ed") and is_participle(following) and following not in CALLED
+    return (ADJECTIVE in classes(word) or word in SHADES) and not is_being(word) and (acting or made)
+
+
+_BY_ITSELF = word_set(
+    "sleeping smiling laughing glowing burning hanging running flying floating standing sitting walking jumping dancing crying falling "
+    "swimming rising setting spinning rotating shining sparkling blooming flowering barking roaring galloping leaning blinking crouching "
+    "kneeling crawling swinging rolling melting dripping flaming blazing steaming smoking twinkling flickering glittering shimmering "
+    "drooping weeping winding talking singing grinning howling meowing purring soaring hovering wandering working"
+)
+"""What something does to nobody else, so that a noun after it is not what it is done to."""
 
 
 def joins_modifiers(before: str, after: Sequence[str]) -> bool:

@@ -44,14 +44,15 @@ _TIME = re.compile(r"['\u2019]?\d{2,4}s|\d{1,2}(?:st|nd|rd|th)")
 
 
 def _frames(words: Sequence[str]) -> bool:
-    """Whether words tell how or when the picture is made: "a Pixar style", "the 1920s", "one frame", "a green screen"."""
+    """Whether words tell how or when the picture is made: "a Pixar style", "the 1920s", "one frame", "a green screen"; or
+    a place that is no thing: "a street corner"."""
     end = next((i for i, word in enumerate(words) if word in CONTEXT or word in ("of", "and")), len(words))
     told = words[:end]
     if not told:
         return False
     one = told[-1] == "frame" and any(word in ("one", "single", "same") or ":" in word for word in told)
     when = "year" in told[:2] or any(map(_TIME.fullmatch, told[:3]))
-    return told[-1] in FRAMES or one or when or told[-2:] == ["green", "screen"]
+    return told[-1] in FRAMES or one or when or told[-2:] in (["green", "screen"], ["street", "corner"])
 
 
 def _from_viewer(prompt: str, match: Match, span: Span, head: str) -> bool:
