@@ -143,7 +143,8 @@ def test_describe_prints_the_description(tmp_path):
         ([PROMPT, "--height", "100"], "height"),
         ([PROMPT, "--images", "0"], "images"),
         ([PROMPT, "--dtype", "fp8"], "'fp8'"),
-        ([PROMPT, "--seed", str(2**63)], "seed"),
+        ([PROMPT, "--seed", str(2**32)], "seed"),
+        ([PROMPT, "--seed", str(2**32 - 1), "--images", "2"], "seed"),
     ],
 )
 def test_bad_input_is_one_message_and_writes_nothing(arguments, named, tmp_path):

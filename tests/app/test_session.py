@@ -20,6 +20,11 @@ def test_a_seed_that_is_no_whole_number_ends_with_a_message(value):
     assert f"`seed` must be a whole number &gt;= 0, got {value:g}" in view.status
 
 
+def test_a_seed_that_was_emptied_is_no_seed_0():
+    (view,) = generate(Workshop(), Session(), EMPTY | {"seed": None})
+    assert "`seed` must be a whole number &gt;= 0, got none" in view.status
+
+
 @pytest.mark.parametrize(("name", "value"), [("height", 16392), ("width", 8e6), ("steps", 1001), ("height", 60)])
 def test_sides_and_steps_have_the_bounds_of_the_command(name, value):
     fields = {"prompt": PROMPT, "model": "shapes", "relations": "", "seed": 0, "steps": 2, "guidance_scale": None, "strength": 0.15}

@@ -1,16 +1,24 @@
 """Verdicts on rendered scenes, whose truth is known."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from infsplign.core.scenes import Scene
 from infsplign.core.spellings import relation
 from infsplign.detection import Detection
+from infsplign.evaluation.detectors.protocol import ImageDetections
 from infsplign.evaluation.metrics.strict import fidelity
 from infsplign.evaluation.metrics.visor import judge
+from infsplign.evaluation.prompts import BenchmarkPrompt
+from infsplign.evaluation.scoring.benchmarks import BENCHMARKS
+from infsplign.evaluation.scoring.world_evaluation import inspect_image
 from infsplign.generation.verdicts import _miscounted, judged
 from infsplign.shapes.detector import MIN_SCORE, detect
 from infsplign.shapes.world import Placed, render, sample_scene
 from infsplign.shapes.world import Scene as Rendered
+from infsplign.shipped.worlds import world
 
 LEFT, RIGHT = Placed("circle", 8, 30, 32), Placed("square", 56, 30, 32)
 BOTH = render(Rendered((LEFT, RIGHT), "", 1))
@@ -54,10 +62,31 @@ def test_a_verdict_says_what_is_wrong():
         assert found.to_dict()["relations"] == {"circle left of square": {"guided": ["no square" not in wrong]}}
 
 
-def test_what_the_prompt_names_beside_a_relation_by_hand_was_asked_for():
+def test_what_the_prompt_names_beside_a_relation_was_asked_for():
     scene, images = Scene.of([("circle", "on the left side")]), {"guided": [BOTH]}
-    assert judged("shapes", scene, [0], images, prompt="a circle, a moon and two  Squares").lines() == ["guided: as asked"]
-    assert judged("shapes", scene, [0], images, prompt="a circle and a squared paper").lines() == ["guided: a square too"]
+    for prompt, told in {
+        "a circle and two  Squares": "as asked",
+        "a circle, a moon and two  Squares": "no moon",
+        "a circle and a squared paper": "a square too",
+        "a circle but no square": "a square too",
+        "a circle without a moon, or squares": "a square too",
+        "a square moon, a circle": "no moon, a square too",
+    }.items():
+        assert judged("shapes", scene, [0], images, prompt=prompt).lines() == [f"guided: {told}"]
+
+
+@pytest.mark.parametrize("prompt", ["a moon, a circle left of a square", "a circle left of a square", "a circle left of a square, no moon"])
+def test_the_page_s_strict_is_that_of_the_score(prompt):
+    asked = BenchmarkPrompt("0", prompt, "circle", "left of", "square")
+    moon = Placed("moon", 8, 66, 28)
+    for placed in ((LEFT, RIGHT), (LEFT, RIGHT, moon), (LEFT, RIGHT, moon, replace(moon, x=56)), (LEFT, moon), (RIGHT, moon)):
+        image = render(Rendered(placed, "", 1))
+        found = judged("shapes", Scene.of([("circle", "left of", "square")]), [0], {"guided": [image]}, prompt=prompt)
+        strict = found.to_dict()["strict"]["guided"][0]
+        assert strict == inspect_image(image, asked, world("shapes"))["strict"]
+        judge = BENCHMARKS["shapes"].judge
+        assert strict == judge(ImageDetections(image.size, detect(image)), asked, BENCHMARKS["shapes"].threshold).strict
+        assert strict == (placed[:2] == (LEFT, RIGHT) and (len(placed) > 2) == prompt.startswith("a moon"))
 
 
 def test_a_malformed_drawing_is_something_malformed():

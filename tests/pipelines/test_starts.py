@@ -131,7 +131,7 @@ def test_seeds_are_whole_numbers(seeds):
 
 
 def test_seeds_have_64_bits_and_one_prompt():
-    with pytest.raises(ValueError, match="`seeds` must be numbers of 64 bits"):
+    with pytest.raises(ValueError, match=r"`seeds` must lie in \[0, 2\*\*32\)"):
         rank_seeds(tiny.sd(), PROMPT, [2**70], config=CONFIG, **CALL)
     with pytest.raises(TypeError, match="`prompt` must be one prompt, got .*rank the seeds of each prompt by itself"):
         rank_seeds(tiny.sd(), [PROMPT, PROMPT], [1, 2], config=CONFIG, **CALL)

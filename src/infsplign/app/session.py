@@ -97,7 +97,7 @@ def asked(values: dict[str, Any], workshop: Workshop) -> GenerateOptions:
         prompt=values["prompt"] or "",
         model=values["model"],
         relations=relations_of(values["relations"]),
-        seed=_whole("seed", values["seed"], least=0) or 0,
+        seed=_seed(values["seed"]),
         steps=_whole("steps", values["steps"], least=1),
         guidance_scale=values["guidance_scale"],
         strength=None if strength == own else strength,
@@ -105,6 +105,13 @@ def asked(values: dict[str, Any], workshop: Workshop) -> GenerateOptions:
         height=_whole("height", values["height"], least=8),
         width=_whole("width", values["width"], least=8),
     )
+
+
+def _seed(value: float | None) -> int:
+    found = _whole("seed", value, least=0)
+    if found is None:
+        raise ValueError("`seed` must be a whole number >= 0, got none")
+    return found
 
 
 def _whole(name: str, value: float | None, *, least: int) -> int | None:

@@ -1,6 +1,7 @@
 """`infsplign app`: the page in a browser."""
 
 import importlib.util
+import socket
 from collections.abc import Sequence
 
 from infsplign.generation.models import check_model
@@ -29,9 +30,20 @@ def run(models: Sequence[str], base: GenerateOptions, *, host: str, port: int) -
     if not listed:
         raise ValueError(f"no model is installed: {INSTALL}, or name one by `--model`")
     base.check()
+    check_address(host, port)
     for model in (*models, listed[0]):  # one at least, so that device and dtype are checked
         check_model(model, device=base.device, dtype=base.dtype)
     from infsplign.app.server import serve
     from infsplign.app.workshop import Workshop
 
     serve(Workshop(base), listed, host=host, port=port)
+
+
+def check_address(host: str, port: int) -> None:
+    """Raises OSError where nothing can listen: the server itself would try for long, and name neither option."""
+    try:
+        family, *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        why = (error.strerror or str(error)).partition(" (")[0].lower()
+        raise OSError(f"cannot listen at {host}{f':{port}' * (port > 0)}, {why}; choose another `--host` or `--port`") from error

@@ -174,8 +174,8 @@ class GenerateOptions:
         self.parts.check()
         self.guided_by(GuidanceConfig())
         self._tell_of_another_model()
-        if self.seed + self.images > 2**63:
-            raise ValueError(f"`--seed` must be < 2**63, got {self.seed}")
+        if self.seed + self.images > 2**32:  # torch's generator on the CPU takes no more bits: it would begin at 0 again
+            raise ValueError(f"`--seed` plus `--images` must be at most 2**32, got {self.seed} and {self.images}")
         if self.guidance_scale is not None:
             check_guidance_scale(self.guidance_scale)
         for name, side in (("height", self.height), ("width", self.width)):

@@ -1,6 +1,5 @@
 """Verdicts on images of a shipped model's world: whether they show what was asked for and nothing else, by the world's detector."""
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from PIL import Image
 
 from infsplign.core.scenes import Scene
+from infsplign.prompts.named import beside, plural
 from infsplign.shipped.loading import shipped
 from infsplign.shipped.presets import PRESETS
 from infsplign.shipped.worlds import World, world
@@ -93,7 +93,7 @@ def judged(model: str, scene: Scene, seeds: Sequence[int], images: Mapping[str, 
         scene: the requested scene.
         seeds: of the images.
         images: method to its images.
-        prompt: what it names beside the scene's objects, as where relations are given by hand, is asked for too.
+        prompt: what it names beside the scene's objects, as where relations are given by hand, is asked for too, in any number.
     """
     if model not in shipped():
         return Verdicts(reason=f"the detector knows only what the shipped model draws, and {model!r} is another model")
@@ -103,22 +103,9 @@ def judged(model: str, scene: Scene, seeds: Sequence[int], images: Mapping[str, 
         verb = "is no noun" if len(strange) == 1 else "are no nouns"
         return Verdicts(reason=f"{' and '.join(strange)} {verb} of the shipped model's world ({', '.join(drawn.nouns)})")
     relations = tuple(scene.text(edge) for edge in scene.relations)
-    told = named_in(prompt, drawn.nouns)
+    told = beside(prompt, drawn.nouns, nouns)
     outcomes = {method: [_outcome(image, scene, nouns, drawn, told) for image in found] for method, found in images.items()}
     return Verdicts(relations, tuple(seeds), outcomes)
-
-
-def named_in(prompt: str, nouns: Sequence[str]) -> set[str]:
-    """The nouns that a prompt names, also in the plural; "star fruit" names no star.
-
-    >>> sorted(named_in("a star fruit and two Crosses, a moon", ("star", "star fruit", "cross", "moon")))
-    ['cross', 'moon', 'star fruit']
-    """
-    left, found = " ".join(prompt.lower().split()), set[str]()
-    for noun in sorted(nouns, key=len, reverse=True):
-        left, count = re.subn(rf"(?<!\w)(?:{re.escape(noun)}|{re.escape(plural(noun))})(?!\w)", "|", left)
-        found |= {noun} if count else set()
-    return found
 
 
 def _outcome(image: Image.Image, scene: Scene, nouns: Sequence[str], drawn: World, told: Collection[str]) -> Outcome:
@@ -155,6 +142,10 @@ def _miscounted(blobs: Sequence[Any], nouns: Sequence[str], least: float, told: 
             wrong.append(f"no {noun}")
         if found and found[0].score < least:
             wrong.append(f"{noun} misshapen")
+    for noun in told:
+        scores = [blob.score for blob in blobs if blob.name == noun]
+        if not scores or max(scores) < least:
+            wrong.append(f"{noun} misshapen" if scores else f"no {noun}")
     others = dict.fromkeys(blob.name for blob in blobs if blob.name not in nouns and blob.name not in told)
     return [*wrong, *(f"{_one(name)} too" for name in others)]
 
@@ -163,14 +154,3 @@ def _one(name: str) -> str:
     if name == "malformed":  # the detector's class of what is there, but like no noun
         return "one malformed"
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
-
-
-def plural(noun: str) -> str:
-    """The plural of a noun of the world.
-
-    >>> [plural(noun) for noun in ("star fruit", "cross", "fish")]
-    ['star fruits', 'crosses', 'fish']
-    """
-    if noun.endswith("fish"):
-        return noun
-    return f"{noun}es" if noun.endswith(("s", "x", "ch", "sh")) else f"{noun}s"

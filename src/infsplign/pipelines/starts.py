@@ -119,8 +119,8 @@ def _whole(seeds: Any) -> list[int]:
             raise TypeError
     except TypeError as error:
         raise TypeError(f"`seeds` must be a list of whole numbers, such as `range(8)`, got {seeds!r:.100}") from error
-    if wrong := [seed for seed in found if not -(2**63) <= seed < 2**64]:
-        raise ValueError(f"`seeds` must be numbers of 64 bits, got {wrong[0]}")
+    if wrong := [seed for seed in found if not 0 <= seed < 2**32]:
+        raise ValueError(f"`seeds` must lie in [0, 2**32), which is what torch's generator on the CPU takes, got {wrong[0]}")
     return found
 
 

@@ -144,7 +144,8 @@ def _before_noun(words: Sequence[str], i: int) -> bool:
         return True
     if word in TITLES or (word == "half" and is_modifier(following)):
         return True
-    described = is_adjective(following) if ADJECTIVE in classes(word) or word in ("neon", "pastel") else not classes(word) and following in NATIONS
+    either = ADJECTIVE in classes(word) or word in ("neon", "pastel")
+    described = is_adjective(following) if either else not classes(word) and following in NATIONS
     if not is_modifier(word) and described:  # "a great white shark", "a Pembroke Welsh Corgi"
         return any(names_thing(later) and later not in SETTINGS for later in words[i + 2 : i + 3])
     return is_modifier(word) and (following in ("and", "&") or any(is_nounlike(later) for later in words[i + 1 : i + 8]))

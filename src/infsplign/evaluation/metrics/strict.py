@@ -3,7 +3,7 @@
 Pure functions over all blobs of an image, malformed ones included.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,7 +27,7 @@ class Fidelity:
     """How faithful one image is.
 
     Attributes:
-        strict: each named object exactly once and well drawn, nothing else at all, and the relation right.
+        strict: each object exactly once and well drawn, whatever else the prompt asks for, nothing else at all, and the relation right.
         doubled: a named object more than once, well drawn or not.
         shape: mean over the named objects of the best score of a blob with that name, 0 where there is none.
     """
@@ -37,12 +37,15 @@ class Fidelity:
     shape: float
 
 
-def fidelity(blobs: Sequence[Blob], objects: Sequence[str], *, correct: bool, min_score: float) -> Fidelity:
+def fidelity(
+    blobs: Sequence[Blob], objects: Sequence[str], *, correct: bool, min_score: float, beside: Collection[str] = ()
+) -> Fidelity:
     """Measures one image.
 
     Args:
         blobs: all that the detector saw, below its threshold too: an extra blob spoils `strict` however badly it is drawn.
-        objects: the names that the prompt asks for, each once.
+        objects: the names of the relation's objects, each asked for once.
+        beside: names that the prompt asks for too, in any number: `strict` needs each at least once and well drawn.
         correct: whether the relations hold among the detected objects, from `judge`.
         min_score: the detector's threshold, compared in single precision as by every rule.
 
@@ -59,8 +62,10 @@ def fidelity(blobs: Sequence[Blob], objects: Sequence[str], *, correct: bool, mi
     blobs = tuple(blobs)
     scores = {name: [blob.score for blob in blobs if plain(blob.name) == plain(name)] for name in objects}
     once = all(len(found) == 1 and np.float32(found[0]) >= np.float32(min_score) for found in scores.values())
+    others = [[blob.score for blob in blobs if plain(blob.name) == name] for name in {*map(plain, beside)} - {*map(plain, objects)}]
+    there = all(np.float32(max(found, default=-1.0)) >= np.float32(min_score) for found in others)
     return Fidelity(
-        strict=once and len(blobs) == len(objects) and correct,
+        strict=once and there and len(blobs) == len(objects) + sum(map(len, others)) and correct,
         doubled=any(len(found) > 1 for found in scores.values()),
         shape=sum(max(found, default=0.0) for found in scores.values()) / len(objects),
     )

@@ -18,6 +18,8 @@ from infsplign.evaluation.prompts import BenchmarkPrompt, PromptFileError, read_
 from infsplign.evaluation.prompts.prompt import is_full, json_lines
 from infsplign.evaluation.prompts.prompt_lists import filled
 from infsplign.evaluation.scoring.summary import defined
+from infsplign.prompts import named
+from infsplign.shipped.worlds import world
 
 
 class Threshold(NamedTuple):
@@ -68,6 +70,7 @@ class Benchmark:
         label: from an object's name in a prompt to what a detector is asked for.
         parts: names that a detector's label stands for.
         relations: that it measures.
+        world: name of the shipped world whose nouns are looked for too, where the prompt names them beside its relation; "" is none.
     """
 
     rule: str
@@ -79,10 +82,12 @@ class Benchmark:
     label: Callable[[str], str] = str
     parts: Callable[[str], Sequence[str]] = whole
     relations: Collection[str] = _DIRECTIONS
+    world: str = ""
 
     def names(self, prompt: BenchmarkPrompt) -> tuple[str, ...]:
         """What to look for in the images of a prompt, each once."""
-        return tuple(dict.fromkeys(map(self.label, (prompt.first, prompt.second))))
+        others = beside(prompt, world(self.world).nouns) if self.world else ()
+        return tuple(dict.fromkeys((*map(self.label, (prompt.first, prompt.second)), *others)))
 
     def asked(self, prompts: Sequence[BenchmarkPrompt]) -> list[BenchmarkPrompt]:
         """The prompts that it measures: of two different objects, in one of its relations.
@@ -98,6 +103,11 @@ class Benchmark:
         return found
 
 
+def beside(prompt: BenchmarkPrompt, nouns: Sequence[str]) -> tuple[str, ...]:
+    """The nouns of a world that a prompt asks for beside the objects of its relation."""
+    return named.beside(prompt.text, nouns, (plain(prompt.first), plain(prompt.second)))
+
+
 def _visor(picture: ImageDetections, prompt: BenchmarkPrompt, threshold: Threshold) -> visor.Verdict:
     return visor.judge(threshold.keep(picture.detections), prompt.first, prompt.relation, prompt.second)
 
@@ -110,10 +120,10 @@ def _t2i(picture: ImageDetections, prompt: BenchmarkPrompt, threshold: Threshold
     return t2i.score_image(threshold.keep(picture.detections), picture.size, prompt.first, prompt.relation, prompt.second, pick=pick)
 
 
-def _world(picture: ImageDetections, prompt: BenchmarkPrompt, threshold: Threshold) -> WorldVerdict:
+def _world(picture: ImageDetections, prompt: BenchmarkPrompt, threshold: Threshold, name: str) -> WorldVerdict:
     verdict = _visor(picture, prompt, threshold)
-    objects = (prompt.first, prompt.second)
-    faith = strict.fidelity(picture.detections, objects, correct=verdict.correct, min_score=threshold.value)
+    objects, others = (prompt.first, prompt.second), beside(prompt, world(name).nouns)
+    faith = strict.fidelity(picture.detections, objects, correct=verdict.correct, min_score=threshold.value, beside=others)
     return WorldVerdict(**asdict(verdict), **asdict(faith))
 
 
@@ -136,10 +146,11 @@ _T2I = Benchmark(
 _WORLD = Benchmark(
     rule="shapes world: VISOR, strict, doubled, shape",
     threshold=Threshold(0.6, inclusive=True),
-    judge=_world,
+    judge=partial(_world, name="shapes"),
     verdict=WorldVerdict,
     ratios=_world_ratios,
     read=read_prompts,
+    world="shapes",
 )
 BENCHMARKS: dict[str, Benchmark] = {
     "visor": Benchmark(
@@ -166,7 +177,13 @@ BENCHMARKS: dict[str, Benchmark] = {
         read=read_geneval,
     ),
     "shapes": _WORLD,
-    "pictures": replace(_WORLD, rule="world of pictures: VISOR, strict, doubled, shape", threshold=Threshold(0.35, inclusive=True)),
+    "pictures": replace(
+        _WORLD,
+        rule="world of pictures: VISOR, strict, doubled, shape",
+        threshold=Threshold(0.35, inclusive=True),
+        judge=partial(_world, name="pictures"),
+        world="pictures",
+    ),
 }
 
 

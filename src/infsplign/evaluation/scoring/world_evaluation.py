@@ -19,7 +19,7 @@ from infsplign.evaluation.running.images_run import RESULTS, Run, SettledSampler
 from infsplign.evaluation.running.images_run import SEED_RULE as BENCHMARK_SEED_RULE
 from infsplign.evaluation.running.method_folder import Record
 from infsplign.evaluation.running.methods import method
-from infsplign.evaluation.scoring.benchmarks import BENCHMARKS, Threshold, WorldVerdict, by_relation
+from infsplign.evaluation.scoring.benchmarks import BENCHMARKS, Threshold, WorldVerdict, beside, by_relation
 from infsplign.evaluation.scoring.summary import markdown, summarise
 from infsplign.shipped import presets
 from infsplign.shipped.worlds import World, world
@@ -111,7 +111,8 @@ def _evaluated(run: Run, drawn: World, sampler: Any, out: Path, seed_rule: str, 
 
     def by(key: str) -> str:
         asked = by_id[key.rpartition("_")[0]]
-        return f"{judged_by}: {asked.first} {asked.relation} {asked.second}"  # the same text may be of other objects than before
+        objects = " ".join((asked.first, asked.relation, asked.second, *beside(asked, drawn.nouns)))
+        return f"{judged_by}: {objects}"  # the same text may be of other objects than before
 
     with made(run, sampler, out, inspect, inspected_by=by, progress=progress) as (folders, facts):
         asked = whole(run, folders)
@@ -136,7 +137,8 @@ def inspect_image(image: Image.Image, prompt: BenchmarkPrompt, drawn: World | No
     (seen,) = drawn.detect([image])
     good = Threshold(drawn.min_score, inclusive=True).keep(seen)
     verdict = visor.judge(good, prompt.first, prompt.relation, prompt.second)
-    faith = strict.fidelity(seen, (prompt.first, prompt.second), correct=verdict.correct, min_score=drawn.min_score)
+    objects, others = (prompt.first, prompt.second), beside(prompt, drawn.nouns)
+    faith = strict.fidelity(seen, objects, correct=verdict.correct, min_score=drawn.min_score, beside=others)
     return {"detections": [asdict(found) for found in seen], **asdict(verdict), **asdict(faith)}
 
 
