@@ -73,6 +73,11 @@ from tests.prompts.words import A, B, L, R, entries, marked
         ("a man walking sticks left of a cat", [("man", L, "cat")]),
         ("an upside down boat left of a cat", [("upside down boat", L, "cat")]),
         ("a classic painting left of a cat", [("classic painting", L, "cat")]),
+        ("an ice skating penguin left of an igloo", [("ice skating penguin", L, "igloo")]),
+        ("a tree centered in the frame, a swing left of the tree", [("swing", L, "tree")]),
+        ("a frame above a bed, a photo in the frame", [("frame", "above", "bed"), ("photo", "inside", "frame")]),
+        ("a cat to the left and a dog to the right", [("cat", "on the left side"), ("dog", "on the right side")]),
+        ("a knife left of the plate. a fork to the right", [("knife", L, "plate"), ("fork", "on the right side")]),
         ("a television above a fireplace in a cozy living room", [("television", "above", "fireplace")]),
         ("a sign right of a hydrant on a street corner", [("sign", "right of", "hydrant")]),
         ("a wood burning stove above a steel frying pan", [("wood burning stove", A, "steel frying pan")]),
@@ -287,6 +292,11 @@ def test_characters_without_width_are_no_part_of_a_name(prompt):
         ("a cat in a park looking at a bird above a tree", "a bird"),
         ("a dog in a park and a cat on the left", "a cat"),
         ("a house whose door is left of a tree", "whose door is"),
+        ("a cat anywhere except above a dog", "except"),
+        ("a cat everywhere but left of a dog", "everywhere but"),
+        ("a cat left of himself", "himself"),
+        ("a knife to the left of the plate and a fork to the right", "to the right"),
+        ("a c\u00adat left of a dog", "c at"),
     ],
 )
 def test_what_is_refused(prompt, at):

@@ -120,7 +120,7 @@ def _same(edge: SceneRelation, other: SceneRelation) -> bool:
 
 def _read(triple: Any) -> tuple[Any, Relation, tuple[Any, ...]]:
     """First object, relation and other objects of one entry of `Scene.of`."""
-    if isinstance(triple, str) or len(triple) not in (2, 3):
+    if isinstance(triple, str) or not hasattr(triple, "__len__") or len(triple) not in (2, 3):
         raise ValueError(f'`relations` must be triples such as ("cat", "left of", "dog"), got {triple!r}')
     first, found, second = triple[0], relation(triple[1]), triple[2] if len(triple) == 3 else None
     others = () if second is None else tuple(second) if isinstance(second, tuple | list) else (second,)

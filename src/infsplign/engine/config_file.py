@@ -2,6 +2,7 @@
 
 import json
 import os
+import warnings
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -72,9 +73,16 @@ def read(cls: type, path: Path) -> Any:
             raise ValueError(f"expected an object with `{CONFIG}`, as `GuidanceConfig.save` writes it")
         if beside := [field.name for field in fields(cls) if field.name in content]:
             raise ValueError(f"{', '.join(map(repr, beside))} must stand inside `{CONFIG}`, beside it they are not read")
-        return from_json(cls, content[CONFIG])
+        found = from_json(cls, content[CONFIG])
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(f"{str(path)!r} holds no options of guidance: {error}") from error
+    if missing := [field.name for field in fields(cls) if field.name not in content[CONFIG]]:
+        warnings.warn(
+            f"{str(path)!r} leaves out {', '.join(missing)}: they are as in `{cls.__name__}()`, the published constants, and not as in "
+            "`RECOMMENDED`",
+            stacklevel=4,
+        )
+    return found
 
 
 def _plain(name: str, value: Any) -> Any:

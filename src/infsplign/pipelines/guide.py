@@ -65,6 +65,8 @@ def guide(
     backbone = checked_backbone(backbone) or backbone_for(pipe)
     if prompt is None and (relations is None or token_indices is None):
         raise PromptError("`prompt` must be given, or both `relations` and `token_indices` (for calls with `prompt_embeds`)")
+    if prompt is not None and not isinstance(prompt, str) and (isinstance(prompt, bytes) or not hasattr(prompt, "__iter__")):
+        raise TypeError(f"`prompt` must be a text or a list of texts, got {prompt!r:.100}")
     many = not (isinstance(prompt, str) or prompt is None)
     prompts: list[str | None] = list(prompt) if many else [prompt]  # type: ignore[arg-type, list-item]
     if not prompts:

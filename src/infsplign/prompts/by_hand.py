@@ -108,7 +108,7 @@ def in_form(first: str, found: str | Relation, others: Sequence[str]) -> Entry:
 def _scene(prompt: str, relations: Sequence[Any]) -> Scene:
     """The scene of entries given by hand."""
     for entry in relations:
-        if isinstance(entry, str) or len(entry) not in (2, 3):
+        if isinstance(entry, str) or not hasattr(entry, "__len__") or len(entry) not in (2, 3):
             raise PromptError(f"`relations` must be triples such as {example(())}, got {entry!r}")
     try:
         return Scene.of(named_once(relations))

@@ -13,7 +13,7 @@ from infsplign.prompts.hints import misspelt, nearest_relation, other_language
 from infsplign.prompts.matches import Match
 from infsplign.prompts.refusing import UnreadError
 from infsplign.prompts.scenery import is_setting, without_settings
-from infsplign.prompts.sides import LONE_SIDE, bare_places, names_object
+from infsplign.prompts.sides import LONE_SIDE, bare_places, check_relative, names_object
 from infsplign.prompts.styles import is_style
 from infsplign.prompts.weights import CHANGING
 from infsplign.prompts.word_classes import is_adjective, is_modifier
@@ -63,6 +63,7 @@ def find_relations(prompt: str, *, by_hand: bool = False) -> list[Match]:
     _refuse_misspelt(prompt, matches)
     _refuse_quoted(prompt, matches)
     _refuse_lone_side(prompt, matches)
+    check_relative(prompt, matches)
     if not matches:
         places = [word.span() for word in WORD.finditer(prompt) if word.group().lower() in CONTEXT - {"for", "as", "like", "with"}]
         remedy = "say where things are, such as `left of` or `above`"
@@ -83,6 +84,8 @@ def check_text(prompt: object) -> None:
         raise PromptError(f"a prompt must have at most {LONGEST} characters to be read, got {len(prompt)}; shorten it")
     if escaped := re.search(r"\\[nrt]", prompt):
         raise UnreadError("a backslash and a letter are no line break", escaped.span(), "write a line break or a comma")
+    if hidden := re.search(r"\w+\u00ad\w+", prompt):
+        raise UnreadError("a hyphen that is not shown stands inside this word", hidden.span(), "type it anew; copied texts have such marks")
     if negative := _NEGATIVE.search(prompt):
         raise UnreadError("a negative prompt is no part of the prompt", negative.span(1), "give it by itself, as the negative prompt")
     if choice := CHANGING.search(prompt):

@@ -4,11 +4,13 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from infsplign.core.relations import Relation
+from infsplign.core.relations import ON_THE_LEFT, ON_THE_RIGHT, Relation
 from infsplign.core.spellings import SPELLINGS
+from infsplign.prompts.clauses import error_at
+from infsplign.prompts.matches import Match
 from infsplign.prompts.styles import MODIFIERS, STYLE_NOUNS
 from infsplign.prompts.word_classes import is_modifier
-from infsplign.prompts.words import DETERMINERS, LEAD, LINKS
+from infsplign.prompts.words import DETERMINERS, LEAD, LINKS, SENTENCE_END
 
 _SIDE = (
     r"(?P<side>(?:(?:top|upper|bottom|lower)[\s-]+)?(?:left|right)|top|bottom|center|centre|middle)(?:[\s-]+hand)?(?:\s+(?:side|corner))?"
@@ -41,6 +43,18 @@ def bare_places(prompt: str, directions: list[tuple[int, int]]) -> list[tuple[in
         [place for place in places if not any(start <= place[0] < stop for start, stop in directions)] for places in (found, lone)
     )
     return sorted(found + (lone if len(lone) > 1 else []), key=lambda place: place[:2])
+
+
+def check_relative(prompt: str, matches: Sequence[Match]) -> None:
+    """Refuses "to the right" without "of" after a relation from side to side: "a knife left of a plate and a fork to the right"."""
+    for number, match in enumerate(matches):
+        told = prompt[match.start : match.stop]
+        if match.relation not in (ON_THE_LEFT, ON_THE_RIGHT) or not re.fullmatch(r"to\s+the\s+(?:left|right)", told, re.IGNORECASE):
+            continue
+        if any(before.relation.axis == 0 and not SENTENCE_END.search(prompt, before.stop, match.start) for before in matches[:number]):
+            side = told.split()[-1].lower()
+            remedy = f"write `to the {side} of` and its name, or `on the {side} side` for a place in the picture"
+            raise error_at(prompt, (match.start, match.stop), f"it is not clear what this is to the {side} of", remedy)
 
 
 def names_object(prompt: str, stop: int, thing: str, joints: Sequence[tuple[int, int]]) -> bool:

@@ -16,8 +16,9 @@ _WEIGHT = (
 _MARKS = r"[()\[\]{}*\\]"
 _BLANKED = re.compile("|".join((_NETWORK, _OPTIONS, _SETTINGS, _WEIGHT, _MARKS)), re.DOTALL | re.IGNORECASE)
 _BREAK = re.compile(r"\bBREAK\b")
-_UNSEEN = re.compile(r"[\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
-"""Characters without width that come along when a text is copied: a byte order mark, a zero-width space, marks of direction."""
+_UNSEEN = re.compile(r"[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
+"""Characters without width that come along when a text is copied: a byte order mark, a zero-width space, a hyphen where
+a line may be broken, marks of direction."""
 CHANGING = re.compile(rf"[(\[{{][^()\[\]{{}}|]*\|[^()\[\]{{}}]*[)\]}}]|\[[^()\[\]{{}}:]*:[^()\[\]{{}}:]*:\s*{_NUMBER}\s*\]")
 """A choice between words, or one that changes in the course of sampling: `[cat|dog]`, `{cat|dog}`, `[cat:dog:0.5]`."""
 

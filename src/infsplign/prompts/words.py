@@ -7,7 +7,8 @@ from infsplign.prompts.word_lists import NUMBERS, word_set
 ARTICLES = word_set("a an the one")
 DETERMINERS = ARTICLES | word_set("another some this these those my your his her its our their")
 NAMELESS = word_set(
-    "it itself they them themselves he she him i me we us you there other others each both everything nothing something anything all "
+    "it itself they them themselves he she him himself herself someone somebody anyone anybody everyone everybody yours hers theirs "
+    "i me we us you there other others each both everything nothing something anything all "
     "former latter what whatever this that these those "
     "left right top bottom middle center centre side "
     "it's he's she's i'm we're you're they're what's "
@@ -76,7 +77,7 @@ UNKNOWN = (
     r"(?:on|to|at|by)\s+(?:its|his|her|their|my|your|our)\s+(?:left|right|side|top|bottom)(?:\s+side)?",
     r"(?:on|to|at|in)\s+the\s+(?:left|right)(?:[\s-]+hand)?\s+side(?:\s+(?:to|from|off|than)(?=\s+(?:a|an|the)\s)|(?=\s+\w))",
     r"(?:left|right)\s+(?:to|from|off|than)(?=\s+(?:a|an|the)\s)",
-    r"opposite(?:\s+of)?|across\s+from|(?:tall|short|wid)er\s+than|not|never|instead\s+of|rather\s+than|as\s+opposed\s+to|(?<=[,;.]\s)(?:avoid|exclude|without\s+any)|\w+n['\u2019]t",
+    r"opposite(?:\s+of)?|across\s+from|(?:tall|short|wid)er\s+than|not|never|except(?:\s+for)?|(?:any|every)where\s+but|instead\s+of|rather\s+than|as\s+opposed\s+to|(?<=[,;.]\s)(?:avoid|exclude|without\s+any)|\w+n['\u2019]t",
 )
 _DOT = r"(?-i:(?<!\b[MD]r)(?<!\b[MS]t)(?<!\bM[sx])(?<!\bMrs)(?<!\bProf)(?<!\bvs)(?<![A-Z]\.[A-Z])\.)(?=\s|$)"
 """A full stop, and not that of "Mr. Smith" or "the U.S. flag"."""

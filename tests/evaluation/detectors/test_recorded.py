@@ -74,6 +74,7 @@ def test_broken_files(change, message, tmp_path):
         ({"size": 9}, "image 'a'"),
         ({"names": "cat"}, "`names` to be a list"),
         ({"detections": None}, "image 'a'"),
+        ({"detections": {}}, "`detections` to be a list, got {}"),
         ({"detections": [{"name": "cat", "score": 0.5}]}, "box is missing"),
         ({"detections": [{"name": 3, "score": 0.5, "box": [0, 0, 1, 1]}]}, "`name` to be a text, got 3"),
         ({"detections": [{"name": "cat", "score": 1.5, "box": [0, 0, 1, 1]}]}, "from 0 to 1, got 1.5"),

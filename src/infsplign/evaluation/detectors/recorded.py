@@ -114,6 +114,8 @@ def _seen(row: dict[str, Any]) -> Seen:
     prompt = row.get("prompt")
     if prompt is not None and not isinstance(prompt, str):
         raise ValueError(f"expected `prompt` to be a text, got {short(prompt)}")
+    if not isinstance(row["detections"], list):
+        raise TypeError(f"expected `detections` to be a list, got {short(row['detections'])}")
     found = [_detection(item) for item in row["detections"]]
     check_units((width, height), [detection.box for detection in found])
     return Seen(ImageDetections((width, height), tuple(best_first(found))), None if names is None else tuple(names), digest, prompt)
