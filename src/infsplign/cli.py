@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from collections.abc import Callable
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
@@ -48,7 +49,7 @@ class Commands(TyperGroup):
             raise typer.Exit(2) from None
 
     def invoke(self, ctx: Any) -> Any:
-        shown, warnings.formatwarning = warnings.formatwarning, lambda message, *_, **__: f"infsplign: warning: {message}\n"
+        shown, warnings.formatwarning = warnings.formatwarning, _told_once()
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
@@ -110,6 +111,18 @@ def _message(error: Any) -> str | None:
         own = (error.name or "").partition(".")[0] == "infsplign"
         return None if own else f"{error}; the command needs `pip install 'infsplign[cli]'`"
     return message_of(error)
+
+
+def _told_once() -> Callable[..., str]:
+    """A format of warnings that shows each text once: a prompt may be read for the images, the verdict and the record."""
+    told = set[str]()
+
+    def line(message: Any, *_: Any, **__: Any) -> str:
+        known = str(message) in told
+        told.add(str(message))
+        return "" if known else f"infsplign: warning: {message}\n"
+
+    return line
 
 
 def _remember_debug(ctx: typer.Context, debug: bool) -> bool:

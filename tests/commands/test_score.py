@@ -176,7 +176,7 @@ class TestT2I:
             common += ["--detector", self.detections(t2i), *(["--images", t2i / "samples"] if "images" in looked else [])]
         done = run(*common)
         assert done.exit_code == 0, done.output
-        assert "2 of 4 images are left out: their names belong to none of the prompts, such as 'a cat on the left of a dog_" in said(done)
+        assert "2 of 4 images are left out: they belong to no prompt that is measured, such as 'a cat on the left of a dog_" in said(done)
 
     def test_a_detector_that_sees_the_asked_objects_alone_is_told_beside_strict(self, t2i):
         tiny_detectors.owl(t2i / "owl")

@@ -54,7 +54,7 @@ def test_presets_survive_a_file(config, tmp_path):
 
 def test_missing_fields_have_their_defaults_and_are_told(tmp_path):
     (tmp_path / "preset.json").write_text('\ufeff{"config": {"scale": 7, "max_shift": 1}}', "utf-8")
-    with pytest.warns(UserWarning, match=r"leaves out alpha, margin, .*, wrt: they are as in `GuidanceConfig\(\)`, the published constants"):
+    with pytest.warns(UserWarning, match=r"leaves out alpha, margin, .*, wrt: they are as in `GuidanceConfig\(\)`, the published"):
         config = GuidanceConfig.load(str(tmp_path / "preset.json"))
     assert plain(config) == plain(PAPER.with_(scale=7.0, max_shift=1.0, plan="auto"))
     assert isinstance(config.scale, float)

@@ -149,6 +149,40 @@ def test_case_3_a_loop_that_never_steps_is_an_error_at_its_second_pass():
                 p.unet(torch.randn(1, 4, 16, 16), t, encoder_hidden_states=embeds)
 
 
+@pytest.mark.parametrize("order", ["before", "after", "between"])
+@pytest.mark.parametrize("kind", [DDIMScheduler, EulerDiscreteScheduler])
+def test_case_3_a_loop_with_a_scheduler_of_its_own_beside_guided_calls_is_an_error(kind, order):
+    """Its timesteps are others than those of the pipeline's scheduler."""
+    p, scheduler = tiny.sd(), kind(num_train_timesteps=1000)
+    scheduler.set_timesteps(4)
+    text = torch.cat(p.encode_prompt(P, "cpu", 1, True)[::-1])
+    with pytest.raises(RuntimeError, match=r"was not called after the guided pass .* Call `pipe\.scheduler\.step` in your loop"):
+        with guide(p, P, relations=[("circle", "left of", "square")], token_indices=[[2], [8]], config=S), torch.no_grad():
+            if order != "before":
+                run(p)
+            for t in scheduler.timesteps:
+                p.unet(torch.zeros(2, 4, 16, 16), t, encoder_hidden_states=text)
+            if order != "after":
+                run(p)
+
+
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_case_3_a_pass_beside_guided_calls_that_nothing_follows_is_told(order):
+    p = tiny.sd()
+    text = torch.cat(p.encode_prompt(P, "cpu", 1, True)[::-1])
+
+    def sample():
+        with guide(p, P, relations=[("circle", "left of", "square")], token_indices=[[2], [8]], config=S), torch.no_grad():
+            if order == "after":
+                run(p)
+            p.unet(torch.zeros(2, 4, 16, 16), 333, encoder_hidden_states=text)
+            if order == "before":
+                run(p)
+
+    with pytest.warns(UserWarning, match="was not followed by `step` of the pipeline's .*: nothing of its sampling was guided"):
+        sample()
+
+
 def test_case_3_a_single_pass_without_a_step_is_an_error_when_the_block_ends():
     p = tiny.sd()
     embeds, _ = p.encode_prompt(P, "cpu", 1, False)

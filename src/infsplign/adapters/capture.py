@@ -9,7 +9,7 @@ vanilla processor), the recorder takes the outputs of the module's `to_q` and `t
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial, wraps
 from threading import get_ident
 from typing import Any
@@ -25,6 +25,7 @@ from infsplign.adapters.projections import Projections
 from infsplign.adapters.sdpa import SdpaCall, with_log_sum_exp
 from infsplign.core.attention import QueryKeyAttention, check_level
 from infsplign.engine.checkpointing import checkpoints_itself
+from infsplign.engine.interrupts import attachments, uninterrupted
 from infsplign.engine.patching import swapped_attribute, within
 from infsplign.errors import AttentionError
 
@@ -119,12 +120,13 @@ class AttentionRecorder:
                 torch.set_grad_enabled(False)
 
         grad_enabled = torch.is_grad_enabled()
-        with ExitStack() as stack:
-            stack.callback(torch.set_grad_enabled, grad_enabled)
-            if size is None:
-                stack.enter_context(sizes.watched([name for _, name, _ in self.layers]))
-            for level, name, module in self.layers:
-                stack.enter_context(_Tap(name, module, partial(keep, level, name), self._compared, may_replace=cut).attached())
+        with attachments() as stack:
+            with uninterrupted():
+                stack.callback(torch.set_grad_enabled, grad_enabled)
+                if size is None:
+                    stack.enter_context(sizes.watched([name for _, name, _ in self.layers]))
+                for level, name, module in self.layers:
+                    stack.enter_context(_Tap(name, module, partial(keep, level, name), self._compared, may_replace=cut).attached())
             yield result
         absent = [(name, module) for _, name, module in self.layers if name not in found]
         if absent:
@@ -187,9 +189,10 @@ class _Tap:
     def attached(self) -> Iterator[None]:
         # not by forward hooks: those that end a pass are skipped when it is interrupted, and a mode would stay on torch's stack
         run = wraps(self.module.forward)(partial(self._run, self.module.forward))
-        with ExitStack() as stack:
-            stack.enter_context(swapped_attribute(self.module, "forward", run))
-            stack.enter_context(self.projections.watched())
+        with attachments() as stack:
+            with uninterrupted():
+                stack.enter_context(swapped_attribute(self.module, "forward", run))
+                stack.enter_context(self.projections.watched())
             try:
                 yield
             finally:

@@ -1,7 +1,7 @@
 """Finds the grid of a layer's image positions from the denoiser's feature maps. The number of positions alone has several factorings."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from math import ceil
 from threading import get_ident
@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from infsplign.engine.interrupts import attachments, uninterrupted
 from infsplign.engine.patching import within
 from infsplign.errors import AttentionError
 
@@ -43,14 +44,15 @@ class FeatureSizes:
     def watched(self, layers: Sequence[str]) -> Iterator[None]:
         """Watches the blocks around `layers`, and convolutions, while the context is open."""
         around = dict.fromkeys(outer for name in layers for outer in _around(name))
-        with ExitStack() as stack:
-            for name in around:
-                if name in self._modules:  # a module with two names is listed once
-                    hook = partial(self._block, name)
-                    stack.callback(self._modules[name].register_forward_pre_hook(hook, with_kwargs=True).remove)
-            for module in () if self._known else self._modules.values():
-                if isinstance(module, nn.Conv2d):
-                    stack.callback(module.register_forward_hook(self._convolution).remove)
+        with attachments() as stack:
+            with uninterrupted():
+                for name in around:
+                    if name in self._modules:  # a module with two names is listed once
+                        hook = partial(self._block, name)
+                        stack.callback(self._modules[name].register_forward_pre_hook(hook, with_kwargs=True).remove)
+                for module in () if self._known else self._modules.values():
+                    if isinstance(module, nn.Conv2d):
+                        stack.callback(module.register_forward_hook(self._convolution).remove)
             yield
 
     def _block(self, name: str, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ first time, the attention is therefore compared with what the module passes to `
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from threading import get_ident
 from typing import Any
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from infsplign.adapters.sdpa import SdpaCall
+from infsplign.engine.interrupts import attachments, uninterrupted
 from infsplign.engine.patching import within
 from infsplign.errors import AttentionError
 
@@ -38,15 +39,16 @@ class Projections:
     @contextmanager
     def watched(self) -> Iterator[None]:
         """Watches the parts inside the block."""
-        with ExitStack() as stack:
-            for part in ("to_q", "to_k", "to_v"):
-                found = getattr(self.module, part, None)
-                if isinstance(found, nn.Module):
-                    stack.callback(found.register_forward_hook(partial(self._projected, part)).remove)
-            last = getattr(self.module, "to_out", None)
-            last = last[0] if isinstance(last, (nn.ModuleList, nn.Sequential)) and len(last) else last
-            if isinstance(last, nn.Module):
-                stack.callback(last.register_forward_pre_hook(self._attended).remove)
+        with attachments() as stack:
+            with uninterrupted():
+                for part in ("to_q", "to_k", "to_v"):
+                    found = getattr(self.module, part, None)
+                    if isinstance(found, nn.Module):
+                        stack.callback(found.register_forward_hook(partial(self._projected, part)).remove)
+                last = getattr(self.module, "to_out", None)
+                last = last[0] if isinstance(last, (nn.ModuleList, nn.Sequential)) and len(last) else last
+                if isinstance(last, nn.Module):
+                    stack.callback(last.register_forward_pre_hook(self._attended).remove)
             yield
 
     def clear(self) -> None:

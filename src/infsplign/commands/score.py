@@ -243,10 +243,11 @@ def _known(benchmark: str, prompts: Sequence[Any], groups: Collection[str], name
 
 
 def _tell_left_out(images: Collection[str], groups: Mapping[str, Sequence[str]]) -> None:
-    """Says how many images have names that belong to no prompt: a slip in the names would be scored as fewer images."""
+    """Says how many images have no prompt that is measured: a slip in their names would be scored as fewer images, and so is a prompt of
+    another relation."""
     known = {key for keys in groups.values() for key in keys}
     if others := [key for key in images if key not in known]:
-        which = f"their names belong to none of the prompts, such as {others[0]!r}"
+        which = f"they belong to no prompt that is measured, such as {others[0]!r}"
         typer.echo(f"{len(others)} of {len(images)} images are left out: {which}", err=True)
 
 

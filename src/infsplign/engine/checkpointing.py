@@ -6,7 +6,7 @@ hooks, weights, generators) is saved when a block runs, and restored while the b
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from functools import partial, wraps
 from typing import Any
@@ -16,6 +16,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from infsplign.engine.block_state import BlockState
+from infsplign.engine.interrupts import attachments, uninterrupted
 from infsplign.engine.patching import swapped_attribute
 
 _OWN = ("_gradient_checkpointing_func", "checkpoint_fn")  # of diffusers and transformers, and of torch's `CheckpointWrapper`
@@ -73,15 +74,16 @@ def checkpointed(denoiser: nn.Module, *, plan: bool = True, modules: Sequence[nn
     if (plan or itself) and (hook := changes_weights(modules)):
         asked = "`enable_gradient_checkpointing`" if itself else '`plan` "checkpoint"'
         raise ValueError(f'{asked} runs blocks again, and {hook} changes their weights in between; switch one of them off, or use "split"')
-    with ExitStack() as stack:
-        for module in modules:
-            for name in _OWN:
-                own = vars(module).get(name)
-                if callable(own):
-                    stack.enter_context(swapped_attribute(module, name, _own(own, module)))
-        # a denoiser with diffusers' own checkpointing on does the same by itself
-        for block in blocks(denoiser) if plan and not itself else []:
-            stack.enter_context(swapped_attribute(block, "forward", _again(block.forward, block)))
+    with attachments() as stack:
+        with uninterrupted():
+            for module in modules:
+                for name in _OWN:
+                    own = vars(module).get(name)
+                    if callable(own):
+                        stack.enter_context(swapped_attribute(module, name, _own(own, module)))
+            # a denoiser with diffusers' own checkpointing on does the same by itself
+            for block in blocks(denoiser) if plan and not itself else []:
+                stack.enter_context(swapped_attribute(block, "forward", _again(block.forward, block)))
         yield
 
 

@@ -37,8 +37,13 @@ class FrozenWeights:
                 p.requires_grad_(False)
             yield
         finally:
-            for p in learning:
-                p.requires_grad_(True)
+            try:
+                for p in learning:
+                    p.requires_grad_(True)
+            except BaseException:  # an interrupt
+                for p in learning:
+                    p.requires_grad_(True)
+                raise
 
     def kept(self) -> AbstractContextManager[Any]:
         """Keeps the weights of a pass for its gradient, if hooks may replace a weight's data after its layer has run.

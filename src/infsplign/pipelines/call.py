@@ -31,6 +31,8 @@ from infsplign.pipelines.noise_schedule import first_step, same_timesteps, timel
 from infsplign.pipelines.prompt_check import PromptCheck
 
 log = logging.getLogger(__name__)
+_MOST = 2
+"""Timesteps at which the passes of one step may be: a reference picture may have its own."""
 
 
 @dataclass
@@ -49,6 +51,7 @@ class Call:
         same: whether the latents of the latest guided pass were those of its step; read one step later.
         told: whether it has been told that they were not.
         ended: whether the scheduler has got new timesteps since.
+        passed: the different timesteps of the passes in the step that is under way.
     """
 
     scheduler: Any
@@ -62,12 +65,19 @@ class Call:
     same: HostCopy | None = None
     told: bool = False
     ended: bool = False
+    passed: set[float] = field(default_factory=set)
 
     @property
     def place(self) -> Place:
         """The place of the current step."""
         timeline = self.steps.timeline
         return timeline.of(min(self.done, len(timeline) - 1))
+
+    @property
+    def waits(self) -> bool:
+        """Whether a guided pass waits for the step at which its shift is added."""
+        found = self.steps.found
+        return self.steps.plan is not None and found is not None and found.gradient is not None
 
 
 class Calls:
@@ -136,9 +146,22 @@ class Calls:
         if self.call is None or self._begins(self.call, timestep):
             self.call = self._new(forward, scheduler, timestep, sample, args, kwargs)
             self.current[id(scheduler)] = self.call
-        if self.call.steps.plan is None and self.config.scale != 0:
-            self._check_text(self.call, sample, kwargs)
+        if self.call.steps.plan is None:
+            self.call.passed = set()
+            if self.config.scale != 0:
+                self._check_text(self.call, sample, kwargs)
+        if timestep is not None:
+            self.call.passed.add(self.call.steps.timeline.value(timestep))
         return self.call
+
+    def warn_of_waiting(self, call: Call | None) -> None:
+        """Warns of a call that ended before the step that its guided pass waits for."""
+        if call is not None and call.waits and not self.failed:
+            warnings.warn(
+                f"a guided pass at timestep {call.place.timestep:g} was not followed by `step` of the pipeline's "
+                f"{type(call.scheduler).__name__}, where the shift is added: nothing of its sampling was guided. In a loop of your own "
+                "step with `pipe.scheduler`, or use `infsplign.Steps`", stacklevel=2,
+            )  # fmt: skip
 
     def _check_text(self, call: Call, sample: Tensor, kwargs: Mapping[str, Any]) -> None:
         """Warns if the embeddings change during a call, as callbacks can do: the objects may then be elsewhere in the text.
@@ -173,7 +196,8 @@ class Calls:
         timeline = call.steps.timeline
         known, value = timeline.timesteps, None if timestep is None else timeline.value(timestep)
         if call.steps.plan is not None:  # a further pass of the step that is under way
-            if value in known and value != call.place.timestep and call.steps.found is not None:
+            elsewhere = (value in known and value != call.place.timestep) or len(call.passed) > _MOST
+            if elsewhere and value not in call.passed and call.steps.found is not None:
                 raise RuntimeError(_not_stepped(call, value))
             return False
         if value not in known:  # the pipeline passes other units than the scheduler's
@@ -212,6 +236,7 @@ class Calls:
         self, forward: Callable[..., Any], scheduler: Any, timestep: Any, sample: Tensor, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> Call:
         """Reads rows, prompts and steps of a call from its first pass, and chooses its plan."""
+        self.warn_of_waiting(self.current.get(id(scheduler)))
         self.call = self.choice = None
         _check_one_timestep(timestep)
         check_caches(self.denoiser)

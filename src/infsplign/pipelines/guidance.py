@@ -19,6 +19,7 @@ from infsplign.adapters.text import ExpectedPrompt, Positions
 from infsplign.core.scenes import Scene
 from infsplign.cost.choice import PlanChoice
 from infsplign.engine.config import GuidanceConfig, check_config
+from infsplign.engine.interrupts import uninterrupted
 from infsplign.engine.passes import Passes
 from infsplign.engine.patching import marked, replaced_attribute
 from infsplign.engine.trace import StepTrace
@@ -114,26 +115,37 @@ class PipelineGuidance:
         check_scheduler(self.pipe.scheduler)
         check_denoiser(self.denoiser)
         self._calls.reset()
-        with ExitStack() as stack:
-            self._uncompile(stack)
-            self._attached, self._watched = stack, []
-            stack.callback(setattr, self, "_attached", None)
-            self._denoiser_attached = stack.enter_context(ExitStack())
-            self._attach_denoiser()
-            self._watch(self.pipe)
-            if self._calls.check is not None:
-                stack.callback(self._calls.check.attach())
-            self._attached = stack.pop_all()
         log.info("layers: %s", dict(self.config.layers or self.backbone.layers(self.denoiser)))
+        self._attached, self._watched = ExitStack(), []
+        try:
+            with uninterrupted():
+                self._uncompile(self._attached)
+                self._denoiser_attached = self._attached.enter_context(ExitStack())
+                self._attach_denoiser()
+                self._watch(self.pipe)
+                if self._calls.check is not None:
+                    self._attached.callback(self._calls.check.attach())
+        except BaseException:
+            self._detach()
+            raise
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
         if self._attached is None:
             return
-        attached, self._attached = self._attached, None
-        attached.close()
+        try:
+            self._detach()
+        except BaseException:  # an interrupt came before it was put off
+            self._detach()
+            raise
         if kind is None:
             self._finish()
+
+    def _detach(self) -> None:
+        with uninterrupted():
+            attached, self._attached = self._attached, None
+            if attached is not None:
+                attached.close()
 
     def _finish(self) -> None:
         """Checks the block at its end, for a call that ended before its last step and for guidance that did not take place."""
@@ -155,7 +167,9 @@ class PipelineGuidance:
                 f"{type(self.pipe.scheduler).__name__} was never called after it, where the shift is "
                 "added. Call `pipe.scheduler.step` in your loop, or use `infsplign.Steps`"
             )
-        if calls.call is not None and not any(step.guided or step.watched for step in calls.call.steps.trace):
+        for call in calls.current.values():
+            calls.warn_of_waiting(call)
+        if calls.call is not None and calls.call.steps.trace and not any(step.guided or step.watched for step in calls.call.steps.trace):
             warnings.warn(
                 f"nothing was guided in the latest call: none of its {len(calls.call.steps.trace)} steps lies between `start` "
                 f"{config.start:g} and `stop` {config.stop:g}", stacklevel=3,
@@ -169,13 +183,15 @@ class PipelineGuidance:
         if not any(scheduler is watched for watched in self._watched):
             check_scheduler(scheduler)
             guided = GuidedScheduler(self._calls, scheduler, self._check_forward)
-            self._attached.enter_context(replaced_attribute(scheduler, "step", marked(scheduler.step, guided)))
-            self._attached.enter_context(replaced_attribute(scheduler, "set_timesteps", marked(scheduler.set_timesteps, guided.begin)))
-            self._watched.append(scheduler)
+            with uninterrupted():
+                self._attached.enter_context(replaced_attribute(scheduler, "step", marked(scheduler.step, guided)))
+                self._attached.enter_context(replaced_attribute(scheduler, "set_timesteps", marked(scheduler.set_timesteps, guided.begin)))
+                self._watched.append(scheduler)
         if hasattr(pipe, "maybe_free_model_hooks") and not any(pipe is watched for watched in self._watched):
             freed = partial(self._freed_hooks, pipe.maybe_free_model_hooks)
-            self._attached.enter_context(replaced_attribute(pipe, "maybe_free_model_hooks", freed))
-            self._watched.append(pipe)
+            with uninterrupted():
+                self._attached.enter_context(replaced_attribute(pipe, "maybe_free_model_hooks", freed))
+                self._watched.append(pipe)
 
     def _attach_denoiser(self) -> None:
         self._guided_denoiser.forward = self.denoiser.forward
@@ -192,11 +208,13 @@ class PipelineGuidance:
 
     def _freed_hooks(self, free: Callable[[], None]) -> None:
         """Takes our wrapper off while `enable_model_cpu_offload` removes and resets every `forward`, after each call."""
-        self._denoiser_attached.close()
+        with uninterrupted():
+            self._denoiser_attached.close()
         try:
             free()
         finally:
-            self._attach_denoiser()
+            with uninterrupted():
+                self._attach_denoiser()
 
     def _check_forward(self) -> None:
         if vars(self.denoiser).get("forward") is not self._wrapper:

@@ -43,7 +43,7 @@ from infsplign.prompts.word_lists import (
     THINGS_TOO,
     VERBS,
 )
-from infsplign.prompts.words import CONTEXT, DETERMINERS, LINKS, STOPS
+from infsplign.prompts.words import CONTEXT, DETERMINERS, LINKS, NAMELESS, STOPS
 
 SIDED = frozenset(("left", "right", "top", "front", "side", "forward"))
 """Words before "pointing" and the like: "a left pointing arrow"."""
@@ -53,7 +53,9 @@ def goes_on(words: Sequence[str], i: int, noun: int, singular: bool) -> bool:
     """Whether the word `i` after a noun belongs to the name still, whose first noun is the word `noun`."""
     word, before, following = words[i], words[i - 1], words[i + 1] if i + 1 < len(words) else ""
     letters = classes(word)
-    if (word in COMPOUND and names_thing(following)) or is_compound(words, i) or (is_compound(words, i - 1) and i > noun):
+    if word in COMPOUND and (names_thing(following) or is_compound(words, i + 1)):
+        return True
+    if is_compound(words, i) or (is_compound(words, i - 1) and i > noun):
         return True
     made = words[noun] in MAKERS and i > noun  # "a hand carved wooden bowl"
     thing = next((later for later in words[i + 1 :] if not is_adjective(later)), "") if made else following
@@ -63,6 +65,8 @@ def goes_on(words: Sequence[str], i: int, noun: int, singular: bool) -> bool:
         return True
     if word in ("left", "right") and following in ("sign", "signs", "arrow", "arrows", "button", "key"):  # "a keep right sign"
         return True
+    if is_done(words, i):
+        return False
     if word in STOPS or word in LINKS or word in PAST or word in ("and", "&", "of") or is_symbol(word):
         return False
     if is_style(word) or is_medium(word, following) or is_adverb(word):
@@ -75,14 +79,17 @@ def goes_on(words: Sequence[str], i: int, noun: int, singular: bool) -> bool:
         return False
     if following in ("asleep", "awake"):  # "a dog fast asleep"
         return False
-    if (word in ("light", "lit", "view") and following == "from") or (word == "shot" and following in CONTEXT):  # "a dog shot from below"
+    if word in ("light", "lit", "view") and following == "from" and before not in _LAMPS:
+        return False
+    if word == "shot" and following in CONTEXT:  # "a dog shot from below"
         return False
     if word in STYLE_HEADS and before in MODIFIERS and i - 1 > noun:  # "a street light" is one thing
         return False
     if is_adjective(word):
         of_paper = word in ("square", "oval") and before not in BEINGS and not is_modifier(following)  # "a paper square", "a town square"
         shade = before in SHADES and word in COLOURS and not {*words[:noun]} & COLOURS
-        return shade or of_paper
+        fruit = word == "orange" and before in INANIMATE and (not following or following in STOPS)  # "a paper orange"
+        return shade or of_paper or fruit
     if word in HOURS and (not following or following in STOPS or is_style(following)):
         return False
     if word.endswith("ing") and len(word) > 4:
@@ -92,13 +99,33 @@ def goes_on(words: Sequence[str], i: int, noun: int, singular: bool) -> bool:
     return (NOUN in letters or word in VERBS) and not _is_verb(word, before, following, singular)
 
 
+_LAMPS = frozenset(("traffic", "street", "ceiling", "head", "tail", "brake", "stage", "spot", "flash", "night", "signal", "warning"))
+_DONE = {
+    "cut": ("in half", "in two", "in pieces", "in slices", "into", "open", "up"),
+    "split": ("in half", "in two", "into", "open", "apart"),
+    "set": ("on fire", "ablaze", "alight"),
+    "spread": ("out", "open", "with", "across"),
+    "read": ("by",),
+    "hit": ("by",),
+    "cast": ("in shadow", "in darkness", "in light"),
+    "put": ("on", "in", "into", "down"),
+    "upside": ("down",),
+}
+"""Participles that look like nouns, and what follows them: "a watermelon cut in half", "a house set on fire"."""
 _LAND = frozenset(("lit", "swept", "torn", "worn"))
 """What a place may be as well: "a moon lit forest", "a war torn city"."""
 
 
+def is_done(words: Sequence[str], i: int) -> bool:
+    """Whether the word `i` is a participle that looks like a noun: "a watermelon [cut] in half"."""
+    return " ".join(words[i + 1 : i + 3]).startswith(_DONE.get(words[i], "-"))
+
+
 def _in_compound(word: str, before: str, following: str) -> bool:
     """Whether a verb's form between two nouns joins them to one name: "oak dining table", "hand painted vase", "fire breathing dragon"."""
-    if not names_thing(following) or is_medium(following, "") or following in (COLOURS if word in _LAND else SETTINGS | COLOURS):
+    if not names_thing(following) or following in NAMELESS or is_medium(following, ""):
+        return False
+    if following in (COLOURS if word in _LAND else SETTINGS | COLOURS):
         return False
     if word.endswith("ing"):  # not "a man playing guitar", "a fire giving light"
         thing = is_being(following) or not (is_plural(following) or following in MASS or {ADJECTIVE, ADVERB} & {*classes(following)})

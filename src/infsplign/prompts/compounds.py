@@ -117,6 +117,8 @@ COMPOUNDS = {
         ("paint", "brush can bucket tube roller palette"),
         ("photo", "frame album booth camera"),
         ("picture", "frame book window"),
+        ("games", "machine console room controller"),
+        ("sports", "car bar ball bag shoe jacket coupe bike field stadium bottle"),
         ("video", "camera game recorder player"),
     )
 }

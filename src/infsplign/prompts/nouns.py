@@ -6,9 +6,10 @@ Classes of words come from `lexicon`; where a word can be several, its place dec
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from infsplign.prompts.after_noun import SIDED, goes_on
+from infsplign.prompts.after_noun import SIDED, goes_on, is_done
 from infsplign.prompts.compounds import is_compound
 from infsplign.prompts.lexicon import ADJECTIVE, VERB, classes
+from infsplign.prompts.styles import is_style
 from infsplign.prompts.word_classes import (
     is_adjective,
     is_being,
@@ -148,7 +149,23 @@ def _before_noun(words: Sequence[str], i: int) -> bool:
     described = is_adjective(following) if either else not classes(word) and following in NATIONS
     if not is_modifier(word) and described:  # "a great white shark", "a Pembroke Welsh Corgi"
         return any(names_thing(later) and later not in SETTINGS for later in words[i + 2 : i + 3])
+    if word in THINGS_THEMSELVES and i and words[i - 1] in ("a", "an") and not _colours(words, i + 1):
+        return False
     return is_modifier(word) and (following in ("and", "&") or any(is_nounlike(later) for later in words[i + 1 : i + 8]))
+
+
+def _colours(words: Sequence[str], i: int) -> bool:
+    """Whether words from `i` on have a noun that a thing's name can describe: "an orange [fluffy cat]", not "an orange [made of glass]"."""
+    while i < len(words) - 1 and (is_modifier(words[i]) or words[i] in ("and", "&") or is_number(words[i])):
+        i += 1
+    word, following = words[i], "".join(words[i + 1 : i + 2])
+    acts = word.endswith("ing") and (following in SIDED or following in STOPS)
+    if word in SETTINGS or word in STOPS or acts or is_done(words, i):
+        return False
+    return names_thing(word) or word in _SURFACES or (is_style(word) and names_thing(following))
+
+
+_SURFACES = frozenset(("painting", "drawing", "poster", "portrait", "sketch", "mural", "print", "square", "light"))
 
 
 def _describes(words: Sequence[str], i: int) -> bool:
@@ -190,7 +207,7 @@ _FACING = frozenset(("pointing", "facing", "loading", "leaning", "handed", "moun
 def _is_phrasal(words: Sequence[str], i: int) -> bool:
     """Whether a verb and its particle stand before a noun: "a rolled up carpet", "a pop up tent"; not "a cat up trees"."""
     thing = next((word for word in words[i + 2 :] if not is_modifier(word)), "")
-    if not names_thing(thing) or thing in SETTINGS:
+    if not names_thing(thing) or thing in SETTINGS or thing in ("half", "pieces", "slices"):
         return False
     word, particle = words[i], words[i + 1]
     if is_participle(word) or word == "broken":

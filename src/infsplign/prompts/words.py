@@ -77,7 +77,7 @@ UNKNOWN = (
     r"(?:on|to|at|by)\s+(?:its|his|her|their|my|your|our)\s+(?:left|right|side|top|bottom)(?:\s+side)?",
     r"(?:on|to|at|in)\s+the\s+(?:left|right)(?:[\s-]+hand)?\s+side(?:\s+(?:to|from|off|than)(?=\s+(?:a|an|the)\s)|(?=\s+\w))",
     r"(?:left|right)\s+(?:to|from|off|than)(?=\s+(?:a|an|the)\s)",
-    r"opposite(?:\s+of)?|across\s+from|(?:tall|short|wid)er\s+than|not|never|except(?:\s+for)?|(?:any|every)where\s+but|instead\s+of|rather\s+than|as\s+opposed\s+to|(?<=[,;.]\s)(?:avoid|exclude|without\s+any)|\w+n['\u2019]t",
+    r"opposite(?:\s+of)?|across\s+from|(?:tall|short|wid)er\s+than|not|never|(?:on|upon)\s+which|except(?:\s+for)?|(?:any|every)where\s+but|instead\s+of|rather\s+than|as\s+opposed\s+to|(?<=[,;.]\s)(?:avoid|exclude|without\s+any)|\w+n['\u2019]t",
 )
 _DOT = r"(?-i:(?<!\b[MD]r)(?<!\b[MS]t)(?<!\bM[sx])(?<!\bMrs)(?<!\bProf)(?<!\bvs)(?<![A-Z]\.[A-Z])\.)(?=\s|$)"
 """A full stop, and not that of "Mr. Smith" or "the U.S. flag"."""
