@@ -9,7 +9,7 @@ from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
 from PIL import Image
 from typer.testing import CliRunner
 
-from infsplign.cli import app
+from infsplign.cli import _told_once, app
 from infsplign.engine.config import RECOMMENDED
 from infsplign.generation.job import Job
 from tests import tiny
@@ -78,6 +78,12 @@ def test_options_reach_the_pipeline(run, tmp_path):
     assert (written["config"]["scale"], written["guidance_scale"], written["steps"]) == (10, 3, 2)
     assert (written["negative_prompt"], written["model"]["dtype"]) == ("a moon", "bfloat16")
     assert done.stdout.count("\nguided: ") == 1
+
+
+def test_a_warning_of_a_command_is_shown_once():
+    line = _told_once()
+    told = [line(message, UserWarning, "file.py", 3) for message in ("one", UserWarning("two"), "one", UserWarning("two"), "three")]
+    assert told == ["infsplign: warning: one\n", "infsplign: warning: two\n", "", "", "infsplign: warning: three\n"]
 
 
 def test_relations_by_hand_replace_the_prompt(run, tmp_path):

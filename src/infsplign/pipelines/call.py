@@ -150,8 +150,8 @@ class Calls:
             self.call.passed = set()
             if self.config.scale != 0:
                 self._check_text(self.call, sample, kwargs)
-        if timestep is not None:
-            self.call.passed.add(self.call.steps.timeline.value(timestep))
+        if timestep is not None and (value := self.call.steps.timeline.value(timestep)) is not None:
+            self.call.passed.add(value)
         return self.call
 
     def warn_of_waiting(self, call: Call | None) -> None:
@@ -197,7 +197,7 @@ class Calls:
         known, value = timeline.timesteps, None if timestep is None else timeline.value(timestep)
         if call.steps.plan is not None:  # a further pass of the step that is under way
             elsewhere = (value in known and value != call.place.timestep) or len(call.passed) > _MOST
-            if elsewhere and value not in call.passed and call.steps.found is not None:
+            if value is not None and elsewhere and value not in call.passed and call.steps.found is not None:
                 raise RuntimeError(_not_stepped(call, value))
             return False
         if value not in known:  # the pipeline passes other units than the scheduler's
