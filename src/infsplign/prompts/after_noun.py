@@ -53,13 +53,17 @@ def goes_on(words: Sequence[str], i: int, noun: int, singular: bool) -> bool:
     """Whether the word `i` after a noun belongs to the name still, whose first noun is the word `noun`."""
     word, before, following = words[i], words[i - 1], words[i + 1] if i + 1 < len(words) else ""
     letters = classes(word)
-    if word in COMPOUND and (names_thing(following) or is_compound(words, i + 1)):
+    if word in COMPOUND and (names_thing(following) or is_compound(words, i + 1) or is_fruit(words, i + 1)):
         return True
     if is_compound(words, i) or (is_compound(words, i - 1) and i > noun):
         return True
-    made = words[noun] in MAKERS and i > noun  # "a hand carved wooden bowl"
+    # "a hand carved wooden bowl", "a snow covered hot dog"
+    made = i > noun and (words[noun] in MAKERS or words[noun + 1] in COMPOUND)
     thing = next((later for later in words[i + 1 :] if not is_adjective(later)), "") if made else following
-    if made and is_adjective(word) and i > noun + 1 and all(map(is_adjective, words[noun + 2 : i])) and names_thing(thing):
+    if made and word in COMPOUND and i == noun + 1 and names_thing(thing):
+        return True
+    described = made and is_adjective(word) and i > noun + 1 and all(map(is_adjective, words[noun + 2 : i]))
+    if described and (names_thing(thing) or is_fruit(words, i)):
         return True
     if _in_compound(word, before, thing) or _of_a_style(words, noun, i):
         return True
@@ -88,8 +92,7 @@ def goes_on(words: Sequence[str], i: int, noun: int, singular: bool) -> bool:
     if is_adjective(word):
         of_paper = word in ("square", "oval") and before not in BEINGS and not is_modifier(following)  # "a paper square", "a town square"
         shade = before in SHADES and word in COLOURS and not {*words[:noun]} & COLOURS
-        fruit = word == "orange" and before in INANIMATE and (not following or following in STOPS)  # "a paper orange"
-        return shade or of_paper or fruit
+        return shade or of_paper or (is_fruit(words, i) and before in INANIMATE)  # "a paper orange"
     if word in HOURS and (not following or following in STOPS or is_style(following)):
         return False
     if word.endswith("ing") and len(word) > 4:
@@ -114,6 +117,11 @@ _DONE = {
 """Participles that look like nouns, and what follows them: "a watermelon cut in half", "a house set on fire"."""
 _LAND = frozenset(("lit", "swept", "torn", "worn"))
 """What a place may be as well: "a moon lit forest", "a war torn city"."""
+
+
+def is_fruit(words: Sequence[str], i: int) -> bool:
+    """Whether the word `i` is the orange itself: "a giant [orange]", not "a giant [orange] cat"."""
+    return words[i : i + 1] == ["orange"] and (i + 1 == len(words) or words[i + 1] in STOPS)
 
 
 def is_done(words: Sequence[str], i: int) -> bool:

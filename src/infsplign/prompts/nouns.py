@@ -6,7 +6,7 @@ Classes of words come from `lexicon`; where a word can be several, its place dec
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from infsplign.prompts.after_noun import SIDED, goes_on, is_done
+from infsplign.prompts.after_noun import SIDED, goes_on, is_done, is_fruit
 from infsplign.prompts.compounds import is_compound
 from infsplign.prompts.lexicon import ADJECTIVE, VERB, classes
 from infsplign.prompts.styles import is_style
@@ -145,11 +145,13 @@ def _before_noun(words: Sequence[str], i: int) -> bool:
         return True
     if word in TITLES or (word == "half" and is_modifier(following)):
         return True
+    if is_fruit(words, i + 1) and not is_being(word) and (ADJECTIVE in classes(word) or is_modifier(word) or word.endswith(("ing", "ed"))):
+        return True
     either = ADJECTIVE in classes(word) or word in ("neon", "pastel")
     described = is_adjective(following) if either else not classes(word) and following in NATIONS
     if not is_modifier(word) and described:  # "a great white shark", "a Pembroke Welsh Corgi"
         return any(names_thing(later) and later not in SETTINGS for later in words[i + 2 : i + 3])
-    if word in THINGS_THEMSELVES and i and words[i - 1] in ("a", "an") and not _colours(words, i + 1):
+    if word in THINGS_THEMSELVES and i and words[i - 1] in DETERMINERS and not _colours(words, i + 1):
         return False
     return is_modifier(word) and (following in ("and", "&") or any(is_nounlike(later) for later in words[i + 1 : i + 8]))
 
@@ -162,7 +164,7 @@ def _colours(words: Sequence[str], i: int) -> bool:
     acts = word.endswith("ing") and (following in SIDED or following in STOPS)
     if word in SETTINGS or word in STOPS or acts or is_done(words, i):
         return False
-    return names_thing(word) or word in _SURFACES or (is_style(word) and names_thing(following))
+    return names_thing(word) or is_fruit(words, i) or word in _SURFACES or (is_style(word) and names_thing(following))
 
 
 _SURFACES = frozenset(("painting", "drawing", "poster", "portrait", "sketch", "mural", "print", "square", "light"))
