@@ -91,6 +91,8 @@ def test_recorded_detections_are_of_the_method_whose_images_were_looked_at(tmp_p
     folder, found = write(tmp_path / "made"), tmp_path / f"found-{method}.json"
     common = ["score", "--images", str(folder), "--benchmark", "shapes", "--no-progress"]
     looked = CliRunner().invoke(app, [*common, "--detector", "world", "--detections", str(tmp_path / "found.json")])
+    for each in ("unguided", "guided"):
+        assert f"detections of {each} written to {tmp_path}/found-{each}.json" in looked.stdout.replace("\n", "")
     assert looked.exit_code == 0, looked.stderr
     done = CliRunner().invoke(app, [*common, "--detector", str(found), "--out", str(tmp_path / "scores")])
     assert done.exit_code == 0, done.stderr

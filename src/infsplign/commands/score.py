@@ -107,6 +107,8 @@ def score(
         if earlier is not None and not alike:
             typer.echo(f"{method} and {earlier.label} have images of other prompts, so that no difference between them is told", err=True)
         _tell(scored, earlier if alike else None, None if out is None else out / method)
+        if "keep" in own:
+            typer.echo(f"detections of {method} written to {own['keep']}")
         earlier = earlier or scored.earlier()
 
 

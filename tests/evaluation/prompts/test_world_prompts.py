@@ -5,8 +5,10 @@ from collections import Counter
 import pytest
 
 from infsplign.evaluation.prompts.world_prompts import SPLITS, pairs, prompts, seed, size
+from infsplign.evaluation.scoring.benchmarks import beside
 from infsplign.prompts import parse_prompt
 from infsplign.shapes.nouns import NAMES
+from infsplign.shipped.worlds import world
 
 WHOLE = {"tune": 280, "heldout": 224, "final": 224}
 
@@ -121,3 +123,11 @@ def test_seeds_do_not_change(args, value):
 def test_errors(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("name", ["shapes", "pictures"])
+def test_they_ask_for_nothing_beside_their_objects(split, name):
+    """So that *strict* of the published tables is of exactly two objects."""
+    nouns = world(name).nouns
+    for prompt in prompts(split, size(split, name), name):
+        assert beside(prompt, nouns) == ()
