@@ -1,6 +1,7 @@
 """What a block finds when it runs again: everything that its first run found, and afterwards what was there in between."""
 
 import random
+import signal
 from collections import OrderedDict, deque
 from functools import partial
 from types import SimpleNamespace
@@ -313,6 +314,26 @@ def test_so_do_those_of_numpy_and_python(kind, held):
     with state.restored():
         assert [draw(), draw()] == [first, now]
     assert draw() not in (first, now)
+
+
+def test_an_interrupt_while_the_state_between_comes_back_leaves_nothing():
+    """It may come anywhere in the loop that puts it back."""
+
+    class Listed(list):
+        def __len__(self):
+            if looked:
+                signal.raise_signal(signal.SIGINT)
+            return super().__len__()
+
+    looked = []
+    block = Block(first=[1], odd=Listed([1]), last=[1])
+    state = BlockState(block)
+    block.first.append(2)
+    block.last.append(2)
+    with pytest.raises(KeyboardInterrupt), state.restored():
+        assert (block.first, block.last) == ([1], [1])
+        looked.append(True)
+    assert (block.first, block.last) == ([1, 2], [1, 2])
 
 
 def test_numbers_of_the_system_are_not_restored():

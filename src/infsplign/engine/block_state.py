@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from infsplign.engine.interrupts import uninterrupted
+
 Draws = tuple[Callable[[], Any], Callable[[Any], Any]]
 """Reads and sets the state of a generator of random numbers."""
 
@@ -63,7 +65,12 @@ class BlockState:
             _put(self._holders, self._cells, self._draws)
             yield
         finally:
-            _put(now, cells, drawn)
+            try:
+                with uninterrupted():
+                    _put(now, cells, drawn)
+            except BaseException:  # an interrupt came before it was put off
+                _put(now, cells, drawn)
+                raise
 
     def _take(self, holder: Any, depth: int) -> None:
         if self._depths.get(id(holder), 0) >= depth:
