@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infsplign.core import ABOVE, LEFT_OF, NEAR, Relation, Scene, SceneRelation, relation, scene_arrays
-from infsplign.core.relations import ARITIES
+from infsplign.core import ABOVE, LEFT_OF, Relation, Scene, SceneRelation, relation, scene_arrays
+from infsplign.core.relations import ARITIES, NEAR
 from infsplign.core.spatial import EQUATIONS
 from infsplign.core.spellings import _SPELLED, SPELLINGS
 from infsplign.core.spellings import RELATIONS as ALL

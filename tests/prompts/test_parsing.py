@@ -158,6 +158,7 @@ def statements(draw):
 @given(statements())
 def test_rendered_scenes_read_back(drawn):
     prompt, said = drawn
+    assume("the bear" not in prompt or "teddy bear" not in prompt)  # which is the same bear
     try:
         meant = Scene.of([(first, name, tuple(others) if len(others) == 2 else (*others, None)[0]) for first, name, *others in said])
     except ValueError:

@@ -93,7 +93,7 @@ def check_drawn(step: StepTrace, objects: Sequence[str], row: int) -> None:
         raise TypeError(f"`objects` must be a list of names, got the text {objects!r}")
     assert step.centroid is not None  # steps with attention have one
     rows, count = step.centroid.shape[:2]
-    if not 0 <= row < rows:
+    if not -rows <= row < rows:
         raise ValueError(f"`row` must be one of the {rows} images of the trace, from 0 on, got {row}")
     if len(objects) > count:
         raise ValueError(f"`trace` must have the objects {', '.join(objects)}, and has {count}; is it of another scene?")
