@@ -104,6 +104,15 @@ def test_each_gradient_of_a_step_is_counted(shipped):
     assert flops[1]["split"] - flops[0]["split"] == pytest.approx(2 * (flops[0]["split"] - 0.5), rel=1e-6)  # not the unconditional half
 
 
+def test_without_classifier_free_guidance_there_are_no_unconditional_rows(shipped):
+    both, one = plan_memory(shipped, config=CONFIG), plan_memory(shipped, config=CONFIG, call={"guidance_scale": 1.0})
+    assert [plan.name for plan in one.plans] == ["split", "checkpoint"]
+    assert one.step < both.step
+    flops = [next(plan.flops for plan in planned.plans if plan.name == "split") for planned in (both, one)]
+    assert flops[1] - 1 == pytest.approx(2 * (flops[0] - 1), rel=0.01)  # the same gradient, in steps of half the rows
+    assert str(plan_memory(shipped, config=CONFIG, call={"guidance_scale": 7.5})) == str(both)
+
+
 def test_the_text_is_as_long_as_in_the_call():
     pipe = load("shapes-sd3")
     call = PRESETS["shapes-sd3"].call

@@ -88,7 +88,8 @@ def calibrate(
             left_out |= failed
         bound = choose_bound(found) or tried[0]
         config = base.with_(max_shift=bound)
-        cost = step_cost(pipe, backbone, config, sampling.call)
+        scale = {} if sampling.guidance_scale is None else {"guidance_scale": sampling.guidance_scale}
+        cost = step_cost(pipe, backbone, config, scale | dict(sampling.call or {}))
         return Calibration(
             config, readings, scores, tuple(chosen), at, found, cost,
             prompts=len(asked), images=images, family=backbone.name, unread=unread,

@@ -119,7 +119,8 @@ def plan_memory(
         config: options (their layers count); the family's preset when None.
         backbone: the family; found when None.
         text_length: tokens on the text axis; None is the length of a call with the arguments `call`.
-        call: arguments of the pipeline's call beside the prompt, such as `max_sequence_length`, which decides the text's length.
+        call: arguments of the pipeline's call beside the prompt, such as `max_sequence_length`, which decides the text's length, and a
+            `guidance_scale` of at most 1, under which there are no unconditional rows.
 
     Raises:
         UnsupportedPipelineError: no family fits.
@@ -142,7 +143,8 @@ def plan_memory(
     size = Size(batch, tall // factor, wide // factor, text_length or backbone.text_length(pipe, call) or 77, kept)
     model = meta_copy(denoiser, kept)
     config = config or backbone.config(denoiser)
-    together = backbone.conditional is not first_call
+    scale = (call or {}).get("guidance_scale")
+    together = backbone.conditional is not first_call and (scale is None or scale > 1)
     unguided = unguided_step(model, size, together)
     plans = []
     for name in PLANS if together else (name for name in PLANS if name != "batched"):

@@ -24,9 +24,11 @@ from infsplign.prompts.word_lists import (
     AGES,
     CALLED,
     COLOURS,
+    COMPOUND,
     FIXED,
     GROUPS,
     INANIMATE,
+    MADE,
     MASS,
     NATIONS,
     QUANTITIES,
@@ -147,27 +149,32 @@ def _before_noun(words: Sequence[str], i: int) -> bool:
         return True
     if is_fruit(words, i + 1) and not is_being(word) and (ADJECTIVE in classes(word) or is_modifier(word) or word.endswith(("ing", "ed"))):
         return True
-    either = ADJECTIVE in classes(word) or word in ("neon", "pastel")
+    either = ADJECTIVE in classes(word) or word in _DESCRIBING
+    if either and following in _SURFACES and not is_being(word):  # "a classic painting"
+        return True
     described = is_adjective(following) if either else not classes(word) and following in NATIONS
     if not is_modifier(word) and described:  # "a great white shark", "a Pembroke Welsh Corgi"
         return any(names_thing(later) and later not in SETTINGS for later in words[i + 2 : i + 3])
-    if word in THINGS_THEMSELVES and i and words[i - 1] in DETERMINERS and not _colours(words, i + 1):
+    if word == "orange" and i and words[i - 1] in DETERMINERS and _is_tail(words, i + 1):
         return False
     return is_modifier(word) and (following in ("and", "&") or any(is_nounlike(later) for later in words[i + 1 : i + 8]))
 
 
-def _colours(words: Sequence[str], i: int) -> bool:
-    """Whether words from `i` on have a noun that a thing's name can describe: "an orange [fluffy cat]", not "an orange [made of glass]"."""
-    while i < len(words) - 1 and (is_modifier(words[i]) or words[i] in ("and", "&") or is_number(words[i])):
-        i += 1
+def _is_tail(words: Sequence[str], i: int) -> bool:
+    """Whether words from `i` on say something of a thing before them: "an orange [made of glass]", not "an orange [fluffy cat]"."""
     word, following = words[i], "".join(words[i + 1 : i + 2])
-    acts = word.endswith("ing") and (following in SIDED or following in STOPS)
-    if word in SETTINGS or word in STOPS or acts or is_done(words, i):
-        return False
-    return names_thing(word) or is_fruit(words, i) or word in _SURFACES or (is_style(word) and names_thing(following))
+    if is_done(words, i) or (is_adjective(word) and following in ("background", "backdrop")):
+        return True
+    if word.endswith("ing") or is_participle(word) or word in MADE or word in COMPOUND:
+        return following in STOPS or following in SIDED or following == "of"
+    return is_style(word) and word not in _SURFACES and not names_thing(following)
 
 
-_SURFACES = frozenset(("painting", "drawing", "poster", "portrait", "sketch", "mural", "print", "square", "light"))
+_SURFACES = frozenset(("painting", "drawing", "poster", "portrait", "sketch", "mural", "print"))
+
+
+_DESCRIBING = frozenset(("neon", "pastel", "retro", "luxury", "deluxe", "cosy", "comfy"))
+"""What things are like, by the lexicon nouns alone or no words."""
 
 
 def _describes(words: Sequence[str], i: int) -> bool:
@@ -181,7 +188,7 @@ def _describes(words: Sequence[str], i: int) -> bool:
         return True
     acting = following in _BY_ITSELF and thing not in MASS
     made = following.endswith("ed") and is_participle(following) and following not in CALLED
-    return (ADJECTIVE in classes(word) or word in SHADES) and not is_being(word) and (acting or made)
+    return (ADJECTIVE in classes(word) or word in SHADES | _DESCRIBING) and not is_being(word) and (acting or made)
 
 
 _BY_ITSELF = word_set(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from infsplign.prompts.after_name import check_rest
+from infsplign.prompts.after_noun import is_done
 from infsplign.prompts.clauses import (
     Span,
     begins_name,
@@ -165,7 +166,7 @@ def _may_end_earlier(name: Sequence[str], rest: Sequence[str], last: str, about:
         return False
     unknown = not classes(name[-1]) and bool(classes(nouns[0])) and last.islower() and last.isalpha()
     either = name[-1] in EITHER and not about and not all(map(may_be_style, name[:-1]))
-    return either or unknown or bool(rest and rest[0] in STYLE_HEADS and rest[0] not in ("style", "art"))
+    return either or unknown or bool(rest and rest[0] in STYLE_HEADS and rest[0] not in ("style", "art") and not is_done(rest, 0))
 
 
 def _is_part(name: Sequence[str]) -> bool:

@@ -20,8 +20,7 @@ ADJECTIVES = word_set(
     "colourful dark bright pale shiny big small large little tiny huge giant tall short long wide narrow thick thin old young new "
     "ancient modern antique vintage round square rectangular triangular oval circular spherical wooden metal metallic plastic leather "
     "rubber fluffy furry fuzzy striped spotted smooth rough soft hard cute beautiful pretty ugly happy sad angry dirty clean empty "
-    "full broken visible upside-down plain solid retro cozy cosy comfy rustic grand mini "
-    "miniature luxury deluxe private cold classic public"
+    "full broken visible upside-down plain solid"
 )
 """Words that say what an object is like: they never end its name. "A black and white cat" is one object; any other "and" joins two."""
 THINGS_THEMSELVES = word_set("square oval orange violet lavender lilac gold silver bronze copper cream antique light metal plastic giant")
