@@ -40,7 +40,7 @@ _HANGING = re.compile(r"\s+an?\s+(?:[\w-]+\s+){0,2}(?:moon|sun|rainbow|cloud)(?=
 """What hangs in the sky is an object where nothing else is asked for: "a whale under a crescent moon"."""
 
 
-_WHOLE = [[article, whole] for article in ("the", "this") for whole in ("frame", "canvas", "photograph", "screen")]
+_WHOLE = {"in": ("frame", "photograph"), "within": ("frame", "photograph"), "on": ("canvas",)}
 """The picture itself, unless the prompt has named it as an object."""
 _TIME = re.compile(r"['\u2019]?\d{2,4}s|\d{1,2}(?:st|nd|rd|th)")
 
@@ -88,7 +88,8 @@ def _leads_to_setting(prompt: str, match: Match, span: Span) -> bool:
         return True
     if spelled in ("in", "on", "under") and _frames(words):
         return True
-    if spelled in ("in", "on", "within") and words in _WHOLE and not re.search(rf"\b{head}\b", prompt[: match.start], re.IGNORECASE):
+    whole = words[:1] in (["the"], ["this"]) and words[1:] == [head] and head in _WHOLE.get(spelled, ())
+    if whole and not re.search(rf"\b{head}\b", prompt[: match.start], re.IGNORECASE):
         return True
     if match.relation is INSIDE:
         return head in SETTINGS | INDOORS
