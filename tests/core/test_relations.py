@@ -85,6 +85,19 @@ def test_what_was_read_off_positions_never_contradicts_itself(scene):
         assert [(built.objects[e.first], e.relation.name, built.objects[e.second]) for e in built.relations] == spelled
 
 
+@pytest.mark.parametrize(
+    ("own", "other"),
+    [
+        (Relation("far left of", (1.0, 0.0), inverse="right of", margin=0.3), "right of"),
+        (Relation("beside it", (0.0, 1.0), inverse="near"), "near"),
+        (Relation("right of", (-1.0, 0.0), inverse="left of", margin=0.1), "left of"),
+    ],
+)
+def test_relations_of_one_s_own_are_no_repetitions(own, other):
+    for triples in ([("a", own, "b"), ("b", other, "a")], [("b", other, "a"), ("a", own, "b")]):
+        assert len(Scene.of(triples).relations) == 2
+
+
 def check_keeps(scene, wanted):
     """The scene keeps the first of what is said twice, also from the other side, and nothing is lost."""
     sides = {(edge.first, edge.relation.name, edge.second) for edge in scene.relations}

@@ -155,6 +155,14 @@ def test_a_negative_prompt_and_a_guidance_scale_that_change_nothing_are_refused(
     models.check_used(sd, None, 0.0, asked=0.0)
 
 
+def test_a_guidance_scale_that_is_not_used_is_not_named():
+    for pipe, told in ((tiny_transformers.flux(), "none"), (tiny_transformers.flux(guidance_embeds=True), "3.5"), (tiny.sd(), "7.5")):
+        options = GenerateOptions("a circle to the left of a square", "some/model", steps=1)
+        job = Job(pipe, options, *options.scene())
+        assert f"guidance scale {told}, " in job.announcement()[1]
+        assert job.guidance_scale == (None if told == "none" else float(told))
+
+
 def test_a_pipeline_that_makes_another_size_than_asked_is_told():
     """Flux rounds to what its latents can be; HunyuanDiT takes the nearest of its own sizes."""
     pipe = tiny_transformers.flux()

@@ -71,6 +71,8 @@ def test_what_the_prompt_names_beside_a_relation_was_asked_for():
         "a circle but no square": "a square too",
         "a circle without a moon, or squares": "a square too",
         "a square moon, a circle": "no moon, a square too",
+        "a circle, full moon, a square": "as asked",
+        "a circle, a moon-free sky, a square": "as asked",
     }.items():
         assert judged("shapes", scene, [0], images, prompt=prompt).lines() == [f"guided: {told}"]
 

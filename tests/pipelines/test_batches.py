@@ -4,7 +4,8 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, EulerDiscreteScheduler, HeunDiscreteScheduler, UniPCMultistepScheduler
 
-from infsplign import PAPER, GuidanceConfig, guide
+from infsplign import PAPER, GuidanceConfig, guide, parse_prompt
+from infsplign.visuals.curves import trace_plot
 from tests import tiny
 
 LEFT, ABOVE = "a circle to the left of a square", "a star above a traffic light"
@@ -174,3 +175,17 @@ def test_maps_are_kept_when_asked_for():
     with guide(pipe, LEFT) as guidance:
         run(pipe, LEFT, [0])
     assert guidance.trace[0].maps == ()
+
+
+def test_the_trace_of_an_image_has_its_own_objects_alone():
+    """Prompts of a batch may have different numbers of them."""
+    pipe, three = tiny.sd(), "a circle left of a square, a star above the square"
+    with guide(pipe, [LEFT, three]) as guidance:
+        run(pipe, [LEFT, three], [0, 1], num_inference_steps=1)
+    (step,) = guidance.trace
+    assert step.objects == (2, 3)
+    assert step.centroid.shape == (2, 3, 2)
+    assert [(len(found["centroid"]), len(found["variance"])) for found in map(step.to_dict, range(2))] == [(2, 2), (3, 3)]
+    assert len(step.to_dict()["centroid"][0]) == 3
+    with pytest.raises(ValueError, match="`trace` must have the objects circle, square, star, and has 2"):
+        trace_plot(guidance.trace, parse_prompt(three), title="t", row=0)

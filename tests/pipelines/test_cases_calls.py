@@ -179,7 +179,7 @@ def test_case_3_a_pass_beside_guided_calls_that_nothing_follows_is_told(order):
             if order == "before":
                 run(p)
 
-    with pytest.warns(UserWarning, match="was not followed by `step` of the pipeline's .*: nothing of its sampling was guided"):
+    with pytest.warns(UserWarning, match="was not followed by `step` of the pipeline's .*: its step was not guided"):
         sample()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from infsplign.core.contradictions import contradiction
 from infsplign.core.relations import Relation, SceneRelation
-from infsplign.core.spellings import relation
+from infsplign.core.spellings import RELATIONS, relation
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,9 @@ class Scene:
         return f'"{self.text(edge)}"'
 
 
+_KNOWN = frozenset(RELATIONS)
+
+
 def _without_repetitions(edges: Sequence[SceneRelation]) -> tuple[SceneRelation, ...]:
     """The loss is a mean over the relations: one that is said twice would weigh twice as much as the others."""
     kept: list[SceneRelation] = []
@@ -112,6 +115,8 @@ def _without_repetitions(edges: Sequence[SceneRelation]) -> tuple[SceneRelation,
 def _same(edge: SceneRelation, other: SceneRelation) -> bool:
     if edge == other:
         return True
+    if not {edge.relation, other.relation} <= _KNOWN:  # one of one's own may measure something else under the same name
+        return False
     if edge.relation.arity == 2:
         return edge.relation.inverse == other.relation.name and (edge.first, edge.second) == (other.second, other.first)
     turned = (edge.first, edge.third, edge.second)

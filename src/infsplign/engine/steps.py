@@ -161,7 +161,8 @@ class Steps:
             self._last = None if found is None or found.gradient is None else (found.gradient, plan)
         step = StepTrace(number, place.timestep, guided=False)
         if found is not None:
-            step = replace(step, watched=True, actions=plan.rows, **found.traced(self.config, keep_maps=self.keep_maps))
+            objects = tuple(map(len, self._objects(len(found.report.total))))
+            step = replace(step, watched=True, actions=plan.rows, objects=objects, **found.traced(self.config, keep_maps=self.keep_maps))
         if self._last is None:
             self._end(step)
             return output

@@ -30,6 +30,8 @@ class StepTrace:
         holds: (B,), whether the scene held; only with `patience`.
         actions: "guided", "watched" or "plain" for each row; only where `patience` treats rows differently.
         plan: how a guided step was computed: "split", "batched" or "checkpoint".
+        objects: number of objects of each row. Where prompts of a batch have different numbers, `centroid`, `variance` and `maps` are
+            padded.
         maps: object maps of each layer, (B, O, H, W), in the order in which the layers run; only with `guide(keep_maps=True)`.
     """
 
@@ -51,11 +53,14 @@ class StepTrace:
     holds: Tensor | None = None
     actions: tuple[str, ...] | None = None
     plan: str | None = None
+    objects: tuple[int, ...] | None = None
 
     def to_dict(self, row: int | None = None) -> dict[str, Any]:
-        """Converts the step to numbers and lists for JSON, without the maps. With `row`, only the values of that image."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "maps"}
+        """Converts the step to numbers and lists for JSON, without the maps. With `row`, only the values of that image and its objects."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in ("maps", "objects")}
         found = {name: _plain(value if row is None else _of_row(value, row)) for name, value in values.items()}
+        if row is not None and self.objects is not None:
+            found |= {name: found[name][: self.objects[row]] for name in ("centroid", "variance") if found[name] is not None}
         if row is not None and self.actions is not None:  # the step is guided if any of its rows is
             found |= {"guided": found["actions"] == "guided", "watched": found["actions"] == "watched"}
         if row is not None and self.reused:  # a row that was not shifted by the gradient is not shifted by it again

@@ -15,7 +15,7 @@ from infsplign.core.scenes import Scene
 from infsplign.engine.config import GuidanceConfig
 from infsplign.evaluation.files import finite
 from infsplign.evaluation.fingerprint import plain
-from infsplign.generation.models import check_takes_text, check_used, defaults_for, image_size
+from infsplign.generation.models import check_takes_text, check_used, defaults_for, image_size, takes_scale
 from infsplign.generation.options import GenerateOptions, Pair, Triples
 from infsplign.generation.progress import bar_options
 from infsplign.generation.vocabulary import warning
@@ -42,7 +42,8 @@ class Job:
             self.config = options.guided_by(own)
         self.description = describe(pipe, self.config, defaults.call)
         self.steps = self._chosen("num_inference_steps", options.steps, defaults.steps)
-        self.guidance_scale = self._chosen("guidance_scale", options.guidance_scale, defaults.guidance_scale)
+        scale = self._chosen("guidance_scale", options.guidance_scale, defaults.guidance_scale)
+        self.guidance_scale = scale if takes_scale(pipe) else None
         self.call = defaults.call
         check_used(pipe, options.negative_prompt, self.guidance_scale, asked=options.guidance_scale)
         self.token_indices: Any = ()
@@ -79,10 +80,11 @@ class Job:
 
     def announcement(self) -> list[str]:
         """Says what will be done, in lines."""
+        scale = "none" if self.guidance_scale is None else self.guidance_scale
         return [
             f"asked: {', '.join(relation_texts(self.scene))}",
             f"model: {self.options.model} ({self.description.pipeline}) on {self.device}, {self.dtype}; {self.steps} steps, "
-            f"guidance scale {self.guidance_scale}, scale {self.config.scale:g}, plan {self.config.plan}",
+            f"guidance scale {scale}, scale {self.config.scale:g}, plan {self.config.plan}",
         ]
 
     def warning(self) -> str | None:

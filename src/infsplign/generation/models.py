@@ -201,6 +201,14 @@ def check_takes_text(pipe: Any) -> None:
         raise ValueError(f"the model is a {kind}, which needs {what}; name one that makes images from text alone")
 
 
+def takes_scale(pipe: Any) -> bool:
+    """Whether a pipeline uses its `guidance_scale`: where there is a `true_cfg_scale` too, it is for the denoiser, which may take none."""
+    from infsplign.adapters import backbone_for
+
+    config = getattr(pipe, backbone_for(pipe).denoiser).config
+    return "true_cfg_scale" not in inspect.signature(pipe.__call__).parameters or bool(config.get("guidance_embeds"))
+
+
 def check_used(pipe: Any, negative_prompt: str | None, guidance_scale: float | None, *, asked: float | None = None) -> None:
     """Checks that a pipeline uses its negative prompt and guidance scale: many take them and leave them unused.
 
@@ -218,7 +226,7 @@ def check_used(pipe: Any, negative_prompt: str | None, guidance_scale: float | N
     kind, taken = type(pipe).__name__, inspect.signature(pipe.__call__).parameters
     config = getattr(pipe, backbone_for(pipe).denoiser).config
     true = taken["true_cfg_scale"].default if "true_cfg_scale" in taken else None
-    if asked is not None and true is not None and not config.get("guidance_embeds"):
+    if asked is not None and not takes_scale(pipe):
         raise ValueError(f"`--guidance-scale` changes nothing: this {kind} has a denoiser that takes none; leave it out")
     embedded = config.get("guidance_embeds") or config.get("time_cond_proj_dim") is not None
     if asked is not None and not embedded and true is None and (asked < 0 or 0 < asked < 1):

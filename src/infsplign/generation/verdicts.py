@@ -1,6 +1,6 @@
 """Verdicts on images of a shipped model's world: whether they show what was asked for and nothing else, by the world's detector."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -108,7 +108,7 @@ def judged(model: str, scene: Scene, seeds: Sequence[int], images: Mapping[str, 
     return Verdicts(relations, tuple(seeds), outcomes)
 
 
-def _outcome(image: Image.Image, scene: Scene, nouns: Sequence[str], drawn: World, told: Collection[str]) -> Outcome:
+def _outcome(image: Image.Image, scene: Scene, nouns: Sequence[str], drawn: World, told: Mapping[str, bool]) -> Outcome:
     """Judges orders on an axis by VISOR's rule (any pair of boxes), other relations by the best box of each object."""
     from infsplign.evaluation.metrics.box_relations import relations_hold
     from infsplign.evaluation.metrics.visor import judge
@@ -131,7 +131,7 @@ def _outcome(image: Image.Image, scene: Scene, nouns: Sequence[str], drawn: Worl
     return Outcome(tuple(holds), tuple(wrong))
 
 
-def _miscounted(blobs: Sequence[Any], nouns: Sequence[str], least: float, told: Collection[str] = ()) -> list[str]:
+def _miscounted(blobs: Sequence[Any], nouns: Sequence[str], least: float, told: Mapping[str, bool] = {}) -> list[str]:
     """What is there too often, not at all, badly drawn, or without having been asked for."""
     wrong = []
     for noun in dict.fromkeys(nouns):
@@ -142,7 +142,7 @@ def _miscounted(blobs: Sequence[Any], nouns: Sequence[str], least: float, told: 
             wrong.append(f"no {noun}")
         if found and found[0].score < least:
             wrong.append(f"{noun} misshapen")
-    for noun in told:
+    for noun in (noun for noun, asked in told.items() if asked):
         scores = [blob.score for blob in blobs if blob.name == noun]
         if not scores or max(scores) < least:
             wrong.append(f"{noun} misshapen" if scores else f"no {noun}")

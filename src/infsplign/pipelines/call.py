@@ -159,8 +159,8 @@ class Calls:
         if call is not None and call.waits and not self.failed:
             warnings.warn(
                 f"a guided pass at timestep {call.place.timestep:g} was not followed by `step` of the pipeline's "
-                f"{type(call.scheduler).__name__}, where the shift is added: nothing of its sampling was guided. In a loop of your own "
-                "step with `pipe.scheduler`, or use `infsplign.Steps`", stacklevel=2,
+                f"{type(call.scheduler).__name__}, where the shift is added: its step was not guided. In a loop of your own step with "
+                "`pipe.scheduler`, or use `infsplign.Steps`", stacklevel=2,
             )  # fmt: skip
 
     def _check_text(self, call: Call, sample: Tensor, kwargs: Mapping[str, Any]) -> None:

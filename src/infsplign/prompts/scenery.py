@@ -30,6 +30,7 @@ def without_settings(prompt: str, matches: Sequence[Match]) -> list[Match]:
         if not (
             (match.weak and opens and inverted(prompt, (match.stop, end), opens=False) is None)
             or _leads_to_setting(prompt, match, (match.stop, end))
+            or (len(matches) > 1 and _leads_to_whole(prompt, match))
             or (match.relation.arity == 1 and _is_light(prompt, (begin, match.start)))
         ):
             kept.append(match)
@@ -40,8 +41,15 @@ _HANGING = re.compile(r"\s+an?\s+(?:[\w-]+\s+){0,2}(?:moon|sun|rainbow|cloud)(?=
 """What hangs in the sky is an object where nothing else is asked for: "a whale under a crescent moon"."""
 
 
-_WHOLE = {"in": ("frame", "photograph"), "within": ("frame", "photograph"), "on": ("canvas",)}
-"""The picture itself, unless the prompt has named it as an object."""
+_WHOLE = re.compile(r"(?:(?:in|within)\s+(?:the|this)\s+(frame|photograph)|on\s+(?:the|this)\s+(canvas))\s*(?:$|[,.;:!?])", re.IGNORECASE)
+
+
+def _leads_to_whole(prompt: str, match: Match) -> bool:
+    """Whether what follows is the picture itself, "in the frame", and no object that the prompt has named before."""
+    found = _WHOLE.match(prompt, match.start)
+    return found is not None and not re.search(rf"\b{found[1] or found[2]}\b", prompt[: match.start], re.IGNORECASE)
+
+
 _TIME = re.compile(r"['\u2019]?\d{2,4}s|\d{1,2}(?:st|nd|rd|th)")
 
 
@@ -87,9 +95,6 @@ def _leads_to_setting(prompt: str, match: Match, span: Span) -> bool:
     if match.weak and words[0] in ("his", "her", "its", "their") and head in BODY:  # "a hat on its head"
         return True
     if spelled in ("in", "on", "under") and _frames(words):
-        return True
-    whole = words[:1] in (["the"], ["this"]) and words[1:] == [head] and head in _WHOLE.get(spelled, ())
-    if whole and not re.search(rf"\b{head}\b", prompt[: match.start], re.IGNORECASE):
         return True
     if match.relation is INSIDE:
         return head in SETTINGS | INDOORS

@@ -7,7 +7,7 @@ from infsplign.prompts.word_lists import NUMBERS, word_set
 ARTICLES = word_set("a an the one")
 DETERMINERS = ARTICLES | word_set("another some this these those my your his her its our their")
 NAMELESS = word_set(
-    "it itself they them themselves he she him himself herself someone somebody anyone anybody everyone everybody yours hers theirs "
+    "it itself they them themselves he she him himself herself yours hers theirs "
     "i me we us you there other others each both everything nothing something anything all "
     "former latter what whatever this that these those "
     "left right top bottom middle center centre side "

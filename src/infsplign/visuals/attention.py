@@ -95,6 +95,7 @@ def check_drawn(step: StepTrace, objects: Sequence[str], row: int) -> None:
     rows, count = step.centroid.shape[:2]
     if not -rows <= row < rows:
         raise ValueError(f"`row` must be one of the {rows} images of the trace, from 0 on, got {row}")
+    count = count if step.objects is None else step.objects[row]
     if len(objects) > count:
         raise ValueError(f"`trace` must have the objects {', '.join(objects)}, and has {count}; is it of another scene?")
 

@@ -130,4 +130,4 @@ def test_they_ask_for_nothing_beside_their_objects(split, name):
     """So that *strict* of the published tables is of exactly two objects."""
     nouns = world(name).nouns
     for prompt in prompts(split, size(split, name), name):
-        assert beside(prompt, nouns) == ()
+        assert beside(prompt, nouns) == {}

@@ -3,7 +3,7 @@
 Pure functions over all blobs of an image, malformed ones included.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -38,14 +38,14 @@ class Fidelity:
 
 
 def fidelity(
-    blobs: Sequence[Blob], objects: Sequence[str], *, correct: bool, min_score: float, beside: Collection[str] = ()
+    blobs: Sequence[Blob], objects: Sequence[str], *, correct: bool, min_score: float, beside: Mapping[str, bool] = {}
 ) -> Fidelity:
     """Measures one image.
 
     Args:
         blobs: all that the detector saw, below its threshold too: an extra blob spoils `strict` however badly it is drawn.
         objects: the names of the relation's objects, each asked for once.
-        beside: names that the prompt asks for too, in any number: `strict` needs each at least once and well drawn.
+        beside: names that the prompt names too, which may be there in any number; if True, `strict` needs one that is well drawn.
         correct: whether the relations hold among the detected objects, from `judge`.
         min_score: the detector's threshold, compared in single precision as by every rule.
 
@@ -62,10 +62,11 @@ def fidelity(
     blobs = tuple(blobs)
     scores = {name: [blob.score for blob in blobs if plain(blob.name) == plain(name)] for name in objects}
     once = all(len(found) == 1 and np.float32(found[0]) >= np.float32(min_score) for found in scores.values())
-    others = [[blob.score for blob in blobs if plain(blob.name) == name] for name in {*map(plain, beside)} - {*map(plain, objects)}]
-    there = all(np.float32(max(found, default=-1.0)) >= np.float32(min_score) for found in others)
+    asked = {plain(name): must for name, must in beside.items() if plain(name) not in {*map(plain, objects)}}
+    others = {name: [blob.score for blob in blobs if plain(blob.name) == name] for name in asked}
+    there = all(np.float32(max(found, default=-1.0)) >= np.float32(min_score) for name, found in others.items() if asked[name])
     return Fidelity(
-        strict=once and there and len(blobs) == len(objects) + sum(map(len, others)) and correct,
+        strict=once and there and len(blobs) == len(objects) + sum(map(len, others.values())) and correct,
         doubled=any(len(found) > 1 for found in scores.values()),
         shape=sum(max(found, default=0.0) for found in scores.values()) / len(objects),
     )

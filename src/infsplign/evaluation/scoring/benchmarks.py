@@ -86,7 +86,7 @@ class Benchmark:
 
     def names(self, prompt: BenchmarkPrompt) -> tuple[str, ...]:
         """What to look for in the images of a prompt, each once."""
-        others = beside(prompt, world(self.world).nouns) if self.world else ()
+        others = [noun for noun, asked in beside(prompt, world(self.world).nouns).items() if asked] if self.world else ()
         return tuple(dict.fromkeys((*map(self.label, (prompt.first, prompt.second)), *others)))
 
     def asked(self, prompts: Sequence[BenchmarkPrompt]) -> list[BenchmarkPrompt]:
@@ -103,8 +103,8 @@ class Benchmark:
         return found
 
 
-def beside(prompt: BenchmarkPrompt, nouns: Sequence[str]) -> tuple[str, ...]:
-    """The nouns of a world that a prompt asks for beside the objects of its relation."""
+def beside(prompt: BenchmarkPrompt, nouns: Sequence[str]) -> dict[str, bool]:
+    """The nouns of a world that a prompt names beside the objects of its relation, each with whether it asks for one."""
     return named.beside(prompt.text, nouns, (plain(prompt.first), plain(prompt.second)))
 
 

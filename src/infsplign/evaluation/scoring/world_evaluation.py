@@ -111,7 +111,7 @@ def _evaluated(run: Run, drawn: World, sampler: Any, out: Path, seed_rule: str, 
 
     def by(key: str) -> str:
         asked = by_id[key.rpartition("_")[0]]
-        objects = " ".join((asked.first, asked.relation, asked.second, *beside(asked, drawn.nouns)))
+        objects = " ".join((asked.first, asked.relation, asked.second, *(noun for noun, _ in sorted(beside(asked, drawn.nouns).items()))))
         return f"{judged_by}: {objects}"  # the same text may be of other objects than before
 
     with made(run, sampler, out, inspect, inspected_by=by, progress=progress) as (folders, facts):
