@@ -10,6 +10,7 @@ from infsplign.core.scenes import Scene
 from infsplign.engine.config import GuidanceConfig
 from infsplign.evaluation.running.sampler import PipelineSampler, for_each
 from infsplign.pipelines.output import UNSAFE, images_of
+from infsplign.pipelines.seeding import seeded
 from infsplign.pipelines.watching import LayerLook, Look, watch
 
 UNGUIDED = GuidanceConfig(start=0.0, stop=0.0)
@@ -40,6 +41,8 @@ class WatchingSampler(PipelineSampler):
     def __call__(self, texts: Sequence[str], seeds: Sequence[int], config: GuidanceConfig | None) -> Sequence[Image.Image]:
         import torch
 
+        if self.alone and len(texts) > 1:
+            return self.one_by_one(texts, seeds, config)
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
         given = {"num_inference_steps": self.steps, "guidance_scale": self.guidance_scale}
         options = {name: value for name, value in given.items() if value is not None} | for_each(self.call, len(texts))
@@ -49,7 +52,11 @@ class WatchingSampler(PipelineSampler):
         self.pipe.set_progress_bar_config(**bars | {"disable": True})
         try:
             with watch(self.pipe, texts, self.layers, config=config if guides else None, first=first, backbone=self.backbone) as watching:
-                images, unsafe = images_of(lambda: self.pipe(prompt=list(texts), output_type="pil", generator=generators, **options))
+                with seeded(self.pipe.scheduler, seeds, generators) as drawn:
+                    images, unsafe = images_of(lambda: self.pipe(prompt=list(texts), output_type="pil", generator=generators, **options))
+            if drawn.found and len(texts) > 1:
+                self.alone = True
+                return self.one_by_one(texts, seeds, config)
             if any(unsafe):
                 raise ValueError(UNSAFE)
             self.traces = of_images(watching.looks, watching.scenes)

@@ -23,6 +23,7 @@ from infsplign.pipelines.description import describe
 from infsplign.pipelines.guidance import PipelineGuidance
 from infsplign.pipelines.guide import guide
 from infsplign.pipelines.output import UNSAFE, images_of
+from infsplign.pipelines.seeding import seeded
 
 
 class Job:
@@ -63,14 +64,13 @@ class Job:
         size = image_size(self.pipe, options.height, options.width)
         given = {"negative_prompt": options.negative_prompt, "guidance_scale": self.guidance_scale, **size, **self.call}
         self.pipe.set_progress_bar_config(**bar_options(f"{method} {number + 1} of {options.images}"))
-        (image, *_), (unsafe, *_) = images_of(
-            lambda: self.pipe(
-                prompt=options.prompt,
-                num_inference_steps=self.steps,
-                generator=torch.Generator("cpu").manual_seed(options.seed + number),
-                **{name: value for name, value in given.items() if value is not None},
+        seed = options.seed + number
+        generator = torch.Generator("cpu").manual_seed(seed)
+        further = {name: value for name, value in given.items() if value is not None}
+        with seeded(self.pipe.scheduler, [seed], [generator]):
+            (image, *_), (unsafe, *_) = images_of(
+                lambda: self.pipe(prompt=options.prompt, num_inference_steps=self.steps, generator=generator, **further)
             )
-        )
         if unsafe:
             warnings.warn(f"{method} image {number + 1}: {UNSAFE}", stacklevel=1)
         if size and image.size != (size["width"], size["height"]):

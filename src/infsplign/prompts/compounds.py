@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from infsplign.prompts.word_classes import is_being
-from infsplign.prompts.word_lists import word_set
+from infsplign.prompts.lexicon import ADJECTIVE, NOUN, classes
+from infsplign.prompts.word_classes import is_being, is_plural
+from infsplign.prompts.word_lists import INANIMATE, MASS, word_set
 
 COMPOUNDS = {
     first: word_set(things)
@@ -125,13 +126,26 @@ COMPOUNDS = {
 """What follows the first word in the name of one thing, whatever stands before it."""
 
 
+def _may_act(word: str) -> bool:
+    """Whether something can do what a form in "ing" says: a thing, and no word that describes one or says what it is made of."""
+    letters = classes(word)
+    return NOUN in letters and ADJECTIVE not in letters and word not in INANIMATE
+
+
+def _done_to(thing: str) -> bool:
+    """Whether a thing without an article may be what is done something to: "playing [cards]", "drinking [water]"."""
+    return is_plural(thing) or thing in MASS or thing in ("gum", "rope")
+
+
 def is_compound(words: Sequence[str], i: int) -> bool:
     """Whether the words `i` and `i + 1` are the name of one thing, or its plural; "two men walking sticks" says what somebody does.
 
     >>> is_compound("a retro washing machine".split(), 2), is_compound("two men walking sticks".split(), 2)
     (True, False)
     """
-    if not 0 <= i < len(words) - 1 or words[i] not in COMPOUNDS or (i and words[i].endswith("ing") and is_being(words[i - 1])):
+    if not 0 <= i < len(words) - 1 or words[i] not in COMPOUNDS:
         return False
     thing = words[i + 1]
+    if i and words[i].endswith("ing") and (is_being(words[i - 1]) or (_may_act(words[i - 1]) and _done_to(thing))):
+        return False
     return any(name in COMPOUNDS[words[i]] for name in (thing, thing.removesuffix("s"), thing.removesuffix("es")))

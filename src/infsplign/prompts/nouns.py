@@ -165,9 +165,11 @@ def _is_tail(words: Sequence[str], i: int) -> bool:
     word, following = words[i], "".join(words[i + 1 : i + 2])
     if is_done(words, i) or (is_adjective(word) and following in ("background", "backdrop")):
         return True
+    if _is_phrasal(words, i):  # "an orange rolled up carpet"
+        return False
     if word.endswith("ing") or is_participle(word) or word in MADE or word in COMPOUND:
         return following in STOPS or following in SIDED or following == "of"
-    return is_style(word) and word not in _SURFACES and not names_thing(following)
+    return is_style(word) and word not in _SURFACES and not any(map(names_thing, words[i + 1 : i + 3]))
 
 
 _SURFACES = frozenset(("painting", "drawing", "poster", "portrait", "sketch", "mural", "print"))

@@ -220,7 +220,7 @@ INANIMATE = word_set(
     "silk velvet denim fabric paper cardboard straw toy fire meat grass hair nail salmon trout fly coffee tea wine beer milk cheese bread "
     "rice honey cigar cigarette pipe piano guitar violin flute drum saxophone trumpet banjo accordion cello harp harmonica sword gun book "
     "newspaper umbrella hat skateboard surfboard bike bicycle banana carrot potato vegetable fruit flower garden kitchen office coin "
-    "ice time record chess card snow roller scuba space rope knife rock"
+    "ice time record chess card snow roller scuba space rope rock"
 )
 """These do nothing themselves: "an oak dining table", "a guitar playing frog"; but "a robot playing guitar"."""
 MASS = word_set("food water coffee tea beer wine milk soup breakfast lunch dinner music text light smoke steam wood fruit power heat")

@@ -69,6 +69,7 @@ class PipelineSampler:
 
     Attributes:
         traces: of the last call, for each image its steps as JSON can hold them; empty when none were kept.
+        alone: the scheduler draws noise for a whole batch at once, so that images are sampled one by one.
     """
 
     def __init__(
@@ -87,8 +88,18 @@ class PipelineSampler:
         check_call(call or {})
         self.pipe, self.call, self.keep_traces = pipe, dict(call or {}), keep_traces
         self.traces: list[Any] = []
+        self.alone = False
         self.steps = signature_default(pipe, "num_inference_steps") if steps is None else steps
         self.guidance_scale = signature_default(pipe, "guidance_scale") if guidance_scale is None else guidance_scale
+
+    def one_by_one(self, texts: Sequence[str], seeds: Sequence[int], config: GuidanceConfig | None) -> list[Image.Image]:
+        """Samples each image by itself."""
+        images, traces = [], []
+        for text, seed in zip(texts, seeds, strict=True):
+            images += self([text], [seed], config)
+            traces += self.traces
+        self.traces = traces
+        return images
 
     def settings(self) -> dict[str, Any]:
         """What decides the images, besides prompt, seed and guidance."""
@@ -116,7 +127,10 @@ class PipelineSampler:
 
         from infsplign.pipelines.guide import guide
         from infsplign.pipelines.output import UNSAFE, images_of
+        from infsplign.pipelines.seeding import seeded
 
+        if self.alone and len(texts) > 1:
+            return self.one_by_one(texts, seeds, config)
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
         bars = dict(getattr(self.pipe, "_progress_bar_config", {}))
         given = {"num_inference_steps": self.steps, "guidance_scale": self.guidance_scale}
@@ -124,7 +138,11 @@ class PipelineSampler:
         self.pipe.set_progress_bar_config(**bars | {"disable": True})
         try:
             with guide(self.pipe, list(texts), config=config) if config else nullcontext() as guidance:
-                images, unsafe = images_of(lambda: self.pipe(prompt=list(texts), output_type="pil", generator=generators, **options))
+                with seeded(self.pipe.scheduler, seeds, generators) as drawn:
+                    images, unsafe = images_of(lambda: self.pipe(prompt=list(texts), output_type="pil", generator=generators, **options))
+            if drawn.found and len(texts) > 1:
+                self.alone = True
+                return self.one_by_one(texts, seeds, config)
             if any(unsafe):  # the runner makes a batch that fails in parts, until the image is alone
                 raise ValueError(UNSAFE)
             self.traces = split_trace(guidance.trace, len(texts)) if guidance and self.keep_traces else []
