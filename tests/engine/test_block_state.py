@@ -76,6 +76,19 @@ def test_what_lies_deeper_is_not_looked_for():
     assert within(state, lambda: list(block.held[0][0][0][0])) == [1, 2]
 
 
+def test_a_function_finds_its_attributes():
+    def hook(*_):
+        hook.calls += 1
+
+    hook.calls = 0
+    block = Block()
+    block.register_forward_hook(hook)
+    state = BlockState(block)
+    hook()
+    assert within(state, lambda: (hook(), hook.calls)[1]) == 1
+    assert hook.calls == 1
+
+
 def test_what_was_seen_from_afar_is_looked_into_again():
     """The list is met at the end of a long way first, and then directly."""
     shared = {"list": [1]}

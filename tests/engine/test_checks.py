@@ -131,14 +131,14 @@ def test_rows_without_a_gradient_are_told_unless_they_are_satisfied():
     check(step(finite=True, zero=[False, False, True], report=some))
 
 
-@pytest.mark.parametrize(("size", "told"), [(None, []), (1.0, []), (12.34, ["12 times"])])
+@pytest.mark.parametrize(("size", "told"), [(None, []), (1.0, []), (12.345, ["12.3"])])
 def test_a_shift_larger_than_the_noise_is_told(size, told):
     size = None if size is None else HostCopy(torch.tensor(size))
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
         assert check(step(finite=True, zero=None, size=size)) == bool(told)
     assert [str(warning.message) for warning in found] == [
-        f"the shift at step 7 is {words} as large as the noise, which usually destroys the picture. Set `max_shift` in `GuidanceConfig` "
-        "(`RECOMMENDED` has 0.15), or lower `scale` (1000)"
+        f"the shift at step 7 is larger than the noise, {words} of its standard deviations, which usually destroys the picture. Set "
+        "`max_shift` in `GuidanceConfig` (`RECOMMENDED` has 0.15), or lower `scale` (1000)"
         for words in told
     ]

@@ -56,6 +56,30 @@ def test_other_handlers_run_at_the_end_too(monkeypatch):
         signal.signal(signal.SIGTERM, old)
 
 
+def test_two_that_came_are_both_handled():
+    called, before = [], signal.signal(signal.SIGTERM, lambda *_: called.append("TERM"))
+    try:
+        with pytest.raises(KeyboardInterrupt), uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGTERM)
+        assert called == ["TERM"]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_one_that_comes_while_handlers_are_put_back_leaves_none_of_ours(monkeypatch):
+    before, put = handlers(), interrupts._put_back
+
+    def interrupted(known):
+        monkeypatch.setattr(interrupts, "_put_back", put)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(interrupts, "_put_back", interrupted)
+    with pytest.raises(KeyboardInterrupt), uninterrupted():
+        pass
+    assert (handlers(), interrupts._put_off) == (before, [])
+
+
 def test_other_threads_have_no_handlers():
     before, done = handlers(), []
 

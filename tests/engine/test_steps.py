@@ -217,7 +217,7 @@ def test_a_shift_larger_than_the_noise_is_told_once_a_sampling(options, told):
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
         run(steps)
-    assert len([warning for warning in found if "as large as the noise" in str(warning.message)]) == told
+    assert len([warning for warning in found if "is larger than the noise" in str(warning.message)]) == told
     assert max(float(step.shift.max()) for step in steps.trace if step.shift is not None) > 1 or not told
 
 

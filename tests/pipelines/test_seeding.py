@@ -1,5 +1,7 @@
 """An image depends on its seed alone, also where a scheduler draws noise at each step."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from infsplign.evaluation.running.sampler import PipelineSampler
 from infsplign.generation.job import Job
 from infsplign.generation.options import GenerateOptions
 from infsplign.pipelines.seeding import seeded
+from infsplign.pipelines.starts import rank_seeds
 from tests import tiny, tiny_transformers
 
 PROMPT = "a circle to the left of a square"
@@ -54,6 +57,15 @@ def test_a_batch_has_the_images_of_its_seeds(name, config):
     for one, same in zip([*pair, pair[1]], [*again, other], strict=True):
         assert np.abs(np.asarray(one).astype(int) - np.asarray(same).astype(int)).max() <= 1
     assert np.abs(np.asarray(pair[0]).astype(int) - np.asarray(pair[1]).astype(int)).max() > 10
+
+
+@pytest.mark.parametrize("noisy", [True, False])
+def test_ranked_seeds_tell_of_noise_that_is_not_of_the_seed(noisy):
+    pipe = with_scheduler(tiny_transformers.sd3, lambda _: FlowMatchEulerDiscreteScheduler(stochastic_sampling=noisy))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        rank_seeds(pipe, PROMPT, [0, 1], steps=2, num_inference_steps=4, **SD3)
+    assert any("draws noise from torch's global generator" in str(warning.message) for warning in told) == noisy
 
 
 def test_the_command_s_seed_decides_all_noise():

@@ -97,6 +97,8 @@ class BlockState:
             for held in (value.func, *value.args, *value.keywords.values()):
                 self._see(held, depth)
         elif isinstance(value, FunctionType):
+            if vars(value):
+                self._take(vars(value), depth)
             for cell in value.__closure__ or ():
                 content = _content(cell)
                 self._cells[id(cell)] = (cell, content)

@@ -81,8 +81,9 @@ def check(step: Shifted) -> bool:
     size = 0.0 if step.size is None else step.size.read()
     if size > WIDEST:
         warnings.warn(
-            f"the shift at step {step.number} is {size:.2g} times as large as the noise, which usually destroys the picture. Set "
-            f"`max_shift` in `GuidanceConfig` (`RECOMMENDED` has {RECOMMENDED.max_shift:g}), or lower `scale` ({step.scale:g})",
+            f"the shift at step {step.number} is larger than the noise, {size:.3g} of its standard deviations, which usually destroys "
+            f"the picture. Set `max_shift` in `GuidanceConfig` (`RECOMMENDED` has {RECOMMENDED.max_shift:g}), or lower `scale` "
+            f"({step.scale:g})",
             stacklevel=3,
         )
     return size > WIDEST

@@ -26,11 +26,28 @@ def uninterrupted() -> Iterator[None]:
             signal.signal(number, lambda *arguments: came.append(arguments))
         yield
     finally:
-        _put_off.clear()
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        for arguments in came:
-            handlers[arguments[0]](*arguments)
+        try:
+            _put_back(handlers)
+        except BaseException:  # one came between two of them
+            _put_back(handlers)
+            raise
+        finally:
+            _handle(came, handlers)
+
+
+def _put_back(handlers: dict[int, Any]) -> None:
+    _put_off.clear()
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def _handle(came: list[Any], handlers: dict[int, Any]) -> None:
+    """Handles all that came, also where the handler of one raises an error."""
+    if came:
+        try:
+            handlers[came[0][0]](*came[0])
+        finally:
+            _handle(came[1:], handlers)
 
 
 @contextmanager

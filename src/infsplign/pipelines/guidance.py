@@ -138,8 +138,11 @@ class PipelineGuidance:
         except BaseException:  # an interrupt came before it was put off
             self._detach()
             raise
-        if kind is None:
-            self._finish()
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            self._calls.current.clear()
 
     def _detach(self) -> None:
         with uninterrupted():

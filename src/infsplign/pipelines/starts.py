@@ -2,6 +2,7 @@
 
 import functools
 import operator
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from statistics import fmean as mean
@@ -83,6 +84,7 @@ def rank_seeds(
         guidance.dismiss()
         raise ValueError(f"`config` must guide some steps, since seeds are ranked by the loss of guidance; got {_idle(guidance.config)}")
     # pipelines encode one image with the first seed for all rows, and then draw other noise than a call of one seed would
+    before = torch.random.get_rng_state()
     parts, found = ([seeds] if call.get("image") is None else [[seed] for seed in seeds]), list[Start]()
     for part in parts:
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in part]
@@ -93,6 +95,11 @@ def rank_seeds(
             begins = f"it begins at {guidance.config.start:g} of the steps"
             raise ValueError(f"`steps` must reach the guided part of the sampling, got {steps}; {begins}")
         found += _starts(part, looked[1:] or looked)
+    if not torch.equal(before, torch.random.get_rng_state()):
+        warnings.warn(
+            f"{type(pipe.scheduler).__name__} draws noise from torch's global generator, since {type(pipe).__name__} gives it none: the "
+            "call that follows has other noise than the one that was ranked, unless `torch.manual_seed` comes before each", stacklevel=2,
+        )  # fmt: skip
     return sorted(found, key=lambda start: start.loss)
 
 
