@@ -392,6 +392,14 @@ def test_case_24_a_panorama_of_one_view_is_guided_and_of_several_refused_with_th
         run(pipe, height=32, width=48)
 
 
+def test_case_24_a_panorama_of_two_prompts_is_refused_for_its_rows():
+    pipe = quiet(StableDiffusionPanoramaPipeline(**parts(tiny.sd())))
+    prompts = [P, "a star above a square"]
+    with pytest.raises(PromptError, match="PanoramaPipeline lays them out in another way; call it with one prompt at a time"):
+        with guide(pipe, prompts):
+            run(pipe, prompts, height=32, width=32)
+
+
 def test_case_25_embeddings_made_inside_serve_every_call():
     p = tiny.sd()
     i = quiet(AutoPipelineForImage2Image.from_pipe(p))

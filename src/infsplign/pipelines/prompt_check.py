@@ -200,6 +200,11 @@ class PromptCheck:
                 f"`{segment.tokenizer}` makes other tokens of the prompt than when `guide` was called, as after textual inversion was "
                 "loaded; call `guide` after it"
             )
+        if len(self.prompts) > 1 and [*map(_plain, texts)] == [_plain(p.prompt) for p in self.prompts]:
+            return (
+                f"the rows of the denoiser's first pass do not hold the prompts {texts} one behind the other: "
+                f"{type(self.pipe).__name__} lays them out in another way; call it with one prompt at a time"
+            )
         return (
             f"the pipeline was called with another prompt than `guide`: expected {[p.prompt for p in self.prompts]}, "
             f"got {texts} in `{segment.encoder}`; give both the same prompt, or pass "
@@ -232,6 +237,11 @@ class PromptCheck:
     def _texts(self, segment: Segment) -> list[str]:
         rows = [row for call in self.calls[segment] for row in call.ids]
         return getattr(self.pipe, segment.tokenizer).batch_decode(rows, skip_special_tokens=True)
+
+
+def _plain(text: str) -> str:
+    """A text without blanks and capitals, which tokenizers do not give back."""
+    return "".join(text.lower().split())
 
 
 def _holds(encoder: Any, output: Any, rows: Tensor, whole: bool) -> bool | None:
