@@ -79,3 +79,31 @@ def test_ratios_are_means_over_images():
     ratios = fidelity_ratios({"p": [good, good], "q": [good, bad]})
     assert ratios.names == ("strict", "doubled", "shape")
     assert ratios.values() == pytest.approx([0.75, 0.25, 0.75])
+
+
+@pytest.mark.parametrize(
+    ("others", "beside", "strict"),
+    [
+        ((), {"bird": True}, False),
+        ((), {"bird": False}, True),
+        ((), {"bird": True, "fish": False}, False),
+        ((("bird", 0.6),), {"bird": True}, True),
+        ((("bird", 0.59),), {"bird": True}, False),
+        ((("bird", 0.59),), {"bird": False}, True),
+        ((("bird", 0.2), ("bird", 0.7)), {"bird": True}, True),
+        ((("Traffic_light", 0.7),), {"traffic  Light": True}, True),
+        ((("bird", 0.7), ("fish", 0.7)), {"bird": True}, False),
+        ((("bird", 0.7), ("fish", 0.7)), {"bird": True, "fish": False}, True),
+        ((("bird", 0.7),), {"bird": True, "fish": True}, False),
+        ((), {"Star": True}, True),
+        ((("star", 0.7),), {"Star": True}, False),
+        ((), {"star": False, "moon": False}, True),
+    ],
+)
+def test_what_the_prompt_names_beside_its_objects_is_asked_for_or_allowed(others, beside, strict):
+    blobs = [Seen(name, score) for name, score in (("star", 0.9), ("moon", 0.8), *others)]
+    found = fidelity(blobs, ["star", "moon"], correct=True, min_score=0.6, beside=beside)
+    assert found.strict == strict
+    assert not fidelity(blobs, ["star", "moon"], correct=False, min_score=0.6, beside=beside).strict
+    plain = fidelity(blobs, ["star", "moon"], correct=True, min_score=0.6)
+    assert (found.doubled, found.shape) == (plain.doubled, plain.shape)
