@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from infsplign.engine import block_state
 from infsplign.engine.block_state import BlockState
 
 
@@ -347,6 +348,32 @@ def test_an_interrupt_while_the_state_between_comes_back_leaves_nothing():
         assert (block.first, block.last) == ([1], [1])
         looked.append(True)
     assert (block.first, block.last) == ([1, 2], [1, 2])
+
+
+def test_an_interrupt_before_it_is_put_off_puts_everything_back_too(monkeypatch):
+    """Lists, variables and generators."""
+
+    def late():
+        raise KeyboardInterrupt
+
+    count, generator = 0, torch.Generator().manual_seed(1)
+    block = Block(held=[1], generator=generator)
+
+    def hook(*_):
+        nonlocal count
+        count += 1
+
+    block.register_forward_hook(hook)
+    state = BlockState(block)
+    hook()
+    block.held.append(2)
+    torch.rand(1, generator=generator)
+    now = generator.get_state()
+    monkeypatch.setattr(block_state, "uninterrupted", late)
+    with pytest.raises(KeyboardInterrupt), state.restored():
+        assert (block.held, count) == ([1], 0)
+    assert (block.held, count) == ([1, 2], 1)
+    assert torch.equal(generator.get_state(), now)
 
 
 def test_numbers_of_the_system_are_not_restored():

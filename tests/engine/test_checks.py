@@ -131,6 +131,15 @@ def test_rows_without_a_gradient_are_told_unless_they_are_satisfied():
     check(step(finite=True, zero=[False, False, True], report=some))
 
 
+def test_an_object_that_nothing_attends_to_is_told():
+    with pytest.warns(UserWarning) as told:
+        check(step(finite=True, zero=None, looked_at=HostCopy(torch.tensor([[True, False]])), objects=(("cat", "dog"),)))
+    assert [str(warning.message) for warning in told] == [
+        "the attention to 'dog' is exactly 0 at step 7, the first guided one, so that nothing moves it. Are its `token_indices` masked, or "
+        "not of the text?"
+    ]
+
+
 @pytest.mark.parametrize(("size", "told"), [(None, []), (1.0, []), (12.345, ["12.3"])])
 def test_a_shift_larger_than_the_noise_is_told(size, told):
     size = None if size is None else HostCopy(torch.tensor(size))
