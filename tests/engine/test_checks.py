@@ -132,7 +132,7 @@ def test_rows_without_a_gradient_are_told_unless_they_are_satisfied():
 
 
 def test_an_object_that_nothing_attends_to_is_told():
-    with pytest.warns(UserWarning) as told:
+    with pytest.warns(UserWarning, match="the attention to 'dog'") as told:
         check(step(finite=True, zero=None, looked_at=HostCopy(torch.tensor([[True, False]])), objects=(("cat", "dog"),)))
     assert [str(warning.message) for warning in told] == [
         "the attention to 'dog' is exactly 0 at step 7, the first guided one, so that nothing moves it. Are its `token_indices` masked, or "
