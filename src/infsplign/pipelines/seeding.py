@@ -12,7 +12,11 @@ from infsplign.engine.patching import swapped_attribute
 
 
 class Drawn:
-    """Whether a call has drawn from torch's global generator, so that the images of a batch depend on each other."""
+    """What became of a call's noise.
+
+    Attributes:
+        found: whether some came from torch's global generator, so that the images of a batch depend on each other; known at the end.
+    """
 
     found = False
 

@@ -103,6 +103,7 @@ def goes_on(words: Sequence[str], i: int, noun: int, singular: bool) -> bool:
 
 
 _LAMPS = frozenset(("traffic", "street", "ceiling", "head", "tail", "brake", "stage", "spot", "flash", "night", "signal", "warning"))
+"""Before "light" these make it a thing: "a traffic light from behind", not "a dog, soft light from above"."""
 _DONE = {
     "cut": ("in half", "in two", "in pieces", "in slices", "into", "open", "up"),
     "split": ("in half", "in two", "into", "open", "apart"),

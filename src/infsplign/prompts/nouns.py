@@ -173,10 +173,9 @@ def _is_tail(words: Sequence[str], i: int) -> bool:
 
 
 _SURFACES = frozenset(("painting", "drawing", "poster", "portrait", "sketch", "mural", "print"))
-
-
+"""Kinds of pictures that are things too: "an orange painting"."""
 _DESCRIBING = frozenset(("neon", "pastel", "retro", "luxury", "deluxe", "cosy", "comfy"))
-"""What things are like, by the lexicon nouns alone or no words."""
+"""Words that describe things, although the lexicon has them as nouns alone or not at all."""
 
 
 def _describes(words: Sequence[str], i: int) -> bool:
