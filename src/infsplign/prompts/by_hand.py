@@ -74,7 +74,10 @@ def parse_relation(text: str) -> Entry:
     """
     try:
         check_text(text)
-        return _relation(readable(text))
+        line = readable(text)
+        if ends := [i for i, (letter, read) in enumerate(zip(text, line, strict=True)) if letter == "\n" and read == ";"]:
+            raise UnreadError("a relation ends at a line break", (ends[0], len(text)), "leave out what follows, or the line break")
+        return _relation(line)
     except UnreadError as error:
         names = names_of(error.corrected(text))
         raise explained(text, error, names if len(names) > 1 else ()) from None  # a single name has the relation in it, as it stands

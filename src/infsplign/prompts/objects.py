@@ -96,7 +96,7 @@ def _object(prompt: str, span: Span, *, about: bool = False) -> Span:
     begin, end, _ = first_name(lower)
     while begin == 0 < end < len(lower) and _goes_on_in_capitals(prompt, words[end - 1], words[end]):
         end += 1
-    if end > begin and lower[end : end + 1] == ["the"] and _is_title(prompt, [words[end - 1], *words[end + 1 : end + 2]]):
+    if begin < end < len(lower) - 1 and lower[end] == "the" and _is_title(prompt, [words[end - 1], words[end + 1]]):
         end += 2  # "Winnie the Pooh"
     while lower[begin : begin + 1] == ["same"] and end - begin > 1:  # "the same dog" is the dog
         begin += 1
